@@ -1,0 +1,67 @@
+"""Pick the small part of a large image dataset worth labelling and training on.
+
+The repository root is the package ``fiftyone_coreset``. FiftyOne runs this file as a plugin under a name of its own
+and again for every request, so it stays tiny, and it always answers with the one canonical package: brain runs store
+class paths, and two copies of a class would not be equal.
+"""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+_PACKAGE = "fiftyone_coreset"
+
+#: Public name -> module that defines it; imported on first use, so that registration stays light.
+_PUBLIC = {
+    "CoresetError": "plugin.errors",
+    "compute_embeddings": "plugin.embeddings.compute",
+    "EmbeddingReport": "plugin.embeddings.report",
+    "load_clip": "plugin.embeddings.clip",
+    "compute_coreset": "plugin.brain",
+    "CoresetResults": "plugin.brain",
+    "create_coreset_view": "plugin.views",
+    "zcore_scores": "plugin.scoring.zcore",
+    "ZCoreScores": "plugin.scoring.zcore",
+    "get_method": "plugin.selection.registry",
+    "list_methods": "plugin.selection.registry",
+    "Selection": "plugin.selection.registry",
+}
+
+
+def _canonical():
+    """The package under its canonical name: the imported or installed one, else this folder."""
+    if _PACKAGE in sys.modules or importlib.util.find_spec(_PACKAGE):
+        return importlib.import_module(_PACKAGE)
+    root = Path(__file__).resolve().parent
+    spec = importlib.util.spec_from_file_location(
+        _PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
+    )
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[_PACKAGE] = package
+    spec.loader.exec_module(package)
+    return package
+
+
+if __name__ == _PACKAGE:
+    __all__ = sorted(_PUBLIC)
+
+    def __getattr__(name):
+        if name not in _PUBLIC:
+            raise AttributeError(f"module {_PACKAGE!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{_PACKAGE}.{_PUBLIC[name]}"), name)
+
+    def __dir__():
+        return sorted([*globals(), *_PUBLIC])
+
+else:
+    _canonical()
+
+
+def register(plugin):
+    """Registers the operators and panels with FiftyOne."""
+    _canonical()
+    for module in ("operators", "panels"):
+        importlib.import_module(f"{_PACKAGE}.{module}").register(plugin)

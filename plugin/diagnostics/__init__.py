@@ -1,0 +1,1 @@
+"""Coverage, redundancy, balance and stability of a selection. Plain numpy arrays in and out."""

@@ -1,0 +1,1 @@
+"""CLIP embeddings of images: models, decoding, per-image outcomes, resume."""

@@ -1,0 +1,5 @@
+"""The errors a user is meant to read: one sentence that names the field, the sample count and the remedy."""
+
+
+class CoresetError(ValueError):
+    """Bad input or an impossible request; the message says what to do about it."""

@@ -1,0 +1,1 @@
+"""Scores of how much an image is worth keeping. Plain numpy arrays in and out."""

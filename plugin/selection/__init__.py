@@ -1,0 +1,1 @@
+"""Budgets, constraints and the registry of selection methods. Plain numpy arrays in and out."""
