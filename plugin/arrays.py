@@ -41,9 +41,7 @@ def as_matrix(embeddings: Any, name: str = "embeddings") -> tuple[np.ndarray, np
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise CoresetError(f"{name}: expected an (n, d) matrix with d >= 1, got shape {matrix.shape}")
     if matrix.dtype.kind not in "fiub":
-        raise CoresetError(
-            f"{name}: expected real numbers, got dtype {matrix.dtype}; convert them to float32"
-        )
+        raise CoresetError(f"{name}: expected real numbers, got dtype {matrix.dtype}; convert them to float32")
     if matrix.dtype not in (np.float32, np.float64):
         matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
     valid = np.empty(len(matrix), dtype=bool)
@@ -65,9 +63,7 @@ def _stack(vectors: Sequence[Any], name: str) -> np.ndarray:
     arrays = [None if vector is None else np.asarray(vector) for vector in vectors]
     present = [array for array in arrays if array is not None]
     if not present:
-        raise CoresetError(
-            f"{name}: none of the {len(arrays)} samples has an embedding; compute embeddings first"
-        )
+        raise CoresetError(f"{name}: none of the {len(arrays)} samples has an embedding; compute embeddings first")
     dims = {array.shape for array in present}
     if len(dims) > 1 or present[0].ndim != 1:
         shapes = ", ".join(str(shape) for shape in sorted(dims)[:4])

@@ -24,9 +24,7 @@ class Units:
         import fiftyone.core.patches as fop
 
         if isinstance(samples, fop._PatchesView) and not isinstance(samples, fop.PatchesView):
-            raise CoresetError(
-                "evaluation patches are not supported; use to_patches(field) of one label field"
-            )
+            raise CoresetError("evaluation patches are not supported; use to_patches(field) of one label field")
         self.samples = samples
         self.patches_field: str | None = getattr(samples, "patches_field", None)
 
