@@ -1,0 +1,150 @@
+"""Budgets: what is understood, what is refused and how, and where a target lands on a ranking."""
+
+import math
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.selection.budget import (
+    CoverageBudget,
+    RedundancyBudget,
+    SaturationBudget,
+    parse_budget,
+    ranking_budget,
+    resolve_budget,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("budget", "k"),
+    [
+        (7, 7),
+        ("7", 7),
+        (np.int64(7), 7),
+        (200, 200),
+        (0.3, 60),
+        ("0.3", 60),
+        (np.float32(0.5), 100),
+        (1.0, 200),
+        ("30%", 60),
+        (" 12.5 % ", 25),
+        ("100%", 200),
+        (1e-9, 1),
+        ("0.001%", 1),
+    ],
+)
+def test_simple_budgets(budget, k):
+    assert resolve_budget(budget, 200) == k
+
+
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        (0, "at least 1 image, got 0"),
+        (-3, "at least 1 image, got -3"),
+        (201, "budget 201 exceeds the 200 images that can be kept; give at most 200"),
+        ("201", "at most 200"),
+        (0.0, "must lie in"),
+        (1.5, "whole number to mean a count"),
+        (math.nan, "got nan"),
+        (math.inf, "got inf"),
+        ("nan", "got nan"),
+        ("0%", "percentage"),
+        ("130%", "percentage"),
+        ("abc", "got 'abc'"),
+        ("", "got ''"),
+        (True, "got True"),
+        (np.True_, "got"),
+        (None, "got None"),
+        ([3], "got"),
+        ("95% coverage", "ranking_budget"),
+    ],
+)
+def test_refusals_are_one_clear_sentence(budget, says):
+    with pytest.raises(CoresetError) as error:
+        resolve_budget(budget, 200)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_embeddings():
+    with pytest.raises(CoresetError, match="compute embeddings"):
+        resolve_budget(0.5, 0)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_min=True))
+def test_a_fraction_is_always_feasible(n, fraction):
+    k = resolve_budget(fraction, n)
+    assert 1 <= k <= n
+    assert k == 1 or abs(k - fraction * n) <= 0.5 + 1e-9 * n
+
+
+def test_parsing_of_targets():
+    assert parse_budget("95% coverage") == CoverageBudget(0.95)
+    assert parse_budget("95%Coverage") == CoverageBudget(0.95)
+    assert parse_budget("saturation") == SaturationBudget()
+    assert parse_budget(" Redundancy ") == RedundancyBudget()
+    target = CoverageBudget(0.5, radius=0.1)
+    assert parse_budget(target) is target
+    for bad in (lambda: CoverageBudget(0), lambda: CoverageBudget(0.9, -1), lambda: SaturationBudget(0)):
+        with pytest.raises(CoresetError):
+            bad()
+
+
+def on_circle(degrees):
+    angles = np.radians(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def test_coverage_on_a_hand_worked_ranking():
+    # Ten images on a circle: five within 4 degrees of 0, three around 90, two alone.
+    X = on_circle([0, 1, 2, 3, 4, 90, 91, 92, 180, 270])
+    ranking = [2, 0, 6, 8, 9]
+    radius = 2 * math.sin(math.radians(2.5) / 2)  # chord of 2.5 degrees
+    expected = {0.5: 1, 0.6: 3, 0.8: 3, 0.9: 4, 1.0: 5}
+    for share, k in expected.items():
+        assert ranking_budget(ranking, X, CoverageBudget(share, radius)) == k
+    with pytest.raises(CoresetError, match=r"cover 80\.0%"):
+        ranking_budget(ranking[:3], X, CoverageBudget(0.9, radius))
+
+
+def test_coverage_matches_the_definition_and_is_the_smallest_prefix():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(300, 8))
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    distances = np.linalg.norm(unit[:, None] - unit[None], axis=2)
+    ranking = rng.permutation(300)
+    radius = 0.5
+
+    def share(k):
+        return np.mean(distances[:, ranking[:k]].min(axis=1) <= radius)
+
+    k = ranking_budget(ranking, X, CoverageBudget(0.8, radius))
+    assert share(k) >= 0.8 > share(k - 1)
+    # The calibrated radius is 1.5 times the median nearest-neighbour distance.
+    np.fill_diagonal(distances, np.inf)
+    calibrated = 1.5 * np.median(distances.min(axis=1))
+    np.fill_diagonal(distances, 0)
+    assert ranking_budget(ranking, X, "80% coverage") == ranking_budget(ranking, X, CoverageBudget(0.8, calibrated))
+
+
+def test_missing_rows_do_not_count_for_coverage():
+    X = np.vstack([on_circle([0, 90]), [[np.nan, 0], [np.inf, 1]]])
+    assert ranking_budget([0, 1], X, CoverageBudget(1.0, radius=0.1)) == 2
+
+
+def test_saturation_stops_once_every_cluster_is_kept():
+    # Four tight clusters: after one image of each, more images buy almost nothing.
+    X = on_circle(np.concatenate([base + np.linspace(0, 0.5, 50) for base in (0, 90, 180, 270)]))
+    ranking = np.concatenate([[0, 50, 100, 150], np.setdiff1d(np.arange(200), [0, 50, 100, 150])])
+    assert ranking_budget(ranking, X, "saturation") == 4
+    assert ranking_budget(ranking, X, SaturationBudget(min_gain=1e-6)) > 4
+    assert ranking_budget(ranking, X, SaturationBudget(min_gain=1e6)) == 1
+
+
+def test_plain_budgets_on_a_ranking():
+    X = on_circle(np.arange(10) * 36)
+    assert ranking_budget(np.arange(10), X, 0.5) == 5
+    assert ranking_budget(np.arange(10), X, 3) == 3
