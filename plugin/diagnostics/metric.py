@@ -1,0 +1,82 @@
+"""One diagnostic figure and what a random subset of the same size would show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class RandomBand:
+    """A figure over random subsets of the same size.
+
+    Attributes:
+        mean: mean
+        sd: sample standard deviation
+        repeats: number of random subsets
+    """
+
+    mean: float
+    sd: float
+    repeats: int
+
+    @classmethod
+    def of(cls, values: Sequence[float] | np.ndarray) -> RandomBand:
+        """The band of one value a random subset."""
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, len(values))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a report.
+
+    Attributes:
+        value: the selection's own
+        random: the same figure over random subsets of that size; None where random has no meaning
+        better: "low" or "high"; "" where neither is better
+        explanation: what it says, in one line
+    """
+
+    value: float
+    random: RandomBand | None
+    better: str
+    explanation: str
+
+    @property
+    def z(self) -> float | None:
+        """Standard deviations above the random mean; None without a band or spread."""
+        if self.random is None or self.random.sd == 0:
+            return None
+        return (self.value - self.random.mean) / self.random.sd
+
+    @property
+    def ratio(self) -> float | None:
+        """Value over the random mean; None without a band or when that mean is 0."""
+        if self.random is None or self.random.mean == 0:
+            return None
+        return self.value / self.random.mean
+
+    @property
+    def verdict(self) -> str:
+        """ "better", "worse" or "like random", at three standard deviations; "" where it cannot be said."""
+        if self.random is None or not self.better:
+            return ""
+        gap = self.value - self.random.mean
+        if abs(gap) <= 3 * self.random.sd:
+            return "like random"
+        return "better" if (gap > 0) == (self.better == "high") else "worse"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings."""
+        return {
+            "value": self.value,
+            "random_mean": self.random.mean if self.random else None,
+            "random_sd": self.random.sd if self.random else None,
+            "z": self.z,
+            "ratio": self.ratio,
+            "verdict": self.verdict,
+            "explanation": self.explanation,
+        }
