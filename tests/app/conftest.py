@@ -1,0 +1,151 @@
+"""Fixtures for tests that click through the real App in headless Chromium.
+
+``app`` gives an :class:`App`: ``app.open(dataset)`` loads a dataset in a fresh page, ``app.page`` is Playwright's page.
+One server and one browser serve the whole session; every test gets a page of its own, and a failing test leaves a
+screenshot in ``test-artifacts/``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# tests/conftest.py puts tests/support on the path.
+import app_server
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+    from playwright.sync_api import Browser, Locator, Page
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
+
+#: Console errors that are the App's own, with or without this plugin.
+_APP_NOISE = re.compile(
+    r"fonts|preload|react-spring|favicon|sample not attached|ERR_INTERNET_DISCONNECTED|ERR_NAME_NOT_RESOLVED"
+    r"|ERR_CONNECTION|ERR_FAILED|ERR_ABORTED|analytics|segment"
+)
+
+
+class App:
+    """A page of the App and the few gestures that every test needs."""
+
+    def __init__(self, page: Page, url: str):
+        self.page = page
+        self.url = url
+        #: Console errors and uncaught exceptions of the page so far, without the App's own noise.
+        self.errors: list[str] = []
+        page.on("console", lambda message: self._record(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._record(f"{error}\n{error.stack}"))
+
+    def _record(self, text: str) -> None:
+        if not _APP_NOISE.search(text):
+            self.errors.append(text)
+
+    def open(self, dataset: fo.Dataset) -> None:
+        """Loads the dataset and waits for its grid."""
+        self.page.goto(f"{self.url}/datasets/{dataset.name}")
+        self.page.wait_for_selector('[data-cy="fo-grid"]', timeout=60_000)
+        self.dismiss_popover()
+
+    def dismiss_popover(self) -> None:
+        """Closes the App's announcement, which covers what lies under it."""
+        button = self.page.get_by_role("button", name="Dismiss")
+        try:
+            button.first.click(timeout=1_500)
+        except Exception:  # no announcement this time
+            return
+
+    def grid_count(self) -> int:
+        """The number of samples (or objects) that the grid says it shows."""
+        text = self.page.locator('[data-cy="entry-counts"]').first.inner_text()
+        return int(re.search(r"[\d,]+", text).group().replace(",", ""))
+
+    def wait_for_grid_count(self, count: int, timeout: float = 20_000) -> None:
+        """Waits until the grid shows exactly so many samples."""
+        self.page.wait_for_function(
+            """n => {
+                const text = document.querySelector('[data-cy="entry-counts"]')?.innerText ?? "";
+                return Number((text.match(/[\\d,]+/) ?? ["-1"])[0].replaceAll(",", "")) === n;
+            }""",
+            arg=count,
+            timeout=timeout,
+        )
+
+    def open_operator(self, label: str) -> Locator:
+        """Opens an operator's form from the operator browser and returns the form."""
+        self.page.keyboard.press("Backquote")
+        search = self.page.locator(
+            '[data-cy="operators-browser-search"] input, input[data-cy="operators-browser-search"]'
+        )
+        search.first.fill(label)
+        self.page.wait_for_timeout(300)
+        self.page.keyboard.press("Enter")
+        form = self.page.locator('[data-cy="operators-prompt-modal"]')
+        form.wait_for()
+        return form
+
+    def open_panel(self, name: str) -> Locator:
+        """Opens a panel from the "+" menu and returns its content."""
+        self.page.locator('[data-cy="new-panel-btn"]').first.click()
+        self.page.locator(f'[data-cy="new-panel-option-{name}"]').click()
+        content = self.page.locator(f'[data-cy="panel-content-{name}"]')
+        content.wait_for(timeout=60_000)
+        return content
+
+    def screenshot(self, name: str) -> Path:
+        """Saves what the page shows as ``test-artifacts/<name>.png``."""
+        path = ARTIFACTS / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+
+@pytest.fixture(scope="session")
+def app_url(mongod: str, pytestconfig: pytest.Config) -> Iterator[str]:
+    """The URL of a running App server that has this checkout as its only plugin."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    app_server.link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
+    with app_server.running_server(ARTIFACTS / "server.log") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium: the system's, else Playwright's own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=executable, args=app_server.CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def app(app_url: str, browser: Browser, request: pytest.FixtureRequest) -> Iterator[App]:
+    """A fresh page of the App, 1366 x 768."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    app = App(page, app_url)
+    yield app
+    report = request.node.stash.get(_CALL_REPORT, None)
+    if report is None or report.failed:
+        app.screenshot(f"failed-{re.sub(r'[^A-Za-z0-9_.-]+', '-', request.node.name)}")
+    context.close()
+
+
+_CALL_REPORT = pytest.StashKey[pytest.TestReport]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        item.stash[_CALL_REPORT] = report
+    return report
