@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import app_server  # in tests/support, which tests/conftest.py puts on the path
 import pytest
-
-# tests/conftest.py puts tests/support on the path.
-import app_server
 
 if TYPE_CHECKING:
     import fiftyone as fo
