@@ -1,0 +1,103 @@
+"""From embeddings to a ranking: every method of ``compute_coreset`` ends in one order of the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .progress import Report
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a method says about n rows.
+
+    Attributes:
+        rank: (n,) int64, 0 = first to keep, a permutation; -1 in rows that were not ranked
+        columns: per-row figures to store next to the rank, e.g. ``score``, ``coverage``, ``redundancy``; (n,) float64,
+            NaN in rows that were not ranked
+        facts: JSON-able facts of the run, e.g. ``n_draws`` and ``reliability``
+    """
+
+    rank: np.ndarray
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def rank_rows(
+    matrix: np.ndarray,
+    valid: np.ndarray,
+    method: str,
+    *,
+    labels: Any = None,
+    seed: int = 0,
+    num_workers: int | None = None,
+    progress: Report | None = None,
+    **method_kwargs: Any,
+) -> Ranking:
+    """Ranks rows with a method of the registry, ZCore by its own scores.
+
+    Args:
+        matrix: (n, d) embeddings
+        valid: (n,) bool, the rows that can be ranked
+        method: a name from ``list_methods()``
+        labels (None): (n,) labels, for methods that need them
+        seed (0): the random seed, also of the order among equal scores
+        num_workers (None): threads; the result does not depend on it
+        progress (None): a function ``(fraction, message)``
+        **method_kwargs: passed to the method
+
+    Returns:
+        a :class:`Ranking`
+
+    Raises:
+        CoresetError: if the method is unknown or refuses the data
+    """
+    if method == "zcore":
+        return _rank_zcore(matrix, seed, num_workers, progress, method_kwargs)
+    from .selection.registry import get_method
+
+    selection = get_method(method).select(
+        matrix,
+        int(valid.sum()),
+        labels=labels,
+        seed=seed,
+        num_workers=num_workers,
+        progress=progress,
+        **method_kwargs,
+    )
+    rank = np.full(len(matrix), -1, dtype=np.int64)
+    rank[selection.indices] = np.arange(len(selection.indices))
+    columns = {} if selection.scores is None else {"score": selection.scores}
+    return Ranking(rank, columns, dict(selection.details))
+
+
+def rank_by_score(score: np.ndarray, seed: int) -> np.ndarray:
+    """Ranks by descending score; equal scores in a seeded order, never in file order.
+
+    Args:
+        score: (n,) float, NaN = not ranked
+        seed: the random seed of the order among equal scores
+
+    Returns:
+        (n,) int64 ranks from 0, -1 where the score is NaN
+    """
+    ranked = np.flatnonzero(~np.isnan(score))
+    tie_break = np.random.default_rng(seed).permutation(len(ranked))
+    order = ranked[np.lexsort((tie_break, -score[ranked]))]
+    rank = np.full(len(score), -1, dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank
+
+
+def _rank_zcore(
+    matrix: np.ndarray, seed: int, num_workers: int | None, progress: Report | None, method_kwargs: dict[str, Any]
+) -> Ranking:
+    from .scoring.zcore import zcore_scores
+
+    scores = zcore_scores(matrix, seed=seed, num_workers=num_workers, progress=progress, **method_kwargs)
+    columns = {"score": scores.score, "coverage": scores.coverage, "redundancy": scores.redundancy}
+    facts = {"n_draws": int(scores.n_draws), "reliability": float(scores.reliability)}
+    return Ranking(rank_by_score(scores.score, seed), columns, facts)

@@ -1,0 +1,248 @@
+"""The results of a coreset run: a ranking, its figures, its map, and what can be asked of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import fiftyone.core.brain as fob
+import fiftyone.core.fields as fof
+import fiftyone.core.utils as fou
+import numpy as np
+
+from .brain import Coreset, CoresetConfig, list_runs, ranked, visualization_key
+from .errors import CoresetError
+from .labels import read_labels
+from .units import Units
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+    from fiftyone.core.view import DatasetView
+
+    from .diagnostics.curve import CoverageCurve
+    from .diagnostics.report import CoresetReport
+
+
+class CoresetResults(fob.BrainResults):
+    """A ranking of images (or objects), its figures and its map.
+
+    Attributes:
+        ids: (n,) sample ids (label ids of objects) of the ranked rows, in the collection's order
+        rank: (n,) int64, 0 = first to keep
+        columns: name -> (n,) float64 figures, e.g. ``score``, ``coverage``, ``redundancy``
+        points: (n, 2) float32 points of the map, or None
+    """
+
+    def __init__(
+        self,
+        samples: SampleCollection,
+        config: CoresetConfig,
+        key: str,
+        ids: np.ndarray,
+        rank: np.ndarray,
+        columns: dict[str, np.ndarray],
+        points: np.ndarray | None = None,
+        curve: CoverageCurve | None = None,
+        embeddings: np.ndarray | None = None,
+        backend: Coreset | None = None,
+    ):
+        super().__init__(samples, config, key, backend=backend)
+        self.ids = ids
+        self.rank = rank
+        self.columns = columns
+        self.points = points
+        self._curve = curve
+        self._embeddings = embeddings
+
+    def __len__(self) -> int:
+        return len(self.rank)
+
+    @property
+    def score(self) -> np.ndarray | None:
+        """(n,) float64, higher = keep, on the method's own scale."""
+        return self.columns.get("score")
+
+    @property
+    def coverage(self) -> np.ndarray | None:
+        """(n,) float64, what the row covers, if the method measures it."""
+        return self.columns.get("coverage")
+
+    @property
+    def redundancy(self) -> np.ndarray | None:
+        """(n,) float64, how much others repeat the row, if the method measures it."""
+        return self.columns.get("redundancy")
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """(n,) int64 row numbers, first to keep first."""
+        return np.argsort(self.rank)
+
+    def budget(self, budget: Any) -> int:
+        """The number of rows that a budget keeps.
+
+        Args:
+            budget: a count, a fraction in (0, 1], ``"30%"``, ``"95% coverage"``, ``"saturation"`` or ``"redundancy"``
+
+        Returns:
+            an int from 1 to ``len(self)``
+        """
+        from .selection.budget import parse_budget, ranking_budget, resolve_budget
+
+        if isinstance(parse_budget(budget), int | float):
+            return resolve_budget(budget, len(self))
+        return ranking_budget(self.ranking, self.embeddings(), budget, seed=self.config.seed)
+
+    def view(self, budget: Any) -> DatasetView:
+        """The coreset of a budget as a view: small, live, and defined by rank, never by a list of ids.
+
+        Args:
+            budget: see :meth:`budget`
+
+        Returns:
+            a view of the images, or of the objects if objects were ranked
+        """
+        from .views import rank_view
+
+        return rank_view(self, self.budget(budget))
+
+    def report(self, budget: Any, **kwargs: Any) -> CoresetReport:
+        """Judges the coreset of a budget against random subsets of its size (``docs/diagnostics.md``).
+
+        Args:
+            budget: see :meth:`budget`
+            **kwargs: passed to :func:`fiftyone_coreset.plugin.diagnostics.report.coreset_report`
+
+        Returns:
+            a :class:`CoresetReport`; print it, or take numbers from ``to_dict()``
+        """
+        from .diagnostics.report import coreset_report
+
+        kept = self.ranking[: self.budget(budget)]
+        kwargs = {"seed": self.config.seed, "labels": self.labels()} | kwargs
+        return coreset_report(self.embeddings(), kept, **kwargs)
+
+    def embeddings(self) -> np.ndarray:
+        """Reads the (n, d) embeddings of the ranked rows; rows of samples deleted since are NaN.
+
+        Raises:
+            CoresetError: if the run was computed from an array that is not stored anywhere
+        """
+        from .blocks import load_embeddings
+
+        if self._embeddings is None:
+            if self.config.embeddings is None:
+                raise CoresetError(
+                    f"run '{self.key}' was computed from an array, which is not stored with the run; "
+                    "store the embeddings in a field and compute the run from it"
+                )
+            units = Units(self.samples)
+            matrix, _ = load_embeddings(units, self.config.embeddings)
+            row_of = {row_id: row for row, row_id in enumerate(units.ids())}
+            rows = np.array([row_of.get(row_id, -1) for row_id in self.ids], dtype=np.int64)
+            self._embeddings = np.where(rows[:, None] >= 0, matrix[rows], np.nan).astype(matrix.dtype)
+        return self._embeddings
+
+    def labels(self) -> list[str | None] | None:
+        """Reads the label of every ranked row from the run's label field, or None if it has none."""
+        units = Units(self.samples)
+        values = read_labels(units, self.config.label_field)
+        if values is None:
+            return None
+        by_id = dict(zip(units.ids(), values, strict=True))
+        return [by_id.get(row_id) for row_id in self.ids]
+
+    def write(self, overwrite: bool = False) -> None:
+        """Registers the run and writes its fields, results and visualization, in this order.
+
+        A run whose writing is cut short has no results and is reported as incomplete by :func:`load_run`.
+
+        Args:
+            overwrite (False): whether to replace an existing run of this name
+        """
+        units = Units(self.samples)
+        replaced = None
+        if overwrite and self.key in list_runs(units.dataset):
+            replaced = units.dataset.get_brain_info(self.key).config.build()
+        self.backend.register_run(units.samples, self.key, overwrite=overwrite, cleanup=False)
+        try:
+            if replaced is not None:
+                replaced.delete_fields(units.samples, self.key)
+            self._write_fields(units)
+            self.backend.save_run_results(units.samples, self.key, self)
+            if self.points is not None:
+                self._write_visualization(units)
+        except BaseException:
+            units.dataset.delete_brain_run(self.key)
+            raise
+
+    def _write_fields(self, units: Units) -> None:
+        for name, values in self.columns.items():
+            units.declare(f"{self.key}_{name}", fof.FloatField)
+            units.set_values(f"{self.key}_{name}", dict(zip(self.ids, values.tolist(), strict=True)))
+        units.declare(f"{self.key}_rank", fof.IntField)
+        units.set_values(f"{self.key}_rank", dict(zip(self.ids, self.rank.tolist(), strict=True)))
+
+    def _write_visualization(self, units: Units) -> None:
+        """Registers the points as a standard visualization, so that FiftyOne's own Embeddings panel shows them."""
+        import fiftyone.brain as fb
+
+        is_ranked = ranked(f"{self.key}_rank")
+        if units.patches_field is None:
+            shown = units.samples.match(is_ranked)
+        else:
+            shown = units.source.filter_labels(units.patches_field, is_ranked)
+        fb.compute_visualization(
+            shown,
+            patches_field=units.patches_field,
+            points=dict(zip(self.ids, self.points, strict=True)),
+            points_field=f"{self.key}_xy",
+            brain_key=visualization_key(self.key),
+            method="manual",
+            progress=False,
+        )
+
+    def attributes(self) -> list[str]:
+        """Only the class is serialized by attribute; the arrays follow in :meth:`serialize`."""
+        return ["cls"]
+
+    def serialize(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The stored form: JSON with compressed numpy arrays, never pickle."""
+        stored = super().serialize(*args, **kwargs)
+        arrays = {"ids": _pack_ids(self.ids), "rank": self.rank, "points": self.points}
+        arrays |= {f"column_{name}": values for name, values in self.columns.items()}
+        if self._curve is not None:
+            arrays |= {f"curve_{name}": values for name, values in self._curve.to_arrays().items()}
+        stored["arrays"] = {
+            name: fou.serialize_numpy_array(array, ascii=True) for name, array in arrays.items() if array is not None
+        }
+        return stored
+
+    @classmethod
+    def _from_dict(cls, d: dict[str, Any], samples: Any, config: CoresetConfig, key: str) -> CoresetResults:
+        from .diagnostics.curve import CoverageCurve
+
+        arrays = {name: fou.deserialize_numpy_array(text, ascii=True) for name, text in d["arrays"].items()}
+        curve = _with_prefix(arrays, "curve_")
+        return cls(
+            samples,
+            config,
+            key,
+            ids=_unpack_ids(arrays["ids"]),
+            rank=arrays["rank"],
+            columns=_with_prefix(arrays, "column_"),
+            points=arrays.get("points"),
+            curve=CoverageCurve.from_arrays(curve) if curve else None,
+        )
+
+
+def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _pack_ids(ids: np.ndarray) -> np.ndarray:
+    """24 hexadecimal digits an id -> (n, 12) bytes."""
+    return np.frombuffer(bytes.fromhex("".join(ids.tolist())), dtype=np.uint8).reshape(-1, 12)
+
+
+def _unpack_ids(packed: np.ndarray) -> np.ndarray:
+    digits = packed.tobytes().hex()
+    return np.array([digits[start : start + 24] for start in range(0, len(digits), 24)])
