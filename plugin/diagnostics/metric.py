@@ -8,6 +8,17 @@ from typing import Any
 
 import numpy as np
 
+#: Figure -> (which way is better, "" for neither; what it says).
+MEANING = {
+    "radius_median": ("low", "half of all images lie closer to a kept image"),
+    "radius_95": ("low", "95 % of all images lie closer to a kept image"),
+    "radius_99": ("low", "99 % of all images lie closer to a kept image"),
+    "radius_max": ("low", "the worst covered image; one outlier decides it"),
+    "mean_distance": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
+    "coverage": ("high", "images within the coverage radius of a kept image"),
+    "near_duplicate_rate": ("low", "kept images with another kept image within the near-duplicate distance"),
+}
+
 
 @dataclass(frozen=True)
 class RandomBand:
@@ -61,7 +72,7 @@ class Metric:
 
     @property
     def verdict(self) -> str:
-        """ "better", "worse" or "like random", at three standard deviations; "" where it cannot be said."""
+        """How it compares with random at three standard deviations: better, worse, like random; "" if unknown."""
         if self.random is None or not self.better:
             return ""
         gap = self.value - self.random.mean
@@ -80,3 +91,24 @@ class Metric:
             "verdict": self.verdict,
             "explanation": self.explanation,
         }
+
+
+def distance_figures(distance: np.ndarray, radius: float) -> dict[str, np.ndarray]:
+    """Coverage figures from distances to the nearest kept image.
+
+    Args:
+        distance: (..., m) distances of m images
+        radius: distance within which an image counts as covered
+
+    Returns:
+        figure -> (...) float64
+    """
+    median, r95, r99 = np.quantile(distance, [0.5, 0.95, 0.99], axis=-1)
+    return {
+        "radius_median": median.astype(np.float64),
+        "radius_95": r95.astype(np.float64),
+        "radius_99": r99.astype(np.float64),
+        "radius_max": distance.max(axis=-1).astype(np.float64),
+        "mean_distance": distance.mean(axis=-1, dtype=np.float64),
+        "coverage": (distance <= radius).mean(axis=-1),
+    }

@@ -81,7 +81,7 @@ def _nearest_block(points: Points, rows: np.ndarray, kept: np.ndarray, exclude_s
     """Nearest kept row of each of a block of rows."""
     dtype = points.work_dtype(n_rows, len(kept))
     left = points.block(rows, dtype)
-    best = np.full(len(rows), -np.inf, dtype=dtype)
+    best: np.ndarray = np.full(len(rows), -np.inf, dtype=dtype)
     nearest = np.full(len(rows), -1, dtype=np.int64)
     _, step = tile_shape(len(rows), len(kept))
     each = np.arange(len(rows))

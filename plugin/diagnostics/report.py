@@ -10,21 +10,10 @@ import numpy as np
 
 from ..progress import Report, part_of, reporting
 from .calibrate import checked_distance, coverage_radius, near_duplicate_distance
-from .metric import Metric, RandomBand
+from .metric import MEANING, Metric, RandomBand, distance_figures
 from .nearest_selected import nearest_selected
 from .points import Points, as_points, as_selected
 from .tables import html_table, number, text_table
-
-#: Figure -> (which way is better, what it says).
-_MEANING = {
-    "radius_median": ("low", "half of all images lie closer to a kept image"),
-    "radius_95": ("low", "95 % of all images lie closer to a kept image"),
-    "radius_99": ("low", "99 % of all images lie closer to a kept image"),
-    "radius_max": ("low", "the worst covered image; one outlier decides it"),
-    "mean_distance": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
-    "coverage": ("high", "images within the coverage radius of a kept image"),
-    "near_duplicate_rate": ("low", "kept images with another kept image within the near-duplicate distance"),
-}
 
 
 @dataclass(frozen=True)
@@ -132,7 +121,7 @@ def coreset_report(
             rows = max_rows if position == 0 else max_rows // 4
             figures.append(_distance_figures(points, subset, delta, tau, rows, seed + position, part))
     metrics = {
-        name: Metric(value, RandomBand.of([figure[name] for figure in figures[1:]]), *_MEANING[name])
+        name: Metric(value, RandomBand.of([figure[name] for figure in figures[1:]]), *MEANING[name])
         for name, value in figures[0].items()
     }
     settings = {"radius": delta, "near_duplicate": tau, "normalize": points.normalize, "seed": seed}
@@ -147,13 +136,5 @@ def _distance_figures(
     distance = nearest_selected(points, kept, rows=rows, progress=part_of(report, 0, 0.7)).distance
     pick = kept if len(kept) <= max_rows else np.random.default_rng(seed).choice(kept, max_rows, replace=False)
     apart = nearest_selected(points, kept, rows=pick, exclude_self=True, progress=part_of(report, 0.7, 1))
-    median, r95, r99 = np.quantile(distance, [0.5, 0.95, 0.99])
-    return {
-        "radius_median": float(median),
-        "radius_95": float(r95),
-        "radius_99": float(r99),
-        "radius_max": float(distance.max()),
-        "mean_distance": float(distance.mean()),
-        "coverage": float((distance <= radius).mean()),
-        "near_duplicate_rate": float((apart.distance <= tau).mean()),
-    }
+    figures = {name: float(value) for name, value in distance_figures(distance, radius).items()}
+    return {**figures, "near_duplicate_rate": float((apart.distance <= tau).mean())}
