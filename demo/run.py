@@ -1,0 +1,118 @@
+"""The main job from end to end: embed, score, look, save views."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fiftyone as fo
+from rich.console import Console
+from rich.table import Table
+
+from ..plugin.coreset import compute_coreset
+from ..plugin.embeddings.clip import load_clip
+from ..plugin.embeddings.compute import compute_embeddings
+from ..plugin.embeddings.record import embedding_record
+from ..plugin.errors import CoresetError
+from ..plugin.results import CoresetResults
+from ..plugin.views import create_coreset_view
+from .coverage_map import draw_coverage_map
+from .images import load_digits_dataset, load_folder_dataset
+
+_FIELD = "clip_embeddings"
+_KEY = "coreset"
+_BUDGETS = (0.1, 0.3, 0.5)
+_HUB_MODEL = "ViT-B-32"
+_BUNDLED_MODEL = "coreset-mini"
+
+console = Console()
+
+
+def run_demo(home: Path, images: Path | None, model: str | None, seed: int, app_port: int | None) -> None:
+    """Runs the demo; running it again reuses what is there.
+
+    Args:
+        home: the demo's folder
+        images: a folder of images, or None for handwritten digits
+        model: a CLIP model, or None for ViT-B-32 with coreset-mini as the stand-in without a hub
+        seed: the random seed
+        app_port: the port to open the App on, or None not to open it
+    """
+    dataset = load_digits_dataset(home / "digits") if images is None else load_folder_dataset(images)
+    console.print(f"[bold]{len(dataset):,} images[/bold] in dataset '{dataset.name}'")
+    model = model or _reachable_model()
+    record = embedding_record(dataset, _FIELD)
+    console.print(
+        compute_embeddings(
+            dataset, _FIELD, model=model, overwrite=record is not None and record["model"] != model, progress=True
+        )
+    )
+    results = compute_coreset(
+        dataset,
+        _FIELD,
+        brain_key=_KEY,
+        label_field="ground_truth" if dataset.has_field("ground_truth") else None,
+        seed=seed,
+        progress=True,
+        overwrite=_KEY in dataset.list_brain_runs(),
+    )
+    for budget in _BUDGETS:
+        create_coreset_view(dataset, _KEY, budget, name=f"{_KEY} {budget:.0%}", overwrite=True)
+    picture = home / f"coverage-map-{dataset.name}.png"
+    draw_coverage_map(results, _BUDGETS[0], picture)
+    console.print(_summary(results))
+    console.print(f"Coverage map: {picture}")
+    console.print("\nThe same in Python:\n")
+    console.print(
+        "import fiftyone_coreset as fc\n"
+        f'fc.compute_embeddings(dataset, "{_FIELD}", model="{model}")\n'
+        f'results = fc.compute_coreset(dataset, "{_FIELD}", brain_key="{_KEY}", seed={seed})\n'
+        f'view = fc.create_coreset_view(dataset, "{_KEY}", budget="10%")',
+        highlight=False,
+    )
+    if app_port is not None:
+        _open_app(dataset, app_port)
+
+
+def _reachable_model() -> str:
+    """The pretrained model if its hub answers, else the bundled one; says which."""
+    try:
+        load_clip(_HUB_MODEL)
+    except CoresetError as error:
+        console.print(
+            f"[yellow]{error}[/yellow]\nUsing the bundled [bold]{_BUNDLED_MODEL}[/bold], a small CLIP for demos; "
+            "for your own data prefer a full-size model."
+        )
+        return _BUNDLED_MODEL
+    console.print(f"Using pretrained [bold]{_HUB_MODEL}[/bold]")
+    return _HUB_MODEL
+
+
+def _summary(results: CoresetResults) -> Table:
+    facts = [f"seed {results.config.seed}", f"{results.config.facts['n_draws']:,} draws"]
+    if results.config.reliability is not None:
+        facts.append(f"reliability {results.config.reliability:.3f}")
+    table = Table(title=f"Coresets by {results.config.method} ({', '.join(facts)})")
+    for heading in ("saved view", "kept", "median radius", "95 % radius", "near-duplicates", "near-dup. at random"):
+        table.add_column(heading, justify="left" if heading == "saved view" else "right")
+    for budget in _BUDGETS:
+        report = results.report(budget)
+        metrics = report.metrics
+        table.add_row(
+            f"{_KEY} {budget:.0%}",
+            f"{report.n_kept:,} of {report.n:,}",
+            f"{metrics['radius_median'].value:.3f}",
+            f"{metrics['radius_95'].value:.3f}",
+            f"{metrics['near_duplicate_rate'].value:.1%}",
+            f"{metrics['near_duplicate_rate'].random.mean:.1%}",
+        )
+    return table
+
+
+def _open_app(dataset: fo.Dataset, port: int) -> None:
+    grid = fo.Space(children=[fo.Panel(type="Samples", pinned=True)])
+    coreset = fo.Space(children=[fo.Panel(type="coreset")])
+    session = fo.launch_app(
+        dataset, port=port, address="127.0.0.1", spaces=fo.Space(children=[grid, coreset], orientation="horizontal")
+    )
+    console.print(f"The App: http://127.0.0.1:{port}/datasets/{dataset.name} (Ctrl-C ends it)")
+    session.wait(-1)

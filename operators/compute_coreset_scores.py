@@ -1,0 +1,127 @@
+"""Operator: rank images by how much they are worth keeping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from ..plugin.brain import list_runs
+from ..plugin.coreset import compute_coreset
+from ..plugin.errors import CoresetError
+from ..plugin.requirements import require
+from ..plugin.selection.registry import list_methods
+from . import forms
+from .streaming import run_with_progress
+
+_DEFAULT_METHOD = "zcore"
+_PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
+
+
+class ComputeCoresetScores(foo.Operator):
+    """Ranks the images, or objects, of a view."""
+
+    @property
+    def config(self):
+        return foo.OperatorConfig(
+            name="compute_coreset_scores",
+            label="Compute coreset scores",
+            description="Rank images or objects by how much they are worth labelling and training on",
+            light_icon="/assets/icon-light.svg",
+            dark_icon="/assets/icon-dark.svg",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+        )
+
+    def resolve_input(self, ctx):
+        inputs = types.Object()
+        ctx.target_view()  # adds the choice of the target view to the form
+        forms.choose_rows(ctx, inputs)
+        vectors = forms.vector_fields(ctx)
+        forms.suggest(
+            inputs, "embeddings", vectors, _default_embeddings(vectors), label="Embeddings field",
+            description="Several fields, separated by commas, are balanced and concatenated",
+        )  # fmt: skip
+        forms.choose(inputs, "method", _methods(), _DEFAULT_METHOD, label="Method", description="How to rank")
+        forms.suggest(
+            inputs, "label_field", forms.label_fields(ctx), None, label="Label field",
+            description="Optional: lets reports say which classes a coreset keeps",
+        )  # fmt: skip
+        inputs.str("brain_key", default=forms.DEFAULT_KEY, label="Name of the run")
+        inputs.bool("overwrite", default=False, label="Overwrite a run of this name")
+        inputs.bool("advanced", default=False, label="Advanced settings", view=types.SwitchView())
+        if ctx.params.get("advanced"):
+            forms.choose(inputs, "projection", _PROJECTIONS, "umap", label="Map")
+            inputs.int("seed", default=0, label="Seed", description="The same seed gives the same ranking")
+            inputs.int("n_draws", min=1, label="ZCore draws", description="By default as many as stability needs")
+        for check in (_check_fields, _check_key, lambda _: require(("umap", "numba", "sklearn"))):
+            try:
+                check(ctx)
+            except CoresetError as error:
+                forms.refuse(inputs, str(error))
+                break
+        return types.Property(inputs, view=types.View(label="Compute coreset scores"))
+
+    def execute(self, ctx):
+        return run_with_progress(ctx, lambda report: _compute(ctx, report))
+
+
+def _compute(ctx: Any, report: Any) -> str:
+    params = ctx.params
+    projection = params.get("projection") or "umap"
+    results = compute_coreset(
+        forms.target_rows(ctx),
+        embeddings=_embeddings(ctx),
+        brain_key=params.get("brain_key") or forms.DEFAULT_KEY,
+        method=params.get("method") or _DEFAULT_METHOD,
+        label_field=params.get("label_field") or None,
+        projection=None if projection == "none" else projection,
+        seed=params.get("seed") or 0,
+        overwrite=bool(params.get("overwrite")),
+        progress=report,
+        **({"n_draws": params["n_draws"]} if params.get("n_draws") else {}),
+    )
+    config = results.config
+    sentences = [f"Ranked {len(results):,} by {config.method} as run '{results.key}'."]
+    if config.n_missing:
+        sentences.append(f"{config.n_missing:,} without a usable embedding were left out.")
+    if config.reliability is not None:
+        sentences.append(f"Reliability {config.reliability:.2f}.")
+    return " ".join(sentences)
+
+
+def _methods() -> dict[str, str]:
+    return {name: f"{name}: {description}" for name, description in list_methods().items()}
+
+
+def _default_embeddings(vectors: list[str]) -> str:
+    return forms.DEFAULT_EMBEDDINGS if forms.DEFAULT_EMBEDDINGS in vectors or not vectors else vectors[0]
+
+
+def _embeddings(ctx: Any) -> list[str]:
+    given = ctx.params.get("embeddings") or _default_embeddings(forms.vector_fields(ctx))
+    names = given.split(",") if isinstance(given, str) else given
+    return [name.strip() for name in names if name.strip()]
+
+
+def _check_fields(ctx: Any) -> None:
+    known = forms.vector_fields(ctx)
+    for field in _embeddings(ctx):
+        if field not in known:
+            remedy = f"choose from: {', '.join(known)}" if known else "run 'Compute CLIP embeddings' first"
+            raise CoresetError(f"'{field}' is not an embeddings field of this dataset; {remedy}")
+
+
+def _check_key(ctx: Any) -> None:
+    key = ctx.params.get("brain_key") or forms.DEFAULT_KEY
+    if not key.isidentifier():
+        raise CoresetError(f"'{key}' must be a valid variable name, e.g. 'coreset'")
+    if key in list_runs(ctx.dataset):
+        if not ctx.params.get("overwrite"):
+            raise CoresetError(f"run '{key}' exists; choose another name or tick 'Overwrite'")
+    elif key in ctx.dataset.list_brain_runs():
+        raise CoresetError(f"'{key}' names a brain run of another type; choose another name")
