@@ -1,0 +1,431 @@
+"""ZCore's two kernels: `score_pairs` for many targets per pair of dimensions, `score_draws` for any draws at all.
+
+What a draw does (ZCore paper, arXiv 2411.15349): the image nearest to a random target in a random subspace is covered,
+and its K nearest images share a penalty of 1 in proportion to distance ** -exponent. Distances are L1.
+
+Data layout. Embeddings are columns, (d, n), because a draw reads few dimensions of all images. `score_pairs` sorts the
+images of one pair of dimensions into a grid of cells whose edges are quantiles of either dimension, so a cell holds
+about as many images in a crowd as at the fringe. Cells are stored row by row: what a diamond (an L1 ball) touches in
+one row of cells is one contiguous run of images. Hence
+
+1.  a target finds its nearest image by walking a few cells outwards;
+2.  targets with the same nearest image share one penalty, which depends on pair and image alone;
+3.  penalties are vector loops over runs, and are added up in cell order; only once a pair do they go back to images;
+4.  the K-th distance is found by interpolation: a probe counts the distances below a guess, which is one vector
+    loop, and a handful of probes is cheaper than any sort.
+
+`score_draws` has one target per subspace, so nothing is worth sorting. It goes through blocks of rows small enough to
+stay in cache while a batch of draws is answered, first for the nearest images, then for the neighbours.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+
+# How co-located images (distance 0 in the subspace) are treated.
+LITERAL = 0  #: the reference: the first is covered, and one single other image takes the whole penalty
+SHARED = 1  #: the first is covered, the others share the penalty
+SYMMETRIC = 2  #: the mean over all orders of the images: coverage and penalty are shared by all of them
+
+
+# ---- shared: the K-th distance and the weights
+
+
+@jit
+def _count(distance, size, limit):
+    inside = 0
+    for i in range(size):
+        inside += distance[i] <= limit
+    return inside
+
+
+@jit
+def _cut(distance, size, rank, high, above):
+    """The distance that separates the `rank` smallest of `distance[:size]` from the rest.
+
+    `distance` holds exactly one 0 (the hit itself), and `above` >= rank entries are <= `high`. Returns the cut and how
+    many of the entries equal to it are too many; ties apart that is 0.
+    """
+    low = distance[0] * 0
+    below = 1
+    step = 0
+    while above != rank:
+        step += 1
+        share = 0.5 if step % 3 == 0 else (rank - below) / (above - below)
+        probe = low + (high - low) * distance.dtype.type(share)
+        if not low < probe < high:
+            probe = low + (high - low) / 2
+            if not low < probe < high:  # no number in between: everything in (low, high] equals high
+                return high, above - rank
+        inside = _count(distance, size, probe)
+        if inside < rank:
+            low, below = probe, inside
+        else:
+            high, above = probe, inside
+    return high, 0
+
+
+@jit
+def _nearest_other(distance, size):
+    """The smallest positive distance, and how many are 0."""
+    smallest = distance.dtype.type(np.inf)
+    zeros = 0
+    for i in range(size):
+        zeros += distance[i] == 0
+        smallest = min(smallest, distance[i] if distance[i] > 0 else distance.dtype.type(np.inf))
+    return smallest, zeros
+
+
+@jit
+def _weigh(distance, size, smallest, cut, spare, exponent, weight):
+    """Fills `weight[:size]` with the unscaled penalties of the neighbours up to `cut`, and returns their sum.
+
+    (smallest / D) ** e is D ** -e up to a factor that cancels, and cannot overflow. Ties at the cut get equal parts.
+    """
+    zero = distance.dtype.type(0)
+    total = 0.0
+    if exponent == 4.0:
+        for i in range(size):
+            ratio = smallest / distance[i] if 0 < distance[i] <= cut else zero
+            ratio *= ratio
+            weight[i] = ratio * ratio
+            total += weight[i]
+    else:
+        power = distance.dtype.type(exponent)
+        for i in range(size):
+            weight[i] = (smallest / distance[i]) ** power if 0 < distance[i] <= cut else zero
+            total += weight[i]
+    if spare > 0:
+        ties = 0
+        for i in range(size):
+            ties += distance[i] == cut
+        for i in range(size):
+            if distance[i] == cut:
+                total -= weight[i] * (spare / ties)
+                weight[i] *= (ties - spare) / ties
+    return total
+
+
+# ---- many targets per pair of dimensions
+
+
+@jit
+def encode_column(column, edges, codes):
+    """Writes each value's quantile cell: the number of inner edges at or below it."""
+    inner = len(edges) - 2
+    for i in range(len(column)):
+        first = 0
+        length = inner
+        while length > 0:
+            half = length >> 1
+            if edges[1 + first + half] <= column[i]:
+                first += half + 1
+                length -= half + 1
+            else:
+                length = half
+        codes[i] = first
+
+
+@jit
+def _sort_into_cells(x, y, x_code, y_code, side, shift, start, xs, ys, images):
+    """Sorts the images of a pair by cell; images of cell (row, column) lie in start[row * side + column] onwards."""
+    start[:] = 0
+    for i in range(len(x)):
+        start[(y_code[i] >> shift) * side + (x_code[i] >> shift) + 2] += 1
+    for cell in range(2, len(start)):
+        start[cell] += start[cell - 1]
+    for i in range(len(x)):
+        cell = (y_code[i] >> shift) * side + (x_code[i] >> shift) + 1
+        at = start[cell]
+        start[cell] = at + 1
+        xs[at] = x[i]
+        ys[at] = y[i]
+        images[at] = i
+
+
+@jit
+def _cell_of(value, edges, side):
+    first = 0
+    length = side - 1
+    while length > 0:
+        half = length >> 1
+        if edges[1 + first + half] <= value:
+            first += half + 1
+            length -= half + 1
+        else:
+            length = half
+    return first
+
+
+@jit
+def _gap(value, edges, cell):
+    """How far a value lies outside a cell."""
+    return max(edges[cell] - value, value - edges[cell + 1], edges[0] * 0)
+
+
+@jit
+def _nearest_image(x, y, xs, ys, images, start, x_edges, y_edges, side, rule):
+    """The position, in cell order, of the image nearest to a target."""
+    row = _cell_of(y, y_edges, side)
+    column = _cell_of(x, x_edges, side)
+    best = xs.dtype.type(np.inf)
+    hit = -1
+    up = row
+    down = row - 1
+    while True:
+        # the nearer of the two next rows; a row out of the grid is infinitely far
+        up_gap = _gap(y, y_edges, up) if up < side else np.inf
+        down_gap = _gap(y, y_edges, down) if down >= 0 else np.inf
+        gap = min(up_gap, down_gap)
+        if gap > best or gap == np.inf:
+            return hit
+        if up_gap <= down_gap:
+            row = up
+            up += 1
+        else:
+            row = down
+            down -= 1
+        for direction in (1, -1):
+            cell = column if direction == 1 else column - 1
+            while 0 <= cell < side and gap + _gap(x, x_edges, cell) <= best:
+                for i in range(start[row * side + cell], start[row * side + cell + 1]):
+                    distance = abs(xs[i] - x) + abs(ys[i] - y)
+                    if distance < best:
+                        best, hit = distance, i
+                    elif distance == best and (images[i] < images[hit] if rule == LITERAL else xs[i] < xs[hit]):
+                        hit = i
+                cell += direction
+
+
+@jit
+def _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, runs):
+    """Lists the runs of images, one a row of cells, that may lie within `radius`; returns runs and images."""
+    reach = radius * (1 + 16 * np.finfo(x_edges.dtype).eps)  # distances are rounded, cells must not be missed
+    n_runs = 0
+    n_images = 0
+    for direction in (1, -1):
+        left = 0
+        right = side - 1
+        at = row if direction == 1 else row - 1
+        while 0 <= at < side:
+            width = reach - _gap(y, y_edges, at)
+            if width < 0:
+                break
+            # rows further out are narrower: the ends only move inwards
+            while left < column and x - x_edges[left + 1] > width:
+                left += 1
+            while right > column and x_edges[right] - x > width:
+                right -= 1
+            first = start[at * side + left]
+            stop = start[at * side + right + 1]
+            if stop > first:
+                runs[n_runs, 0] = first
+                runs[n_runs, 1] = stop
+                n_runs += 1
+                n_images += stop - first
+            at += direction
+    return n_runs, n_images
+
+
+@jit
+def _measure(x, y, xs, ys, runs, n_runs, distance):
+    size = 0
+    for run in range(n_runs):
+        first = runs[run, 0]
+        length = runs[run, 1] - first
+        for i in range(length):
+            distance[size + i] = abs(xs[first + i] - x) + abs(ys[first + i] - y)
+        size += length
+    return size
+
+
+@jit
+def _neighbours(hit, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, distance):
+    """Measures runs that hold the `rank` nearest images; returns runs, their size, a radius and its count."""
+    x = xs[hit]
+    y = ys[hit]
+    n = len(xs)
+    if 2 * rank >= n:
+        runs[0, 0] = 0
+        runs[0, 1] = n
+        _measure(x, y, xs, ys, runs, 1, distance)
+        return 1, n, distance.dtype.type(np.inf), n
+    row = _cell_of(y, y_edges, side)
+    column = _cell_of(x, x_edges, side)
+    may_shrink = 8  # a single cell can hold more than enough, then no radius helps
+    while True:
+        n_runs, size = _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, runs)
+        if size < 1.3 * rank and size < n:
+            radius *= distance.dtype.type(1.25)
+            may_shrink = 0
+        elif size > 2.5 * rank and may_shrink > 0:
+            radius *= distance.dtype.type(0.8)
+            may_shrink -= 1
+        else:
+            _measure(x, y, xs, ys, runs, n_runs, distance)
+            inside = _count(distance, size, radius)
+            if inside >= rank:
+                return n_runs, size, radius, inside
+            radius *= distance.dtype.type(1.15)
+            may_shrink = 0
+
+
+@jit
+def _penalise(hit, weight_of_hit, rank, radius, exponent, rule, xs, ys, images, start, x_edges, y_edges, side,
+              runs, distance, weight, coverage, penalty):  # fmt: skip
+    """Covers one image and penalises its neighbours; returns a first guess of the next radius."""
+    n_runs, size, radius, inside = _neighbours(hit, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, distance)
+    smallest, zeros = _nearest_other(distance, size)
+    if zeros > 1:
+        _share_among_twins(hit, weight_of_hit, zeros, rule, images, runs, n_runs, distance, coverage, penalty)
+        return radius
+    if radius == np.inf:
+        radius = distance[:size].max()
+    cut, spare = _cut(distance, size, rank, radius, inside)
+    total = _weigh(distance, size, smallest, cut, spare, exponent, weight)
+    coverage[images[hit]] += weight_of_hit
+    scale = weight_of_hit / total
+    offset = 0
+    for run in range(n_runs):
+        first = runs[run, 0]
+        length = runs[run, 1] - first
+        for i in range(length):
+            penalty[first + i] += scale * weight[offset + i]
+        offset += length
+    return max(cut * distance.dtype.type(1.1), (x_edges[side] - x_edges[0]) * distance.dtype.type(1e-6))
+
+
+@jit
+def _share_among_twins(hit, weight_of_hit, zeros, rule, images, runs, n_runs, distance, coverage, penalty):
+    """Covers and penalises images that coincide in the subspace."""
+    victim = -1
+    offset = 0
+    for run in range(n_runs):
+        for i in range(runs[run, 0], runs[run, 1]):
+            if distance[offset] == 0:
+                if rule == SYMMETRIC:
+                    coverage[images[i]] += weight_of_hit / zeros
+                    penalty[i] += weight_of_hit / zeros
+                elif i != hit and rule == SHARED:
+                    penalty[i] += weight_of_hit / (zeros - 1)
+                elif i != hit and (victim < 0 or images[i] < images[victim]):
+                    victim = i
+            offset += 1
+    if rule != SYMMETRIC:
+        coverage[images[hit]] += weight_of_hit
+    if rule == LITERAL:
+        penalty[victim] += weight_of_hit
+
+
+@jit
+def score_pairs(columns, codes, edges, side, pairs, targets, n_neighbors, exponent, rule, coverage, redundancy):
+    """Adds the effect of `targets` (pairs, targets per pair, 2) in the subspaces `pairs` (pairs, 2).
+
+    Args:
+        columns: (d, n) embeddings, one dimension a row
+        codes: (d, n) uint8 quantile cell of each value, see `encode_column`
+        edges: (d, 257) edges of these cells
+        side: cells along a side of the grid, a power of two up to 256
+        pairs: (p, 2) dimensions
+        targets: (p, t, 2) points in these dimensions
+        n_neighbors: images that share a penalty, at most n - 1
+        exponent: of the distance in the penalty
+        rule: LITERAL, SHARED or SYMMETRIC
+        coverage: (n,) float64, added to
+        redundancy: (n,) float64, added to
+    """
+    n = columns.shape[1]
+    step = 256 // side
+    shift = 0
+    while side << shift < 256:
+        shift += 1
+    start = np.empty(side * side + 2, dtype=np.int64)
+    xs = np.empty(n, dtype=columns.dtype)
+    ys = np.empty(n, dtype=columns.dtype)
+    images = np.empty(n, dtype=np.int32)
+    hits = np.zeros(n, dtype=np.int32)
+    penalty = np.zeros(n, dtype=np.float64)
+    distance = np.empty(n, dtype=columns.dtype)
+    weight = np.empty(n, dtype=columns.dtype)
+    runs = np.empty((side, 2), dtype=np.int64)
+    rank = n_neighbors + 1
+    for p in range(len(pairs)):
+        a, b = pairs[p]
+        x_edges = edges[a, ::step].copy()
+        y_edges = edges[b, ::step].copy()
+        _sort_into_cells(columns[a], columns[b], codes[a], codes[b], side, shift, start, xs, ys, images)
+        for t in range(targets.shape[1]):
+            x = columns.dtype.type(targets[p, t, 0])
+            y = columns.dtype.type(targets[p, t, 1])
+            hits[_nearest_image(x, y, xs, ys, images, start, x_edges, y_edges, side, rule)] += 1
+        radius = (x_edges[side] - x_edges[0]) / 8
+        for hit in range(n):
+            if hits[hit] > 0:
+                radius = _penalise(
+                    hit, hits[hit], rank, radius, exponent, rule, xs, ys, images, start, x_edges, y_edges,
+                    side, runs, distance, weight, coverage, penalty,
+                )  # fmt: skip
+                hits[hit] = 0
+        for i in range(n):
+            if penalty[i] != 0:
+                redundancy[images[i]] += penalty[i]
+                penalty[i] = 0
+
+
+# ---- any draws
+
+
+@jit
+def score_draws(columns, dims, targets, n_neighbors, exponent, rule, coverage, redundancy):
+    """Adds the effect of the draws `dims` (t, m) and `targets` (t, m) to `coverage` and `redundancy`, both (n,)."""
+    n = columns.shape[1]
+    distance = np.empty(n, dtype=columns.dtype)
+    weight = np.empty(n, dtype=columns.dtype)
+    for t in range(len(dims)):
+        distance[:] = 0
+        for j in range(dims.shape[1]):
+            column = columns[dims[t, j]]
+            target = columns.dtype.type(targets[t, j])
+            for i in range(n):
+                distance[i] += abs(column[i] - target)
+        hit = np.argmin(distance)
+        distance[:] = 0
+        for j in range(dims.shape[1]):
+            column = columns[dims[t, j]]
+            target = column[hit]
+            for i in range(n):
+                distance[i] += abs(column[i] - target)
+        smallest, zeros = _nearest_other(distance, n)
+        if zeros == 1:
+            cut, spare = _cut(distance, n, n_neighbors + 1, distance.max(), n)
+            total = _weigh(distance, n, smallest, cut, 0, exponent, weight)
+            i = n - 1
+            while spare > 0:  # of images equally far, the first count
+                if distance[i] == cut:
+                    total -= weight[i]
+                    weight[i] = 0
+                    spare -= 1
+                i -= 1
+            coverage[hit] += 1
+            for i in range(n):
+                redundancy[i] += weight[i] / total
+        else:
+            _share_among_all_twins(hit, zeros, rule, distance, coverage, redundancy)
+
+
+@jit
+def _share_among_all_twins(hit, zeros, rule, distance, coverage, redundancy):
+    if rule != SYMMETRIC:
+        coverage[hit] += 1
+    for i in range(len(distance)):
+        if distance[i] == 0:
+            if rule == SYMMETRIC:
+                coverage[i] += 1 / zeros
+                redundancy[i] += 1 / zeros
+            elif i != hit and rule == SHARED:
+                redundancy[i] += 1 / (zeros - 1)
+            elif i != hit:
+                redundancy[i] += 1
+                return

@@ -1,0 +1,89 @@
+"""How much two independent runs of a Monte-Carlo score would agree, read off the two halves of one run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def rank(values: np.ndarray) -> np.ndarray:
+    """Ranks from 0, ties at their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson correlation, 1 for two equal and NaN for two different vectors of which one is constant."""
+    a = first - first.mean()
+    b = second - second.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    if scale == 0:
+        return 1.0 if np.array_equal(a, b) else float("nan")
+    return float(np.clip((a @ b) / scale, -1, 1))
+
+
+def split_half_reliability(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman correlation to expect between two runs, each as long as both halves together.
+
+    Correlation grows with length T as T / (T + c) (Spearman-Brown), so r between halves gives 2 r / (1 + r).
+
+    Args:
+        first: (n,) scores from one half of a run
+        second: (n,) scores from the other, independent half
+
+    Returns:
+        a correlation in [-1, 1], or NaN if one of the halves is constant
+    """
+    r = correlation(rank(first), rank(second))
+    return r if np.isnan(r) or r <= 0 else 2 * r / (1 + r)
+
+
+def draws_factor(reliability: float, target: float) -> float:
+    """How many times longer a run must be to reach the target reliability."""
+    if not reliability > 0:
+        return float("inf")
+    return target / (1 - target) * (1 - reliability) / reliability
+
+
+def expected_overlap(first: np.ndarray, second: np.ndarray, keep: int, seed: int = 0, repeats: int = 20) -> float:
+    """Share of the kept images that two independent runs, as long as both halves together, have in common.
+
+    The mean of the halves is shrunk until its spread is that of the noise-free score; then pairs of runs are simulated
+    with the noise seen between the halves among images of similar score.
+
+    Args:
+        first: (n,) scores from one half of a run
+        second: (n,) scores from the other, independent half
+        keep: how many of the highest scores are kept
+        seed (0): of the simulated noise
+        repeats (20): simulated pairs of runs
+
+    Returns:
+        a share in [0, 1]; chance is keep / n
+    """
+    mean = (first + second) / 2
+    noise = (first - second) / 2
+    order = np.argsort(mean, kind="stable")
+    mean = mean[order]
+    variance = _moving_mean(noise[order] ** 2, 101)
+    spread = mean.var()
+    if spread == 0:
+        return keep / len(mean)
+    signal = max(spread - variance.mean(), 0) / spread
+    truth = mean.mean() + np.sqrt(signal) * (mean - mean.mean())
+    rng = np.random.default_rng(seed)
+    shared = 0
+    for _ in range(repeats):
+        runs = truth + np.sqrt(variance) * rng.standard_normal((2, len(mean)))
+        kept = [np.argpartition(-run, keep - 1)[:keep] for run in runs]
+        shared += len(np.intersect1d(*kept))
+    return shared / (repeats * keep)
+
+
+def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
+    """Mean over a centred window that shrinks at the ends."""
+    half = min(width, len(values)) // 2
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    low = np.maximum(at - half, 0)
+    high = np.minimum(at + half + 1, len(values))
+    return (total[high] - total[low]) / (high - low)
