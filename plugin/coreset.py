@@ -120,6 +120,8 @@ def _build_results(
     projection: str | None,
     report: Report,
 ) -> CoresetResults:
+    from .diagnostics.curve import coverage_curve
+
     rows = np.flatnonzero(ranking.rank >= 0)
     if len(rows) == 0:
         raise CoresetError(f"method '{config.method}' ranked none of the {len(matrix)} {units.noun}")
@@ -130,6 +132,7 @@ def _build_results(
 
         projected = project(kept, projection, config.seed, part_of(report, 0.0, 0.7))
     rank = ranking.rank[rows]
+    curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.7, 1.0))
     config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
     config.facts = ranking.facts
     config.n = len(rows)
@@ -146,6 +149,7 @@ def _build_results(
         rank=rank,
         columns={name: values[rows] for name, values in ranking.columns.items()},
         points=projected and projected.points,
+        curve=curve,
         embeddings=kept,
     )
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .progress import Report
+
+logger = logging.getLogger(__name__)
+
+#: Shares of the rows at which a run stores how much of its coreset another seed would keep.
+_OVERLAP_SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def rank_rows(
         CoresetError: if the method is unknown or refuses the data
     """
     if method == "zcore":
-        return _rank_zcore(matrix, seed, num_workers, progress, method_kwargs)
+        return _rank_zcore(matrix, valid, seed, num_workers, progress, method_kwargs)
     from .selection.registry import get_method
 
     selection = get_method(method).select(
@@ -93,11 +99,23 @@ def rank_by_score(score: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _rank_zcore(
-    matrix: np.ndarray, seed: int, num_workers: int | None, progress: Report | None, method_kwargs: dict[str, Any]
+    matrix: np.ndarray,
+    valid: np.ndarray,
+    seed: int,
+    num_workers: int | None,
+    progress: Report | None,
+    method_kwargs: dict[str, Any],
 ) -> Ranking:
     from .scoring.zcore import zcore_scores
 
     scores = zcore_scores(matrix, seed=seed, num_workers=num_workers, progress=progress, **method_kwargs)
     columns = {"score": scores.score, "coverage": scores.coverage, "redundancy": scores.redundancy}
-    facts = {"n_draws": int(scores.n_draws), "reliability": float(scores.reliability)}
+    facts: dict[str, Any] = {"n_draws": int(scores.n_draws), "draws_per_row": round(scores.n_draws / valid.sum(), 1)}
+    if np.isfinite(scores.reliability):
+        facts["reliability"] = float(scores.reliability)
+        shares = [share for share in _OVERLAP_SHARES if round(share * valid.sum()) > 0]
+        facts["expected_overlap"] = {f"{share:g}": scores.overlap_at(share) for share in shares} | {"1": 1.0}
+    if scores.warning:
+        logger.warning(scores.warning)
+        facts["warning"] = scores.warning
     return Ranking(rank_by_score(scores.score, seed), columns, facts)

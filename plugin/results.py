@@ -120,6 +120,27 @@ class CoresetResults(fob.BrainResults):
         kwargs = {"seed": self.config.seed, "labels": self.labels()} | kwargs
         return coreset_report(self.embeddings(), kept, **kwargs)
 
+    def curve(self) -> CoverageCurve:
+        """Coverage and redundancy at every budget, beside random subsets; computed with the run."""
+        return self._curve
+
+    def expected_overlap(self, budget: Any) -> float | None:
+        """The share of a coreset that another run with a new seed is expected to keep too.
+
+        Args:
+            budget: see :meth:`budget`
+
+        Returns:
+            a share in [0, 1], or None if the method has no estimate
+        """
+        stored = self.config.facts.get("expected_overlap")
+        if not stored:
+            return None
+        fractions, overlaps = zip(
+            *sorted((float(fraction), overlap) for fraction, overlap in stored.items()), strict=True
+        )
+        return float(np.interp(self.budget(budget) / len(self), fractions, overlaps))
+
     def embeddings(self) -> np.ndarray:
         """Reads the (n, d) embeddings of the ranked rows; rows of samples deleted since are NaN.
 
