@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
+from .neighbors import nearest_neighbors, pairwise_distances, unit_rows
 
 _FORMS = 'a count (500), a fraction (0.3), a percentage ("30%"), "95% coverage", "saturation" or "redundancy"'
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*(coverage)?\s*", re.IGNORECASE)
@@ -163,8 +164,6 @@ def ranking_budget(ranking: Any, embeddings: Any, target: Any, *, seed: int = 0)
     Raises:
         CoresetError: if even the whole ranking misses the target; the message says what it reaches
     """
-    from .neighbors import unit_rows  # heavy imports wait until a ranking is at hand
-
     order = np.asarray(ranking, dtype=np.int64)
     parsed = parse_budget(target)
     if isinstance(parsed, int | float):
@@ -193,8 +192,6 @@ def calibrated_radius(unit: np.ndarray, seed: int = 0) -> float:
     Returns:
         an L2 distance, at least 1e-6 so that exact copies cover each other
     """
-    from .neighbors import nearest_neighbors
-
     distances = nearest_neighbors(unit, 1, seed=seed)[1]
     return max(1.5 * float(np.median(distances)), 1e-6)
 
@@ -206,7 +203,7 @@ def _coverage(
     first = np.full(len(rows), len(order))
     open_rows = np.arange(len(rows))
     for start in range(0, len(order), _BLOCK):
-        near = _distances(unit[rows[open_rows]], unit[order[start : start + _BLOCK]]) <= radius
+        near = pairwise_distances(unit[rows[open_rows]], unit[order[start : start + _BLOCK]]) <= radius
         hit = near.any(axis=1)
         first[open_rows[hit]] = start + near[hit].argmax(axis=1)
         open_rows = open_rows[~hit]
@@ -227,7 +224,7 @@ def _saturation(sample: np.ndarray, unit: np.ndarray, order: np.ndarray, target:
     nearest = np.full(len(sample), np.inf, dtype=np.float32)
     means = []
     for start in range(0, len(order), _BLOCK):
-        distances = _distances(sample, unit[order[start : start + _BLOCK]])
+        distances = pairwise_distances(sample, unit[order[start : start + _BLOCK]])
         np.minimum(distances[:, 0], nearest, out=distances[:, 0])
         np.minimum.accumulate(distances, axis=1, out=distances)
         nearest = distances[:, -1].copy()
@@ -238,11 +235,3 @@ def _saturation(sample: np.ndarray, unit: np.ndarray, order: np.ndarray, target:
     coverage = 1 - curve / curve[0]
     # The slope of the curve's concave hull falls below min_gain exactly where this difference peaks.
     return int(np.argmax(coverage - target.min_gain * np.arange(len(order)) / len(unit))) + 1
-
-
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(len(a), len(b)) float32 L2 distances between unit rows."""
-    squared = 2 - 2 * (a @ b.T)
-    # The product keeps no digits of a near-zero distance; identical rows must still count as distance 0.
-    squared[squared < 1e-6] = 0
-    return np.sqrt(squared, out=squared)

@@ -1,0 +1,67 @@
+"""k-means as the selectors use it: seeded, the same for any number of threads, and bounded in time."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+#: Distances per pass up to which all rows take part in every k-means step; mini-batches beyond.
+_FULL_PASS = 20_000_000
+_BLOCK_ROWS = 16_384
+
+
+def kmeans(
+    points: np.ndarray, n_clusters: int, *, seed: int = 0, weights: np.ndarray | None = None, n_steps: int = 25
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters rows with k-means.
+
+    Args:
+        points: (n, d) float32
+        n_clusters: clusters to form; at most n
+        seed (0): the random seed
+        weights (None): (n,) weights of the rows
+        n_steps (25): passes over the data
+
+    Returns:
+        a tuple of (n,) int64 cluster ids, each that of the nearest center, and (n_clusters, d) float32 centers
+    """
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    n_clusters = min(n_clusters, len(points))
+    if n_clusters == len(points):
+        return np.arange(len(points)), points.copy()
+    if len(points) * n_clusters <= _FULL_PASS:
+        model = KMeans(n_clusters, init="random", n_init=1, max_iter=n_steps, random_state=seed)
+    else:
+        model = MiniBatchKMeans(
+            n_clusters, init="random", n_init=1, batch_size=max(4096, 4 * n_clusters), max_iter=5, random_state=seed
+        )
+    # scikit-learn adds the partial sums of its threads in the order they finish; one thread is reproducible.
+    with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # copies of one image are ordinary here
+        model.fit(points, sample_weight=weights)
+    centers = model.cluster_centers_.astype(np.float32)
+    return nearest_center(points, centers)[0], centers
+
+
+def nearest_center(points: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Assigns rows to their nearest center.
+
+    Args:
+        points: (n, d) float32
+        centers: (q, d) float32
+
+    Returns:
+        a tuple of (n,) int64 center ids and (n,) float32 Euclidean distances
+    """
+    labels = np.empty(len(points), dtype=np.int64)
+    distances = np.empty(len(points), dtype=np.float32)
+    half_norms = 0.5 * np.einsum("ij,ij->i", centers, centers)
+    for start in range(0, len(points), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        labels[rows] = (half_norms - points[rows] @ centers.T).argmin(axis=1)
+        distances[rows] = np.linalg.norm(points[rows] - centers[labels[rows]], axis=1)
+    return labels, distances

@@ -1,0 +1,183 @@
+"""What a selector sees: a clean matrix in an order that says nothing, and where it must start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import CoresetError
+from ..progress import Report
+from .neighbors import nearest_neighbors, unit_rows
+
+
+def _silent(fraction: float, message: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A selection problem without missing rows.
+
+    Rows come in a seeded order that depends on their content alone, so whatever a selector does with row numbers
+    (ties, random draws, the first center) is reproducible and never follows file order.
+
+    Attributes:
+        X: (n, d) float32 C-contiguous embeddings as given
+        kept: (p,) int64 rows that are in the coreset already, first kept first; a selector continues from them
+        weights: (n,) float64 positive importance of the rows, 1 by default
+        labels: (n,) int64 class numbers, or None
+        class_names: names of the classes in ``labels``
+        text_embeddings: text features as the caller gave them, or None
+        seed: the random seed
+        num_workers: threads, None for all
+        report: called with the finished fraction and what is being done
+    """
+
+    X: np.ndarray
+    kept: np.ndarray
+    weights: np.ndarray
+    labels: np.ndarray | None = None
+    class_names: list = field(default_factory=list)
+    text_embeddings: Any = None
+    seed: int = 0
+    num_workers: int | None = None
+    report: Report = _silent
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @cached_property
+    def Z(self) -> np.ndarray:  # noqa: N802  (the unit-norm matrix keeps its mathematical name)
+        """(n, d) float32 embeddings scaled to unit length."""
+        return unit_rows(self.X)[0]
+
+    @cached_property
+    def free(self) -> np.ndarray:
+        """(n,) bool, True in rows that can still be picked."""
+        free = np.ones(len(self.X), dtype=bool)
+        free[self.kept] = False
+        return free
+
+    def rng(self, stream: int = 0) -> np.random.Generator:
+        """A random generator; different streams of one pool are independent."""
+        return np.random.default_rng([self.seed, stream])
+
+    def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`."""
+        return nearest_neighbors(self.Z, k, seed=self.seed, num_workers=self.num_workers)
+
+    def subset(self, rows: np.ndarray, kept: np.ndarray) -> Pool:
+        """The same problem on some of the rows.
+
+        Args:
+            rows: (m,) int rows of this pool, in ascending order
+            kept: int rows of this pool, all among ``rows``
+
+        Returns:
+            a pool of m rows
+        """
+        if len(rows) == len(self):
+            return replace(self, kept=kept)
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(
+            self, X=self.X[rows], kept=np.searchsorted(rows, kept), weights=self.weights[rows], labels=labels
+        )
+
+
+@dataclass(frozen=True)
+class Picks:
+    """What a selector returns.
+
+    Attributes:
+        order: (k,) int64 picked rows, first to keep first; none of them in ``pool.kept``
+        scores: (n,) float64 score of every row, higher = keep, or None for methods that do not score rows
+        details: JSON-able facts for the user, e.g. a radius that was chosen
+    """
+
+    order: np.ndarray
+    scores: np.ndarray | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def top(pool: Pool, k: int, scores: np.ndarray, **details: Any) -> Picks:
+    """Picks the k free rows with the highest scores.
+
+    Args:
+        pool: the problem
+        k: rows to pick
+        scores: (n,) float, higher = keep; equal scores are taken in the pool's seeded order
+        **details: facts for the user
+
+    Returns:
+        the picks
+    """
+    order = np.argsort(-scores, kind="stable")
+    return Picks(order[pool.free[order]][:k], np.asarray(scores, dtype=np.float64), details)
+
+
+def weighted_ranks(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Multiplies scores of any sign by weights, through their ranks; equal weights leave the scores as they are.
+
+    Args:
+        scores: (n,) float
+        weights: (n,) positive float
+
+    Returns:
+        (n,) float64
+    """
+    if np.all(weights == weights[0]):
+        return np.asarray(scores, dtype=np.float64)
+    from scipy.stats import rankdata
+
+    return rankdata(scores) / len(scores) * weights
+
+
+def seeded_order(X: np.ndarray, seed: int) -> np.ndarray:
+    """Shuffles rows by their content, so that permuted input gives the same order of the same rows.
+
+    Args:
+        X: (n, d) float32 C-contiguous
+        seed: the random seed
+
+    Returns:
+        (n,) int64 permutation: row contents in hashed order; equal rows are spread like independent ones
+    """
+    rng = np.random.default_rng([seed, 0x5EED])
+    multipliers = rng.integers(0, 2**63, size=X.shape[1], dtype=np.uint64) * 2 + 1
+    key = np.empty(len(X), dtype=np.uint64)
+    for start in range(0, len(X), 8192):
+        words = (X[start : start + 8192] + np.float32(0)).view(np.uint32)  # adding 0 turns -0 into 0
+        key[start : start + 8192] = words.astype(np.uint64) @ multipliers
+    first = np.argsort(key, kind="stable")
+    same = np.r_[False, key[first][1:] == key[first][:-1]]
+    # Occurrence number of every row among its copies, so that copies do not stay side by side.
+    positions = np.arange(len(X))
+    run_start = np.maximum.accumulate(np.where(same, 0, positions))
+    copy = np.empty(len(X), dtype=np.uint64)
+    copy[first] = (positions - run_start).astype(np.uint64)
+    return np.argsort(_mix(key + copy * np.uint64(0x9E3779B97F4A7C15)), kind="stable")
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+    """The finalizer of SplitMix64: neighbouring keys end far apart."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def refuse_beyond(amount: float, limit: float, message: str) -> None:
+    """Raises when a request would run for hours, naming the limit.
+
+    Args:
+        amount: what the request needs
+        limit: the method's limit
+        message: what to say
+
+    Raises:
+        CoresetError: if ``amount`` exceeds ``limit``
+    """
+    if amount > limit:
+        raise CoresetError(message)

@@ -1,0 +1,154 @@
+"""Quotas: how a budget is divided among groups, and how the groups take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import CoresetError
+
+#: What a quota may be called, and the share of a group of size s before normalisation.
+_RULES = {
+    "proportional": lambda sizes: sizes,
+    "sqrt": np.sqrt,
+    "uniform": lambda sizes: np.ones(len(sizes)),
+}
+
+
+def factorize(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, list[Hashable]]:
+    """Numbers groups in an order that does not depend on the order of the rows.
+
+    Args:
+        values: n hashable group names; None and NaN form the group None
+
+    Returns:
+        a tuple of (n,) int64 group numbers and the list of group names
+    """
+    names = [None if value is None or value != value else value for value in np.asarray(values, dtype=object)]
+    ordered = sorted(set(names), key=lambda name: (str(type(name)), str(name)))
+    number = {name: position for position, name in enumerate(ordered)}
+    return np.fromiter((number[name] for name in names), dtype=np.int64, count=len(names)), ordered
+
+
+def apportion(shares: np.ndarray, k: int, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Divides a budget by largest remainder within bounds.
+
+    Shares that hit a bound stay there and the rest is divided in proportion; fractions are rounded down and what is
+    left goes to the largest remainders (Hamilton's method), earlier groups first among equals.
+
+    Args:
+        shares: (g,) positive float weights of the groups
+        k: the budget, with ``lower.sum() <= k <= upper.sum()``
+        lower: (g,) int, least per group
+        upper: (g,) int, most per group
+
+    Returns:
+        (g,) int64 quotas that add up to ``k``
+    """
+    low, high = 0.0, float(upper.max() / shares.min()) + 1
+    for _ in range(200):
+        middle = (low + high) / 2
+        if np.clip(middle * shares, lower, upper).sum() < k:
+            low = middle
+        else:
+            high = middle
+    exact = np.clip(high * shares, lower, upper)
+    quota = np.floor(exact + 1e-9).astype(np.int64)
+    remainder = exact - quota
+    remainder[quota >= upper] = -1
+    order = np.argsort(-remainder.round(9), kind="stable")
+    short = k - int(quota.sum())
+    quota[order[:short]] += 1
+    return quota
+
+
+def resolve_quota(
+    quota: str | Mapping[Any, float],
+    names: Sequence[Hashable],
+    sizes: np.ndarray,
+    k: int,
+    *,
+    taken: np.ndarray | None = None,
+    min_per_group: int = 0,
+) -> np.ndarray:
+    """Turns a quota rule into a number of images per group.
+
+    Args:
+        quota: ``"proportional"``, ``"sqrt"`` or ``"uniform"``, or a mapping of group name to a count (ints that add up
+            to ``k``) or to a share (floats); groups that a mapping does not name get nothing
+        names: g group names
+        sizes: (g,) int images available per group, those in ``taken`` included
+        k: the budget
+        taken (None): (g,) int images per group that are kept in any case
+        min_per_group (0): least number of images per group; smaller groups are kept whole
+
+    Returns:
+        (g,) int64 quotas, ``taken`` included, that add up to ``k``
+
+    Raises:
+        CoresetError: if the quota cannot be met; the message says what is feasible
+    """
+    taken = np.zeros(len(names), dtype=np.int64) if taken is None else taken
+    lower = np.maximum(taken, np.minimum(min_per_group, sizes))
+    if lower.sum() > k:
+        raise CoresetError(
+            f"min_per_group={min_per_group} over {len(names)} groups needs {lower.sum()} images but the budget is {k};"
+            f" raise the budget to at least {lower.sum()} or lower min_per_group"
+        )
+    if isinstance(quota, str):
+        if quota not in _RULES:
+            raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
+        return apportion(np.asarray(_RULES[quota](sizes), dtype=float), k, lower, sizes)
+    return _explicit(quota, names, sizes, k, lower)
+
+
+def _explicit(
+    quota: Mapping[Any, float], names: Sequence[Hashable], sizes: np.ndarray, k: int, lower: np.ndarray
+) -> np.ndarray:
+    unknown = [name for name in quota if name not in names]
+    if unknown:
+        raise CoresetError(f"quota names {len(unknown)} groups that no image has, e.g. {unknown[0]!r}; remove them")
+    wanted = np.array([quota.get(name, 0) for name in names], dtype=float)
+    if not np.isfinite(wanted).all() or (wanted < 0).any() or wanted.sum() == 0:
+        raise CoresetError("quota must map groups to finite numbers >= 0, not all 0")
+    if all(isinstance(value, int | np.integer) for value in quota.values()):
+        if wanted.sum() != k:
+            raise CoresetError(f"quota counts add up to {wanted.sum():.0f} but the budget is {k}; make them agree")
+        counts = wanted.astype(np.int64)
+    else:
+        counts = apportion(np.maximum(wanted, 1e-12), k, np.zeros_like(sizes), np.full_like(sizes, k))
+    for bad, limit, what in ((counts > sizes, sizes, "has only"), (counts < lower, lower, "must keep at least")):
+        if bad.any():
+            group = int(np.flatnonzero(bad)[0])
+            raise CoresetError(
+                f"quota asks for {counts[group]} images of group {names[group]!r}, which {what} {limit[group]}"
+            )
+    return counts
+
+
+def take_turns(order: np.ndarray, groups: np.ndarray, sizes: np.ndarray, taken: np.ndarray | None = None) -> np.ndarray:
+    """Merges the orders of several groups so that every prefix is divided in proportion to ``sizes``.
+
+    The j-th image of a group comes at position (j + 1/2) / size, which is Webster's method of apportionment: a prefix
+    never takes an image back when it grows.
+
+    Args:
+        order: (m,) int rows, first to keep first
+        groups: (n,) int group of every row
+        sizes: (g,) positive numbers in whose proportion the groups take turns
+        taken (None): (g,) int images each group has already
+
+    Returns:
+        (m,) int64, the rows of ``order`` merged; inside a group their order stays
+    """
+    group = groups[order]
+    by_group = np.argsort(group, kind="stable")
+    counts = np.bincount(group, minlength=len(sizes))
+    starts = np.cumsum(counts) - counts
+    turn = np.empty(len(order), dtype=np.int64)
+    turn[by_group] = np.arange(len(order)) - np.repeat(starts, counts)
+    if taken is not None:
+        turn += taken[group]
+    return order[np.lexsort((np.arange(len(order)), (turn + 0.5) / sizes[group]))]

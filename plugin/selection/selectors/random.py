@@ -1,0 +1,22 @@
+"""Uniform random selection."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..pool import Picks, Pool, top
+from ..registry import register
+
+
+@register("random", "Uniform at random: the baseline every other method must beat", scored=True)
+def random(pool: Pool, k: int) -> Picks:
+    """Draws without replacement, proportionally to the weights (Efraimidis and Spirakis, 2006).
+
+    Args:
+        pool: the problem
+        k: rows to pick
+
+    Returns:
+        the picks; scores are ``log(u) / weight`` with u uniform in (0, 1)
+    """
+    return top(pool, k, np.log(1 - pool.rng().random(len(pool))) / pool.weights)
