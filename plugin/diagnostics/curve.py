@@ -250,9 +250,9 @@ def coverage_curve(
     with reporting(progress, "Coverage curve") as report:
         over_all = ranking_pass(points, rankings, rows, budgets, delta, part_of(report, 0, 0.7))
         over_kept = ranking_pass(points, [order], order[followed], budgets, tau, part_of(report, 0.7, 1))
-    positions = [_positions(ranked, points.n)[rows] for ranked in rankings]
+    positions = [rank_positions(ranked, points.n)[rows] for ranked in rankings]
     tables = [
-        _figures(distance, position, budgets, delta, tau)
+        figures_along(distance, position, budgets, delta, tau)
         for distance, position in zip(over_all.distance, positions, strict=True)
     ]
     random_mean, random_sd = _bands(tables[1:], budgets)
@@ -269,7 +269,7 @@ def coverage_curve(
         near_duplicate=tau,
         normalize=points.normalize,
         rows=rows,
-        distance=_masked(over_all.distance[0], positions[0], budgets).astype(np.float16),
+        distance=without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
         covered_at=np.sort(np.minimum(over_all.first_within, positions[0]) + 1),
         redundant_at=redundant_at[by_budget],
         redundant_weight=weight[by_budget],
@@ -279,7 +279,7 @@ def coverage_curve(
     return curve
 
 
-def _positions(ranking: np.ndarray, n: int) -> np.ndarray:
+def rank_positions(ranking: np.ndarray, n: int) -> np.ndarray:
     """Position of every row in a ranking; the ranking's length for rows outside it."""
     positions = np.full(n, len(ranking))
     positions[ranking] = np.arange(len(ranking))
@@ -297,12 +297,12 @@ def _followed_ranks(n_ranked: int, max_rows: int, rng: np.random.Generator) -> t
     return np.concatenate([np.arange(head), tail]), weight
 
 
-def _masked(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray) -> np.ndarray:
+def without_kept(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray) -> np.ndarray:
     """Distances (g, m) to the nearest kept image, 0 from where the image is itself kept."""
     return np.where(positions < budgets[:, None], 0, distance)
 
 
-def _figures(
+def figures_along(
     distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray, radius: float, tau: float
 ) -> dict[str, np.ndarray]:
     """The figures at every budget, from (g, m) distances to the nearest other kept image.
@@ -312,7 +312,7 @@ def _figures(
     """
     near_duplicate_rate = (distance <= tau).mean(axis=1) * (budgets - 1) / budgets
     return {
-        **distance_figures(_masked(distance, positions, budgets), radius),
+        **distance_figures(without_kept(distance, positions, budgets), radius),
         "near_duplicate_rate": near_duplicate_rate,
     }
 

@@ -16,7 +16,23 @@ MEANING = {
     "radius_max": ("low", "the worst covered image; one outlier decides it"),
     "mean_distance": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
     "coverage": ("high", "images within the coverage radius of a kept image"),
+    "effective_size": ("high", "kept images that would serve as evenly if each stood for equally many images"),
     "near_duplicate_rate": ("low", "kept images with another kept image within the near-duplicate distance"),
+    "repeat_rate": ("low", "labels saved if one image of every kept near-duplicate group were enough"),
+    "duplicate_groups": ("low", "near-duplicate groups among the kept images"),
+    "kept_once": ("", "near-duplicate groups of the collection of which exactly one image is kept"),
+    "energy_distance": ("low", "shift of the distribution from the collection's; 0 is none"),
+    "mmd": ("low", "the same by squared maximum mean discrepancy, which weighs dense regions more"),
+    "cluster_coverage": ("high", "clusters of which at least one image is kept"),
+    "cluster_kl": ("low", "divergence of cluster shares from the collection's; 0 is proportional"),
+    "cluster_worst": (
+        "high",
+        "kept over fair number of the worst served cluster whose fair number is at least 5",
+    ),
+    "class_coverage": ("high", "classes of which at least one image is kept"),
+    "class_kl": ("low", "divergence of class shares from the collection's; 0 is proportional"),
+    "class_worst": ("high", "the same for classes"),
+    "stability": ("high", "kept images that another random seed of the method would keep too"),
 }
 
 

@@ -55,8 +55,8 @@ def ranking_pass(
         a :class:`RankingPass`
     """
     first = rankings[0]
-    unranked = points.rows if len(rankings) > 1 else first
-    columns = np.concatenate([first, unranked[~np.isin(unranked, first)]])
+    ranked = np.unique(np.concatenate(rankings))
+    columns = np.concatenate([first, ranked[~np.isin(ranked, first)]])
     position = np.full(points.n, len(columns))
     position[columns] = np.arange(len(columns))
     segments = [_segments(ranking, columns, budgets, points.n) for ranking in rankings]

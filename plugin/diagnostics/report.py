@@ -8,11 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
+from .balance import Retention, clusters
 from .calibrate import checked_distance, coverage_radius, near_duplicate_distance
-from .metric import MEANING, Metric, RandomBand, distance_figures
-from .nearest_selected import nearest_selected
+from .figures import (
+    Figures,
+    coverage_figures,
+    kept_redundancy_figures,
+    removal_figures,
+    retention_figures,
+    shift_figures,
+)
+from .metric import MEANING, Metric, RandomBand
 from .points import Points, as_points, as_selected
+from .redundancy import EXACT_ROWS
 from .tables import html_table, number, text_table
 
 
@@ -24,6 +34,8 @@ class CoresetReport:
         n: images with an embedding
         kept: images kept
         metrics: name -> :class:`Metric`
+        clusters: what is kept of every cluster, with the clusters named by number
+        classes: what is kept of every class; None without labels
         warnings: what to look at before buying labels
         notes: how the figures were computed, with their error where they are sampled
         settings: coverage radius, near-duplicate distance, normalisation, seed
@@ -32,6 +44,8 @@ class CoresetReport:
     n: int
     kept: int
     metrics: dict[str, Metric]
+    clusters: Retention
+    classes: Retention | None = None
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +65,8 @@ class CoresetReport:
             "kept": self.kept,
             "share": self.share,
             "metrics": {name: metric.to_dict() for name, metric in self.metrics.items()},
+            "clusters": self.clusters.to_dict(),
+            "classes": self.classes.to_dict() if self.classes else None,
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "settings": dict(self.settings),
@@ -77,10 +93,12 @@ def coreset_report(
     selected: Sequence[int] | np.ndarray,
     *,
     labels: Sequence[Any] | None = None,
+    cluster_ids: np.ndarray | None = None,
     radius: float | None = None,
     near_duplicate: float | None = None,
+    stability: float | None = None,
     n_random: int = 10,
-    max_rows: int = 20_000,
+    max_rows: int = 10_000,
     normalize: bool = True,
     seed: int = 0,
     progress: bool | Report | None = False,
@@ -91,13 +109,16 @@ def coreset_report(
         embeddings: (n, d) embeddings, or :class:`Points`; rows without a finite embedding take no part
         selected: kept rows, or an (n,) boolean mask
         labels (None): (n,) class of every image, ``None`` where unknown
+        cluster_ids (None): (n,) int cluster of every image, -1 where unknown; :func:`clusters` by default
         radius (None): distance within which an image counts as covered; :func:`coverage_radius` by default
         near_duplicate (None): distance within which two images are near-duplicates;
             :func:`near_duplicate_distance` by default
-        n_random (10): random subsets behind every band
-        max_rows (20000): images evaluated; a larger collection is sampled, and the notes state the error
+        stability (None): share of the kept images that another seed of the method would keep too, if known
+        n_random (10): random subsets behind every band, at least 2
+        max_rows (10000): images whose coverage is evaluated; of a larger collection that many are sampled, and the
+            notes state the error
         normalize (True): whether distances are taken between unit-length vectors
-        seed (0): of samples and random subsets
+        seed (0): of samples, clusters and random subsets
         progress (False): ``True`` for a bar, or a function ``(fraction, message)``
 
     Returns:
@@ -106,6 +127,8 @@ def coreset_report(
     Raises:
         CoresetError: if the embeddings, selection or labels cannot be used
     """
+    if n_random < 2:
+        raise CoresetError(f"n_random={n_random}: a random band needs at least 2 subsets")
     points = as_points(embeddings, normalize)
     kept = as_selected(selected, points)
     tau = near_duplicate_distance(points, seed=seed) if near_duplicate is None else near_duplicate
@@ -113,28 +136,98 @@ def coreset_report(
     delta = coverage_radius(points, near_duplicate=tau, seed=seed) if radius is None else radius
     delta = checked_distance(delta, "radius")
     rng = np.random.default_rng(seed)
-    subsets = [rng.choice(points.rows, len(kept), replace=False) for _ in range(n_random)]
-    figures = []
-    with reporting(progress, "Coreset report") as report:
-        for position, subset in enumerate([kept, *subsets]):
-            part = part_of(report, position / (n_random + 1), (position + 1) / (n_random + 1))
-            rows = max_rows if position == 0 else max_rows // 4
-            figures.append(_distance_figures(points, subset, delta, tau, rows, seed + position, part))
-    metrics = {
-        name: Metric(value, RandomBand.of([figure[name] for figure in figures[1:]]), *MEANING[name])
-        for name, value in figures[0].items()
-    }
-    settings = {"radius": delta, "near_duplicate": tau, "normalize": points.normalize, "seed": seed}
-    return CoresetReport(len(points.rows), len(kept), metrics, [], [], settings)
-
-
-def _distance_figures(
-    points: Points, kept: np.ndarray, radius: float, tau: float, max_rows: int, seed: int, report: Report
-) -> dict[str, float]:
-    """Coverage and near-duplicate figures of one subset."""
+    subsets = [kept, *(rng.choice(points.rows, len(kept), replace=False) for _ in range(n_random))]
     rows = points.sample(max_rows, seed)
-    distance = nearest_selected(points, kept, rows=rows, progress=part_of(report, 0, 0.7)).distance
-    pick = kept if len(kept) <= max_rows else np.random.default_rng(seed).choice(kept, max_rows, replace=False)
-    apart = nearest_selected(points, kept, rows=pick, exclude_self=True, progress=part_of(report, 0.7, 1))
-    figures = {name: float(value) for name, value in distance_figures(distance, radius).items()}
-    return {**figures, "near_duplicate_rate": float((apart.distance <= tau).mean())}
+    with reporting(progress, "Coreset report") as report:
+        found = [coverage_figures(points, subsets, rows, delta, part_of(report, 0, 0.5))]
+        report(0.5, "near-duplicates")
+        found += [kept_redundancy_figures(points, subsets, tau, seed), removal_figures(points, subsets, tau)]
+        report(0.7, "distribution")
+        found.append(shift_figures(points, subsets, seed))
+        report(0.8, "clusters and classes")
+        ids = clusters(points, seed=seed) if cluster_ids is None else cluster_ids
+        by_cluster, cluster_retention = retention_figures(
+            "cluster", _checked_groups(ids, points, "cluster_ids"), subsets
+        )
+        found.append(by_cluster)
+        class_retention = None
+        if labels is not None:
+            by_class, class_retention = retention_figures("class", _checked_groups(labels, points, "labels"), subsets)
+            found.append(by_class)
+    metrics = {name: metric for section in found for name, metric in _metrics(section).items()}
+    if stability is not None:
+        metrics["stability"] = _stability(stability, len(kept), len(points.rows))
+    return CoresetReport(
+        n=len(points.rows),
+        kept=len(kept),
+        metrics=metrics,
+        clusters=cluster_retention,
+        classes=class_retention,
+        warnings=_warnings(metrics, cluster_retention, class_retention),
+        notes=_notes(points, kept, rows, delta, tau),
+        settings={"radius": delta, "near_duplicate": tau, "normalize": points.normalize, "seed": seed},
+    )
+
+
+def _checked_groups(groups: Sequence[Any] | np.ndarray, points: Points, name: str) -> Sequence[Any] | np.ndarray:
+    if len(groups) != points.n:
+        raise CoresetError(f"{name}: {len(groups)} values for {points.n} embedding rows; give one for every row")
+    return groups
+
+
+def _metrics(section: list[Figures]) -> dict[str, Metric]:
+    """Sets the selection's figures beside those of the random subsets."""
+    if not section:
+        return {}
+    selection, *randoms = section
+    return {
+        name: Metric(value, RandomBand.of([figures[name] for figures in randoms]), *MEANING[name])
+        for name, value in selection.items()
+    }
+
+
+def _stability(stability: float, kept: int, n: int) -> Metric:
+    """Two random subsets share k/n of their images, give or take the hypergeometric distribution."""
+    share = kept / n
+    sd = (share * (1 - share) ** 2 / kept) ** 0.5
+    return Metric(float(stability), RandomBand(share, sd, 0), *MEANING["stability"])
+
+
+def _warnings(metrics: dict[str, Metric], cluster: Retention, classes: Retention | None) -> list[str]:
+    """What a person should look at before labelling."""
+    found = []
+    for kind, plural, part in (("cluster", "clusters", cluster), ("class", "classes", classes)):
+        if part is None or not part.starved:
+            continue
+        worst = part.starved[0]
+        at = part.names.index(worst)
+        found.append(
+            f"{len(part.starved)} of {len(part.names)} {plural} keep less than a third of their fair share, "
+            f"e.g. {kind} {worst}: {part.kept[at]:,} of {part.total[at]:,} images, fair {part.fair[at]:.0f}; "
+            f"look at them or select with a quota by {kind}"
+        )
+    if found and metrics["radius_95"].verdict == "better":
+        found.append("the coverage radius is better than random although parts are starved; it alone says little")
+    if metrics["near_duplicate_rate"].verdict == "worse":
+        rate = metrics["near_duplicate_rate"]
+        found.append(
+            f"{rate.value:.1%} of the kept images have a kept near-duplicate, random subsets "
+            f"{rate.random.mean:.1%}; drop near-duplicates first"  # type: ignore[union-attr]
+        )
+    return found
+
+
+def _notes(points: Points, kept: np.ndarray, rows: np.ndarray, radius: float, tau: float) -> list[str]:
+    """How the figures were computed."""
+    kind = "between unit-length vectors" if points.normalize else "Euclidean, as embedded"
+    notes = [f"Distances {kind}; coverage radius {radius:.3g}, near-duplicate distance {tau:.3g}."]
+    if len(rows) < len(points.rows):
+        error = 0.5 * ((1 / len(rows)) * (1 - len(rows) / len(points.rows))) ** 0.5
+        notes.append(
+            f"Coverage from {len(rows):,} sampled images: standard error of a share at most {error:.2%}; "
+            "the largest distance is a lower bound."
+        )
+    if len(kept) > EXACT_ROWS:
+        notes.append(f"Near-duplicates from {EXACT_ROWS // 4:,} sampled kept images; their groups were not counted.")
+    notes.append("Random: mean ± SD over random subsets of this size; verdicts at 3 SD.")
+    return notes
