@@ -20,6 +20,8 @@ stay in cache while a batch of draws is answered, first for the nearest images, 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ._jit import jit
@@ -48,34 +50,41 @@ def _cut(distance, size, rank, high, above):
     `distance` holds exactly one 0 (the hit itself), and `above` >= rank entries are <= `high`. Returns the cut and how
     many of the entries equal to it are too many; ties apart that is 0.
     """
-    low = distance[0] * 0
+    low = 0.0
     below = 1
     step = 0
     while above != rank:
         step += 1
-        share = 0.5 if step % 3 == 0 else (rank - below) / (above - below)
-        probe = low + (high - low) * distance.dtype.type(share)
+        share = 0.5 if step % 4 == 0 else (rank - below + 0.5) / (above - below + 1)
+        # in two dimensions the count grows with the square of the distance
+        probe = distance.dtype.type(math.sqrt(low * low + (high - low) * (high + low) * share))
         if not low < probe < high:
-            probe = low + (high - low) / 2
+            probe = distance.dtype.type(low + (high - low) / 2)
             if not low < probe < high:  # no number in between: everything in (low, high] equals high
-                return high, above - rank
+                break
         inside = _count(distance, size, probe)
         if inside < rank:
-            low, below = probe, inside
+            low, below = float(probe), inside
         else:
-            high, above = probe, inside
-    return high, 0
+            high, above = float(probe), inside
+    return distance.dtype.type(high), above - rank
 
 
 @jit
-def _nearest_other(distance, size):
-    """The smallest positive distance, and how many are 0."""
-    smallest = distance.dtype.type(np.inf)
-    zeros = 0
+def _smallest_positive(bits, size):
+    """Where the smallest positive number is; numbers >= 0 order like their bits, and 0 - 1 is the largest integer.
+
+    Unlike a minimum of floats, a minimum of integers becomes a vector loop.
+    """
+    one = bits.dtype.type(1)
+    smallest = bits.dtype.type(bits[0] - one)
     for i in range(size):
-        zeros += distance[i] == 0
-        smallest = min(smallest, distance[i] if distance[i] > 0 else distance.dtype.type(np.inf))
-    return smallest, zeros
+        smallest = min(smallest, bits.dtype.type(bits[i] - one))
+    smallest += one
+    at = 0
+    while bits[at] != smallest:
+        at += 1
+    return at
 
 
 @jit
@@ -231,13 +240,17 @@ def _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, run
 
 @jit
 def _measure(x, y, xs, ys, runs, n_runs, distance):
+    """Writes the distances of the images of some runs one after the other; returns how many."""
     size = 0
     for run in range(n_runs):
         first = runs[run, 0]
-        length = runs[run, 1] - first
-        for i in range(length):
-            distance[size + i] = abs(xs[first + i] - x) + abs(ys[first + i] - y)
-        size += length
+        stop = runs[run, 1]
+        run_xs = xs[first:stop]  # slices, because the compiler turns loops over whole arrays into vector loops
+        run_ys = ys[first:stop]
+        run_distance = distance[size : size + stop - first]
+        for i in range(len(run_xs)):
+            run_distance[i] = abs(run_xs[i] - x) + abs(run_ys[i] - y)
+        size += stop - first
     return size
 
 
@@ -251,50 +264,53 @@ def _neighbours(hit, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, 
         runs[0, 0] = 0
         runs[0, 1] = n
         _measure(x, y, xs, ys, runs, 1, distance)
-        return 1, n, distance.dtype.type(np.inf), n
+        return 1, n, np.inf, n
     row = _cell_of(y, y_edges, side)
     column = _cell_of(x, x_edges, side)
-    may_shrink = 8  # a single cell can hold more than enough, then no radius helps
+    attempt = 0
     while True:
         n_runs, size = _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, runs)
-        if size < 1.3 * rank and size < n:
-            radius *= distance.dtype.type(1.25)
-            may_shrink = 0
-        elif size > 2.5 * rank and may_shrink > 0:
-            radius *= distance.dtype.type(0.8)
-            may_shrink -= 1
+        attempt += 1
+        if size < 1.35 * rank and size < n:
+            radius *= 1.05 * min(math.sqrt(1.6 * rank / max(size, 1)), 2.0) if attempt < 32 else np.inf
+        elif size > 2.4 * rank and attempt < 4:  # more may be in a single cell, then no radius helps
+            radius *= max(math.sqrt(1.6 * rank / size), 0.25)
         else:
             _measure(x, y, xs, ys, runs, n_runs, distance)
             inside = _count(distance, size, radius)
             if inside >= rank:
                 return n_runs, size, radius, inside
-            radius *= distance.dtype.type(1.15)
-            may_shrink = 0
+            radius *= 1.05 * min(math.sqrt(rank / max(inside, 1)), 2.0)
+
+
+@jit
+def _add_to_runs(weight, scale, runs, n_runs, penalty):
+    offset = 0
+    for run in range(n_runs):
+        run_penalty = penalty[runs[run, 0] : runs[run, 1]]
+        run_weight = weight[offset : offset + len(run_penalty)]
+        for i in range(len(run_penalty)):
+            run_penalty[i] += scale * run_weight[i]
+        offset += len(run_penalty)
 
 
 @jit
 def _penalise(hit, weight_of_hit, rank, radius, exponent, rule, xs, ys, images, start, x_edges, y_edges, side,
-              runs, distance, weight, coverage, penalty):  # fmt: skip
+              runs, distance, bits, weight, coverage, penalty):  # fmt: skip
     """Covers one image and penalises its neighbours; returns a first guess of the next radius."""
     n_runs, size, radius, inside = _neighbours(hit, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, distance)
-    smallest, zeros = _nearest_other(distance, size)
+    zeros = _count(distance, size, 0)
     if zeros > 1:
         _share_among_twins(hit, weight_of_hit, zeros, rule, images, runs, n_runs, distance, coverage, penalty)
         return radius
     if radius == np.inf:
-        radius = distance[:size].max()
+        radius = float(distance[:size].max())
     cut, spare = _cut(distance, size, rank, radius, inside)
+    smallest = distance[_smallest_positive(bits, size)]
     total = _weigh(distance, size, smallest, cut, spare, exponent, weight)
     coverage[images[hit]] += weight_of_hit
-    scale = weight_of_hit / total
-    offset = 0
-    for run in range(n_runs):
-        first = runs[run, 0]
-        length = runs[run, 1] - first
-        for i in range(length):
-            penalty[first + i] += scale * weight[offset + i]
-        offset += length
-    return max(cut * distance.dtype.type(1.1), (x_edges[side] - x_edges[0]) * distance.dtype.type(1e-6))
+    _add_to_runs(weight, weight_of_hit / total, runs, n_runs, penalty)
+    return max(cut * 1.06, (x_edges[side] - x_edges[0]) * 1e-6)
 
 
 @jit
@@ -320,7 +336,8 @@ def _share_among_twins(hit, weight_of_hit, zeros, rule, images, runs, n_runs, di
 
 
 @jit
-def score_pairs(columns, codes, edges, side, pairs, targets, n_neighbors, exponent, rule, coverage, redundancy):
+def score_pairs(columns, codes, edges, side, pairs, targets, n_neighbors, exponent, rule, distance, bits, coverage,
+                redundancy):  # fmt: skip
     """Adds the effect of `targets` (pairs, targets per pair, 2) in the subspaces `pairs` (pairs, 2).
 
     Args:
@@ -333,6 +350,8 @@ def score_pairs(columns, codes, edges, side, pairs, targets, n_neighbors, expone
         n_neighbors: images that share a penalty, at most n - 1
         exponent: of the distance in the penalty
         rule: LITERAL, SHARED or SYMMETRIC
+        distance: (n,) scratch of the embeddings' dtype
+        bits: the same memory seen as unsigned integers
         coverage: (n,) float64, added to
         redundancy: (n,) float64, added to
     """
@@ -347,7 +366,6 @@ def score_pairs(columns, codes, edges, side, pairs, targets, n_neighbors, expone
     images = np.empty(n, dtype=np.int32)
     hits = np.zeros(n, dtype=np.int32)
     penalty = np.zeros(n, dtype=np.float64)
-    distance = np.empty(n, dtype=columns.dtype)
     weight = np.empty(n, dtype=columns.dtype)
     runs = np.empty((side, 2), dtype=np.int64)
     rank = n_neighbors + 1
@@ -360,12 +378,12 @@ def score_pairs(columns, codes, edges, side, pairs, targets, n_neighbors, expone
             x = columns.dtype.type(targets[p, t, 0])
             y = columns.dtype.type(targets[p, t, 1])
             hits[_nearest_image(x, y, xs, ys, images, start, x_edges, y_edges, side, rule)] += 1
-        radius = (x_edges[side] - x_edges[0]) / 8
+        radius = float(x_edges[side] - x_edges[0]) / 8
         for hit in range(n):
             if hits[hit] > 0:
                 radius = _penalise(
                     hit, hits[hit], rank, radius, exponent, rule, xs, ys, images, start, x_edges, y_edges,
-                    side, runs, distance, weight, coverage, penalty,
+                    side, runs, distance, bits, weight, coverage, penalty,
                 )  # fmt: skip
                 hits[hit] = 0
         for i in range(n):
@@ -378,10 +396,9 @@ def score_pairs(columns, codes, edges, side, pairs, targets, n_neighbors, expone
 
 
 @jit
-def score_draws(columns, dims, targets, n_neighbors, exponent, rule, coverage, redundancy):
+def score_draws(columns, dims, targets, n_neighbors, exponent, rule, distance, bits, coverage, redundancy):
     """Adds the effect of the draws `dims` (t, m) and `targets` (t, m) to `coverage` and `redundancy`, both (n,)."""
     n = columns.shape[1]
-    distance = np.empty(n, dtype=columns.dtype)
     weight = np.empty(n, dtype=columns.dtype)
     for t in range(len(dims)):
         distance[:] = 0
@@ -397,9 +414,10 @@ def score_draws(columns, dims, targets, n_neighbors, exponent, rule, coverage, r
             target = column[hit]
             for i in range(n):
                 distance[i] += abs(column[i] - target)
-        smallest, zeros = _nearest_other(distance, n)
+        zeros = _count(distance, n, 0)
         if zeros == 1:
-            cut, spare = _cut(distance, n, n_neighbors + 1, distance.max(), n)
+            smallest = distance[_smallest_positive(bits, n)]
+            cut, spare = _cut(distance, n, n_neighbors + 1, float(distance.max()), n)
             total = _weigh(distance, n, smallest, cut, 0, exponent, weight)
             i = n - 1
             while spare > 0:  # of images equally far, the first count

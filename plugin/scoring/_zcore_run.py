@@ -32,7 +32,7 @@ Effect = tuple[np.ndarray, np.ndarray]
 _CHUNK_SUBSPACES = 64
 _CHUNK_DRAWS = 512
 _CODES = 256
-_IMAGES_PER_CELL = 12
+_IMAGES_PER_CELL = 40
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,15 @@ def _score_draws(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, gam
     from . import _zcore_kernels as kernels
 
     effect = np.zeros((2, columns.shape[1]))
-    kernels.score_draws(columns, dims, targets, game.n_neighbors, game.exponent, rule, *effect)
+    scratch = _scratch(columns)
+    kernels.score_draws(columns, dims, targets, game.n_neighbors, game.exponent, rule, *scratch, *effect)
     return effect[0], effect[1]
+
+
+def _scratch(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Room for n distances, and the same memory as unsigned integers."""
+    distance = np.empty(columns.shape[1], dtype=columns.dtype)
+    return distance, distance.view(f"u{distance.itemsize}")
 
 
 class OwnDraws:
@@ -214,7 +221,7 @@ class OwnDraws:
         effect = np.zeros((2, self._columns.shape[1]))
         kernels.score_pairs(
             self._columns, self._codes, self._edges, self._side, dims, targets,
-            game.n_neighbors, game.exponent, rule, *effect,
+            game.n_neighbors, game.exponent, rule, *_scratch(self._columns), *effect,
         )  # fmt: skip
         return effect[0], effect[1]
 
