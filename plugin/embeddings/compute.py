@@ -1,0 +1,145 @@
+"""CLIP embeddings of a dataset's images or objects, computed once and kept in a field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import CoresetError
+from ..progress import Report, reporting
+from ..units import Units
+from .clip import choose_device, load_image_model, resolve_clip
+from .embedder import Embedder
+from .field import EmbeddingField
+from .loading import ImageFile, batches, choose_workers
+from .report import EmbeddingReport, Failure, Outcome
+
+if TYPE_CHECKING:
+    import torch
+    from fiftyone.core.collections import SampleCollection
+
+#: What to do with collections that are not images.
+_REMEDIES = {
+    "group": "choose one slice with select_group_slices(name)",
+    "video": "sample their frames as images first",
+    "mixed": "choose the images among them",
+}
+
+
+def compute_embeddings(
+    samples: SampleCollection,
+    embeddings_field: str = "clip_embeddings",
+    model: str = "ViT-B-32",
+    pretrained: str | None = None,
+    checkpoint: str | Path | None = None,
+    batch_size: int | None = None,
+    num_workers: int | None = None,
+    device: str | torch.device | None = None,
+    overwrite: bool = False,
+    progress: bool | Report | None = None,
+    tag_failures: str | None = None,
+) -> EmbeddingReport:
+    """Embeds images with a CLIP model and keeps the vectors in a field.
+
+    Only images without an embedding are computed, so a second call, or a call after an interruption, completes the
+    first; at most one batch is lost when the process dies. An image that cannot be embedded costs only itself. The
+    vectors are float32 of unit length. The field remembers its model, see
+    :func:`~fiftyone_coreset.plugin.embeddings.record.embedding_record`.
+
+    Args:
+        samples: a dataset or view of images, or a ``to_patches()`` view, whose objects are then embedded
+        embeddings_field ("clip_embeddings"): the field, of the samples or of the objects; created if necessary
+        model ("ViT-B-32"): any open_clip model, ``"hf-hub:organisation/model"``, or ``"coreset-mini"``, the small
+            model in this package
+        pretrained (None): tag of the weights in open_clip; by default ``"openai"`` where the model has it, else the
+            first that open_clip lists
+        checkpoint (None): a local weights file instead of a tag: safetensors, or a torch state dict
+        batch_size (None): images in a batch; by default chosen from the device and the model's input size
+        num_workers (None): worker processes that decode images; by default chosen from the machine, 0 for none
+        device (None): a torch device; by default CUDA, else MPS, else the CPU
+        overwrite (False): whether to replace embeddings that are there
+        progress (None): True for a terminal bar, False for silence, a function ``(fraction, message)``, or None for
+            what FiftyOne's ``show_progress_bars`` setting says
+        tag_failures (None): a tag for the images, or labels of objects, that could not be embedded
+
+    Returns:
+        an :class:`~fiftyone_coreset.EmbeddingReport`: how many were embedded, and which failed and why
+
+    Raises:
+        CoresetError: if the collection is empty or not of images, if the model cannot be loaded, if the field holds
+            the embeddings of another model, or if not a single image could be embedded; nothing is written then
+    """
+    units = _image_units(samples)
+    for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+        if value is not None and value < least:
+            raise CoresetError(f"{name} must be at least {least}, got {value}")
+    spec = resolve_clip(model, pretrained, checkpoint)
+    field = EmbeddingField(units, embeddings_field, spec, overwrite)
+    files = field.pending()
+    total = len(samples)
+    n_pending = sum(len(file.ids) for file in files)
+    report = EmbeddingReport(field.path, str(spec), total, units.noun, n_present=total - n_pending)
+    if files:
+        with reporting(progress, "Embedding") as tell:
+            tell(0.0, f"loading {spec}")
+            chosen = choose_device(device)
+            embedder = Embedder(load_image_model(spec, chosen)[0], chosen)
+            _embed(files, embedder, field, report, batch_size, num_workers, tell)
+    if report.failures and tag_failures:
+        field.tag([failure.id for failure in report.failures], tag_failures)
+    return report
+
+
+def _image_units(samples: SampleCollection) -> Units:
+    """Checks that there are images to embed."""
+    if len(samples) == 0:
+        raise CoresetError(f"'{samples.name or samples._root_dataset.name}' has no samples to embed")
+    media = "video" if samples._is_frames or samples._is_clips else samples.media_type
+    if media != "image":
+        remedy = _REMEDIES.get(media, "render them as images first")
+        raise CoresetError(f"CLIP embeds images, but these {len(samples):,} samples are of type '{media}'; {remedy}")
+    return Units(samples)
+
+
+def _embed(
+    files: list[ImageFile],
+    embedder: Embedder,
+    field: EmbeddingField,
+    report: EmbeddingReport,
+    batch_size: int | None,
+    num_workers: int | None,
+    tell: Report,
+) -> None:
+    """Embeds the files batch by batch into the field and fills in the report."""
+    n_pending = sum(len(file.ids) for file in files)
+    # objects share files: about as many of them make a batch as images would
+    per_batch = max(1, (batch_size or embedder.batch_size()) * len(files) // n_pending)
+    workers = choose_workers(num_workers, len(files), per_batch, on_cpu=embedder.device.type == "cpu")
+    for batch in batches(files, embedder.framing, per_batch, workers):
+        report.failures += batch.failures
+        if batch.ids:
+            vectors = embedder(batch.pixels)
+            good = np.isfinite(vectors).all(axis=1)
+            ids = [row_id for row_id, ok in zip(batch.ids, good, strict=True) if ok]
+            report.failures += [
+                Failure(row_id, Outcome.NON_FINITE, "the model's output is not a finite, non-zero vector")
+                for row_id, ok in zip(batch.ids, good, strict=True)
+                if not ok
+            ]
+            if ids and not report.n_embedded:
+                rows = (row_id for file in files for row_id in file.ids)
+                field.open(rows, vectors.shape[1], embedder.preprocess)
+            field.write(ids, vectors[good])
+            report.n_embedded += len(ids)
+        done = report.n_embedded + report.n_failed
+        tell(done / n_pending, f"{done:,} of {n_pending:,} {report.noun}")
+    if report.n_embedded:
+        field.close()
+    elif not report.n_present:
+        first = report.failures[0]
+        raise CoresetError(
+            f"none of the {report.total:,} {report.noun} could be embedded ({report.failure_counts()}), "
+            f"e.g. {first.id}: {first.reason}; nothing was written"
+        )

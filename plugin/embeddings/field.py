@@ -1,0 +1,179 @@
+"""The field that embeddings are kept in: what it lacks, and writing to it without mixing models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import CoresetError
+from ..units import Units
+from .loading import ImageFile
+from .record import ClipSpec, State, embedding_record, write_record
+
+#: Vectors cleared in one request to the database.
+_CLEAR_AT_ONCE = 10_000
+
+
+class EmbeddingField:
+    """A vector field that holds the embeddings of one model only.
+
+    Args:
+        units: the images or objects to embed
+        name: the field, of the samples or of the objects
+        spec: the model that will write to it
+        overwrite: whether embeddings that are there are to be replaced
+
+    Raises:
+        CoresetError: if the field holds something else, or if writing to it would mix two models
+    """
+
+    def __init__(self, units: Units, name: str, spec: ClipSpec, overwrite: bool):
+        import fiftyone as fo
+
+        self.units = units
+        self.name = name
+        self.path = units.path(name)
+        self.spec = spec
+        self.overwrite = overwrite
+        record = embedding_record(units.samples, name)
+        if record is not None and not units.has(name):
+            units.dataset.reload()  # another process added the field
+        self._exists = units.has(name)
+        if not self._exists:
+            _check_name(name)
+            return
+        declared = units.dataset.get_field(self.path)
+        if not isinstance(declared, fo.VectorField):
+            raise CoresetError(
+                f"field '{self.path}' is a {type(declared).__name__}; give embeddings a field of their own"
+            )
+        if record is None or not spec.same_weights(ClipSpec.of(record)):
+            self._check_mix(ClipSpec.of(record) if record else None)
+
+    def pending(self) -> list[ImageFile]:
+        """The files to embed: all when overwriting, else those without an embedding."""
+        samples = self.units.samples
+        if self.units.patches_field is None:
+            if self._exists and not self.overwrite:
+                samples = samples.exists(self.name, False)
+            return [ImageFile(path, [row_id]) for row_id, path in zip(*samples.values(["id", "filepath"]), strict=True)]
+        wanted = None if self.overwrite else self._missing()
+        files: dict[str, ImageFile] = {}
+        for row_id, path, box in zip(*samples.values(["id", "filepath"]), self._boxes(), strict=True):
+            if wanted is None or row_id in wanted:
+                file = files.setdefault(path, ImageFile(path, [], []))
+                file.ids.append(row_id)
+                file.boxes.append(box)
+        return list(files.values())
+
+    def open(self, ids: Iterable[str], dimension: int, preprocess: Mapping[str, Any]) -> None:
+        """Makes the field ready for the first vectors.
+
+        Vectors to be replaced go first, then the record names the new model: whenever the process dies, all vectors
+        in the field are of the model on record.
+
+        Args:
+            ids: the rows that will be written
+            dimension: length of the vectors
+            preprocess: the model's preprocessing
+        """
+        self.units.declare(self.name, _vector_field())
+        if self.overwrite and self._exists:
+            rows = list(ids)
+            for start in range(0, len(rows), _CLEAR_AT_ONCE):
+                self.units.set_values(self.name, dict.fromkeys(rows[start : start + _CLEAR_AT_ONCE]))
+        self._facts = {"dimension": dimension, "preprocess": preprocess}
+        self._record("partial")
+
+    def write(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+        """Writes one vector for each row."""
+        self.units.set_values(self.name, dict(zip(ids, vectors, strict=True)))
+
+    def close(self) -> None:
+        """Notes that the run is finished."""
+        self._record("complete")
+
+    def tag(self, ids: Sequence[str], tag: str) -> None:
+        """Tags images, or the labels of objects."""
+        if self.units.patches_field is None:
+            self.units.samples.select(ids).tag_samples(tag)
+        else:
+            field = self.units.patches_field
+            self.units.source.select_labels(ids=ids, fields=field).tag_labels(tag, label_fields=field)
+
+    def _record(self, state: State) -> None:
+        write_record(self.units, self.name, self.spec, state=state, **self._facts)
+
+    def _check_mix(self, there: ClipSpec | None) -> None:
+        """Refuses to put vectors of a second model beside those that stay."""
+        dataset = self.units.dataset
+        whole = dataset.select_group_slices(_allow_mixed=True) if dataset.media_type == "group" else dataset
+        n = whole.count(self.path)
+        if n == 0:
+            return
+        origin = there or "a model that is not recorded"
+        if not self.overwrite:
+            raise CoresetError(
+                f"field '{self.path}' holds {n:,} embeddings of {origin}, which must not be mixed with those of "
+                f"{self.spec}; choose another field, or overwrite=True to replace them"
+            )
+        left = n - (len(self.units.samples) - len(self._missing()))
+        if left:
+            raise CoresetError(
+                f"overwriting these {len(self.units.samples):,} {self.units.noun} in field '{self.path}' would leave "
+                f"{left:,} embeddings of {origin} beside those of {self.spec}; overwrite the whole dataset, or choose "
+                "another field"
+            )
+
+    def _missing(self) -> set[str]:
+        """Ids of the rows without a vector."""
+        import fiftyone as fo
+
+        ids = set(self.units.ids())
+        if not self._exists:
+            return ids
+        if self.units.patches_field is None:
+            return set(self.units.samples.exists(self.name, False).values("id"))
+        lacking = self.units.source.filter_labels(self.units.patches_field, fo.ViewField(self.name) == None)  # noqa: E711
+        return ids & set(lacking.values(self.units.path("id"), unwind=True))
+
+    def _boxes(self) -> list[Sequence[float]]:
+        """The objects' bounding boxes."""
+        import fiftyone as fo
+
+        field = self.units.patches_field
+        label_type = self.units.dataset._get_label_field_type(field)
+        if label_type is fo.Detections:
+            return self.units.samples.values(f"{field}.bounding_box")
+        if label_type is fo.Polylines:
+            return [_bounding_box(points) for points in self.units.samples.values(f"{field}.points")]
+        raise CoresetError(
+            f"objects of field '{field}' have no extent ({label_type.__name__}); embed detections or polylines"
+        )
+
+
+def _bounding_box(shapes: Sequence[Sequence[Sequence[float]]]) -> Sequence[float]:
+    points = np.array([point for shape in shapes for point in shape], dtype=float).reshape(-1, 2)
+    if not len(points):
+        return (0.0, 0.0, 0.0, 0.0)
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    return (left, top, right - left, bottom - top)
+
+
+def _vector_field() -> type:
+    import fiftyone as fo
+
+    return fo.VectorField
+
+
+def _check_name(name: str) -> None:
+    from fiftyone.core.odm import validate_field_name
+
+    try:
+        if isinstance(name, str) and "." in name:
+            raise ValueError("it must not contain '.'")
+        validate_field_name(name)
+    except ValueError as error:
+        raise CoresetError(f"'{name}' cannot be a field name: {error}") from error

@@ -1,0 +1,118 @@
+"""Which model a field's embeddings come from: a record kept with the field.
+
+The record is the entry ``"coreset_embedding"`` of the field's ``info`` (``dataset.get_field(path).info``). FiftyOne
+carries it along when the field or the dataset is renamed, cloned, or exported, and drops it with the field.
+Every vector in the field is of the recorded model, at any moment; ``"state"`` says whether the last run that wrote
+to the field finished (``"complete"``) or not (``"partial"``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..units import Units
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+
+_INFO_KEY = "coreset_embedding"
+
+State = Literal["partial", "complete"]
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """A CLIP model and its weights, as :func:`~fiftyone_coreset.load_clip` takes them.
+
+    Args:
+        model: name of the model
+        pretrained (None): tag of the weights
+        checkpoint (None): absolute path of a local weights file
+        checkpoint_sha256 (None): digest of the local or bundled weights; what identifies them
+    """
+
+    model: str
+    pretrained: str | None = None
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> ClipSpec:
+        """The model that a record names."""
+        return cls(**{name: record.get(name) for name in cls.__dataclass_fields__})
+
+    def same_weights(self, other: ClipSpec) -> bool:
+        """Whether both give the same embeddings; a checkpoint may have moved."""
+        return (self.model, self.pretrained, self.checkpoint_sha256) == (
+            other.model,
+            other.pretrained,
+            other.checkpoint_sha256,
+        )
+
+    def __str__(self) -> str:
+        if self.pretrained:
+            return f"{self.model} ({self.pretrained})"
+        if self.checkpoint and self.checkpoint_sha256:
+            return f"{self.model} ({Path(self.checkpoint).name}, sha256 {self.checkpoint_sha256[:8]})"
+        return self.model
+
+
+def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | None:
+    """Reads which model a field's embeddings come from.
+
+    Args:
+        samples: a dataset or view
+        field: name of the embeddings field; in a ``to_patches()`` view, of the objects' field
+
+    Returns:
+        a dict, or None if the field is not there or was not written by this package, with the keys
+
+        -   model, pretrained, checkpoint: the arguments for :func:`~fiftyone_coreset.load_clip`
+        -   checkpoint_sha256: digest of local or bundled weights, else None
+        -   dimension: length of the vectors
+        -   normalized: whether they have unit length
+        -   preprocess: open_clip's preprocessing configuration
+        -   state: ``"partial"`` while a run writes, or if it was killed; else ``"complete"``
+        -   package_version: the version of fiftyone-coreset
+    """
+    units = Units(samples)
+    stored = _stored_field(units, units.path(field))
+    record = ((stored or {}).get("info") or {}).get(_INFO_KEY)
+    return dict(record) if record else None
+
+
+def write_record(
+    units: Units, field: str, spec: ClipSpec, dimension: int, preprocess: Mapping[str, Any], state: State
+) -> None:
+    """Writes the record of a declared field."""
+    from ... import __version__
+
+    stored = units.dataset.get_field(units.path(field))
+    stored.info = (stored.info or {}) | {
+        _INFO_KEY: {
+            **asdict(spec),
+            "dimension": dimension,
+            "normalized": True,
+            "preprocess": {key: list(v) if isinstance(v, tuple) else v for key, v in preprocess.items()},
+            "state": state,
+            "package_version": __version__,
+        }
+    }
+    stored.save()
+
+
+def _stored_field(units: Units, path: str) -> dict[str, Any] | None:
+    """The field's description in the database, which other processes may have changed since it was loaded."""
+    from fiftyone.core.odm import get_db_conn
+
+    document = get_db_conn().datasets.find_one({"_id": units.dataset._doc.id}, {"sample_fields": 1})
+    fields, found = document["sample_fields"], None
+    for name in path.split("."):
+        found = next((described for described in fields if described["name"] == name), None)
+        if found is None:
+            return None
+        fields = found.get("fields") or []
+    return found
