@@ -1,0 +1,69 @@
+"""CLIP-powered data selection as a method of the registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...scoring.clip_powered import clip_powered_ranking, clip_powered_scores
+from ...scoring.clip_powered.select import DIVERSITY_WEIGHT
+from ..pool import Picks, Pool, weighted_ranks
+from ..registry import register
+
+
+@register(
+    "clip_powered",
+    "CLIP-powered: labelled images that agree with their label and differ from each other",
+    needs_labels=True,
+    needs_text=True,
+    scored=True,
+)
+def clip_powered(
+    pool: Pool,
+    k: int,
+    adapter: str = "linear",
+    balance: str = "proportional",
+    diversity_weight: float = DIVERSITY_WEIGHT,
+    n_neighbors: int | None = None,
+    clip: float = 0.01,
+    unlabelled: str = "exclude",
+    device: str | None = None,
+) -> Picks:
+    """Ranks by alignment with the label's text and diversity within the class (Yang et al., ICLR 2025).
+
+    Args:
+        pool: the problem, with labels and the text embeddings of the classes
+        k: rows to pick
+        adapter ("linear"): adaptation to the dataset: "linear", "confident" or "none"
+        balance ("proportional"): how the classes share a budget: "proportional", "sqrt", "uniform" or "none"
+        diversity_weight (0.1): weight of diversity against alignment
+        n_neighbors (None): images that diversity is measured on; by default a tenth of the class, from 10 to 100
+        clip (0.01): share of the images on either side that scaling treats as outliers
+        unlabelled ("exclude"): "pseudo" guesses missing labels; "exclude" puts rows without one last
+        device (None): torch device for the adapter
+
+    Returns:
+        the picks, with the published objective as scores
+    """
+    assert pool.labels is not None
+    labels = np.array([*pool.class_names, None], dtype=object)[pool.labels]
+    scores = clip_powered_scores(
+        pool.X,
+        labels,
+        pool.text_embeddings,
+        adapter=adapter,
+        diversity_weight=diversity_weight,
+        n_neighbors=n_neighbors,
+        clip=clip,
+        unlabelled=unlabelled,
+        seed=pool.seed,
+        device=device,
+        progress=pool.report,
+    )
+    preferred = scores.score.copy()
+    preferred[scores.rows] = weighted_ranks(scores.score[scores.rows], pool.weights[scores.rows])
+    ranking = clip_powered_ranking(replace(scores, score=preferred), balance)
+    left_out = np.setdiff1d(np.arange(len(pool)), ranking)
+    order = np.concatenate([ranking, left_out])
+    return Picks(order[pool.free[order]][:k], scores.score, scores.facts)
