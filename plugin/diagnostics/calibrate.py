@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from .points import as_points, tile_shape
+from .points import Points, as_points, tile_shape
 
 #: Near-duplicates lie closer than this share of the usual distance between two images. For CLIP and ImageNet
 #: backbones, whose unrelated images have a cosine of about 0.5, it comes to a cosine of about 0.95.
@@ -81,12 +81,20 @@ def coverage_radius(
     return _COVERAGE_FACTOR * float(np.median(nearest)) if len(nearest) else 0.0
 
 
-def checked_distance(value: float, name: str) -> float:
-    """A user's distance.
+def comparison_distances(
+    points: Points, radius: float | None, near_duplicate: float | None, seed: int
+) -> tuple[float, float]:
+    """The two distances as the caller gave them, or read from the data.
+
+    Returns:
+        a tuple of the coverage radius and the near-duplicate distance
 
     Raises:
-        CoresetError: if it is negative or not finite
+        CoresetError: if one is negative or not finite
     """
-    if not np.isfinite(value) or value < 0:
-        raise CoresetError(f"{name}={value}: a distance must be finite and at least 0")
-    return float(value)
+    for name, value in (("radius", radius), ("near_duplicate", near_duplicate)):
+        if value is not None and not 0 <= value < np.inf:
+            raise CoresetError(f"{name}={value}: a distance must be finite and at least 0")
+    tau = near_duplicate_distance(points, seed=seed) if near_duplicate is None else float(near_duplicate)
+    delta = coverage_radius(points, near_duplicate=tau, seed=seed) if radius is None else float(radius)
+    return delta, tau

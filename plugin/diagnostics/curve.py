@@ -11,10 +11,11 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
-from .calibrate import checked_distance, coverage_radius, near_duplicate_distance
+from .calibrate import comparison_distances
 from .metric import MEANING, Metric, RandomBand, distance_figures
 from .points import as_points, as_selected
 from .ranking_pass import ranking_pass
+from .tables import html_table, number, text_table
 
 #: The figures a curve follows, by their names in reports.
 FIGURES = ("radius_median", "radius_95", "mean_distance", "coverage", "near_duplicate_rate")
@@ -40,8 +41,9 @@ class CoverageCurve:
         rows: (m,) evaluated rows of the embedding matrix
         distance: (g, m) float16 distance of each evaluated row to the nearest kept one
         covered_at: (m,) ascending budgets, one an evaluated row, from which on the row is covered
-        redundant_at: (p,) ascending budgets, one a kept image followed, from which on it is kept with a near-duplicate
-        redundant_weight: (p,) how many kept images each of those stands for
+        followed: (p,) ranks of the kept images whose near-duplicates are followed
+        followed_weight: (p,) how many ranked images each of those stands for
+        redundant_at: (p,) budgets from which on those are kept together with a near-duplicate
     """
 
     n: int
@@ -56,8 +58,9 @@ class CoverageCurve:
     rows: np.ndarray
     distance: np.ndarray
     covered_at: np.ndarray
+    followed: np.ndarray
+    followed_weight: np.ndarray
     redundant_at: np.ndarray
-    redundant_weight: np.ndarray
 
     @property
     def max_budget(self) -> int:
@@ -104,8 +107,8 @@ class CoverageCurve:
 
     def near_duplicate_rate_at(self, budget: int) -> float:
         """Share of the first ``budget`` images that have another one of them within the near-duplicate distance."""
-        found = np.searchsorted(self.redundant_at, budget, side="right")
-        return min(1.0, float(self.redundant_weight[:found].sum()) / budget)
+        kept = self.followed_weight[self.followed < budget].sum()
+        return float(self.followed_weight[self.redundant_at <= budget].sum() / kept)
 
     def distances_at(self, budget: int) -> np.ndarray:
         """Distance of every evaluated row to the nearest kept one at the largest grid budget up to ``budget``.
@@ -154,6 +157,38 @@ class CoverageCurve:
         knee = int(self.budgets[np.argmax(share - redundant / redundant[-1])]) if redundant[-1] else None
         return {"coverage": int(self.budgets[np.argmax(covered - share)]), "near_duplicate_rate": knee}
 
+    def plot(self, budget: int | None = None) -> Any:
+        """Draws coverage, distance and near-duplicates against the budget, with the random band and the knees.
+
+        Args:
+            budget (None): a budget to mark
+
+        Returns:
+            a ``matplotlib`` figure
+        """
+        from .plots import plot_curve
+
+        return plot_curve(self, budget)
+
+    def __str__(self) -> str:
+        return text_table(*self._table())
+
+    def _repr_html_(self) -> str:
+        return html_table(*self._table())
+
+    def _table(self) -> tuple[str, Sequence[str], list[list[str]], str]:
+        shares = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+        rows = []
+        for budget in sorted({max(1, round(share * self.max_budget)) for share in shares}):
+            found = self.at(budget)
+            cells = [number(found[name].value) + f" ({number(found[name].random_mean)})" for name in FIGURES]
+            rows.append([f"{budget:,}", *cells, ""])
+        knees = ", ".join(f"{name} {budget:,}" for name, budget in self.knees.items() if budget)
+        caption = f"In brackets: random subsets. Knees: {knees}."
+        if self.coverage_error:
+            caption += f" From {len(self.rows):,} sampled images: error of a share {self.coverage_error:.2%}."
+        return f"Coverage curve of {self.n:,} images", ("kept", *FIGURES, ""), rows, caption
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything as numpy arrays without objects, for ``np.savez`` or a brain run."""
         scalars = [self.n, self.n_random, self.radius, self.near_duplicate, self.normalize]
@@ -184,8 +219,9 @@ class CoverageCurve:
             rows=np.asarray(arrays["rows"]),
             distance=np.asarray(arrays["distance"]),
             covered_at=np.asarray(arrays["covered_at"]),
+            followed=np.asarray(arrays["followed"]),
+            followed_weight=np.asarray(arrays["followed_weight"]),
             redundant_at=np.asarray(arrays["redundant_at"]),
-            redundant_weight=np.asarray(arrays["redundant_weight"]),
         )
 
     def _check(self, budget: int) -> None:
@@ -193,7 +229,7 @@ class CoverageCurve:
             raise CoresetError(f"budget {budget} lies outside the ranking; give 1 to {self.max_budget:,}")
 
 
-_ARRAYS = ("budgets", "rows", "distance", "covered_at", "redundant_at", "redundant_weight")
+_ARRAYS = ("budgets", "rows", "distance", "covered_at", "followed", "followed_weight", "redundant_at")
 
 
 def coverage_curve(
@@ -238,10 +274,7 @@ def coverage_curve(
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 rankings")
     points = as_points(embeddings, normalize)
     order = as_selected(ranking, points, "ranking")
-    tau = near_duplicate_distance(points, seed=seed) if near_duplicate is None else near_duplicate
-    tau = checked_distance(tau, "near_duplicate")
-    delta = coverage_radius(points, near_duplicate=tau, seed=seed) if radius is None else radius
-    delta = checked_distance(delta, "radius")
+    delta, tau = comparison_distances(points, radius, near_duplicate, seed)
     budgets = np.unique(np.geomspace(1, len(order), n_budgets).round().astype(np.int64))
     rng = np.random.default_rng(seed)
     rankings = [order, *(rng.permutation(points.rows)[: len(order)] for _ in range(n_random))]
@@ -250,14 +283,12 @@ def coverage_curve(
     with reporting(progress, "Coverage curve") as report:
         over_all = ranking_pass(points, rankings, rows, budgets, delta, part_of(report, 0, 0.7))
         over_kept = ranking_pass(points, [order], order[followed], budgets, tau, part_of(report, 0.7, 1))
-    positions = [rank_positions(ranked, points.n)[rows] for ranked in rankings]
+    positions = [_rank_positions(ranked, points.n)[rows] for ranked in rankings]
     tables = [
-        figures_along(distance, position, budgets, delta, tau)
+        _figures_along(distance, position, budgets, delta, tau)
         for distance, position in zip(over_all.distance, positions, strict=True)
     ]
     random_mean, random_sd = _bands(tables[1:], budgets)
-    redundant_at = np.maximum(over_kept.first_within, followed) + 1
-    by_budget = np.argsort(redundant_at, kind="stable")
     curve = CoverageCurve(
         n=len(points.rows),
         budgets=budgets,
@@ -269,17 +300,18 @@ def coverage_curve(
         near_duplicate=tau,
         normalize=points.normalize,
         rows=rows,
-        distance=without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
+        distance=_without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
         covered_at=np.sort(np.minimum(over_all.first_within, positions[0]) + 1),
-        redundant_at=redundant_at[by_budget],
-        redundant_weight=weight[by_budget],
+        followed=followed,
+        followed_weight=weight,
+        redundant_at=np.maximum(over_kept.first_within, followed) + 1,
     )
     # Kept images themselves, not a sample of all images, say how redundant a ranking is.
     curve.values["near_duplicate_rate"] = np.array([curve.near_duplicate_rate_at(int(b)) for b in budgets])
     return curve
 
 
-def rank_positions(ranking: np.ndarray, n: int) -> np.ndarray:
+def _rank_positions(ranking: np.ndarray, n: int) -> np.ndarray:
     """Position of every row in a ranking; the ranking's length for rows outside it."""
     positions = np.full(n, len(ranking))
     positions[ranking] = np.arange(len(ranking))
@@ -297,12 +329,12 @@ def _followed_ranks(n_ranked: int, max_rows: int, rng: np.random.Generator) -> t
     return np.concatenate([np.arange(head), tail]), weight
 
 
-def without_kept(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray) -> np.ndarray:
+def _without_kept(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray) -> np.ndarray:
     """Distances (g, m) to the nearest kept image, 0 from where the image is itself kept."""
     return np.where(positions < budgets[:, None], 0, distance)
 
 
-def figures_along(
+def _figures_along(
     distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray, radius: float, tau: float
 ) -> dict[str, np.ndarray]:
     """The figures at every budget, from (g, m) distances to the nearest other kept image.
@@ -312,7 +344,7 @@ def figures_along(
     """
     near_duplicate_rate = (distance <= tau).mean(axis=1) * (budgets - 1) / budgets
     return {
-        **distance_figures(without_kept(distance, positions, budgets), radius),
+        **distance_figures(_without_kept(distance, positions, budgets), radius),
         "near_duplicate_rate": near_duplicate_rate,
     }
 

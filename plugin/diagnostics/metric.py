@@ -73,6 +73,11 @@ class Metric:
     explanation: str
 
     @property
+    def random_mean(self) -> float | None:
+        """Mean over random subsets, if there is a band."""
+        return self.random.mean if self.random else None
+
+    @property
     def z(self) -> float | None:
         """Standard deviations above the random mean; None without a band or spread."""
         if self.random is None or self.random.sd == 0:
@@ -100,7 +105,7 @@ class Metric:
         """Plain numbers and strings."""
         return {
             "value": self.value,
-            "random_mean": self.random.mean if self.random else None,
+            "random_mean": self.random_mean,
             "random_sd": self.random.sd if self.random else None,
             "z": self.z,
             "ratio": self.ratio,

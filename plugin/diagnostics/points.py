@@ -13,6 +13,8 @@ from ..errors import CoresetError
 #: Largest number of distances held at once (float32: 128 MB).
 _TILE = 32 * 1024**2
 
+_TILE_COLUMNS = 16_384
+
 #: Below this many multiplications distances are found in float64, exact to about 1e-8.
 _DOUBLE_WORK = 5e9
 
@@ -122,5 +124,5 @@ def as_selected(selected: Sequence[int] | np.ndarray, points: Points, name: str 
 
 def tile_shape(n_rows: int, n_columns: int) -> tuple[int, int]:
     """Block sizes (rows, columns) whose distance matrix stays within the memory bound."""
-    columns = min(n_columns, 16_384)
+    columns = min(n_columns, _TILE_COLUMNS)
     return max(1, min(n_rows, _TILE // max(columns, 1))), columns

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .calibrate import checked_distance, near_duplicate_distance
+from .calibrate import near_duplicate_distance
 from .points import Points, as_points, as_selected
 
 #: Largest number of images whose pairs are all compared.
@@ -64,7 +64,7 @@ def redundant_groups(
     points = as_points(embeddings, normalize)
     kept = as_selected(selected, points)
     tau = near_duplicate_distance(points, seed=seed) if near_duplicate is None else near_duplicate
-    group = duplicate_groups(points, points.rows, checked_distance(tau, "near_duplicate"))
+    group = duplicate_groups(points, points.rows, tau)
     place = np.full(points.n, len(kept))
     place[kept] = np.arange(len(kept))
     order = np.lexsort((place[points.rows], group))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
 from .balance import Retention, clusters
-from .calibrate import checked_distance, coverage_radius, near_duplicate_distance
+from .calibrate import comparison_distances
 from .figures import (
     Figures,
     coverage_figures,
@@ -76,7 +77,7 @@ class CoresetReport:
         return "\n".join([text_table(*self._table()), *(f"! {warning}" for warning in self.warnings)])
 
     def _repr_html_(self) -> str:
-        warnings = "".join(f"<p>&#9888; {warning}</p>" for warning in self.warnings)
+        warnings = "".join(f"<p>&#9888; {html.escape(warning)}</p>" for warning in self.warnings)
         return html_table(*self._table()) + warnings
 
     def _table(self) -> tuple[str, Sequence[str], list[list[str]], str]:
@@ -131,10 +132,7 @@ def coreset_report(
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 subsets")
     points = as_points(embeddings, normalize)
     kept = as_selected(selected, points)
-    tau = near_duplicate_distance(points, seed=seed) if near_duplicate is None else near_duplicate
-    tau = checked_distance(tau, "near_duplicate")
-    delta = coverage_radius(points, near_duplicate=tau, seed=seed) if radius is None else radius
-    delta = checked_distance(delta, "radius")
+    delta, tau = comparison_distances(points, radius, near_duplicate, seed)
     rng = np.random.default_rng(seed)
     subsets = [kept, *(rng.choice(points.rows, len(kept), replace=False) for _ in range(n_random))]
     rows = points.sample(max_rows, seed)
@@ -211,8 +209,8 @@ def _warnings(metrics: dict[str, Metric], cluster: Retention, classes: Retention
     if metrics["near_duplicate_rate"].verdict == "worse":
         rate = metrics["near_duplicate_rate"]
         found.append(
-            f"{rate.value:.1%} of the kept images have a kept near-duplicate, random subsets "
-            f"{rate.random.mean:.1%}; drop near-duplicates first"  # type: ignore[union-attr]
+            f"{rate.value:.1%} of the kept images have a kept near-duplicate, in random subsets "
+            f"{rate.random_mean:.1%}; drop near-duplicates first"
         )
     return found
 
