@@ -1,0 +1,119 @@
+"""What the map can be coloured by, and the colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import fiftyone as fo
+import numpy as np
+
+from ..plugin.errors import CoresetError
+from .payload import category_coloring, ordered_coloring
+
+if TYPE_CHECKING:
+    from .runs import PanelRun
+
+_EXPLAINED = {
+    "score": "how much the image is worth keeping, on the method's own scale",
+    "coverage": "how much of the data the image stands for",
+    "redundancy": "how much others repeat the image",
+}
+_DISTANCE = "distance"
+
+#: Largest number of multiplications spent on exact distances when a colouring asks for them, about 5 s.
+_MAX_WORK = 3e11
+
+_NUMBERS = (fo.FloatField, fo.IntField, fo.FrameNumberField, fo.FrameSupportField)
+_CATEGORIES = (fo.StringField, fo.BooleanField)
+_LABELS = (fo.Classification, fo.Regression)
+
+
+def channels(run: PanelRun) -> list[dict[str, Any]]:
+    """Everything the map of a run can be coloured by, besides what the browser knows itself."""
+    found = [
+        _channel(name, name.replace("_", " ").capitalize(), _EXPLAINED.get(name, f"the run's figure '{name}'"))
+        for name in run.results.columns
+    ]
+    if run.config.embeddings is not None:
+        found.append(_channel(_DISTANCE, "Distance to nearest kept", "how far the nearest kept image is", live=True))
+    return found + [_channel(f"field:{path}", path, f"the dataset's field '{path}'") for path in _fields(run)]
+
+
+def _channel(name: str, label: str, explanation: str, live: bool = False) -> dict[str, Any]:
+    return {"id": name, "label": label, "explanation": explanation, "live": live}
+
+
+def _fields(run: PanelRun) -> list[str]:
+    """Paths of the dataset's numbers, categories and single labels; of the objects' own if objects were ranked."""
+    dataset, patches_field = run.dataset, run.config.patches_field
+    root, schema = "", dataset.get_field_schema()
+    if patches_field is not None:
+        _, path = dataset._get_label_field_path(patches_field)
+        root, schema = f"{path}.", _object_schema(dataset, path)
+    own = {path.rsplit(".", 1)[-1] for path in map(run.path, [*run.results.columns, "rank", "xy"])}
+    paths = []
+    for name, field in schema.items():
+        if name in own or name.startswith("_") or name in ("id", "filepath"):
+            continue
+        if isinstance(field, _NUMBERS + _CATEGORIES):
+            paths.append(f"{root}{name}")
+        elif isinstance(field, fo.EmbeddedDocumentField) and issubclass(field.document_type, _LABELS):
+            leaf = "label" if issubclass(field.document_type, fo.Classification) else "value"
+            paths.append(f"{root}{name}.{leaf}")
+    return paths
+
+
+def _object_schema(dataset: fo.Dataset, root: str) -> dict[str, Any]:
+    field = dataset.get_field(root)
+    document = field.field if isinstance(field, fo.ListField) else field
+    return document.get_field_schema()
+
+
+def coloring(run: PanelRun, channel: str, k: int) -> dict[str, Any]:
+    """Codes and legend of a colouring, rows in rank order.
+
+    Args:
+        run: the run
+        channel: the id of one of :func:`channels`
+        k: the budget, for colourings that depend on it
+
+    Raises:
+        CoresetError: if there is no such channel, or its values cannot be had
+    """
+    if channel in run.results.columns:
+        return ordered_coloring(run.results.columns[channel][run.order])
+    if channel == _DISTANCE:
+        return ordered_coloring(distances(run, k))
+    if channel.startswith("field:"):
+        return _field_coloring(run, channel.removeprefix("field:"))
+    raise CoresetError(f"There is nothing called '{channel}' to colour by.")
+
+
+def distances(run: PanelRun, k: int) -> np.ndarray:
+    """(n,) distance of every row to the nearest kept one, NaN where it was not measured.
+
+    Large runs are measured on the rows that their coverage curve follows.
+    """
+    from ..plugin.diagnostics.nearest_selected import nearest_selected
+
+    measured = np.full(run.n, np.nan)
+    curve = run.results.curve()
+    if curve is None or run.n * k * run.points.dim <= _MAX_WORK:
+        nearest = nearest_selected(run.points, run.kept_rows(k))
+        measured[nearest.rows] = nearest.distance
+    else:
+        measured[run.results.rank[curve.rows]] = curve.distances_at(k)
+    return measured
+
+
+def _field_coloring(run: PanelRun, path: str) -> dict[str, Any]:
+    if not run.dataset.has_field(path):
+        raise CoresetError(f"The field '{path}' was deleted.")
+    unwind = run.config.patches_field is not None
+    id_path = "id" if not unwind else f"{run.dataset._get_label_field_path(run.config.patches_field)[1]}.id"
+    ids, values = run.dataset.values([id_path, path], unwind=unwind)
+    by_id = dict(zip(ids, values, strict=True))
+    in_order = [by_id.get(row_id) for row_id in run.ids]
+    if isinstance(run.dataset.get_field(path), _NUMBERS):
+        return ordered_coloring(np.array([np.nan if value is None else value for value in in_order], dtype=np.float64))
+    return category_coloring(in_order)

@@ -1,0 +1,319 @@
+"""The Coreset panel: its events. State and data are here and in the run; the web component draws."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+import numpy as np
+
+from ..plugin.brain import list_runs
+from ..plugin.errors import CoresetError
+from . import figures, grid
+from .colorings import channels, coloring
+from .first_cover import MAX_ROWS, FirstCover, first_cover
+from .payload import encode, encode_mask
+from .runs import PanelRun, find_run, version_of
+
+_PLUGIN = "@fiftyone-coreset/coreset"
+
+#: Selected rows that are marked on the map.
+_MAX_SELECTED = 2_000
+
+
+def _event(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """An event that answers the web component; an error the user can mend becomes its answer."""
+
+    @functools.wraps(method)
+    def answer(self: CoresetPanel, ctx: Any) -> dict[str, Any]:
+        try:
+            return method(self, ctx)
+        except CoresetError as error:
+            return {"error": str(error)}
+
+    _EVENTS.append(method.__name__)
+    return answer
+
+
+_EVENTS: list[str] = []
+
+
+class CoresetPanel(foo.Panel):
+    """Coverage and redundancy of a coreset run, live against the budget."""
+
+    @property
+    def config(self) -> foo.PanelConfig:
+        return foo.PanelConfig(
+            name="coreset",
+            label="Coreset",
+            icon="scatter_plot",
+            category=foo.Categories.CURATE,
+            surfaces="grid",
+            allow_multiple=False,
+            help_markdown=(
+                "See which images a coreset keeps, covers and leaves out, choose the budget, and save the view.\n\n"
+                "Drag to move, scroll to zoom, Shift and drag for a lasso, Escape to leave it."
+            ),
+        )
+
+    def render(self, ctx: Any) -> types.Property:
+        events = {name: getattr(self, name) for name in _EVENTS}
+        return types.Property(types.Object(), view=types.View(component="CoresetPanel", composite_view=True, **events))
+
+    # What the App tells the panel. Only versions and small lists travel this way; the component asks for the rest.
+
+    def on_load(self, ctx: Any) -> None:
+        self._announce(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        self._announce(ctx)
+
+    def on_change_view(self, ctx: Any) -> None:
+        self._announce(ctx)
+
+    def on_change_selected(self, ctx: Any) -> None:
+        ctx.panel.set_data("selected_version", _digest(ctx.selected or []))
+
+    def _announce(self, ctx: Any) -> None:
+        """Tells the component what it shows; the App calls this several times a change, always with the same words."""
+        dataset = ctx.dataset
+        parts = [ctx.request_params.get(name) for name in ("view", "view_name", "filters", "extended")]
+        ctx.panel.set_data({"dataset": dataset.name if dataset is not None else None, "view_version": _digest(parts)})
+
+    def on_scored(self, ctx: Any) -> None:
+        """A form that the panel opened was executed: look at the runs again."""
+        ctx.panel.set_data("runs_version", _digest(_run_versions(ctx.dataset)))
+
+    # What the component asks for.
+
+    @_event
+    def load_runs(self, ctx: Any) -> dict[str, Any]:
+        dataset: fo.Dataset = ctx.dataset
+        if dataset is None:
+            raise CoresetError("Open a dataset to see its coreset runs.")
+        dataset.reload()
+        runs = [_summary(dataset, key, version) for key, version in _run_versions(dataset).items()]
+        vectors = dataset.get_field_schema(ftype=fo.VectorField)
+        return {
+            "dataset": dataset.name,
+            "runs": sorted(runs, key=lambda run: run["version"], reverse=True),
+            "embeddings": list(vectors),
+            "samples": len(dataset),
+            "last": ctx.panel.get_state("last"),
+        }
+
+    @_event
+    def load_run(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        config = run.config
+        return {
+            "key": run.key,
+            "version": run.version,
+            "method": config.method,
+            "embeddings": _embeddings_name(config.embeddings),
+            "model": _model_name(config.model),
+            "seed": config.seed,
+            "noun": run.noun,
+            "n": run.n,
+            "missing": config.n_missing or 0,
+            "reliability": config.reliability,
+            "projection": (config.projection or "map").upper(),
+            "projectionNote": config.projection_note or "",
+            "points": encode(run.results.points[run.order].astype(np.float32)),
+            "channels": channels(run),
+        }
+
+    @_event
+    def load_curve(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        if run.results.curve() is None:
+            raise CoresetError("The coverage curve was not stored with this run; run the scores again to have it.")
+        return figures.curve_payload(run)
+
+    @_event
+    def load_layers(self, ctx: Any) -> dict[str, Any]:
+        cover = _first_cover(_run(ctx))
+        return {"coveredAt": encode(cover.covered_at), "duplicateAt": encode(cover.duplicate_at), "note": ""}
+
+    @_event
+    def load_coloring(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        return coloring(run, ctx.params["channel"], _budget(ctx, run) if ctx.params["k"] else run.n)
+
+    @_event
+    def load_view(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        ranked = grid.shown_rows(run, run.dataset)
+        narrowed = grid.is_narrowed(ctx.view)
+        view = grid.shown_rows(run, ctx.view) if narrowed else ranked
+        return {
+            "mask": None if view.mask.all() or not narrowed else encode_mask(view.mask),
+            "shown": int(view.mask.sum()),
+            "region": grid.has_region(run, _bare_view(ctx)),
+            "notices": grid.notices(run, ranked, view, view.unranked + int(view.mask.sum())),
+        }
+
+    @_event
+    def load_selected(self, ctx: Any) -> dict[str, Any]:
+        return {"rows": grid.rows_of_ids(_run(ctx), (ctx.selected or [])[:_MAX_SELECTED])}
+
+    @_event
+    def inspect(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        return figures.inspection(run, _row(ctx, run))
+
+    @_event
+    def report(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        k = _budget(ctx, run)
+        ctx.panel.set_state("last", {"key": run.key, "k": k})
+        return figures.report_payload(run, k)
+
+    # What the component does to the App.
+
+    @_event
+    def open_sample(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        row = _row(ctx, run)
+        in_patches = run.config.patches_field is not None and ctx.view._is_patches
+        sample_id = str(run.ids[row]) if in_patches else figures.sample_id_of(run, row)
+        if sample_id is None or not len(ctx.dataset.select(figures.sample_id_of(run, row) or [])):
+            raise CoresetError("This image was deleted after the run.")
+        ctx.ops.open_sample(id=sample_id)
+        return {"shown": 1}
+
+    @_event
+    def show_region(self, ctx: Any) -> dict[str, Any]:
+        return self._show(ctx, grid.region_view(_run(ctx), _bare_view(ctx), ctx.params["polygon"]))
+
+    @_event
+    def leave_region(self, ctx: Any) -> dict[str, Any]:
+        return self._show(ctx, grid.without_region(_run(ctx), _bare_view(ctx)))
+
+    @_event
+    def show_kept(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        return self._show(ctx, run.results.view(_budget(ctx, run)))
+
+    @_event
+    def show_uncovered(self, ctx: Any) -> dict[str, Any]:
+        from .colorings import distances
+
+        run = _run(ctx)
+        k = _budget(ctx, run)
+        distance = distances(run, k)
+        rows = np.flatnonzero(distance > run.results.curve().radius)
+        if not len(rows):
+            raise CoresetError("Nothing is uncovered at this budget.")
+        farthest = rows[np.argsort(-distance[rows], kind="stable")]
+        if len(rows) > grid.MAX_IDS:
+            ctx.ops.notify(f"Showing the {grid.MAX_IDS:,} farthest of {len(rows):,} uncovered {run.noun}.")
+        return self._show(ctx, grid.ordered_view(run, farthest))
+
+    @_event
+    def show_redundant(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        groups = _first_cover(run).duplicate_groups(_budget(ctx, run))
+        if not groups:
+            raise CoresetError("No kept image has near-duplicates.")
+        rows = np.concatenate(groups)
+        ctx.ops.notify(
+            f"{len(groups):,} groups of near-duplicates, {len(rows):,} {run.noun}, each after its kept one."
+            + (f" Showing the first {grid.MAX_IDS:,}." if len(rows) > grid.MAX_IDS else "")
+        )
+        return self._show(ctx, grid.ordered_view(run, rows))
+
+    @_event
+    def create_view(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        params = {"brain_key": run.key, "budget": str(_budget(ctx, run))}
+        ctx.prompt(f"{_PLUGIN}/create_coreset_view", params=params)
+        return {"shown": 0}
+
+    @_event
+    def run_scores(self, ctx: Any) -> dict[str, Any]:
+        ctx.prompt(f"{_PLUGIN}/compute_coreset_scores", on_success=self.on_scored)
+        return {"shown": 0}
+
+    @_event
+    def compute_embeddings(self, ctx: Any) -> dict[str, Any]:
+        ctx.prompt(f"{_PLUGIN}/compute_embeddings", on_success=self.on_scored)
+        return {"shown": 0}
+
+    def _show(self, ctx: Any, view: fo.DatasetView) -> dict[str, Any]:
+        ctx.ops.set_view(view=view)
+        return {"shown": len(view)}
+
+
+def _run(ctx: Any) -> PanelRun:
+    if ctx.dataset is None:
+        raise CoresetError("Open a dataset to see its coreset runs.")
+    return find_run(ctx.dataset, ctx.params["key"])
+
+
+def _budget(ctx: Any, run: PanelRun) -> int:
+    k = ctx.params["k"]
+    if not isinstance(k, int) or not 1 <= k <= run.n:
+        raise CoresetError(f"A budget of {k} does not fit run '{run.key}'; give 1 to {run.n:,}.")
+    return k
+
+
+def _row(ctx: Any, run: PanelRun) -> int:
+    row = ctx.params["row"]
+    if not isinstance(row, int) or not 0 <= row < run.n:
+        raise CoresetError(f"Run '{run.key}' has no row {row}.")
+    return row
+
+
+def _bare_view(ctx: Any) -> fo.DatasetView:
+    return grid.view_of(ctx.dataset, ctx.request_params.get("view"))
+
+
+def _first_cover(run: PanelRun) -> FirstCover:
+    """The run's first budgets, measured once."""
+    if run.n > MAX_ROWS:
+        raise CoresetError(
+            f"With more than {MAX_ROWS:,} {run.noun} the map shows kept and not kept; coverage is measured on a sample."
+        )
+    with run.lock:
+        if run.first_cover is None:
+            curve = run.results.curve()
+            radii = {} if curve is None else {"radius": curve.radius, "near_duplicate": curve.near_duplicate}
+            run.first_cover = first_cover(run.points, **radii)
+    return run.first_cover
+
+
+def _run_versions(dataset: fo.Dataset) -> dict[str, str]:
+    return {key: version_of(dataset, key) for key in list_runs(dataset)}
+
+
+def _summary(dataset: fo.Dataset, key: str, version: str) -> dict[str, Any]:
+    config = dataset.get_brain_info(key).config
+    return {
+        "key": key,
+        "version": version,
+        "method": config.method,
+        "embeddings": _embeddings_name(config.embeddings),
+        "n": config.n or 0,
+    }
+
+
+def _embeddings_name(fields: list[str] | None) -> str:
+    return " + ".join(fields) if fields else "an array"
+
+
+def _model_name(model: dict[str, Any] | None) -> str | None:
+    """The embedding model in a few words."""
+    if not model:
+        return None
+    return " ".join(str(model[part]) for part in ("model", "pretrained") if model.get(part))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha1(json.dumps(value, sort_keys=True, default=str).encode(), usedforsecurity=False).hexdigest()[:16]

@@ -1,0 +1,185 @@
+"""The panel and the grid: what the current view shows of a run, and the views that the panel opens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import fiftyone as fo
+import fiftyone.core.patches as fop
+import numpy as np
+
+from ..plugin.errors import CoresetError
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+    from fiftyone.core.view import DatasetView
+
+    from .runs import PanelRun
+
+#: Views by a list of ids travel with every later request, so they stay this short (28 bytes an id).
+MAX_IDS = 1_000
+
+#: Corners of a region; more say nothing at the size of a screen.
+_MAX_CORNERS = 2_000
+
+#: Ranks whose membership MongoDB packs into one number.
+_BITS = 32
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a collection shows of a run.
+
+    Attributes:
+        mask: (n,) bool, rows in rank order
+        unranked: samples (objects) shown that the run did not rank
+    """
+
+    mask: np.ndarray
+    unranked: int
+
+
+def shown_rows(run: PanelRun, view: SampleCollection) -> Shown:
+    """Finds the rows of a run in a dataset or view.
+
+    Ranks are packed into bitmasks inside MongoDB, so that a large view costs one small answer.
+    """
+    if run.config.patches_field is None and not view._is_generated:
+        return _by_rank(run, view)
+    ids = _ids(run, view)
+    by_id = np.argsort(run.ids)
+    at = np.searchsorted(run.ids, ids, sorter=by_id) if len(ids) else np.zeros(0, dtype=np.int64)
+    rows = by_id[np.minimum(at, run.n - 1)]
+    found = run.ids[rows] == ids
+    mask = np.zeros(run.n, dtype=bool)
+    mask[rows[found]] = True
+    return Shown(mask, int((~found).sum()))
+
+
+def _by_rank(run: PanelRun, view: SampleCollection) -> Shown:
+    rank = f"${run.path('rank')}"
+    group = {
+        "_id": {"$floor": {"$divide": [rank, _BITS]}},
+        "bits": {"$sum": {"$pow": [2, {"$mod": [rank, _BITS]}]}},
+        "count": {"$sum": 1},
+    }
+    words = np.zeros(-(-run.n // _BITS), dtype="<u4")
+    unranked = 0
+    for found in view._aggregate(post_pipeline=[{"$project": {run.path("rank"): 1}}, {"$group": group}]):
+        if found["_id"] is None:
+            unranked = found["count"]
+        else:
+            words[int(found["_id"])] = int(found["bits"])
+    return Shown(np.unpackbits(words.view(np.uint8), bitorder="little")[: run.n].astype(bool), unranked)
+
+
+def _ids(run: PanelRun, view: SampleCollection) -> np.ndarray:
+    """The ids in a view by which a run names its rows."""
+    patches_field = run.config.patches_field
+    if patches_field is None:
+        return np.array(view.values("sample_id"), dtype=str)
+    if isinstance(view, fop.PatchesView) and view.patches_field == patches_field:
+        return np.array(view.values("id"), dtype=str)
+    if not view.has_field(patches_field):
+        return np.array([], dtype=str)
+    _, root = view._get_label_field_path(patches_field)
+    return np.array([i for i in view.values(f"{root}.id", unwind=True) if i is not None], dtype=str)
+
+
+def rows_of_ids(run: PanelRun, ids: Sequence[str]) -> list[int]:
+    """Rows of samples (or objects) by id; ids that the run did not rank are passed over."""
+    return np.flatnonzero(np.isin(run.ids, list(ids))).tolist() if ids else []
+
+
+def notices(run: PanelRun, ranked: Shown, view: Shown, n_view: int) -> list[str]:
+    """What the user should know about the dataset since the run, in sentences.
+
+    Args:
+        run: the run
+        ranked: the run's rows in the whole dataset
+        view: the run's rows in the current view
+        n_view: samples in the current view
+    """
+    found = []
+    deleted = run.n - int(ranked.mask.sum())
+    if deleted:
+        found.append(
+            f"{deleted:,} of the {run.n:,} ranked {run.noun} were deleted after the run; the map still shows them."
+        )
+    if is_narrowed(run.dataset.load_brain_view(run.key)) and run.config.patches_field is None:
+        found.append(f"This run ranks a view: {run.n:,} of the dataset's {len(run.dataset):,} images.")
+    elif run.config.patches_field is None:
+        added = ranked.unranked - (run.config.n_missing or 0)
+        if added > 0:
+            found.append(
+                f"{added:,} images were added after the run and are not ranked; run the scores again to include them."
+            )
+    if n_view and not view.mask.any():
+        found.append(f"None of the {run.noun} in the current view are part of this run.")
+    return found
+
+
+def view_of(dataset: fo.Dataset, stages: Sequence[dict[str, Any]] | None) -> DatasetView:
+    """The App's view without its sidebar filters, which the App applies itself."""
+    return fo.DatasetView._build(dataset, list(stages or []))
+
+
+def is_narrowed(collection: SampleCollection) -> bool:
+    """Whether a collection is a view with stages, rather than a whole dataset."""
+    return isinstance(collection, fo.DatasetView) and bool(collection._all_stages)
+
+
+def has_region(run: PanelRun, view: DatasetView) -> bool:
+    """Whether a view ends in a region of the run's map."""
+    return bool(view._stages) and _is_region(run, view._stages[-1])
+
+
+def _is_region(run: PanelRun, stage: Any) -> bool:
+    return isinstance(stage, fo.Mongo) and "$geoWithin" in str(stage.pipeline) and "_xy'" in str(stage.pipeline)
+
+
+def without_region(run: PanelRun, view: DatasetView) -> DatasetView:
+    """The view as it was before a region was drawn."""
+    stages = list(view._stages)
+    while stages and _is_region(run, stages[-1]):
+        stages.pop()
+    if stages and isinstance(stages[-1], fo.ToPatches) and has_region(run, view):
+        stages.pop()  # opened for the region, since objects are matched as patches
+    rest = run.dataset.view()
+    for stage in stages:
+        rest = rest.add_stage(stage)
+    return rest
+
+
+def region_view(run: PanelRun, view: DatasetView, polygon: Sequence[Sequence[float]]) -> DatasetView:
+    """The part of a view whose points lie in a polygon of the map; a few hundred bytes at any size.
+
+    Args:
+        run: the run
+        view: the current view; a region drawn earlier is replaced
+        polygon: corners ``[x, y]`` in the map's coordinates, even-odd rule
+
+    Raises:
+        CoresetError: if the polygon is none
+    """
+    if not 3 <= len(polygon) <= _MAX_CORNERS or not np.isfinite(np.asarray(polygon, dtype=float)).all():
+        raise CoresetError(f"A region needs 3 to {_MAX_CORNERS:,} corners, got {len(polygon)}.")
+    base = without_region(run, view)
+    path = run.region_path()
+    patches_field = run.config.patches_field
+    if patches_field is not None:
+        if not (isinstance(base, fop.PatchesView) and base.patches_field == patches_field):
+            base = base.to_patches(patches_field)
+        path = f"{patches_field}.{path.rsplit('.', 1)[-1]}"
+    corners = [[float(x), float(y)] for x, y in polygon]
+    return base.mongo([{"$match": {path: {"$geoWithin": {"$polygon": corners}}}}])
+
+
+def ordered_view(run: PanelRun, rows: np.ndarray) -> DatasetView:
+    """The given rows, in order; at most :data:`MAX_IDS` of them."""
+    ids = run.ids[rows[:MAX_IDS]].tolist()
+    if run.config.patches_field is None:
+        return run.dataset.select(ids, ordered=True)
+    return run.dataset.to_patches(run.config.patches_field).select(ids, ordered=True)

@@ -1,0 +1,139 @@
+"""Coreset runs as the panel sees them: rows in rank order, kept in memory between requests."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..plugin.brain import list_runs, load_run, visualization_key
+from ..plugin.errors import CoresetError
+
+if TYPE_CHECKING:
+    from fiftyone.core.dataset import Dataset
+
+    from ..plugin.brain import CoresetConfig
+    from ..plugin.diagnostics.points import Points
+    from ..plugin.results import CoresetResults
+    from .first_cover import FirstCover
+
+#: Runs whose arrays stay in memory.
+_HELD = 4
+
+
+@dataclass
+class PanelRun:
+    """One run, with its rows in rank order: row ``i`` is the image of rank ``i``.
+
+    Attributes:
+        dataset: the dataset the run belongs to
+        key: the name of the run
+        version: changes whenever the run is computed again
+        results: the stored results
+    """
+
+    dataset: Dataset
+    key: str
+    version: str
+    results: CoresetResults
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    first_cover: FirstCover | None = None
+
+    @property
+    def config(self) -> CoresetConfig:
+        """The record of the run."""
+        return self.results.config
+
+    @property
+    def n(self) -> int:
+        """The number of ranked rows."""
+        return len(self.results)
+
+    @property
+    def noun(self) -> str:
+        """What one row is called."""
+        return "objects" if self.config.patches_field else "images"
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(n,) rows of the results, by rank."""
+        return self.results.ranking
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """(n,) sample ids (label ids of objects), by rank."""
+        return self.results.ids[self.order]
+
+    @cached_property
+    def points(self) -> Points:
+        """The embeddings, by rank, ready for distances."""
+        from ..plugin.diagnostics.points import Points
+
+        return Points(self.results.embeddings()[self.order])
+
+    def kept_rows(self, k: int) -> np.ndarray:
+        """The rows that budget k keeps and whose embedding can still be read."""
+        return self.points.rows[self.points.rows < k]
+
+    def path(self, column: str) -> str:
+        """The dataset path of one of the run's fields, e.g. ``"coreset_rank"``."""
+        return self.config.build().path(self.dataset, self.key, column)
+
+    def region_path(self) -> str:
+        """The dataset path of the map's points, which regions are matched against.
+
+        Raises:
+            CoresetError: if the map was deleted
+        """
+        name = visualization_key(self.key)
+        points_field = (
+            self.dataset.get_brain_info(name).config.points_field if name in self.dataset.list_brain_runs() else None
+        )
+        if points_field is None:
+            raise CoresetError(
+                f"the map '{name}' of run '{self.key}' was deleted; run the scores again to filter by region"
+            )
+        if self.config.patches_field is None or "." in points_field:
+            return points_field
+        return self.path(points_field.removeprefix(f"{self.key}_"))
+
+
+_runs: OrderedDict[tuple[str, str, str], PanelRun] = OrderedDict()
+_lock = threading.Lock()
+
+
+def version_of(dataset: Dataset, key: str) -> str:
+    """When the run was computed."""
+    return dataset.get_brain_info(key).timestamp.isoformat()
+
+
+def find_run(dataset: Dataset, key: str) -> PanelRun:
+    """The run of this name, loaded once.
+
+    Raises:
+        CoresetError: if it was deleted, is incomplete or stored no map
+    """
+    if key not in list_runs(dataset):
+        dataset.reload()
+    if key not in list_runs(dataset):
+        raise CoresetError(f"The run '{key}' was deleted; choose another one or run the scores again.")
+    identity = (str(dataset._doc.id), key, version_of(dataset, key))
+    with _lock:
+        run = _runs.get(identity)
+        if run is None:
+            # FiftyOne's own cache does not notice a run that another process computed again.
+            dataset.clear_cache()
+            run = PanelRun(dataset, key, identity[2], load_run(dataset, key))
+            _runs[identity] = run
+        _runs.move_to_end(identity)
+        while len(_runs) > _HELD:
+            _runs.popitem(last=False)
+    if run.results.points is None:
+        raise CoresetError(
+            f"The run '{key}' has no map (projection=None); run the scores again with one to see it here."
+        )
+    return run

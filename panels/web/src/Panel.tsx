@@ -1,0 +1,151 @@
+import { useTheme } from "@fiftyone/components";
+import React, { useEffect, useState } from "react";
+import { count } from "./budget";
+import { Mode } from "./colors";
+import { Empty } from "./Empty";
+import { useLoaded, useWidth } from "./hooks";
+import { RefreshIcon } from "./icons";
+import { Events, RunSummary } from "./protocol";
+import { decodeRun, LoadedRun, memory, useCall } from "./server";
+import { STYLES } from "./styles";
+import { Workspace } from "./Workspace";
+
+/** What the App passes to a component of a Python panel. */
+interface Props {
+  schema?: { view?: Partial<Record<keyof Events, string>> };
+  data?: {
+    /** Changes with the App's dataset, its view, and the set of runs. */
+    dataset?: string;
+    view_version?: string;
+    runs_version?: string;
+    selected_version?: string;
+  };
+}
+
+/** Narrower than this, the controls lie below the map. */
+const WIDE = 780;
+
+/** The Coreset panel. */
+export function CoresetPanel({ schema, data }: Props) {
+  const call = useCall(schema?.view ?? {});
+  const theme = useTheme();
+  const mode: Mode = (theme.palette?.mode ?? theme.mode) === "light" ? "light" : "dark";
+  const [root, width] = useWidth();
+  const [asked, setAsked] = useState(0);
+  const [picked, setPicked] = useState<string | null>(null);
+  const list = useLoaded(() => call("load_runs", {}), [data?.dataset, data?.runs_version, asked]);
+  useEffect(() => setPicked(null), [data?.dataset]);
+
+  const runs = list.value?.runs ?? [];
+  const wanted = picked ?? list.value?.last?.key;
+  const summary = runs.find(({ key }) => key === wanted) ?? runs[0];
+  const lost = picked && list.value && !runs.some(({ key }) => key === picked) ? `The run '${picked}' was deleted.` : "";
+
+  return (
+    <div ref={root} className={`fc-root fc-${mode}`} data-cy="coreset-panel">
+      <style>{STYLES}</style>
+      {list.error && <Message text={list.error} onRetry={() => setAsked(asked + 1)} />}
+      {!list.value && !list.error && <Message text="Looking for coreset runs …" />}
+      {list.value && !list.error && !summary && <Empty list={list.value} call={call} />}
+      {list.value && !list.error && summary && (
+        <Loaded
+          key={`${list.value.dataset}/${summary.key}/${summary.version}`}
+          summary={summary}
+          header={(run) => (
+            <header className="fc-header">
+              <select data-cy="coreset-run" aria-label="Run" value={summary.key} onChange={(event) => setPicked(event.target.value)}>
+                {runs.map(({ key }) => (
+                  <option key={key} value={key}>
+                    {key}
+                  </option>
+                ))}
+              </select>
+              <span className="fc-facts">{run ? facts(run) : `${summary.method} · ${summary.embeddings}`}</span>
+              {run?.reliability != null && <Reliability value={run.reliability} />}
+              <button type="button" className="fc-icon" title="New scores…" aria-label="New scores" onClick={() => call("run_scores", {})}>
+                +
+              </button>
+              <button type="button" className="fc-icon" title="Reload" aria-label="Reload" data-cy="coreset-reload" onClick={() => setAsked(asked + 1)}>
+                <RefreshIcon />
+              </button>
+            </header>
+          )}
+          load={async (key) => decodeRun(await call("load_run", { key }))}
+          dataset={list.value.dataset}
+        >
+          {(run) => (
+            <Workspace
+              key={run.version}
+              run={run}
+              list={list.value!}
+              call={call}
+              mode={mode}
+              wide={width >= WIDE}
+              width={width}
+              viewVersion={`${data?.view_version ?? ""}/${asked}`}
+              selectedVersion={data?.selected_version ?? ""}
+              notices={lost ? [lost] : []}
+            />
+          )}
+        </Loaded>
+      )}
+    </div>
+  );
+}
+
+interface LoadedProps {
+  summary: RunSummary;
+  dataset: string;
+  header: (run: LoadedRun | null) => React.ReactNode;
+  load: (key: string) => Promise<LoadedRun>;
+  children: (run: LoadedRun) => React.ReactNode;
+}
+
+/** Loads a run once for all mounts of the panel and draws it. */
+function Loaded({ summary: { key, version }, dataset, header, load, children }: LoadedProps) {
+  const run = useLoaded(() => memory.get(`${dataset}/${key}/${version}`, () => load(key)), [dataset, key, version]);
+  return (
+    <>
+      {header(run.value)}
+      {run.error && <Message text={run.error} />}
+      {!run.value && !run.error && <Message text={`Loading the map of '${key}' …`} />}
+      {run.value && !run.error && children(run.value)}
+    </>
+  );
+}
+
+function facts(run: LoadedRun): string {
+  return [
+    run.method,
+    run.embeddings + (run.model ? ` (${run.model})` : ""),
+    `${count(run.n)} ${run.noun}`,
+    run.missing ? `${count(run.missing)} without embeddings` : "",
+    `seed ${run.seed}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** Agreement that a run with another seed would show. */
+function Reliability({ value }: { value: number }) {
+  const level = value >= 0.95 ? "good" : value >= 0.8 ? "fair" : "poor";
+  const says = { good: "stable", fair: "moderately stable", poor: "unstable: run more draws" }[level];
+  return (
+    <span className={`fc-reliability fc-${level}`} title={`Split-half reliability ${value.toFixed(3)}: scores are ${says}`}>
+      reliability {value.toFixed(2)}
+    </span>
+  );
+}
+
+function Message({ text, onRetry }: { text: string; onRetry?: () => void }) {
+  return (
+    <div className="fc-message" data-cy="coreset-message">
+      <p>{text}</p>
+      {onRetry && (
+        <button type="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,285 @@
+import React, { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Budget } from "./Budget";
+import { budgetForCoverage, budgetOnCurve, count, liveRows, percent, statusCodes, statusCounts } from "./budget";
+import { LEVELS, Mode, STATUS } from "./colors";
+import { maskOf } from "./decode";
+import { Point, rowsInPolygon, Size } from "./geometry";
+import { useLoaded, useSettled } from "./hooks";
+import { Hover } from "./Hover";
+import { Legend } from "./Legend";
+import { PointMap, Tool } from "./Map";
+import { Call, Channel, Legend as Scale, RunList } from "./protocol";
+import { PaletteKind } from "./renderer";
+import { ReportCard } from "./ReportCard";
+import { decodeColoring, decodeLayers, LoadedRun, memory } from "./server";
+import { FitIcon, ToolIcon } from "./icons";
+
+interface Props {
+  run: LoadedRun;
+  list: RunList;
+  call: Call;
+  mode: Mode;
+  wide: boolean;
+  width: number;
+  viewVersion: string;
+  selectedVersion: string;
+  notices: string[];
+}
+
+/** Width of the controls beside the map. */
+const SIDE = 344;
+const PADDING = 16;
+
+const STATUS_CHANNEL = { id: "status", label: "Coverage status", explanation: "what the budget keeps, covers and leaves out", live: false };
+const KEPT_CHANNEL = { id: "kept", label: "Kept / not kept", explanation: "the coreset of the budget", live: false };
+const RANK_CHANNEL = { id: "rank", label: "Rank", explanation: "0 is the first to keep", live: false };
+
+const TOOLS: { tool: Tool; label: string }[] = [
+  { tool: "pan", label: "Move (drag), zoom (scroll)" },
+  { tool: "lasso", label: "Lasso: filter the grid (or Shift and drag)" },
+  { tool: "box", label: "Box: filter the grid" },
+];
+
+const NONE: number[] = [];
+
+/** Budgets and colourings chosen earlier, so that switching tabs forgets nothing. */
+const chosen = new Map<string, { k: number; channel: string }>();
+
+/** The map and the controls of one run. */
+export function Workspace({ run, list, call, mode, wide, width, viewVersion, selectedVersion, notices }: Props) {
+  const identity = `${list.dataset}/${run.key}/${run.version}`;
+  const remembered = chosen.get(identity);
+  const left = list.last?.key === run.key && list.last.k <= run.n ? list.last.k : null;
+  const [k, setBudget] = useState(remembered?.k ?? left ?? Math.max(1, Math.round(run.n / 10)));
+  const [channelId, setChannel] = useState(remembered?.channel ?? "status");
+  const [tool, setTool] = useState<Tool>("pan");
+  const [refit, setRefit] = useState(0);
+  const [step, setStep] = useState(1);
+  const [pending, setPending] = useState("");
+  const [failure, setFailure] = useState("");
+  const [lassoed, setLassoed] = useState<{ rows: Uint32Array } | null>(null);
+  chosen.set(identity, { k, channel: channelId });
+  const settledK = useSettled(k, 300);
+
+  const layers = useLoaded(
+    () => memory.get(`${identity}/layers`, () => call("load_layers", { key: run.key }).then(decodeLayers)),
+    [identity],
+  );
+  const curve = useLoaded(() => memory.get(`${identity}/curve`, () => call("load_curve", { key: run.key })), [identity]);
+  const view = useLoaded(() => call("load_view", { key: run.key }), [identity, viewVersion]);
+  const selection = useLoaded(() => call("load_selected", { key: run.key }), selectedVersion ? [identity, selectedVersion] : null);
+  const selected = selection.value?.rows ?? NONE;
+  const report = useLoaded(() => call("report", { key: run.key, k: settledK }), [identity, settledK]);
+
+  const visible = useMemo(() => (view.value?.mask ? maskOf(view.value.mask, run.n) : null), [view.value]);
+  const channels = useMemo<Channel[]>(
+    () => [...(layers.error ? [] : [STATUS_CHANNEL]), KEPT_CHANNEL, RANK_CHANNEL, ...run.channels],
+    [layers.error, run],
+  );
+  const channel = channels.find(({ id }) => id === channelId) ?? KEPT_CHANNEL;
+  const onServer = run.channels.includes(channel);
+  const coloringK = channel.live ? settledK : 0;
+  const coloring = useLoaded(
+    () =>
+      memory.get(`${identity}/${channel.id}/${coloringK}`, () =>
+        call("load_coloring", { key: run.key, channel: channel.id, k: coloringK }).then(decodeColoring),
+      ),
+    onServer ? [identity, channel.id, coloringK] : null,
+  );
+
+  const status = useRef(new Uint8Array(run.n));
+  const counts = useMemo(() => {
+    if (!layers.value) return null;
+    statusCodes(layers.value.coveredAt, layers.value.duplicateAt, k, status.current);
+    return statusCounts(status.current);
+  }, [layers.value, k]);
+  const plain = useRef(new Uint8Array(run.n));
+  const shown = useMemo<{ codes: Uint8Array; palette: PaletteKind; scale: Scale | null }>(() => {
+    if (onServer && coloring.value)
+      return { codes: coloring.value.codes, palette: coloring.value.legend.kind, scale: coloring.value.legend };
+    if (channel.id === "rank") {
+      const codes = Uint8Array.from({ length: run.n }, (_, row) => Math.round(((LEVELS - 1) * (run.n - 1 - row)) / Math.max(1, run.n - 1)));
+      return { codes, palette: "ordered", scale: { kind: "ordered", low: `last (${count(run.n - 1)})`, high: "first to keep (0)", missing: 0 } };
+    }
+    if (channel.id === "status" && counts) return { codes: status.current, palette: "status", scale: null };
+    plain.current.fill(STATUS.kept, 0, k).fill(STATUS.covered, k);
+    return { codes: plain.current, palette: "status", scale: null };
+  }, [channel, onServer, coloring.value, counts, k]);
+
+  /** Runs an action and says so on the map until it is done. */
+  const act = useCallback((label: string, done: Promise<unknown>) => {
+    setPending(label);
+    setFailure("");
+    done.catch((error: Error) => setFailure(error.message)).finally(() => setPending(""));
+  }, []);
+
+  const region = view.value?.region ?? false;
+  useEffect(() => {
+    if (!region && !view.busy) setLassoed(null);
+  }, [region, view.busy]);
+  const onRegion = (polygon: Point[]) => {
+    const rows = rowsInPolygon(run.xs, run.ys, polygon, region ? null : visible);
+    if (!rows.length) return setFailure(`No ${run.noun} there.`);
+    setLassoed({ rows });
+    act("Filtering the grid …", call("show_region", { key: run.key, polygon: polygon.map((p) => [...p]) }));
+  };
+  const leave = () => {
+    if (region || lassoed) act("Back to the whole view …", call("leave_region", { key: run.key }));
+    setLassoed(null);
+  };
+
+  const side = wide ? SIDE : width;
+  const legendKind = shown.palette === "status" ? (channel.id === "status" && counts ? "status" : "kept") : "scale";
+  const lassoedKept = lassoed ? lassoed.rows.filter((row) => row < k).length : 0;
+  const remarks = [...notices, ...(view.value?.notices ?? []), ...(view.error ? [view.error] : [])];
+
+  return (
+    <div className={`fc-body${wide ? " fc-wide" : ""}`}>
+      <div className="fc-stage">
+        <div className="fc-toolbar">
+          {TOOLS.map(({ tool: name, label }) => (
+            <button key={name} type="button" title={label} aria-label={label} aria-pressed={tool === name} data-cy={`coreset-tool-${name}`} onClick={() => setTool(name)}>
+              <ToolIcon tool={name} />
+            </button>
+          ))}
+          <button type="button" title="Show all points (0)" aria-label="Show all points" onClick={() => setRefit(refit + 1)}>
+            <FitIcon />
+          </button>
+        </div>
+        <label className="fc-colorby">
+          Colour by
+          <select data-cy="coreset-color" value={channel.id} title={channel.explanation} onChange={(event) => setChannel(event.target.value)}>
+            {channels.map(({ id, label }) => (
+              <option key={id} value={id}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </label>
+        <HoverableMap
+          run={run}
+          call={call}
+          k={k}
+          map={{
+            run,
+            kept: k,
+            codes: shown.codes,
+            codesVersion: k,
+            palette: shown.palette,
+            mode,
+            visible,
+            selected,
+            tool,
+            refit,
+            onStep: setStep,
+            onOpen: (row) => act("Opening …", call("open_sample", { key: run.key, row })),
+            onRegion,
+            onEscape: leave,
+          }}
+        />
+        <div className="fc-top">
+          {region && (
+            <button type="button" className="fc-pill" data-cy="coreset-leave" onClick={leave}>
+              {lassoed
+                ? `${count(lassoed.rows.length)} ${run.noun} in the region, ${count(lassoedKept)} kept`
+                : `${count(view.value?.shown ?? 0)} ${run.noun} in the region`}
+              <b>✕</b> <kbd>Esc</kbd>
+            </button>
+          )}
+          {remarks.map((text) => (
+            <p key={text} className="fc-remark" data-cy="coreset-notice">
+              {text}
+            </p>
+          ))}
+          {failure && (
+            <p className="fc-remark fc-bad" role="alert" onClick={() => setFailure("")}>
+              {failure} <b>✕</b>
+            </p>
+          )}
+          {(pending || (onServer && coloring.error)) && <p className="fc-remark">{pending || coloring.error}</p>}
+        </div>
+        <div className="fc-bottom">
+          <Legend title={channel.label} mode={mode} kind={legendKind} scale={shown.scale} />
+          <p className="fc-caption" title={run.projectionNote} data-cy="coreset-caption">
+            {onServer && coloring.busy ? "colouring … · " : ""}
+            {visible && view.value ? `${count(view.value.shown)} of ${count(run.n)} in view · ` : ""}
+            {step > 1 ? `every kept, 1 in ${step} dropped drawn · ` : ""}
+            {run.projection} of {run.embeddings}
+          </p>
+        </div>
+      </div>
+      <div className="fc-side">
+        <div className="fc-scroll">
+          <Budget
+            n={run.n}
+            noun={run.noun}
+            k={k}
+            mode={mode}
+            width={Math.max(220, side - 2 * PADDING)}
+            counts={counts}
+            countsNote={layers.error || `Measuring what ${percent(k / run.n)} of the ${run.noun} covers …`}
+            curve={curve.value}
+            curveNote={curve.error || "Loading the coverage curve …"}
+            onBudget={setBudget}
+            budgetFor={(share) =>
+              layers.value ? budgetForCoverage(layers.value.coveredAt, share) : curve.value ? budgetOnCurve(curve.value, share) : null
+            }
+          />
+          <ReportCard
+            live={curve.value ? liveRows(curve.value, k) : []}
+            note={curve.value?.note ?? ""}
+            report={report.value}
+            busy={report.busy}
+            error={report.error}
+          />
+        </div>
+        <div className="fc-actions">
+          <button type="button" className="fc-primary" data-cy="coreset-create-view" onClick={() => act("", call("create_view", { key: run.key, k }))}>
+            Create coreset view…
+          </button>
+          <div>
+            <button type="button" data-cy="coreset-show-kept" onClick={() => act("Showing the kept …", call("show_kept", { key: run.key, k }))}>
+              Show kept
+            </button>
+            <button type="button" data-cy="coreset-show-uncovered" title="The images farthest from any kept one" onClick={() => act("Looking for the uncovered …", call("show_uncovered", { key: run.key, k }))}>
+              Show uncovered
+            </button>
+            <button type="button" data-cy="coreset-show-redundant" title="Groups of near-duplicates, the kept one first" onClick={() => act("Looking for near-duplicates …", call("show_redundant", { key: run.key, k }))}>
+              Show redundant
+            </button>
+          </div>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface HoverProps {
+  run: LoadedRun;
+  call: Call;
+  k: number;
+  map: Omit<React.ComponentProps<typeof PointMap>, "onHover">;
+}
+
+/** The map with the card of the image under the cursor; apart, so that hovering renders nothing else. */
+function HoverableMap({ run, call, k, map }: HoverProps) {
+  const [over, setOver] = useState<{ row: number; at: Point; size: Size } | null>(null);
+  const resting = useSettled(over?.row ?? -1, 70);
+  const inspection = useLoaded(() => call("inspect", { key: run.key, row: resting, k }), resting < 0 ? null : [resting, k]);
+  const onHover = useCallback((row: number, at: Point, size: Size) => {
+    setOver((before) => (row < 0 ? null : before?.row === row ? before : { row, at, size }));
+  }, []);
+  return (
+    <>
+      <PointMap {...map} onHover={onHover} />
+      {over && (
+        <Hover
+          at={over.at}
+          size={over.size}
+          rank={`${over.row < k ? "Kept" : "Not kept"} · rank ${count(over.row)} of ${count(run.n)}`}
+          inspection={resting === over.row && !inspection.busy ? inspection.value : null}
+        />
+      )}
+    </>
+  );
+}

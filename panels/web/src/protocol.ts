@@ -1,0 +1,158 @@
+/** What the Python side of the panel answers; `panels/` holds the other end. Rows are always in rank order. */
+
+/** Either an answer or one sentence for the user. */
+export type Answer<T> = T | { error: string };
+
+export interface RunSummary {
+  key: string;
+  /** Changes whenever the run is computed again. */
+  version: string;
+  method: string;
+  embeddings: string;
+  n: number;
+}
+
+export interface RunList {
+  dataset: string;
+  runs: RunSummary[];
+  /** Vector fields that a run could be computed from. */
+  embeddings: string[];
+  samples: number;
+  /** The run and budget the panel was left with, if any. */
+  last: { key: string; k: number } | null;
+}
+
+export interface Channel {
+  id: string;
+  label: string;
+  explanation: string;
+  /** Whether its values depend on the budget. */
+  live: boolean;
+}
+
+/** One figure at every budget of the curve. */
+export interface CurveFigure {
+  id: string;
+  label: string;
+  /** Whether it is a share of the images, to be read in percent. */
+  share: boolean;
+  better: "low" | "high" | "";
+  explanation: string;
+  values: number[];
+  /** Mean and standard deviation of random subsets of the same size. */
+  mean: number[];
+  sd: number[];
+}
+
+export interface Curve {
+  budgets: number[];
+  figures: CurveFigure[];
+  /** Budgets after which more images bring markedly less. */
+  knees: number[];
+  note: string;
+}
+
+export interface Run {
+  key: string;
+  version: string;
+  method: string;
+  embeddings: string;
+  model: string | null;
+  seed: number;
+  /** "images" or "objects". */
+  noun: string;
+  n: number;
+  missing: number;
+  reliability: number | null;
+  projection: string;
+  projectionNote: string;
+  /** (n, 2) float32 points. */
+  points: string;
+  channels: Channel[];
+}
+
+export interface Layers {
+  /** (n,) uint32: the smallest budget at which the row lies within the coverage radius of a kept row. */
+  coveredAt: string;
+  /** (n,) uint32: the smallest budget at which another kept row is a near-duplicate; 2^32 - 1 if there is none. */
+  duplicateAt: string;
+  note: string;
+}
+
+export type Legend =
+  | { kind: "ordered"; low: string; high: string; missing: number }
+  | { kind: "category"; labels: string[]; counts: number[]; missing: number };
+
+export interface Coloring {
+  /** (n,) uint8 codes, 255 for a missing value. */
+  codes: string;
+  legend: Legend;
+}
+
+export interface ViewState {
+  /** Bitmask of the rows in the App's current view, null if all are. */
+  mask: string | null;
+  shown: number;
+  /** Whether the grid is filtered by a region drawn on the map. */
+  region: boolean;
+  /** What changed in the dataset since the run, for the user. */
+  notices: string[];
+}
+
+export interface Figure {
+  label: string;
+  value: string;
+}
+
+export interface Inspection {
+  id: string;
+  path: string | null;
+  title: string;
+  figures: Figure[];
+}
+
+export interface ReportRow {
+  label: string;
+  value: string;
+  random: string | null;
+  verdict: "better" | "worse" | "same" | null;
+  explanation: string;
+}
+
+export interface Report {
+  rows: ReportRow[];
+  warnings: string[];
+  note: string;
+}
+
+export interface Selection {
+  rows: number[];
+}
+
+export interface Done {
+  shown: number;
+}
+
+/** The events of the panel, as the server names them. */
+export interface Events {
+  load_runs: { params: Record<string, never>; answer: RunList };
+  load_run: { params: { key: string }; answer: Run };
+  load_curve: { params: { key: string }; answer: Curve };
+  load_layers: { params: { key: string }; answer: Layers };
+  load_coloring: { params: { key: string; channel: string; k: number }; answer: Coloring };
+  load_view: { params: { key: string }; answer: ViewState };
+  load_selected: { params: { key: string }; answer: Selection };
+  inspect: { params: { key: string; row: number; k: number }; answer: Inspection };
+  report: { params: { key: string; k: number }; answer: Report };
+  open_sample: { params: { key: string; row: number }; answer: Done };
+  show_region: { params: { key: string; polygon: number[][] }; answer: Done };
+  leave_region: { params: { key: string }; answer: Done };
+  show_kept: { params: { key: string; k: number }; answer: Done };
+  show_uncovered: { params: { key: string; k: number }; answer: Done };
+  show_redundant: { params: { key: string; k: number }; answer: Done };
+  create_view: { params: { key: string; k: number }; answer: Done };
+  run_scores: { params: Record<string, never>; answer: Done };
+  compute_embeddings: { params: Record<string, never>; answer: Done };
+}
+
+export type Call = <E extends keyof Events>(event: E, params: Events[E]["params"]) => Promise<Events[E]["answer"]>;

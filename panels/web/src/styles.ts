@@ -1,0 +1,131 @@
+/** The panel's styles, in the App's own colours. */
+export const STYLES = `
+.fc-root {
+  --ground: var(--fo-palette-background-level2, #1f2329);
+  --raised: var(--fo-palette-background-level1, #2a2f37);
+  --text: var(--fo-palette-text-primary, #e8eaed);
+  --faint: var(--fo-palette-text-secondary, #9aa3af);
+  --rule: var(--fo-palette-divider, #ffffff1f);
+  --accent: #4aa8f0; --good: #5ec8a0; --warn: #f3d34a; --bad: #ff8a5c; --ink: #0b1118; --cover: #9fd0f5; --dup: #f3d34a;
+  display: flex; flex-direction: column; width: 100%; height: 100%; min-height: 420px; overflow: hidden;
+  box-sizing: border-box; color: var(--text); font-size: 13px; line-height: 1.4;
+  font-family: var(--fo-fontFamily-body, Palanquin, "Inter", system-ui, sans-serif);
+}
+.fc-root.fc-light { --accent: #0b66b8; --good: #0a7a55; --warn: #8a6700; --bad: #b93a08; --ink: #fff; --cover: #0b66b8; --dup: #a87f00; }
+.fc-root *, .fc-root *::before { box-sizing: border-box; }
+:where(.fc-root) :where(h2, h3, p, dl, dd, ol) { margin: 0; padding: 0; }
+.fc-root h3 { font-size: 12px; font-weight: 600; letter-spacing: .02em; color: var(--text); }
+.fc-root button, .fc-root select, .fc-root input { font: inherit; color: inherit; }
+.fc-root button { cursor: pointer; background: var(--raised); border: 1px solid var(--rule); border-radius: 6px; padding: 5px 9px; }
+.fc-root button:hover:not(:disabled) { border-color: var(--accent); }
+.fc-root button:disabled { opacity: .45; cursor: default; }
+.fc-root :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+.fc-root select { background: var(--raised); border: 1px solid var(--rule); border-radius: 6px; padding: 4px 6px; max-width: 190px; text-overflow: ellipsis; }
+.fc-root select option { background: var(--raised); color: var(--text); }
+.fc-faint, .fc-unit, .fc-note { color: var(--faint); }
+
+.fc-header { display: flex; align-items: center; gap: 10px; padding: 8px 12px; border-bottom: 1px solid var(--rule); flex: none; min-width: 0; }
+.fc-header select { font-weight: 600; flex: none; }
+.fc-facts { flex: 1 1 auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); }
+.fc-reliability { flex: none; font-size: 11.5px; padding: 1px 8px; border-radius: 10px; border: 1px solid currentColor; white-space: nowrap; }
+.fc-good { color: var(--good); } .fc-fair { color: var(--warn); } .fc-poor { color: var(--bad); }
+.fc-root .fc-icon { flex: none; width: 28px; height: 28px; padding: 0; display: grid; place-items: center; }
+
+.fc-body { flex: 1 1 auto; min-height: 0; display: flex; flex-direction: column; overflow-y: auto; }
+.fc-body.fc-wide { flex-direction: row; overflow: hidden; }
+.fc-stage { position: relative; flex: none; height: clamp(230px, 43%, 420px); min-width: 0; }
+.fc-wide .fc-stage { flex: 1 1 auto; height: auto; }
+.fc-map { position: absolute; inset: 0; touch-action: none; cursor: grab; overflow: hidden; }
+.fc-map:active { cursor: grabbing; }
+.fc-tool-lasso, .fc-tool-box, .fc-tool-lasso:active, .fc-tool-box:active { cursor: crosshair; }
+.fc-map canvas, .fc-overlay { position: absolute; inset: 0; width: 100%; height: 100%; }
+.fc-overlay { pointer-events: none; }
+.fc-cursor { fill: none; stroke: var(--text); stroke-width: 2; }
+.fc-outline { fill: var(--accent); fill-opacity: .12; stroke: var(--accent); stroke-width: 1.5; stroke-dasharray: 4 3; }
+.fc-failure { position: absolute; inset: 0; display: grid; place-items: center; color: var(--faint); padding: 24px; text-align: center; }
+
+.fc-toolbar { position: absolute; top: 10px; left: 10px; z-index: 2; display: flex; gap: 1px; border-radius: 7px; overflow: hidden; border: 1px solid var(--rule); }
+.fc-root .fc-toolbar button { border: 0; border-radius: 0; padding: 6px 8px; display: grid; color: var(--faint); }
+.fc-root .fc-toolbar button:hover { color: var(--text); }
+.fc-root .fc-toolbar button[aria-pressed="true"] { background: var(--accent); color: var(--ink); }
+.fc-colorby { position: absolute; top: 10px; right: 10px; z-index: 2; display: flex; align-items: center; gap: 6px; color: var(--faint); font-size: 12px; }
+.fc-colorby select { color: var(--text); }
+.fc-top { position: absolute; top: 50px; left: 10px; right: 10px; z-index: 2; display: flex; flex-direction: column; align-items: center; gap: 6px; pointer-events: none; }
+.fc-top > * { pointer-events: auto; max-width: 100%; }
+.fc-root .fc-pill { border-radius: 16px; padding: 4px 12px; background: var(--accent); color: var(--ink); border: 0; font-weight: 500; }
+.fc-pill b { margin-left: 8px; } .fc-pill kbd { font: inherit; font-size: 11px; opacity: .8; }
+.fc-remark { background: var(--raised); border: 1px solid var(--rule); border-left: 3px solid var(--warn); border-radius: 6px; padding: 4px 10px; font-size: 12px; }
+.fc-remark.fc-bad { border-left-color: var(--bad); cursor: pointer; color: var(--text); }
+.fc-bottom { position: absolute; left: 10px; right: 10px; bottom: 8px; z-index: 1; display: flex; align-items: flex-end; justify-content: space-between; gap: 12px; pointer-events: none; }
+.fc-legend { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 12px; background: color-mix(in srgb, var(--ground) 82%, transparent); border-radius: 6px; padding: 4px 8px; font-size: 12px; min-width: 0; }
+.fc-swatch { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
+.fc-swatch i { width: 9px; height: 9px; border-radius: 50%; flex: none; }
+.fc-swatch small { color: var(--faint); }
+.fc-ramp { display: flex; align-items: center; gap: 6px; }
+.fc-ramp i { width: 110px; height: 9px; border-radius: 5px; }
+.fc-caption { flex: 0 1 auto; text-align: right; font-size: 11.5px; color: var(--faint); background: color-mix(in srgb, var(--ground) 82%, transparent); border-radius: 6px; padding: 4px 8px; }
+
+.fc-hover { position: absolute; z-index: 3; pointer-events: none; background: var(--raised); border: 1px solid var(--rule); border-radius: 8px; padding: 8px 10px; box-shadow: 0 4px 18px #0006; font-size: 12px; }
+.fc-hover img { display: block; height: 92px; max-width: 100%; min-width: 60px; object-fit: contain; border-radius: 4px; margin-bottom: 6px; image-rendering: auto; background: #0002; }
+.fc-hover p { color: var(--faint); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.fc-hover dl { display: grid; grid-template-columns: auto 1fr; gap: 0 10px; margin-top: 4px; }
+.fc-hover dt { color: var(--faint); } .fc-hover dd { text-align: right; font-variant-numeric: tabular-nums; }
+
+.fc-side { flex: none; display: flex; flex-direction: column; min-width: 0; border-top: 1px solid var(--rule); }
+.fc-wide .fc-side { width: 344px; border-top: 0; border-left: 1px solid var(--rule); min-height: 0; }
+.fc-wide .fc-scroll { flex: 1 1 auto; overflow-y: auto; overflow-x: hidden; min-height: 0; scrollbar-width: thin; }
+.fc-section { padding: 12px 16px; border-bottom: 1px solid var(--rule); }
+.fc-section:last-child { border-bottom: 0; }
+.fc-budget-row { display: flex; align-items: center; gap: 6px; margin-bottom: 10px; }
+.fc-budget-row h3 { margin-right: auto; }
+.fc-root .fc-box { width: 74px; text-align: right; background: var(--raised); border: 1px solid var(--rule); border-radius: 6px; padding: 3px 7px; font-variant-numeric: tabular-nums; font-weight: 600; }
+.fc-root .fc-box-percent { width: 58px; }
+.fc-root .fc-wrong { border-color: var(--bad); }
+.fc-bar { display: flex; height: 8px; border-radius: 4px; overflow: hidden; gap: 1px; }
+.fc-bar i { min-width: 0; flex-basis: 0; }
+.fc-root .fc-tiles { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 14px; margin: 9px 0 10px; }
+.fc-body:not(.fc-wide) .fc-tiles { grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); gap: 8px 10px; }
+.fc-tiles dt { display: flex; align-items: center; gap: 6px; color: var(--faint); font-size: 12px; }
+.fc-tiles dt i { width: 9px; height: 9px; border-radius: 50%; }
+.fc-tiles dd b { font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; } .fc-tiles dd span { color: var(--faint); font-size: 12px; font-variant-numeric: tabular-nums; }
+.fc-tiles small { display: block; color: var(--faint); font-size: 11px; line-height: 1.25; }
+.fc-note { padding: 6px 0 10px; font-size: 12px; }
+.fc-curve { display: block; touch-action: none; cursor: ew-resize; }
+.fc-gridline { stroke: var(--rule); } .fc-tick { fill: var(--faint); font-size: 10px; }
+.fc-line { fill: none; stroke-width: 2; stroke-linejoin: round; } .fc-line-covered { stroke: var(--cover); } .fc-line-redundant { stroke: var(--dup); stroke-dasharray: 5 3; }
+.fc-band { fill: var(--faint); opacity: .32; }
+.fc-knee circle { fill: var(--ground); stroke: var(--cover); stroke-width: 1.6; }
+.fc-marker { stroke: var(--text); stroke-width: 1.4; } .fc-dot-covered { fill: var(--cover); } .fc-dot-redundant { fill: var(--dup); }
+.fc-root .fc-slider { display: block; width: calc(100% - 22px); margin: 0 0 6px 22px; accent-color: var(--accent); height: 18px; cursor: pointer; }
+.fc-root .fc-key { font-size: 11px; color: var(--faint); margin-bottom: 8px; line-height: 1.6; }
+.fc-key i { display: inline-block; width: 14px; height: 0; border-top: 2px solid var(--cover); vertical-align: middle; margin: 0 2px 2px 6px; }
+.fc-key i:first-child { margin-left: 0; }
+.fc-key .fc-key-redundant { border-top: 2px dashed var(--dup); } .fc-key .fc-key-band { height: 8px; border: 0; background: var(--faint); opacity: .4; }
+.fc-key .fc-key-knee { width: 8px; height: 8px; border: 1.6px solid var(--cover); border-radius: 50%; }
+.fc-targets { display: flex; flex-wrap: wrap; align-items: center; gap: 5px; font-size: 12px; color: var(--faint); }
+.fc-root .fc-chip { padding: 1px 8px; border-radius: 11px; color: var(--text); font-size: 12px; }
+
+.fc-busy { color: var(--faint); font-weight: 400; }
+.fc-report { width: 100%; border-collapse: collapse; margin: 4px 0; font-variant-numeric: tabular-nums; font-size: 12.5px; }
+.fc-report th, .fc-report td { padding: 2.5px 0 2.5px 6px; text-align: right; font-weight: 400; white-space: nowrap; border: 0; }
+.fc-report thead th { color: var(--faint); font-size: 11px; }
+.fc-report tbody th { text-align: left; padding-left: 0; white-space: normal; line-height: 1.25; }
+.fc-report tbody tr:hover { background: var(--raised); }
+.fc-report .fc-verdict { font-size: 11px; text-align: left; }
+.fc-better { color: var(--good); } .fc-worse { color: var(--bad); } .fc-same { color: var(--faint); }
+.fc-stale { opacity: .55; }
+.fc-explain { color: var(--faint); font-size: 11.5px; min-height: 32px; line-height: 1.35; }
+.fc-root .fc-warning { color: var(--text); background: var(--raised); border-left: 3px solid var(--warn); border-radius: 4px; padding: 4px 8px; margin-top: 6px; font-size: 12px; }
+
+.fc-actions { flex: none; padding: 10px 16px; border-top: 1px solid var(--rule); display: flex; flex-direction: column; gap: 6px; background: var(--ground); }
+.fc-body:not(.fc-wide) .fc-actions { position: sticky; bottom: 0; z-index: 4; }
+.fc-body:not(.fc-wide) .fc-actions { flex-direction: row; flex-wrap: wrap; padding: 8px 16px; } .fc-body:not(.fc-wide) .fc-actions > * { flex: 1 1 auto; }
+.fc-actions > div { display: flex; gap: 6px; } .fc-actions > div button { flex: 1 1 0; padding: 4px 2px; font-size: 12px; white-space: nowrap; }
+.fc-root .fc-primary { background: var(--accent); color: var(--ink); border-color: transparent; font-weight: 600; padding: 7px 14px; }
+.fc-root .fc-primary:hover:not(:disabled) { filter: brightness(1.08); }
+
+.fc-message, .fc-empty { flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; text-align: center; color: var(--faint); overflow: auto; }
+.fc-empty h2 { font-size: 18px; font-weight: 600; color: var(--text); } .fc-empty p { max-width: 420px; }
+.fc-empty ol { text-align: left; list-style-position: inside; line-height: 1.9; } .fc-empty .fc-done { color: var(--good); }
+.fc-sketch-reach { fill: var(--accent); opacity: .14; } .fc-sketch-dot { fill: var(--faint); } .fc-sketch-kept { fill: var(--accent); }
+`;
