@@ -15,7 +15,7 @@ from .calibrate import comparison_distances
 from .metric import MEANING, Metric, RandomBand, distance_figures
 from .points import as_points, as_selected
 from .ranking_pass import ranking_pass
-from .tables import html_table, number, text_table
+from .tables import Content, html_card, number, text_card
 
 #: The figures a curve follows, by their names in reports.
 FIGURES = ("radius_median", "radius_95", "mean_distance", "coverage", "near_duplicate_rate")
@@ -171,12 +171,12 @@ class CoverageCurve:
         return plot_curve(self, budget)
 
     def __str__(self) -> str:
-        return text_table(*self._table())
+        return text_card([self._table()])
 
     def _repr_html_(self) -> str:
-        return html_table(*self._table())
+        return html_card([self._table()])
 
-    def _table(self) -> tuple[str, Sequence[str], list[list[str]], str]:
+    def _table(self) -> Content:
         shares = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
         rows = []
         for budget in sorted({max(1, round(share * self.max_budget)) for share in shares}):
@@ -239,7 +239,7 @@ def coverage_curve(
     radius: float | None = None,
     near_duplicate: float | None = None,
     n_budgets: int = 64,
-    n_random: int = 5,
+    n_random: int = 10,
     max_rows: int = 10_000,
     normalize: bool = True,
     seed: int = 0,
@@ -258,7 +258,7 @@ def coverage_curve(
         near_duplicate (None): distance within which two images are near-duplicates;
             :func:`near_duplicate_distance` by default
         n_budgets (64): size of the logarithmic grid of budgets
-        n_random (5): random rankings behind the band
+        n_random (10): random rankings behind the band
         max_rows (10000): images evaluated
         normalize (True): whether distances are taken between unit-length vectors
         seed (0): of samples and random rankings

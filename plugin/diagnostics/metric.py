@@ -43,12 +43,22 @@ class RandomBand:
     Attributes:
         mean: mean
         sd: sample standard deviation
-        repeats: number of random subsets
+        repeats: number of random subsets they were found from; 0 if they are known exactly
     """
 
     mean: float
     sd: float
     repeats: int
+
+    @property
+    def width(self) -> float:
+        """Half the width of the interval that holds 99.7 % of random subsets: 3 SD, and more if few were drawn."""
+        if not self.repeats:
+            return 3 * self.sd
+        from scipy.special import stdtrit
+
+        # Prediction interval: Student's t, since the SD is estimated, and the mean is uncertain by 1/repeats.
+        return float(stdtrit(self.repeats - 1, 1 - 0.00135)) * (1 + 1 / self.repeats) ** 0.5 * self.sd
 
     @classmethod
     def of(cls, values: Sequence[float] | np.ndarray) -> RandomBand:
@@ -93,11 +103,11 @@ class Metric:
 
     @property
     def verdict(self) -> str:
-        """How it compares with random at three standard deviations: better, worse, like random; "" if unknown."""
+        """Outside 99.7 % of random subsets it is "better" or "worse", else "like random"; "" if that cannot be said."""
         if self.random is None or not self.better:
             return ""
         gap = self.value - self.random.mean
-        if abs(gap) <= 3 * self.random.sd:
+        if abs(gap) <= self.random.width:
             return "like random"
         return "better" if (gap > 0) == (self.better == "high") else "worse"
 

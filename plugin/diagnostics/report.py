@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +23,7 @@ from .figures import (
 from .metric import MEANING, Metric, RandomBand
 from .points import Points, as_points, as_selected
 from .redundancy import EXACT_ROWS
-from .tables import html_table, number, text_table
+from .tables import Content, html_card, number, text_card
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,12 @@ class CoresetReport:
         }
 
     def __str__(self) -> str:
-        return "\n".join([text_table(*self._table()), *(f"! {warning}" for warning in self.warnings)])
+        return text_card([self._table()], self.warnings)
 
     def _repr_html_(self) -> str:
-        warnings = "".join(f"<p>&#9888; {html.escape(warning)}</p>" for warning in self.warnings)
-        return html_table(*self._table()) + warnings
+        return html_card([self._table()], self.warnings)
 
-    def _table(self) -> tuple[str, Sequence[str], list[list[str]], str]:
+    def _table(self) -> Content:
         title = f"Coreset report: {self.kept:,} of {self.n:,} images kept ({self.share:.1%})"
         rows = []
         for name, metric in self.metrics.items():
@@ -227,5 +225,5 @@ def _notes(points: Points, kept: np.ndarray, rows: np.ndarray, radius: float, ta
         )
     if len(kept) > EXACT_ROWS:
         notes.append(f"Near-duplicates from {EXACT_ROWS // 4:,} sampled kept images; their groups were not counted.")
-    notes.append("Random: mean ± SD over random subsets of this size; verdicts at 3 SD.")
+    notes.append("Random: mean ± SD over random subsets of this size; better or worse than 99.7 % of them.")
     return notes

@@ -1,4 +1,4 @@
-"""Tables for the terminal (rich) and the notebook (HTML), from the same rows."""
+"""Tables for the terminal (rich) and the notebook (HTML), from the same contents."""
 
 from __future__ import annotations
 
@@ -6,30 +6,40 @@ import html
 from collections.abc import Sequence
 from io import StringIO
 
+#: Title, column names, rows, caption. The first and the last column hold text, those in between numbers.
+Content = tuple[str, Sequence[str], Sequence[Sequence[str]], str]
 
-def text_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
-    """Renders rows for a terminal; all columns but the first and the last hold numbers and align right."""
+
+def text_card(tables: Sequence[Content], warnings: Sequence[str] = ()) -> str:
+    """Renders tables and warnings for a terminal of 120 columns."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, caption=caption or None, box=box.SIMPLE, title_justify="left", caption_justify="left")
-    for position, name in enumerate(header):
-        middle = 0 < position < len(header) - 1
-        table.add_column(name, justify="right" if middle else "left", overflow="fold", no_wrap=middle)
-    for row in rows:
-        table.add_row(*row)
     out = StringIO()
-    Console(file=out, width=120, markup=False, emoji=False).print(table)
+    console = Console(file=out, width=120, markup=False, emoji=False, highlight=False)
+    for title, header, rows, caption in tables:
+        table = Table(box=box.SIMPLE)
+        for position, name in enumerate(header):
+            middle = 0 < position < len(header) - 1
+            table.add_column(name, justify="right" if middle else "left", overflow="fold", no_wrap=middle)
+        for row in rows:
+            table.add_row(*row)
+        console.print(title, table, caption, sep="\n")
+    for warning in warnings:
+        console.print(f"! {warning}", soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
 
-def html_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
-    """Renders the same rows for a notebook."""
-    cells = "".join(f"<th>{html.escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    note = f"<p><small>{html.escape(caption)}</small></p>" if caption else ""
-    return f"<h4>{html.escape(title)}</h4><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>{note}"
+def html_card(tables: Sequence[Content], warnings: Sequence[str] = ()) -> str:
+    """Renders the same for a notebook."""
+    parts = []
+    for title, header, rows, caption in tables:
+        cells = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        table = f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+        parts.append(f"<h4>{html.escape(title)}</h4>{table}<p><small>{html.escape(caption)}</small></p>")
+    return "".join([*parts, *(f"<p>&#9888; {html.escape(warning)}</p>" for warning in warnings)])
 
 
 def number(value: float | None) -> str:
