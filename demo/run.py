@@ -99,7 +99,7 @@ def _summary(results: CoresetResults) -> Table:
         metrics = report.metrics
         table.add_row(
             f"{_KEY} {budget:.0%}",
-            f"{report.n_kept:,} of {report.n:,}",
+            f"{report.kept:,} of {report.n:,}",
             f"{metrics['radius_median'].value:.3f}",
             f"{metrics['radius_95'].value:.3f}",
             f"{metrics['near_duplicate_rate'].value:.1%}",

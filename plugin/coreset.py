@@ -8,6 +8,7 @@ import numpy as np
 
 from .blocks import field_names, load_embeddings
 from .brain import CoresetConfig, list_runs, visualization_key
+from .class_texts import with_class_texts
 from .errors import CoresetError
 from .labels import read_labels
 from .lease import lease
@@ -55,7 +56,8 @@ def compute_coreset(
         num_workers (None): threads to use; all cores by default
         progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
         overwrite (False): whether to replace an existing run of this name
-        **method_kwargs: passed to the method, e.g. ``n_draws=`` of ZCore
+        **method_kwargs: passed to the method, e.g. ``n_draws=`` of ZCore; ``clip_powered`` also takes ``class_names=``
+            and ``templates=``, see :func:`.class_texts.class_texts`
 
     Returns:
         a :class:`CoresetResults`
@@ -70,13 +72,15 @@ def compute_coreset(
         patches_field=units.patches_field,
         label_field=label_field,
         seed=seed,
-        method_kwargs=method_kwargs,
+        method_kwargs={name: value for name, value in method_kwargs.items() if name != "text_embeddings"},
     )
     _require_free(units, brain_key, overwrite)
     with lease(units.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
         report(0.0, "reading embeddings")
         matrix, valid = load_embeddings(units, embeddings)
         labels = read_labels(units, label_field)
+        if method == "clip_powered":
+            method_kwargs = with_class_texts(units, embeddings, labels, method_kwargs)
         ranking = rank_rows(
             matrix,
             valid,

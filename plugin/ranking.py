@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import CoresetError
 from .progress import Report
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def rank_rows(
     progress: Report | None = None,
     **method_kwargs: Any,
 ) -> Ranking:
-    """Ranks rows with a method of the registry, ZCore by its own scores.
+    """Ranks rows with a method of the registry, ZCore and CLIP-powered selection by their own scores.
 
     Args:
         matrix: (n, d) embeddings
@@ -63,6 +64,8 @@ def rank_rows(
     """
     if method == "zcore":
         return _rank_zcore(matrix, valid, seed, num_workers, progress, method_kwargs)
+    if method == "clip_powered":
+        return _rank_clip_powered(matrix, labels, seed, progress, method_kwargs)
     from .selection.registry import get_method
 
     selection = get_method(method).select(
@@ -119,3 +122,23 @@ def _rank_zcore(
         logger.warning(scores.warning)
         facts["warning"] = scores.warning
     return Ranking(rank_by_score(scores.score, seed), columns, facts)
+
+
+def _rank_clip_powered(
+    matrix: np.ndarray, labels: Any, seed: int, progress: Report | None, method_kwargs: dict[str, Any]
+) -> Ranking:
+    from .scoring.clip_powered import clip_powered_ranking, clip_powered_scores
+    from .selection.registry import get_method
+
+    known = [*get_method("clip_powered").parameters, "text_embeddings"]
+    unknown = sorted(set(method_kwargs) - set(known))
+    if unknown:
+        raise CoresetError(f"clip_powered has no argument {unknown[0]!r}; it takes {', '.join(known)}")
+    options = dict(method_kwargs)
+    texts, balance = options.pop("text_embeddings"), options.pop("balance", "proportional")
+    scores = clip_powered_scores(matrix, labels, texts, seed=seed, progress=progress, **options)
+    rank = np.full(len(matrix), -1, dtype=np.int64)
+    ranking = clip_powered_ranking(scores, balance)
+    rank[ranking] = np.arange(len(ranking))
+    columns = {name: getattr(scores, name) for name in ("score", "alignment", "diversity", "suspicion")}
+    return Ranking(rank, columns, scores.facts | {"balance": balance})

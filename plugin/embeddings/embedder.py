@@ -22,11 +22,11 @@ class Embedder:
     """Turns framed pixels into unit vectors.
 
     Args:
-        model: an open_clip model
+        model: an open_clip model in eval mode
         device: where the model lives
     """
 
-    def __init__(self, model: torch.nn.Module, device: torch.device):
+    def __init__(self, model: Any, device: torch.device):
         import torch
 
         self.device = device

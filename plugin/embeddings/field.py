@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..units import Units
 from .loading import ImageFile
-from .record import ClipSpec, State, embedding_record, write_record
+from .record import ClipSpec, embedding_record, make_record, write_record
 
 #: Vectors cleared in one request to the database.
 _CLEAR_AT_ONCE = 10_000
@@ -41,6 +42,7 @@ class EmbeddingField:
         if record is not None and not units.has(name):
             units.dataset.reload()  # another process added the field
         self._exists = units.has(name)
+        self._sample_ids: dict[str, str] = {}  # of the objects to embed
         if not self._exists:
             _check_name(name)
             return
@@ -60,13 +62,13 @@ class EmbeddingField:
                 samples = samples.exists(self.name, False)
             return [ImageFile(path, [row_id]) for row_id, path in zip(*samples.values(["id", "filepath"]), strict=True)]
         wanted = None if self.overwrite else self._missing()
-        files: dict[str, ImageFile] = {}
-        for row_id, path, box in zip(*samples.values(["id", "filepath"]), self._boxes(), strict=True):
+        objects = defaultdict(list)
+        columns = samples.values(["id", "sample_id", "filepath"])
+        for row_id, sample_id, path, box in zip(*columns, self._boxes(), strict=True):
             if wanted is None or row_id in wanted:
-                file = files.setdefault(path, ImageFile(path, [], []))
-                file.ids.append(row_id)
-                file.boxes.append(box)
-        return list(files.values())
+                objects[path].append((row_id, box))
+                self._sample_ids[row_id] = sample_id
+        return [ImageFile(path, *zip(*rows, strict=True)) for path, rows in objects.items()]
 
     def open(self, ids: Iterable[str], dimension: int, preprocess: Mapping[str, Any]) -> None:
         """Makes the field ready for the first vectors.
@@ -83,17 +85,33 @@ class EmbeddingField:
         if self.overwrite and self._exists:
             rows = list(ids)
             for start in range(0, len(rows), _CLEAR_AT_ONCE):
-                self.units.set_values(self.name, dict.fromkeys(rows[start : start + _CLEAR_AT_ONCE]))
-        self._facts = {"dimension": dimension, "preprocess": preprocess}
-        self._record("partial")
+                self._set(dict.fromkeys(rows[start : start + _CLEAR_AT_ONCE]))
+        self._record = make_record(self.spec, dimension, preprocess)
+        write_record(self.units, self.name, self._record, "partial")
 
     def write(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         """Writes one vector for each row."""
-        self.units.set_values(self.name, dict(zip(ids, vectors, strict=True)))
+        self._set(dict(zip(ids, vectors, strict=True)))
 
     def close(self) -> None:
         """Notes that the run is finished."""
-        self._record("complete")
+        write_record(self.units, self.name, self._record, "complete")
+        if self.units.patches_field is not None:
+            self.units.samples.reload()  # a patches view is a copy of the objects
+
+    def _set(self, values: Mapping[str, np.ndarray | None]) -> None:
+        """Writes values by row id."""
+        if self.units.patches_field is None:
+            self.units.set_values(self.name, values)
+            return
+        # by sample and label: without the sample, FiftyOne would search the whole dataset for each batch
+        self.units.dataset.set_label_values(
+            self.path,
+            [
+                {"sample_id": self._sample_ids[label_id], "label_id": label_id, "value": value}
+                for label_id, value in values.items()
+            ],
+        )
 
     def tag(self, ids: Sequence[str], tag: str) -> None:
         """Tags images, or the labels of objects."""
@@ -102,9 +120,6 @@ class EmbeddingField:
         else:
             field = self.units.patches_field
             self.units.source.select_labels(ids=ids, fields=field).tag_labels(tag, label_fields=field)
-
-    def _record(self, state: State) -> None:
-        write_record(self.units, self.name, self.spec, state=state, **self._facts)
 
     def _check_mix(self, there: ClipSpec | None) -> None:
         """Refuses to put vectors of a second model beside those that stay."""

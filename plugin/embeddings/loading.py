@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import CoresetError
 from .decode import Box, Decoded, decode
 from .framing import Framing
-from .report import Failure, Outcome
+from .report import Failure
 
 #: More workers than this feed no single device faster.
 _MAX_WORKERS = 16
@@ -71,11 +71,11 @@ def collate(items: Sequence[tuple[ImageFile, list[Decoded]]]) -> Batch:
     ids, pixels, failures = [], [], []
     for file, outcomes in items:
         for image_id, decoded in zip(file.ids, outcomes, strict=True):
-            if decoded.outcome is Outcome.OK:
+            if decoded.pixels is None:
+                failures.append(Failure(image_id, decoded.outcome, decoded.reason))
+            else:
                 ids.append(image_id)
                 pixels.append(decoded.pixels)
-            else:
-                failures.append(Failure(image_id, decoded.outcome, decoded.reason))
     return Batch(ids, np.stack(pixels) if pixels else np.empty((0, 0, 0, 3), np.uint8), failures)
 
 
@@ -96,7 +96,7 @@ def batches(files: Sequence[ImageFile], framing: Framing, batch_size: int, num_w
     """
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(
+    loader: DataLoader = DataLoader(
         ImageFiles(files, framing),  # type: ignore[arg-type]  # any class with __len__ and __getitem__ will do
         batch_size=batch_size,
         num_workers=num_workers,

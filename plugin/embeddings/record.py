@@ -42,7 +42,7 @@ class ClipSpec:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> ClipSpec:
         """The model that a record names."""
-        return cls(**{name: record.get(name) for name in cls.__dataclass_fields__})
+        return cls(record["model"], record["pretrained"], record["checkpoint"], record["checkpoint_sha256"])
 
     def same_weights(self, other: ClipSpec) -> bool:
         """Whether both give the same embeddings; a checkpoint may have moved."""
@@ -84,23 +84,23 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
     return dict(record) if record else None
 
 
-def write_record(
-    units: Units, field: str, spec: ClipSpec, dimension: int, preprocess: Mapping[str, Any], state: State
-) -> None:
-    """Writes the record of a declared field."""
+def make_record(spec: ClipSpec, dimension: int, preprocess: Mapping[str, Any]) -> dict[str, Any]:
+    """Describes the embeddings of a model; the state is for the writer to add."""
     from ... import __version__
 
-    stored = units.dataset.get_field(units.path(field))
-    stored.info = (stored.info or {}) | {
-        _INFO_KEY: {
-            **asdict(spec),
-            "dimension": dimension,
-            "normalized": True,
-            "preprocess": {key: list(v) if isinstance(v, tuple) else v for key, v in preprocess.items()},
-            "state": state,
-            "package_version": __version__,
-        }
+    return {
+        **asdict(spec),
+        "dimension": dimension,
+        "normalized": True,
+        "preprocess": {key: list(v) if isinstance(v, tuple) else v for key, v in preprocess.items()},
+        "package_version": __version__,
     }
+
+
+def write_record(units: Units, field: str, record: Mapping[str, Any], state: State) -> None:
+    """Writes the record of a declared field."""
+    stored = units.dataset.get_field(units.path(field))
+    stored.info = (stored.info or {}) | {_INFO_KEY: {**record, "state": state}}
     stored.save()
 
 

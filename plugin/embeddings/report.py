@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -51,7 +52,7 @@ class EmbeddingReport:
     noun: str = "images"
     n_present: int = 0
     n_embedded: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[Failure] = dataclasses.field(default_factory=list)
 
     @property
     def counts(self) -> dict[str, int]:

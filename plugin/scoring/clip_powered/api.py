@@ -36,6 +36,7 @@ class ClipPoweredScores:
         score: (n,) float64, higher = keep: ``alignment / mean + diversity_weight * diversity / mean``
         alignment: (n,) float64 in [0, 1], agreement of the image with its label (SAS)
         diversity: (n,) float64 in [0, 1], room around the image within its class (SDS)
+        suspicion: (n,) float64, see :class:`.noise.SuspiciousLabels`; all 0 with one class
         label: (n,) int64 number in ``classes`` of the given label, or of the guessed one, -1 in rows left out
         classes: the class labels
         rows: (m,) int64 the scored rows, in the seeded order in which equal scores are taken
@@ -45,6 +46,7 @@ class ClipPoweredScores:
     score: np.ndarray
     alignment: np.ndarray
     diversity: np.ndarray
+    suspicion: np.ndarray
     label: np.ndarray
     classes: list[Any]
     rows: np.ndarray
@@ -106,10 +108,12 @@ def clip_powered_scores(
         images, texts, facts = _adapted(data, adapter, seed, device, part_of(report, 0.0, 0.6))
         sas = rescale(alignment(images, data.labels, texts), clip)
         sds = rescale(diversity(images, data.labels, n_neighbors, part_of(report, 0.6, 1.0)), clip)
+        own, other, _ = disagreement(images, data.labels, texts)
     return ClipPoweredScores(
         score=data.spread(objective(sas, sds, diversity_weight), np.nan),
         alignment=data.spread(sas, np.nan),
         diversity=data.spread(sds, np.nan),
+        suspicion=data.spread(np.where(np.isfinite(other), other - own, 0.0), np.nan),
         label=data.spread(data.labels, -1),
         classes=data.classes,
         rows=data.rows,

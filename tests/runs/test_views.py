@@ -1,0 +1,139 @@
+"""Saved coreset views: small, live, described, never overwritten by accident."""
+
+from __future__ import annotations
+
+import bson
+import fiftyone_coreset as fc
+import pytest
+
+
+@pytest.fixture
+def run(embedded, quick):
+    dataset = embedded()
+    return dataset, fc.compute_coreset(dataset, "emb", **quick)
+
+
+def _first(results, k):
+    return {row_id for row_id, rank in zip(results.ids, results.rank, strict=True) if rank < k}
+
+
+@pytest.mark.parametrize(("budget", "k"), [(1, 1), (40, 40), (0.25, 10), ("30%", 12), ("7", 7), (1.0, 40)])
+def test_budgets(run, budget, k):
+    dataset, results = run
+    assert set(fc.create_coreset_view(dataset, "coreset", budget).values("id")) == _first(results, k)
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        (0, "at least 1 image, got 0"),
+        (41, "budget 41 exceeds the 40 images that can be kept; give at most 40"),
+        (-3, "at least 1 image"),
+        ("abc", "budget must be a count"),
+        (float("nan"), "fraction must lie in"),
+        (None, "budget must be a count"),
+        ("0%", "above 0 %"),
+    ],
+)
+def test_impossible_budgets(run, budget, message):
+    dataset, _ = run
+    with pytest.raises(fc.CoresetError, match=message):
+        fc.create_coreset_view(dataset, "coreset", budget)
+    assert dataset.list_saved_views() == []
+
+
+def test_a_coverage_budget_is_the_smallest_that_covers(run):
+    _, results = run
+    k = results.budget("80% coverage")
+    assert set(results.view("80% coverage").values("id")) == _first(results, k)
+    assert 1 < k < 40
+
+
+def test_description_says_how_the_view_was_made(run):
+    dataset, _ = run
+    view = fc.create_coreset_view(dataset, "coreset", 4)
+    assert view.name == "coreset 4"
+    description = dataset.get_saved_view_info("coreset 4")["description"]
+    for fact in ("4 of 40", "zcore", "run 'coreset'", "embeddings emb", "seed 0"):
+        assert fact in description
+
+
+def test_a_taken_name_is_an_error_unless_asked(run):
+    dataset, results = run
+    fc.create_coreset_view(dataset, "coreset", 4, name="mine")
+    with pytest.raises(fc.CoresetError, match=r"saved view 'mine' exists .* pass overwrite=True"):
+        fc.create_coreset_view(dataset, "coreset", 9, name="mine")
+    assert len(dataset.load_saved_view("mine")) == 4
+    fc.create_coreset_view(dataset, "coreset", 9, name="mine", overwrite=True)
+    assert set(dataset.load_saved_view("mine").values("id")) == _first(results, 9)
+
+
+def test_tag_and_field_mark_what_is_kept(run):
+    dataset, results = run
+    fc.create_coreset_view(dataset, "coreset", 6, tag="keep", field="in_coreset")
+    assert set(dataset.match_tags("keep").values("id")) == _first(results, 6)
+    assert dataset.count_values("in_coreset") == {True: 6, False: 34}
+    with pytest.raises(fc.CoresetError, match="field 'in_coreset' exists"):
+        fc.create_coreset_view(dataset, "coreset", 7, field="in_coreset")
+
+
+def test_the_saved_document_stays_small_at_any_size(run):
+    """Ids of 600,000 samples would not fit a document; a rank condition has the same size for 7 and for 700,000."""
+    dataset, results = run
+    from fiftyone_coreset.plugin.views import rank_view
+
+    fc.create_coreset_view(dataset, "coreset", 7)
+    dataset.save_view("large", rank_view(results, 700_000))
+    documents = [len(bson.encode(view.to_mongo())) for view in dataset._doc.get_saved_views()]
+    assert len(documents) == 2
+    assert max(documents) < 2_000
+
+
+def test_views_open_in_a_fresh_process_and_in_a_clone(run, in_new_process):
+    dataset, results = run
+    dataset.persistent = True
+    view = fc.create_coreset_view(dataset, "coreset", 11, name="eleven")
+    program = "import sys, fiftyone as fo; print(*fo.load_dataset(sys.argv[1]).load_saved_view('eleven').values('id'))"
+    assert in_new_process(program, dataset.name).split() == view.values("id")
+    clone = dataset.clone()
+    assert clone.load_saved_view("eleven").values("filepath") == view.values("filepath")
+    assert fc.load_run(clone, "coreset").rank.tolist() == results.rank.tolist()
+
+
+def test_views_live_with_the_dataset(run):
+    """New samples are not in the coreset; deleted ones leave it."""
+    import fiftyone as fo
+
+    dataset, results = run
+    view = fc.create_coreset_view(dataset, "coreset", 5)
+    dataset.add_sample(fo.Sample(filepath="/nowhere/new.png"))
+    dataset.delete_samples([results.ids[results.ranking[0]]])
+    assert set(view.values("coreset_rank")) == {1, 2, 3, 4}
+
+
+def test_a_missing_run_names_those_that_exist(run):
+    dataset, _ = run
+    with pytest.raises(fc.CoresetError, match="has no coreset run 'other' \\(runs: 'coreset'\\)"):
+        fc.create_coreset_view(dataset, "other", 5)
+
+
+def test_grouped_datasets_keep_slices_apart(dataset, quick):
+    import fiftyone as fo
+    import numpy as np
+
+    made = dataset()
+    made.add_group_field("group", default="left")
+    rng = np.random.default_rng(0)
+    samples = []
+    for number in range(8):
+        group = fo.Group()
+        for side in ("left", "right"):
+            path = f"/nowhere/{side}{number}.png"
+            samples.append(fo.Sample(filepath=path, group=group.element(side), emb=rng.normal(size=4)))
+    made.add_samples(samples, progress=False)
+
+    results = fc.compute_coreset(made.select_group_slices("right"), "emb", **quick)
+
+    view = fc.create_coreset_view(made, "coreset", 3)
+    assert set(view.values("id")) == _first(results, 3)
+    assert all("right" in path for path in view.values("filepath"))
