@@ -1,0 +1,51 @@
+"""The operators as FiftyOne loads them: this checkout as a plugin, nothing installed for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import app_server  # in tests/support, which tests/conftest.py puts on the path
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def execute(mongod, pytestconfig):
+    """A function ``execute(operator, dataset, view=None, delegate=False, **params)``: as the SDK runs it."""
+    import fiftyone.operators as foo
+
+    app_server.link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
+
+    def run(operator, dataset, view=None, delegate=False, **params):
+        ctx = {"dataset": dataset, "view": view, "params": params}
+        result = foo.execute_operator(f"@fiftyone-coreset/coreset/{operator}", ctx, request_delegation=delegate)
+        return result.result
+
+    return run
+
+
+@pytest.fixture
+def form(mongod, pytestconfig):
+    """A function ``form(operator, dataset, **params)``: the red notices that a form shows for these parameters."""
+    import asyncio
+
+    from fiftyone.operators.executor import resolve_type
+
+    app_server.link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
+
+    def notices(operator, dataset, **params):
+        request = {"dataset_name": dataset.name, "params": params, "target": "inputs", "view": []}
+        resolved = asyncio.run(resolve_type(None, f"@fiftyone-coreset/coreset/{operator}", request))
+        properties = resolved.to_json()["type"]["properties"]
+        return [p["view"]["description"] for p in properties.values() if p["view"].get("name") == "Error"]
+
+    return notices
+
+
+@pytest.fixture
+def embedded(dataset):
+    """A dataset of 30 samples with the vector field "clip_embeddings"."""
+    made = dataset([f"/nowhere/{row:04d}.png" for row in range(30)])
+    made.set_values("clip_embeddings", list(np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)))
+    made.persistent = True
+    return made

@@ -1,0 +1,141 @@
+"""Operators called from Python: defaults, effects, errors, forms, delegation."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import fiftyone_coreset as fc
+import pytest
+
+QUICK = {"projection": "pca", "n_draws": 2_000}
+
+
+def test_scores_with_defaults_then_a_view_with_defaults(execute, embedded):
+    execute("compute_coreset_scores", embedded, **QUICK)
+    expected = fc.compute_coreset(embedded, brain_key="sdk", n_draws=2_000, projection=None, progress=False)
+    assert embedded.values("coreset_rank") == embedded.values("sdk_rank")
+
+    saved = execute("create_coreset_view", embedded, brain_key="coreset")
+    assert saved == {"view": "coreset 3", "kept": 3, "ranked": 30}
+    assert embedded.load_saved_view("coreset 3").values("id") == expected.view(3).values("id")
+
+
+def test_only_the_target_view_is_scored(execute, embedded):
+    execute("compute_coreset_scores", embedded, view=embedded.limit(9), **QUICK)
+    assert embedded.count("coreset_rank") == 9
+
+
+def test_embeddings_of_real_images(execute, dataset, image_folder):
+    made = dataset(image_folder(5))
+    execute("compute_embeddings", made, model="coreset-mini")
+    assert all(abs((vector**2).sum() - 1) < 1e-5 for vector in made.values("clip_embeddings"))
+
+
+def test_errors_reach_the_caller(execute, embedded):
+    from fiftyone.operators.executor import ExecutionError
+
+    with pytest.raises(ExecutionError, match="field 'nope' does not exist"):
+        execute("compute_coreset_scores", embedded, embeddings="nope", **QUICK)
+    with pytest.raises(ExecutionError, match="has no coreset run"):
+        execute("create_coreset_view", embedded)
+
+
+def test_manage_runs(execute, embedded):
+    execute("compute_coreset_scores", embedded, **QUICK)
+    info = execute("manage_coreset_runs", embedded)["message"]
+    for fact in ("| Method | zcore |", "| Ranked | 30 |", "| N draws | 2000 |"):
+        assert fact in info
+    execute("manage_coreset_runs", embedded, action="rename", new_name="second")
+    assert embedded.has_field("second_rank")
+    message = execute("manage_coreset_runs", embedded, action="delete", brain_key="second")["message"]
+    assert "second_score" in message
+    assert not embedded.has_field("second_rank")
+    assert embedded.list_brain_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "params", "notice"),
+    [
+        ("compute_coreset_scores", {}, None),
+        ("compute_coreset_scores", {"embeddings": "nope"}, "'nope' is not an embeddings field"),
+        ("compute_coreset_scores", {"brain_key": "not a name"}, "must be a valid variable name"),
+        ("compute_coreset_scores", {"brain_key": "taken"}, "run 'taken' exists"),
+        ("compute_coreset_scores", {"brain_key": "taken", "overwrite": True}, None),
+        ("create_coreset_view", {"budget": "12"}, None),
+        ("create_coreset_view", {"budget": "31"}, "budget 31 exceeds the 30 images that can be kept; give at most 30"),
+        ("create_coreset_view", {"budget": "abc"}, "budget must be"),
+        ("create_coreset_view", {"budget": "5", "name": "mine"}, "a saved view 'mine' exists"),
+        ("create_coreset_view", {"budget": "5", "name": "mine", "overwrite": True}, None),
+        ("manage_coreset_runs", {"action": "rename", "new_name": "taken"}, "'taken' is taken"),
+        ("manage_coreset_runs", {"action": "rename", "new_name": "1st"}, "must be a valid variable name"),
+    ],
+)
+def test_forms_refuse_what_cannot_work(form, embedded, operator, params, notice):
+    fc.compute_coreset(embedded, brain_key="taken", progress=False, **QUICK)
+    fc.create_coreset_view(embedded, "taken", 2, name="mine")
+    notices = form(operator, embedded, **params)
+    if notice is None:
+        assert notices == []
+    else:
+        assert len(notices) == 1
+        assert notice in notices[0]
+
+
+def test_an_empty_form_offers_the_next_step(form, embedded, dataset):
+    assert "Run 'Compute coreset scores' first" in form("create_coreset_view", embedded)[0]
+    assert "run 'Compute CLIP embeddings' first" in form("compute_coreset_scores", dataset(["/nowhere/a.png"]))[0]
+
+
+def test_missing_packages_are_named_before_work_starts(form, embedded, monkeypatch):
+    import importlib.util
+
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "umap" else find_spec(name, *a))
+    assert form("compute_coreset_scores", embedded) == ["umap-learn must be installed first: pip install umap-learn"]
+
+
+def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
+    import fiftyone.operators.delegated as food
+
+    execute("compute_coreset_scores", embedded, delegate=True, **QUICK)
+    execute("compute_coreset_scores", embedded, delegate=True, embeddings="nope", **QUICK)
+    service = food.DelegatedOperationService()
+    queued = [operation.id for operation in service.list_operations(dataset_name=embedded.name)]
+    assert len(queued) == 2
+    program = "import fiftyone.operators.delegated as d; d.DelegatedOperationService().execute_queued_operations()"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=300)
+
+    states = {str(operation.run_state): operation for operation in map(service.get, queued)}
+    assert set(states) == {"completed", "failed"}
+    assert "field 'nope' does not exist" in states["failed"].result.error
+    assert "Ranked 30 by zcore" in states["completed"].result.result["message"]
+    embedded.reload()
+    assert len(fc.load_run(embedded, "coreset")) == 30
+
+
+def test_an_interrupted_run_leaves_no_trace(embedded):
+    """Ctrl-C during scoring: nothing written, no thread or process left, the run can be computed at once."""
+    program = (
+        "import sys, os, threading, fiftyone as fo, fiftyone_coreset as fc\n"
+        "ds = fo.load_dataset(sys.argv[1])\n"
+        "say = lambda fraction, message: print('at', fraction, flush=True)\n"
+        "fc.compute_coreset(ds, n_draws=10**9, progress=say)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, embedded.name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    for line in process.stdout:
+        if line.startswith("at 0.0") and line.strip() != "at 0.0":
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert embedded.list_brain_runs() == []
+    fc.compute_coreset(embedded, progress=False, **QUICK)
