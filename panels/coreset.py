@@ -166,7 +166,7 @@ class CoresetPanel(foo.Panel):
     @_event
     def inspect(self, ctx: Any) -> dict[str, Any]:
         run = _run(ctx)
-        return figures.inspection(run, _row(ctx, run))
+        return figures.inspection(run, _row(ctx, run), _budget(ctx, run))
 
     @_event
     def report(self, ctx: Any) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .payload import short
+from .payload import percent, short
 
 if TYPE_CHECKING:
     from ..plugin.diagnostics.metric import Metric
@@ -20,36 +21,46 @@ _LABELS = {
     "near_duplicate_rate": "Near-duplicates kept",
     "mean_distance": "Mean distance to kept",
 }
+#: Budgets at which the curve is drawn; the browser interpolates between them.
+_CURVE_POINTS = 160
+
 _SHARES = ("coverage", "near_duplicate_rate")
+
+#: Report figures that are measured for the budget: label, and whether they are shares.
+_MEASURED = {
+    "energy_distance": ("Energy distance", False),
+    "class_coverage": ("Classes kept", True),
+    "class_worst": ("Worst class, kept / fair", False),
+    "cluster_coverage": ("Clusters kept", True),
+    "cluster_worst": ("Worst cluster, kept / fair", False),
+}
 
 
 def curve_payload(run: PanelRun) -> dict[str, Any]:
     """The coverage curve and the figures that follow the slider."""
     curve = run.results.curve()
-    start = np.searchsorted(curve.budgets, max(1, run.n // 500))
-    keep = slice(max(0, int(start) - 1), None)
+    budgets = np.unique(np.geomspace(max(1, run.n // 500), run.n, _CURVE_POINTS).round().astype(int)).tolist()
+    at = [curve.at(budget) for budget in budgets]
 
-    def rounded(values: np.ndarray) -> list[float]:
-        return [float(f"{value:.5g}") for value in values[keep]]
+    def line(name: str, read: Callable[[Metric], float]) -> list[float]:
+        return [float(f"{read(metrics[name]):.5g}") for metrics in at]
 
-    figures = []
-    example = curve.at(int(curve.budgets[-1]))
-    for name, label in _LABELS.items():
-        figures.append(
-            {
-                "id": name,
-                "label": label,
-                "share": name in _SHARES,
-                "better": example[name].better,
-                "explanation": example[name].explanation,
-                "values": rounded(curve.values[name]),
-                "mean": rounded(curve.random_mean[name]),
-                "sd": rounded(curve.random_sd[name]),
-            }
-        )
+    figures = [
+        {
+            "id": name,
+            "label": label,
+            "share": name in _SHARES,
+            "better": at[0][name].better,
+            "explanation": at[0][name].explanation,
+            "values": line(name, lambda metric: metric.value),
+            "mean": line(name, lambda metric: metric.random.mean),
+            "sd": line(name, lambda metric: metric.random.sd),
+        }
+        for name, label in _LABELS.items()
+    ]
     sampled = f" Measured on {len(curve.rows):,} sampled {run.noun}." if len(curve.rows) < curve.n else ""
     return {
-        "budgets": curve.budgets[keep].tolist(),
+        "budgets": budgets,
         "figures": figures,
         "knees": sorted({knee for knee in curve.knees.values() if knee}),
         "note": f"Covered: within {short(curve.radius)} of a kept one; near-duplicates: within "
@@ -58,29 +69,38 @@ def curve_payload(run: PanelRun) -> dict[str, Any]:
 
 
 def report_payload(run: PanelRun, k: int) -> dict[str, Any]:
-    """The figures of the report card that are measured anew for a budget."""
+    """The figures of the report card that are measured anew for a budget, and how reliable the run is."""
     report = run.results.report(k, n_random=5, max_rows=4_000)
-    rows = [_row(name, metric) for name, metric in report.metrics.items() if name not in _LIVE]
-    return {"rows": rows, "warnings": report.warnings, "note": " ".join(report.notes)}
-
-
-#: Figures that the curve gives at every budget, and those that would say the same in other words.
-_LIVE = {*_LABELS, "radius_99", "radius_max"}
+    rows = [_row(name, report.metrics[name]) for name in _MEASURED if name in report.metrics]
+    return {"rows": rows + _stability_rows(run, k), "warnings": report.warnings}
 
 
 def _row(name: str, metric: Metric) -> dict[str, Any]:
-    random = metric.random
+    label, share = _MEASURED[name]
+    write = percent if share else short
     return {
-        "label": name.replace("_", " ").capitalize(),
-        "value": short(metric.value),
-        "random": short(random.mean) if random else None,
+        "label": label,
+        "value": write(metric.value),
+        "random": write(metric.random.mean) if metric.random else None,
         "verdict": {"better": "better", "worse": "worse", "like random": "same"}.get(metric.verdict),
         "explanation": metric.explanation,
     }
 
 
-def inspection(run: PanelRun, row: int) -> dict[str, Any]:
-    """Thumbnail and figures of one row."""
+def _stability_rows(run: PanelRun, k: int) -> list[dict[str, Any]]:
+    overlap, reliability = run.results.expected_overlap(k), run.config.reliability
+    rows = []
+    if overlap is not None:
+        says = "kept images that another run with a new seed is expected to keep too"
+        rows.append({"label": "Same picks, other seed", "value": percent(overlap), "explanation": says})
+    if reliability is not None:
+        says = "correlation of the scores of two halves of the run's draws; 1 is perfectly repeatable"
+        rows.append({"label": "Reliability", "value": short(reliability), "explanation": says})
+    return [row | {"random": None, "verdict": None} for row in rows]
+
+
+def inspection(run: PanelRun, row: int, k: int) -> dict[str, Any]:
+    """Thumbnail and figures of one row, and what is kept near it at a budget."""
     media_field = run.dataset.app_config.grid_media_field or "filepath"
     sample_id = sample_id_of(run, row)
     found = run.dataset.select(sample_id).values(["filepath", media_field]) if sample_id else [[], []]
@@ -90,7 +110,23 @@ def inspection(run: PanelRun, row: int) -> dict[str, Any]:
         for name, values in run.results.columns.items()
     ]
     title = path.replace("\\", "/").rsplit("/", 1)[-1] if path else "deleted after the run"
-    return {"id": str(run.ids[row]), "path": path, "title": title, "figures": figures}
+    return {"id": str(run.ids[row]), "path": path, "title": title, "figures": figures + _neighbors(run, row, k)}
+
+
+def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
+    """What is kept near a row, once the embeddings are in memory: reading them would keep the cursor waiting."""
+    from ..plugin.diagnostics.explain import explain_row
+
+    curve = run.results.curve()
+    if curve is None or not run.has_embeddings or row not in run.points.rows:
+        return []
+    radii = {"radius": curve.radius, "near_duplicate": curve.near_duplicate}
+    found = explain_row(run.points, run.points.rows, row, min(k, len(run.points.rows)), **radii)
+    twins = len(found.near_duplicates)
+    return [
+        {"label": "Nearest kept at", "value": short(found.distance)},
+        {"label": "Near-duplicates", "value": f"{twins:,}, {found.n_kept_near_duplicates:,} kept" if twins else "none"},
+    ]
 
 
 def sample_id_of(run: PanelRun, row: int) -> str | None:

@@ -89,3 +89,9 @@ def short(value: float | None) -> str:
     if value == 0 or 0.001 <= abs(value) < 10_000:
         return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:.2e}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    value = 100 * share
+    return f"{value:.1f} %" if value < 10 and not float(value).is_integer() else f"{value:.0f} %"

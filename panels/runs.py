@@ -75,6 +75,11 @@ class PanelRun:
 
         return Points(self.results.embeddings()[self.order])
 
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether the embeddings are in memory already."""
+        return "points" in self.__dict__
+
     def kept_rows(self, k: int) -> np.ndarray:
         """The rows that budget k keeps and whose embedding can still be read."""
         return self.points.rows[self.points.rows < k]

@@ -10,6 +10,7 @@ interface Props {
   k: number;
   mode: Mode;
   width: number;
+  wide: boolean;
   /** How many images have each status; null while that is being measured. */
   counts: Record<Status, number> | null;
   /** Why there are no counts, or that they are on their way. */
@@ -26,8 +27,8 @@ const TARGETS = [0.8, 0.9, 0.95, 0.99];
 /** From what is good to what is not. */
 export const STATUSES: { status: Status; label: string; says: string }[] = [
   { status: "kept", label: "Kept", says: "in the coreset" },
-  { status: "redundant", label: "Redundant", says: "near-duplicate of a kept one" },
-  { status: "covered", label: "Covered", says: "similar to a kept one" },
+  { status: "redundant", label: "Redundant", says: "copy of a kept one" },
+  { status: "covered", label: "Covered", says: "like a kept one" },
   { status: "uncovered", label: "Uncovered", says: "unlike any kept one" },
 ];
 
@@ -76,7 +77,7 @@ export function Budget(props: Props) {
         <p className="fc-note">{props.countsNote}</p>
       )}
       {props.curve ? (
-        <CurveChart curve={props.curve} n={n} k={k} width={props.width} onBudget={onBudget} />
+        <CurveChart curve={props.curve} n={n} k={k} width={props.width} height={props.wide ? 148 : 118} onBudget={onBudget} />
       ) : (
         <p className="fc-note">{props.curveNote}</p>
       )}
@@ -94,12 +95,12 @@ export function Budget(props: Props) {
       />
       {props.curve && (
         <p className="fc-key">
-          <i className="fc-key-covered" /> covered % <i className="fc-key-redundant" /> near-duplicates among kept %{" "}
+          <i className="fc-key-covered" /> covered % <i className="fc-key-redundant" /> near-duplicates kept %{" "}
           <i className="fc-key-band" /> random <i className="fc-key-knee" /> knee
         </p>
       )}
       <div className="fc-targets">
-        <span>Smallest budget for coverage of</span>
+        <span>Smallest budget covering</span>
         {TARGETS.map((share) => {
           const budget = props.budgetFor(share);
           return (

@@ -7,21 +7,21 @@ interface Props {
   n: number;
   k: number;
   width: number;
+  height: number;
   onBudget: (k: number) => void;
 }
 
-const HEIGHT = 148;
 const LEFT = 30;
 const RIGHT = 8;
 const TOP = 8;
 const BOTTOM = 20;
 
 /** Coverage and redundancy against the budget; a click or a drag sets the budget. */
-export function CurveChart({ curve, n, k, width, onBudget }: Props) {
+export function CurveChart({ curve, n, k, width, height, onBudget }: Props) {
   const dragging = useRef(false);
   const inner = Math.max(40, width - LEFT - RIGHT);
   const x = (budget: number) => LEFT + toSlider(budget, n) * inner;
-  const y = (share: number) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM);
+  const y = (share: number) => TOP + (1 - share) * (height - TOP - BOTTOM);
   const shown = curve.budgets.map((_, i) => i).filter((i) => i === curve.budgets.length - 1 || toSlider(curve.budgets[i + 1], n) > 0);
   const covered = figureOf(curve, "coverage");
   const redundant = figureOf(curve, "near_duplicate_rate");
@@ -41,9 +41,9 @@ export function CurveChart({ curve, n, k, width, onBudget }: Props) {
     <svg
       className="fc-curve"
       data-cy="coreset-curve"
-      viewBox={`0 0 ${width} ${HEIGHT}`}
+      viewBox={`0 0 ${width} ${height}`}
       width={width}
-      height={HEIGHT}
+      height={height}
       role="img"
       aria-label={`At ${count(k)} kept: ${percent(coverage)} covered, ${percent(redundancy)} of the kept are near-duplicates`}
       onPointerDown={(event) => {
@@ -63,7 +63,7 @@ export function CurveChart({ curve, n, k, width, onBudget }: Props) {
         </g>
       ))}
       {ticks.map((share) => (
-        <text key={share} x={x(share * n)} y={HEIGHT - 5} textAnchor={share === 1 ? "end" : "middle"} className="fc-tick">
+        <text key={share} x={x(share * n)} y={height - 5} textAnchor={share === 1 ? "end" : "middle"} className="fc-tick">
           {share * 100} %
         </text>
       ))}
@@ -76,7 +76,7 @@ export function CurveChart({ curve, n, k, width, onBudget }: Props) {
           <circle cx={x(knee)} cy={y(valueAt(curve.budgets, covered.values, knee))} r={4.5} />
         </g>
       ))}
-      <line x1={x(k)} x2={x(k)} y1={TOP - 4} y2={HEIGHT - BOTTOM} className="fc-marker" data-cy="coreset-marker" />
+      <line x1={x(k)} x2={x(k)} y1={TOP - 4} y2={height - BOTTOM} className="fc-marker" data-cy="coreset-marker" />
       <circle cx={x(k)} cy={y(redundancy)} r={3.5} className="fc-dot-redundant" />
       <circle cx={x(k)} cy={y(coverage)} r={4} className="fc-dot-covered" />
     </svg>

@@ -2,10 +2,11 @@ import React from "react";
 import { Call, RunList } from "./protocol";
 
 /** What the panel shows while there is no run: what it is for, and the next step. */
-export function Empty({ list, call }: { list: RunList; call: Call }) {
+export function Empty({ list, call, notice }: { list: RunList; call: Call; notice: string }) {
   const ready = list.embeddings.length > 0;
   return (
     <div className="fc-empty" data-cy="coreset-empty">
+      {notice && <p data-cy="coreset-notice">{notice}</p>}
       <Sketch />
       <h2>Choose the images worth keeping</h2>
       <p>

@@ -32,6 +32,9 @@ const REACH = 9;
 /** Outline corners closer than this to the line between their neighbours are left out, in pixels. */
 const TOLERANCE = 0.75;
 
+/** Room for the tools above and the legend below. */
+const MARGIN = { top: 26, bottom: 44, side: 24 };
+
 /** Where the user moved each map to; a map that was not moved shows all points at any size. */
 const cameras = new Map<string, Camera>();
 
@@ -94,7 +97,7 @@ export function PointMap(props: Props) {
   );
 
   const showAll = () => {
-    move(fit(run.xs, run.ys, size.current));
+    move(fit(run.xs, run.ys, size.current, MARGIN));
     cameras.delete(identity);
   };
 
@@ -120,7 +123,7 @@ export function PointMap(props: Props) {
       const { width, height } = entry.contentRect;
       if (width < 2 || height < 2) return;
       size.current = { width, height };
-      camera.current = cameras.get(identity) ?? fit(run.xs, run.ys, size.current);
+      camera.current = cameras.get(identity) ?? fit(run.xs, run.ys, size.current, MARGIN);
       draw();
     });
     start();

@@ -1,11 +1,11 @@
 import { useTheme } from "@fiftyone/components";
-import React, { useEffect, useState } from "react";
+import React, { useEffect, useRef, useState } from "react";
 import { count } from "./budget";
 import { Mode } from "./colors";
 import { Empty } from "./Empty";
 import { useLoaded, useWidth } from "./hooks";
 import { RefreshIcon } from "./icons";
-import { Events, RunSummary } from "./protocol";
+import { Events, RunList, RunSummary } from "./protocol";
 import { decodeRun, LoadedRun, memory, useCall } from "./server";
 import { STYLES } from "./styles";
 import { Workspace } from "./Workspace";
@@ -21,6 +21,9 @@ interface Props {
     selected_version?: string;
   };
 }
+
+/** Milliseconds between looks for new and deleted runs. */
+const LOOK_AGAIN_AFTER = 3000;
 
 /** Narrower than this, the controls lie below the map. */
 const WIDE = 780;
@@ -39,14 +42,22 @@ export function CoresetPanel({ schema, data }: Props) {
   const runs = list.value?.runs ?? [];
   const wanted = picked ?? list.value?.last?.key;
   const summary = runs.find(({ key }) => key === wanted) ?? runs[0];
-  const lost = picked && list.value && !runs.some(({ key }) => key === picked) ? `The run '${picked}' was deleted.` : "";
+  const lost = useLost(list.value, summary?.key);
+
+  // Runs come and go in operators and in Python, which tell the panel nothing: look again when the user comes back.
+  const looked = useRef(0);
+  const lookAgain = () => {
+    if (Date.now() - looked.current < LOOK_AGAIN_AFTER) return;
+    looked.current = Date.now();
+    setAsked((before) => before + 1);
+  };
 
   return (
-    <div ref={root} className={`fc-root fc-${mode}`} data-cy="coreset-panel">
+    <div ref={root} className={`fc-root fc-${mode}`} data-cy="coreset-panel" onPointerEnter={lookAgain}>
       <style>{STYLES}</style>
       {list.error && <Message text={list.error} onRetry={() => setAsked(asked + 1)} />}
       {!list.value && !list.error && <Message text="Looking for coreset runs …" />}
-      {list.value && !list.error && !summary && <Empty list={list.value} call={call} />}
+      {list.value && !list.error && !summary && <Empty list={list.value} call={call} notice={lost} />}
       {list.value && !list.error && summary && (
         <Loaded
           key={`${list.value.dataset}/${summary.key}/${summary.version}`}
@@ -91,6 +102,19 @@ export function CoresetPanel({ schema, data }: Props) {
       )}
     </div>
   );
+}
+
+/** Says so when the run that was on show has gone. */
+function useLost(list: RunList | null, key: string | undefined): string {
+  const [lost, setLost] = useState("");
+  const before = useRef<{ dataset: string; key: string } | null>(null);
+  useEffect(() => {
+    if (!list) return;
+    const gone = before.current?.dataset === list.dataset && !list.runs.some((run) => run.key === before.current?.key);
+    setLost(gone ? `The run '${before.current!.key}' was deleted.` : "");
+    before.current = key ? { dataset: list.dataset, key } : null;
+  }, [list, key]);
+  return lost;
 }
 
 interface LoadedProps {

@@ -216,6 +216,7 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
             k={k}
             mode={mode}
             width={Math.max(220, side - 2 * PADDING)}
+            wide={wide}
             counts={counts}
             countsNote={layers.error || `Measuring what ${percent(k / run.n)} of the ${run.noun} covers …`}
             curve={curve.value}

@@ -24,8 +24,15 @@ export const toPlane = ([px, py]: Point, camera: Camera, size: Size): Point => [
   (size.height / 2 - py) / camera.scale + camera.y,
 ];
 
-/** The camera that shows all points with a margin. */
-export function fit(xs: Float32Array, ys: Float32Array, size: Size, margin = 28): Camera {
+/** Space kept free at the edges, in pixels. */
+export interface Margin {
+  top: number;
+  bottom: number;
+  side: number;
+}
+
+/** The camera that shows all points within a margin. */
+export function fit(xs: Float32Array, ys: Float32Array, size: Size, margin: Margin = { top: 0, bottom: 0, side: 0 }): Camera {
   let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < xs.length; i++) {
     if (xs[i] < x0) x0 = xs[i];
@@ -35,10 +42,10 @@ export function fit(xs: Float32Array, ys: Float32Array, size: Size, margin = 28)
   }
   if (!(x1 >= x0)) return { x: 0, y: 0, scale: 1 };
   const scale = Math.min(
-    Math.max(1, size.width - 2 * margin) / Math.max(x1 - x0, 1e-6),
-    Math.max(1, size.height - 2 * margin) / Math.max(y1 - y0, 1e-6),
+    Math.max(1, size.width - 2 * margin.side) / Math.max(x1 - x0, 1e-6),
+    Math.max(1, size.height - margin.top - margin.bottom) / Math.max(y1 - y0, 1e-6),
   );
-  return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale };
+  return { x: (x0 + x1) / 2, y: (y0 + y1) / 2 + (margin.top - margin.bottom) / 2 / scale, scale };
 }
 
 /** The camera after zooming by a factor about a place on the screen, which stays where it is. */
@@ -105,7 +112,7 @@ export class NearestPoint {
     private readonly xs: Float32Array,
     private readonly ys: Float32Array,
   ) {
-    const bounds = fit(xs, ys, { width: 2, height: 2 }, 0);
+    const bounds = fit(xs, ys, { width: 2, height: 2 });
     const extent = 2 / bounds.scale;
     this.side = Math.max(1, Math.min(1024, Math.ceil(Math.sqrt(xs.length / 2))));
     this.cell = extent / this.side || 1;

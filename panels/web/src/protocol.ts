@@ -122,7 +122,6 @@ export interface ReportRow {
 export interface Report {
   rows: ReportRow[];
   warnings: string[];
-  note: string;
 }
 
 export interface Selection {

@@ -195,7 +195,7 @@ export class Renderer {
     gl.uniform2f(this.uniform("center"), camera.x, camera.y);
     gl.uniform2f(this.uniform("scale"), (2 * camera.scale) / size.width, (2 * camera.scale) / size.height);
 
-    const dot = Math.max(1.6, Math.min(6.5, 260 / Math.sqrt(n))) * ratio;
+    const dot = Math.max(1.6, Math.min(6.5, 0.34 * Math.sqrt((size.width * size.height) / n))) * ratio;
     const big = dot * 1.45 + 0.8 * ratio;
     const ring = big > 4.5 * ratio ? 1.1 * ratio : 0;
     const dark = mode === "dark";

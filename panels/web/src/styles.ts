@@ -33,7 +33,7 @@ export const STYLES = `
 
 .fc-body { flex: 1 1 auto; min-height: 0; display: flex; flex-direction: column; overflow-y: auto; }
 .fc-body.fc-wide { flex-direction: row; overflow: hidden; }
-.fc-stage { position: relative; flex: none; height: clamp(230px, 43%, 420px); min-width: 0; }
+.fc-stage { position: relative; flex: none; height: clamp(240px, 45%, 460px); min-width: 0; }
 .fc-wide .fc-stage { flex: 1 1 auto; height: auto; }
 .fc-map { position: absolute; inset: 0; touch-action: none; cursor: grab; overflow: hidden; }
 .fc-map:active { cursor: grabbing; }
@@ -63,7 +63,7 @@ export const STYLES = `
 .fc-swatch small { color: var(--faint); }
 .fc-ramp { display: flex; align-items: center; gap: 6px; }
 .fc-ramp i { width: 110px; height: 9px; border-radius: 5px; }
-.fc-caption { flex: 0 1 auto; text-align: right; font-size: 11.5px; color: var(--faint); background: color-mix(in srgb, var(--ground) 82%, transparent); border-radius: 6px; padding: 4px 8px; }
+.fc-caption { flex: 0 0 auto; max-width: 60%; text-align: right; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-size: 11.5px; color: var(--faint); background: color-mix(in srgb, var(--ground) 82%, transparent); border-radius: 6px; padding: 4px 8px; }
 
 .fc-hover { position: absolute; z-index: 3; pointer-events: none; background: var(--raised); border: 1px solid var(--rule); border-radius: 8px; padding: 8px 10px; box-shadow: 0 4px 18px #0006; font-size: 12px; }
 .fc-hover img { display: block; height: 92px; max-width: 100%; min-width: 60px; object-fit: contain; border-radius: 4px; margin-bottom: 6px; image-rendering: auto; background: #0002; }
