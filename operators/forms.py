@@ -21,6 +21,7 @@ def refuse(inputs: types.Object, message: str) -> None:
     """Shows a red notice and keeps the form from being executed."""
     notice = inputs.view("refused", types.Error(label="Cannot run yet", description=message))
     notice.invalid = True
+    notice.error_message = message  # what callers from Python are told
 
 
 def choose(inputs: types.Object, name: str, choices: dict[str, str], default: str, **kwargs: Any) -> None:
@@ -57,7 +58,7 @@ def choose_run(ctx: Any, inputs: types.Object) -> str | None:
     if not runs:
         refuse(inputs, "This dataset has no coreset run yet. Run 'Compute coreset scores' first.")
         return None
-    choose(inputs, "brain_key", {run: run for run in runs}, default=runs[-1], label="Coreset run", required=True)
+    choose(inputs, "brain_key", {run: run for run in runs}, default=runs[-1], label="Coreset run")
     return chosen_run(ctx)
 
 

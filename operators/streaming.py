@@ -57,7 +57,9 @@ def _stream(ctx: Any, work: Callable[[Report], str]) -> Iterator[Any]:
             yield ctx.ops.set_progress(label=message, progress=fraction)
     worker.join()
     if "error" in outcome:
+        yield ctx.ops.set_progress(label=f"Failed: {outcome['error']}", progress=1.0)
         yield ctx.ops.notify(str(outcome["error"]), variant="error")
         raise outcome["error"]
+    yield ctx.ops.set_progress(label=outcome["message"], progress=1.0)
     yield ctx.ops.reload_dataset()
     yield ctx.ops.notify(outcome["message"], variant="success")
