@@ -30,12 +30,13 @@ def form(mongod, pytestconfig):
     import asyncio
 
     from fiftyone.operators.executor import resolve_type
+    from fiftyone.operators.registry import OperatorRegistry
 
     app_server.link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
 
     def notices(operator, dataset, **params):
         request = {"dataset_name": dataset.name, "params": params, "target": "inputs", "view": []}
-        resolved = asyncio.run(resolve_type(None, f"@fiftyone-coreset/coreset/{operator}", request))
+        resolved = asyncio.run(resolve_type(OperatorRegistry(), f"@fiftyone-coreset/coreset/{operator}", request))
         properties = resolved.to_json()["type"]["properties"]
         return [p["view"]["description"] for p in properties.values() if p["view"].get("name") == "Error"]
 

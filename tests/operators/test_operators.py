@@ -37,9 +37,9 @@ def test_embeddings_of_real_images(execute, dataset, image_folder):
 def test_errors_reach_the_caller(execute, embedded):
     from fiftyone.operators.executor import ExecutionError
 
-    with pytest.raises(ExecutionError, match="field 'nope' does not exist"):
+    with pytest.raises(ExecutionError, match="'nope' is not an embeddings field of this dataset; choose from"):
         execute("compute_coreset_scores", embedded, embeddings="nope", **QUICK)
-    with pytest.raises(ExecutionError, match="has no coreset run"):
+    with pytest.raises(ExecutionError, match="This dataset has no coreset run yet"):
         execute("create_coreset_view", embedded)
 
 
@@ -101,7 +101,7 @@ def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
     import fiftyone.operators.delegated as food
 
     execute("compute_coreset_scores", embedded, delegate=True, **QUICK)
-    execute("compute_coreset_scores", embedded, delegate=True, embeddings="nope", **QUICK)
+    execute("compute_coreset_scores", embedded, delegate=True, brain_key="bad", label_field="nope", **QUICK)
     service = food.DelegatedOperationService()
     queued = [operation.id for operation in service.list_operations(dataset_name=embedded.name)]
     assert len(queued) == 2
@@ -110,7 +110,7 @@ def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
 
     states = {str(operation.run_state): operation for operation in map(service.get, queued)}
     assert set(states) == {"completed", "failed"}
-    assert "field 'nope' does not exist" in states["failed"].result.error
+    assert "label field 'nope' does not exist" in states["failed"].result.error
     assert "Ranked 30 by zcore" in states["completed"].result.result["message"]
     embedded.reload()
     assert len(fc.load_run(embedded, "coreset")) == 30
