@@ -26,7 +26,8 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	cd $(VENV) && bin/mypy --config-file ../pyproject.toml
+	mkdir -p .cache/types && ln -sfn $(CURDIR) .cache/types/fiftyone_coreset
+	$(BIN)/mypy
 
 # Rebuilds the panel's web component; needs node 20
 web:

@@ -16,7 +16,7 @@ def draw_coverage_map(results: CoresetResults, budget: float, path: Path) -> Non
     """Draws the map of a run twice: the kept images over the rest, and the redundancy of every image.
 
     Args:
-        results: a run with points
+        results: a ZCore run with points
         budget: the budget to show
         path: the PNG file to write
     """
@@ -25,6 +25,7 @@ def draw_coverage_map(results: CoresetResults, budget: float, path: Path) -> Non
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
+    assert results.points is not None and results.redundancy is not None  # noqa: PT018
     k = results.budget(budget)
     kept = results.rank < k
     x, y = results.points.T

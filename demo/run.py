@@ -96,14 +96,14 @@ def _summary(results: CoresetResults) -> Table:
         table.add_column(heading, justify="left" if heading == "saved view" else "right")
     for budget in _BUDGETS:
         report = results.report(budget)
-        metrics = report.metrics
+        near_duplicates = report.metrics["near_duplicate_rate"]
         table.add_row(
             f"{_KEY} {budget:.0%}",
             f"{report.kept:,} of {report.n:,}",
-            f"{metrics['radius_median'].value:.3f}",
-            f"{metrics['radius_95'].value:.3f}",
-            f"{metrics['near_duplicate_rate'].value:.1%}",
-            f"{metrics['near_duplicate_rate'].random.mean:.1%}",
+            f"{report.metrics['radius_median'].value:.3f}",
+            f"{report.metrics['radius_95'].value:.3f}",
+            f"{near_duplicates.value:.1%}",
+            f"{near_duplicates.random.mean:.1%}" if near_duplicates.random else "-",
         )
     return table
 

@@ -122,6 +122,8 @@ class CoresetResults(fob.BrainResults):
 
     def curve(self) -> CoverageCurve:
         """Coverage and redundancy at every budget, beside random subsets; computed with the run."""
+        if self._curve is None:
+            raise CoresetError(f"run '{self.key}' was stored without its coverage curve; compute it again")
         return self._curve
 
     def expected_overlap(self, budget: Any) -> float | None:
@@ -190,7 +192,7 @@ class CoresetResults(fob.BrainResults):
             self._write_fields(units)
             self.backend.save_run_results(units.samples, self.key, self)
             if self.points is not None:
-                self._write_visualization(units)
+                self._write_visualization(units, self.points)
         except BaseException:
             units.dataset.delete_brain_run(self.key)
             raise
@@ -202,7 +204,7 @@ class CoresetResults(fob.BrainResults):
         units.declare(f"{self.key}_rank", fof.IntField)
         units.set_values(f"{self.key}_rank", dict(zip(self.ids, self.rank.tolist(), strict=True)))
 
-    def _write_visualization(self, units: Units) -> None:
+    def _write_visualization(self, units: Units, points: np.ndarray) -> None:
         """Registers the points as a standard visualization, so that FiftyOne's own Embeddings panel shows them."""
         import fiftyone.brain as fb
 
@@ -214,7 +216,7 @@ class CoresetResults(fob.BrainResults):
         fb.compute_visualization(
             shown,
             patches_field=units.patches_field,
-            points=dict(zip(self.ids, self.points, strict=True)),
+            points=dict(zip(self.ids, points, strict=True)),
             points_field=f"{self.key}_xy",
             brain_key=visualization_key(self.key),
             method="manual",
