@@ -57,7 +57,8 @@ class ComputeCoresetScores(foo.Operator):
         if ctx.params.get("advanced"):
             forms.choose(inputs, "projection", _PROJECTIONS, "umap", label="Map")
             inputs.int("seed", default=0, label="Seed", description="The same seed gives the same ranking")
-            inputs.int("n_draws", min=1, label="ZCore draws", description="By default as many as stability needs")
+            if _method(ctx) == "zcore":
+                inputs.int("n_draws", min=1, label="Draws", description="By default as many as stability needs")
         for check in (_check_fields, _check_key, lambda _: require(("umap", "numba", "sklearn"))):
             try:
                 check(ctx)
@@ -77,13 +78,13 @@ def _compute(ctx: Any, report: Any) -> str:
         forms.target_rows(ctx),
         embeddings=_embeddings(ctx),
         brain_key=params.get("brain_key") or forms.DEFAULT_KEY,
-        method=params.get("method") or _DEFAULT_METHOD,
+        method=_method(ctx),
         label_field=params.get("label_field") or None,
         projection=None if projection == "none" else projection,
         seed=params.get("seed") or 0,
         overwrite=bool(params.get("overwrite")),
         progress=report,
-        **({"n_draws": params["n_draws"]} if params.get("n_draws") else {}),
+        **({"n_draws": params["n_draws"]} if _method(ctx) == "zcore" and params.get("n_draws") else {}),
     )
     config = results.config
     sentences = [f"Ranked {len(results):,} by {config.method} as run '{results.key}'."]
@@ -92,6 +93,10 @@ def _compute(ctx: Any, report: Any) -> str:
     if config.reliability is not None:
         sentences.append(f"Reliability {config.reliability:.2f}.")
     return " ".join(sentences)
+
+
+def _method(ctx: Any) -> str:
+    return ctx.params.get("method") or _DEFAULT_METHOD
 
 
 def _methods() -> dict[str, str]:
