@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,40 @@ def as_matrix(embeddings: Any, name: str = "embeddings") -> tuple[np.ndarray, np
     if matrix.dtype not in (np.float32, np.float64):
         matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
     valid = np.empty(len(matrix), dtype=bool)
-    for start in range(0, len(matrix), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
-        valid[rows] = np.isfinite(matrix[rows]).all(axis=1)
+    for rows, block in row_blocks(matrix):
+        valid[rows] = np.isfinite(block).all(axis=1)
     return matrix, valid
+
+
+def row_blocks(matrix: np.ndarray, n_rows: int = _BLOCK_ROWS) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of rows one after the other; a memmap is never held in memory as a whole.
+
+    Pages of a file that were read count as memory of the process until the system wants them back, so they are let go
+    after each block.
+
+    Args:
+        matrix: (n, d) array
+        n_rows (65536): rows of a block
+
+    Yields:
+        tuples of the rows as a slice and the block itself
+    """
+    pages = _mapped_file(matrix)
+    for start in range(0, len(matrix), n_rows):
+        rows = slice(start, start + n_rows)
+        yield rows, matrix[rows]
+        if pages is not None:
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapped_file(array: np.ndarray) -> mmap.mmap | None:
+    """The memory map behind an array if its pages can be read from the file again."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap) and base.mode not in ("r", "r+"):
+            return None
+        base = base.base
+    return base if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
 
 def _open_npy(path: str | os.PathLike) -> np.ndarray:

@@ -30,7 +30,7 @@ Progress = Callable[[float, str], None]
 Effect = tuple[np.ndarray, np.ndarray]
 
 _CHUNK_SUBSPACES = 64
-_CHUNK_DRAWS = 512
+_CHUNK_DRAWS = 2048
 _CODES = 256
 _IMAGES_PER_CELL = 40
 
@@ -89,20 +89,31 @@ def injected_chunks(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, 
     from . import _zcore_kernels as kernels
 
     rule = kernels.LITERAL if game.literal else kernels.SHARED
-    size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 2))
+    sample = _sample(columns, game)
+    size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 8))
     for number, first in enumerate(range(0, len(dims), size)):
         draws = slice(first, first + size)
-        yield Chunk(
-            number % 2, len(dims[draws]), partial(_score_draws, columns, dims[draws], targets[draws], game, rule)
-        )
+        work = partial(_score_draws, columns, sample, dims[draws], targets[draws], game, rule)
+        yield Chunk(number % 2, len(dims[draws]), work)
 
 
-def _score_draws(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game, rule: int) -> Effect:
+def _sample(columns: np.ndarray, game: Game) -> np.ndarray:
+    """Every so many images, such that some 32 of the sample are among the neighbours of any; empty if n is small."""
+    n = columns.shape[1]
+    if n <= 8 * game.n_neighbors:
+        return columns[:, :0].copy()
+    return np.ascontiguousarray(columns[:, :: max(1, game.n_neighbors // 32)])
+
+
+def _score_draws(
+    columns: np.ndarray, sample: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game, rule: int
+) -> Effect:
     from . import _zcore_kernels as kernels
 
     effect = np.zeros((2, columns.shape[1]))
-    scratch = _scratch(columns)
-    kernels.score_draws(columns, dims, targets, game.n_neighbors, game.exponent, rule, *scratch, *effect)
+    kernels.score_draws(
+        columns, sample, dims, targets, game.n_neighbors, game.exponent, rule, *_scratch(columns), *effect
+    )
     return effect[0], effect[1]
 
 
@@ -131,6 +142,7 @@ class OwnDraws:
         self._columns = columns
         self._game = game
         self._seed = seed
+        self._sample = _sample(columns, game)
         self._codes = np.empty((d, n), dtype=np.uint8)
         self._edges = np.empty((d, _CODES + 1), dtype=columns.dtype)
         self._triangles = np.empty((d, 3))
@@ -215,9 +227,8 @@ class OwnDraws:
         rule = kernels.LITERAL if game.literal else kernels.SYMMETRIC
         targets = self._targets(number, dims, n_targets)
         if self._sample_dim != 2:
-            return _score_draws(
-                self._columns, np.repeat(dims, n_targets, axis=0), targets.reshape(-1, self._sample_dim), game, rule
-            )
+            dims = np.repeat(dims, n_targets, axis=0)
+            return _score_draws(self._columns, self._sample, dims, targets.reshape(dims.shape), game, rule)
         effect = np.zeros((2, self._columns.shape[1]))
         kernels.score_pairs(
             self._columns, self._codes, self._edges, self._side, dims, targets,
@@ -290,7 +301,7 @@ def run_adaptive(
             break
         done = min(number / expected, 0.99)
         if time_budget is not None:
-            done = max(done, spent / time_budget)
+            done = max(done, spent / max(spent, time_budget))
         progress(done, f"{totals.n_draws:,} draws, reliability {reached:.2f} of {target:.2f}{_eta(started, done)}")
     progress(1.0, f"{totals.n_draws:,} draws, reliability {totals.reliability():.2f}")
 

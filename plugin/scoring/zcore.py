@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_matrix
+from ..arrays import as_matrix, row_blocks
 from ..errors import CoresetError
 from . import stability
 from ._zcore_run import Game, OwnDraws, Progress, Totals, Workers, injected_chunks, run_adaptive, run_fixed
@@ -124,8 +124,9 @@ def zcore_scores(
     """
     if seed < 0 or n_neighbors < 1 or sample_dim < 1 or not exponent > 0:
         raise CoresetError("zcore: give seed >= 0, n_neighbors >= 1, sample_dim >= 1 and exponent > 0")
-    if n_draws is not None and n_draws < 1:
-        raise CoresetError(f"n_draws: expected at least 1, got {n_draws}")
+    for name, value in (("n_draws", n_draws), ("num_workers", num_workers)):
+        if value is not None and value < 1:
+            raise CoresetError(f"{name}: expected at least 1, got {value}")
     if not 0 < target_reliability < 1:
         raise CoresetError(f"target_reliability: expected a number between 0 and 1, got {target_reliability}")
     matrix, valid = as_matrix(embeddings)
@@ -158,11 +159,10 @@ def _columns(matrix: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """The usable rows as (d, n) columns, copied block by block so that a memmap never lies in memory as a whole."""
     columns = np.empty((matrix.shape[1], int(valid.sum())), dtype=matrix.dtype)
     done = 0
-    for first in range(0, len(matrix), _BLOCK_ROWS):
-        rows = slice(first, first + _BLOCK_ROWS)
-        block = matrix[rows][valid[rows]]
-        columns[:, done : done + len(block)] = block.T
-        done += len(block)
+    for rows, block in row_blocks(matrix, _BLOCK_ROWS):
+        usable = block[valid[rows]]
+        columns[:, done : done + len(usable)] = usable.T
+        done += len(usable)
     return columns
 
 

@@ -4,12 +4,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.scoring._zcore_run import Game, OwnDraws, Totals, Workers, run_fixed
+from fiftyone_coreset.plugin.scoring.zcore import zcore_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zcore_oracle import zcore_oracle
-
-from fiftyone_coreset.plugin.scoring._zcore_run import Game, OwnDraws, Totals, Workers, run_fixed
-from fiftyone_coreset.plugin.scoring.zcore import zcore_scores
 
 RTOL = {np.float64: 1e-9, np.float32: 1e-5}
 
@@ -58,7 +57,7 @@ def test_injected_draws_equal_the_literal_algorithm(case, m, n_neighbors, strict
 
 
 @pytest.mark.parametrize("exponent", [1.0, 2.5, 4.0])
-@pytest.mark.parametrize("n", [2, 3, 700, 5000])
+@pytest.mark.parametrize("n", [2, 3, 700, 5000, 5003])
 def test_injected_draws_with_selection_of_neighbours(n, exponent):
     rng = np.random.default_rng(n)
     x = rng.normal(size=(n, 8)) * rng.gamma(1, 1, (n, 1))
