@@ -39,6 +39,8 @@ class App:
         #: Console errors and uncaught exceptions of the page so far, without the App's own noise.
         self.errors: list[str] = []
         page.on("console", lambda message: self._record(message.text) if message.type == "error" else None)
+        # The App's announcement comes when it likes and covers what lies under it.
+        page.add_locator_handler(page.get_by_role("button", name="Dismiss"), lambda button: button.first.click())
         page.on("pageerror", lambda error: self._record(f"{error}\n{error.stack}"))
 
     def _record(self, text: str) -> None:
@@ -49,15 +51,6 @@ class App:
         """Loads the dataset and waits for its grid."""
         self.page.goto(f"{self.url}/datasets/{dataset.name}")
         self.page.wait_for_selector('[data-cy="fo-grid"]', timeout=60_000)
-        self.dismiss_popover()
-
-    def dismiss_popover(self) -> None:
-        """Closes the App's announcement, which covers what lies under it."""
-        button = self.page.get_by_role("button", name="Dismiss")
-        try:
-            button.first.click(timeout=1_500)
-        except Exception:  # no announcement this time
-            return
 
     def grid_count(self) -> int:
         """The number of samples (or objects) that the grid says it shows."""

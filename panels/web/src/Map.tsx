@@ -244,6 +244,8 @@ export function PointMap(props: Props) {
       ref={frame}
       className={`fc-map fc-tool-${tool}`}
       tabIndex={0}
+      data-kept={props.kept}
+      data-selected={props.selected.length}
       role="application"
       aria-label="Map of the images: drag to move, scroll to zoom, Shift and drag to draw a lasso, Escape to leave it"
       onPointerDown={onPointerDown}

@@ -1,0 +1,365 @@
+"""The Coreset panel in the real App: what a curator clicks, and what the grid then shows."""
+
+import json
+import re
+
+import fiftyone as fo
+import fiftyone_coreset as fc
+import numpy as np
+import pytest
+from coreset_data import embedded, repeated
+from matplotlib.path import Path as Outline
+
+pytestmark = pytest.mark.app
+
+N = 150
+MAP = '[data-cy="coreset-map"]'
+
+
+@pytest.fixture
+def bare(dataset, image_folder):
+    """150 images with embeddings in ``emb``."""
+    return embedded(dataset(repeated(image_folder(n=5), N)))
+
+
+def score(samples, key="cs", **kwargs):
+    return fc.compute_coreset(
+        samples, "emb", key, n_draws=3000, projection="pca", label_field="ground_truth", progress=False, **kwargs
+    )
+
+
+class Panel:
+    """The open panel of a page."""
+
+    def __init__(self, app, dataset):
+        app.open(dataset)
+        self.app, self.page = app, app.page
+        self.content = self.page.locator('[data-cy="panel-content-coreset"]')
+        if not self.content.count():
+            app.open_panel("coreset")
+        self.sent = []
+        self.page.on("request", lambda request: self.sent.append(request) if request.method == "POST" else None)
+
+    def part(self, name):
+        return self.page.locator(f'[data-cy="coreset-{name}"]')
+
+    def ready(self):
+        """Waits until the map is drawn and what it covers is measured."""
+        self.page.wait_for_selector(f"{MAP}[data-drawn]", timeout=60_000)
+        self.part("tile-kept").wait_for(timeout=60_000)
+        return self
+
+    def tile(self, status):
+        return int(re.search(r"%\s+([\d,]+)", self.part(f"tile-{status}").inner_text()).group(1).replace(",", ""))
+
+    def set_count(self, k):
+        self.part("count").fill(str(k))
+        self.part("count").press("Enter")
+
+    def drag(self, corners):
+        """Draws with the mouse through places given as shares of the map's width and height."""
+        box = self.page.locator(MAP).bounding_box()
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=4)
+        self.page.mouse.up()
+
+    def polygon(self):
+        """The region that was sent to the server last."""
+        for request in reversed(self.sent):
+            body = json.loads(request.post_data or "{}")
+            polygon = (body.get("params") or {}).get("polygon")
+            if polygon:
+                return polygon
+        raise AssertionError("no region was sent")
+
+
+@pytest.fixture
+def panel(app, bare):
+    """The panel on a dataset with one run."""
+    score(bare)
+    opened = Panel(app, bare).ready()
+    yield opened
+    assert app.errors == []
+
+
+def test_empty_panel_leads_to_a_run(app, bare):
+    panel = Panel(app, bare)
+    panel.part("empty").wait_for(timeout=60_000)
+    assert "Embeddings: emb" in panel.part("empty").inner_text()
+    app.screenshot("panel-empty")
+    panel.part("run-scores").click()
+    form = app.page.locator('[data-cy="operators-prompt-modal"]')
+    form.wait_for()
+    form.get_by_role("button", name="Execute").click()
+    panel.page.wait_for_function(
+        "() => !document.querySelector('[data-cy=\"operators-prompt-modal\"]')", timeout=180_000
+    )
+    close = app.page.get_by_role("button", name="Close")
+    if close.count():
+        close.first.click()
+    panel.content.hover()
+    panel.page.wait_for_selector(f"{MAP}[data-drawn]", timeout=60_000)
+    bare.reload()
+    assert bare.list_brain_runs(type="coreset") == ["coreset"]
+    assert app.errors == []
+
+
+def test_dataset_without_embeddings_starts_there(app, dataset, image_folder):
+    panel = Panel(app, dataset(image_folder(n=3)))
+    panel.part("embed").wait_for(timeout=60_000)
+    assert "Compute embeddings of the images" in panel.part("empty").inner_text()
+    assert app.errors == []
+
+
+def test_budget_moves_tiles_marker_and_grid(panel, bare):
+    panel.set_count(40)
+    assert panel.tile("kept") == 40
+    marker = panel.part("marker").get_attribute("x1")
+    panel.part("percent").fill("50")
+    panel.part("percent").press("Enter")
+    assert panel.tile("kept") == 75
+    assert float(panel.part("marker").get_attribute("x1")) > float(marker)
+    statuses = [panel.tile(status) for status in ("kept", "redundant", "covered", "uncovered")]
+    assert sum(statuses) == N
+    panel.part("show-kept").click()
+    panel.app.wait_for_grid_count(75)
+
+
+def test_slider_and_curve_set_the_budget(panel):
+    slider = panel.part("slider")
+    slider.focus()
+    slider.press("Home")
+    assert panel.tile("kept") == 1
+    slider.press("End")
+    assert panel.tile("kept") == N
+    assert panel.tile("uncovered") == 0
+    box = panel.part("curve").bounding_box()
+    panel.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.4)
+    assert 1 < panel.tile("kept") < N
+    assert panel.page.locator(f"{MAP} >> xpath=..").get_attribute("data-kept") == str(panel.tile("kept"))
+
+
+def test_smallest_budget_for_a_coverage(panel, bare):
+    panel.part("target-90").click()
+    k = panel.tile("kept")
+    curve = bare.load_brain_results("cs").curve()
+    assert k == curve.smallest_budget_for(0.9)
+    assert panel.tile("uncovered") <= 0.1 * N
+
+
+@pytest.mark.parametrize("typed", ["0", "151", "many"])
+def test_impossible_budget_is_not_taken(panel, typed):
+    before = panel.tile("kept")
+    panel.part("count").fill(typed)
+    assert panel.part("count").get_attribute("aria-invalid") == "true"
+    panel.part("count").press("Enter")
+    assert panel.tile("kept") == before
+
+
+def test_lasso_filters_the_grid_and_escape_returns(panel, bare):
+    panel.part("tool-lasso").click()
+    panel.drag([(0.5, 0.2), (0.75, 0.35), (0.95, 0.6), (0.6, 0.8), (0.45, 0.5)])
+    panel.part("leave").wait_for()
+    run = bare.load_brain_results("cs")
+    outline = panel.polygon()
+    inside = Outline([*outline, outline[0]]).contains_points(run.points.astype(float))
+    assert 0 < inside.sum() < N
+    panel.app.wait_for_grid_count(int(inside.sum()))
+    assert re.match(rf"{inside.sum()} images in the region, \d+ kept", panel.part("leave").inner_text())
+    panel.page.locator(MAP).locator("xpath=..").focus()
+    panel.page.keyboard.press("Escape")
+    panel.app.wait_for_grid_count(N)
+
+
+def test_box_filters_the_grid(panel, bare):
+    panel.part("tool-box").click()
+    panel.drag([(0.3, 0.2), (0.6, 0.9)])
+    panel.part("leave").wait_for()
+    (x0, y0), (x1, y1) = np.min(panel.polygon(), axis=0), np.max(panel.polygon(), axis=0)
+    x, y = bare.load_brain_results("cs").points.T
+    panel.app.wait_for_grid_count(int(((x > x0) & (x < x1) & (y > y0) & (y < y1)).sum()))
+    panel.part("leave").click()
+    panel.app.wait_for_grid_count(N)
+
+
+def test_selected_samples_are_marked_on_the_map(panel):
+    frame = panel.page.locator(f"{MAP} >> xpath=..")
+    assert frame.get_attribute("data-selected") == "0"
+    box = panel.page.locator('[data-cy="fo-grid"]').bounding_box()
+    panel.page.mouse.move(box["x"] + 30, box["y"] + 60)
+    panel.page.locator('[data-cy="fo-grid"] input[type="checkbox"]').first.click(force=True)
+    panel.page.wait_for_selector('.fc-map[data-selected="1"]')
+
+
+def test_map_follows_the_view(app, bare):
+    score(bare)
+    bare.save_view("group zero", bare.match(fo.ViewField("group") == 0))
+    size = len(bare.load_saved_view("group zero"))
+    panel = Panel(app, bare)
+    app.page.goto(f"{app.url}/datasets/{bare.name}?view=group-zero")
+    app.wait_for_grid_count(size)
+    panel.ready()
+    app.page.wait_for_function(
+        "text => document.querySelector('[data-cy=\"coreset-caption\"]')?.innerText.includes(text)",
+        arg=f"{size} of {N} in view",
+    )
+    assert app.errors == []
+
+
+def test_colours(panel):
+    options = panel.part("color").locator("option").evaluate_all("found => found.map(o => o.value)")
+    assert {"status", "kept", "rank", "score", "coverage", "redundancy", "distance", "field:group"} <= set(options)
+    for option in ("kept", "rank", "score", "distance", "field:ground_truth.label"):
+        panel.part("color").select_option(option)
+        words = {"kept": "Not kept", "rank": "first to keep", "field:ground_truth.label": "class 0"}.get(
+            option, "ringed"
+        )
+        panel.part("legend").get_by_text(words, exact=False).first.wait_for()
+
+
+def test_hover_shows_the_image_and_click_opens_it(panel):
+    box = panel.page.locator(MAP).bounding_box()
+    for x, y in [(a / 40, b / 30) for b in range(4, 26) for a in range(4, 36)]:
+        panel.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if panel.part("hover").count():
+            break
+    panel.part("hover").locator("img").wait_for()
+    text = panel.part("hover").inner_text()
+    assert re.search(r"rank \d+ of 150", text)
+    assert "Score" in text
+    panel.page.mouse.down()
+    panel.page.mouse.up()
+    panel.page.wait_for_selector('[data-cy="modal"]')
+
+
+def test_view_is_saved_and_opened(panel, bare):
+    panel.set_count(33)
+    panel.part("create-view").click()
+    form = panel.page.locator('[data-cy="operators-prompt-modal"]')
+    form.wait_for()
+    form.get_by_role("button", name="Execute").click()
+    panel.page.wait_for_function("() => !document.querySelector('[data-cy=\"operators-prompt-modal\"]')")
+    bare.reload()
+    assert bare.list_saved_views() == ["cs 33"]
+    assert len(bare.load_saved_view("cs 33")) == 33
+    panel.page.goto(f"{panel.app.url}/datasets/{bare.name}?view=cs-33")
+    panel.app.wait_for_grid_count(33)
+
+
+def test_uncovered_and_redundant_are_shown(panel, bare):
+    panel.set_count(20)
+    uncovered = panel.tile("uncovered")
+    panel.part("show-uncovered").click()
+    panel.app.wait_for_grid_count(uncovered)
+    panel.part("show-redundant").click()
+    panel.page.get_by_text("groups of near-duplicates").first.wait_for()
+    assert panel.app.grid_count() >= 2
+
+
+def test_several_runs(app, bare):
+    score(bare)
+    score(bare.limit(60), "part")
+    panel = Panel(app, bare).ready()
+    panel.part("run").select_option("part")
+    panel.page.get_by_text("This run ranks a view: 60 of the dataset's 150 images.").wait_for()
+    panel.ready()
+    panel.set_count(30)
+    panel.part("run").select_option("cs")
+    panel.page.wait_for_function("() => document.querySelector('[data-cy=\"coreset-count\"]').value === '15'")
+    assert app.errors == []
+
+
+def test_changes_behind_the_panel_are_told(app, bare):
+    score(bare)
+    score(bare, "other")
+    panel = Panel(app, bare).ready()
+    panel.part("run").select_option("cs")
+    panel.ready()
+    bare.delete_samples(bare.take(7, seed=1).values("id"))
+    panel.part("reload").click()
+    panel.page.get_by_text("7 of the 150 ranked images were deleted after the run").wait_for()
+    bare.delete_brain_run("cs")
+    panel.part("reload").click()
+    panel.page.get_by_text("The run 'cs' was deleted.").first.wait_for()
+    panel.ready()
+    assert panel.part("run").input_value() == "other"
+    bare.delete_brain_run("other")
+    panel.part("reload").click()
+    panel.part("empty").wait_for()
+    assert app.errors == []
+
+
+def test_run_without_a_map_is_explained(app, bare):
+    fc.compute_coreset(bare, "emb", "flat", n_draws=500, projection=None, progress=False)
+    panel = Panel(app, bare)
+    panel.page.get_by_text("has no map").wait_for(timeout=60_000)
+    assert app.errors == []
+
+
+def test_dataset_switch(panel, dataset, image_folder):
+    other = dataset(image_folder(n=2))
+    panel.page.goto(f"{panel.app.url}/datasets/{other.name}")
+    panel.app.wait_for_grid_count(2)
+    if not panel.content.count():
+        panel.app.open_panel("coreset")
+    panel.part("empty").wait_for(timeout=60_000)
+
+
+def test_use_leaves_no_trace_in_requests(panel):
+    for round_ in range(4):
+        panel.sent.clear()
+        for k in (10 + round_, 60 + round_):
+            panel.set_count(k)
+        panel.part("color").select_option(["score", "kept", "rank", "coverage"][round_])
+        panel.page.wait_for_timeout(700)
+        panel.part("tool-box").click()
+        panel.drag([(0.1, 0.1), (0.9, 0.9)])
+        panel.part("leave").click()
+        panel.app.wait_for_grid_count(N)
+        sizes = [len(request.post_data or "") for request in panel.sent if "/operators/" in request.url]
+        assert sizes
+        assert max(sizes) < 6_000, "requests must not grow with use"
+
+
+CUT = """() => {
+  const root = document.querySelector(".fc-root"), frame = root.getBoundingClientRect(), found = [];
+  for (const element of root.querySelectorAll("button, b, dt, dd, th, td, h3, label, .fc-swatch, .fc-unit")) {
+    const box = element.getBoundingClientRect();
+    if (!box.width) continue;
+    if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push("outside: " + element.innerText);
+    if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth) found.push("cut: " + element.innerText);
+  }
+  const floating = [...root.querySelectorAll(".fc-toolbar, .fc-colorby, .fc-legend, .fc-caption, .fc-top > *")];
+  for (const [i, a] of floating.entries()) for (const b of floating.slice(i + 1)) {
+    const [p, q] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
+    if (p.left < q.right && q.left < p.right && p.top < q.bottom && q.top < p.bottom)
+      found.push("overlap: " + a.className + " " + b.className);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (1100, 700)])
+def test_nothing_is_cut_and_nothing_overlaps(panel, size):
+    panel.page.set_viewport_size({"width": size[0], "height": size[1]})
+    panel.page.wait_for_timeout(500)
+    for color in ("status", "field:ground_truth.label", "score"):
+        panel.part("color").select_option(color)
+        panel.page.wait_for_timeout(500)
+        assert panel.page.evaluate(CUT) == []
+
+
+def test_dark_and_light(panel):
+    def ground():
+        return panel.page.evaluate("getComputedStyle(document.querySelector('.fc-root')).getPropertyValue('--ground')")
+
+    dark = ground()
+    panel.app.screenshot("panel-dark")
+    panel.page.get_by_role("button", name="Light mode").first.click()
+    panel.page.wait_for_selector(".fc-root.fc-light")
+    panel.app.screenshot("panel-light")
+    assert ground() != dark
+    panel.page.get_by_role("button", name="Dark mode").first.click()

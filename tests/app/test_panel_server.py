@@ -1,0 +1,357 @@
+"""The Python side of the Coreset panel, against literal oracles."""
+
+import base64
+
+import fiftyone as fo
+import fiftyone_coreset as fc
+import numpy as np
+import pytest
+from coreset_data import clusters, embedded, repeated
+from fiftyone_coreset.panels import colorings, figures, grid, payload
+from fiftyone_coreset.panels.first_cover import NEVER, FirstCover, first_cover
+from fiftyone_coreset.panels.runs import find_run
+from fiftyone_coreset.plugin.diagnostics.points import Points
+from fiftyone_coreset.plugin.errors import CoresetError
+from matplotlib.path import Path as Outline
+
+N = 90
+
+
+def decoded(text, dtype):
+    return np.frombuffer(base64.b64decode(text), dtype=dtype)
+
+
+@pytest.fixture
+def scored(dataset, image_folder):
+    """90 samples with a run 'cs', 4 of them without an embedding."""
+    made = embedded(dataset(repeated(image_folder(n=4), N)))
+    for sample in made.select(made.values("id")[5:45:10]):
+        sample["emb"] = None
+        sample.save()
+    fc.compute_coreset(made, "emb", "cs", n_draws=2000, projection="pca", label_field="ground_truth", progress=False)
+    return made
+
+
+# First budgets
+
+
+def literal_first_cover(rows, radius, near_duplicate):
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    distance = np.linalg.norm(unit[:, None] - unit[None], axis=2)
+    covered, duplicate = [], []
+    for i in range(len(rows)):
+        within = [j + 1 for j in range(i) if distance[i, j] <= radius]
+        twins = [j + 1 for j in range(i) if distance[i, j] <= near_duplicate]
+        covered.append(min([*within, i + 1]))
+        duplicate.append(min(twins, default=NEVER))
+    return covered, duplicate
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.2, 0.7, 3.0])
+def test_first_budgets_equal_the_definition(radius):
+    rows, _ = clusters(150)
+    found = first_cover(Points(rows), radius=radius, near_duplicate=radius / 3)
+    covered, duplicate = literal_first_cover(rows.astype(float), radius, radius / 3)
+    assert found.covered_at.tolist() == covered
+    assert found.duplicate_at.tolist() == duplicate
+
+
+def test_first_budgets_across_blocks(monkeypatch):
+    rows, _ = clusters(150)
+    whole = first_cover(Points(rows), 0.3, 0.1)
+    monkeypatch.setattr("fiftyone_coreset.panels.first_cover._BLOCK", 7)
+    parts = first_cover(Points(rows), 0.3, 0.1)
+    assert np.array_equal(whole.covered_at, parts.covered_at)
+    assert np.array_equal(whole.duplicate_at, parts.duplicate_at)
+
+
+def test_rows_without_embedding_cover_nothing():
+    rows, _ = clusters(60)
+    rows[0] = np.nan
+    found = first_cover(Points(rows), 3.0, 0.1)
+    assert found.covered_at[0] == 1
+    assert set(found.covered_at[1:]) == {2}, "row 1 is the first that can cover"
+
+
+def test_first_budgets_agree_with_the_stored_curve(scored):
+    run = find_run(scored, "cs")
+    curve = run.results.curve()
+    cover = first_cover(run.points, curve.radius, curve.near_duplicate)
+    for k in (1, 9, 40, run.n):
+        assert (cover.covered_at <= k).mean() == pytest.approx(curve.coverage_at(k))
+
+
+def test_duplicate_groups_start_with_the_kept_one():
+    # 1 and 4 repeat 0; 5 repeats 4 and so 0; 6 repeats 2; 7 repeats 3, which is not kept.
+    at = np.array([NEVER, 1, NEVER, NEVER, 1, 5, 3, 4], dtype=np.uint32)
+    cover = FirstCover(np.ones(8, np.uint32), at, 1.0, 0.1)
+    assert [group.tolist() for group in cover.duplicate_groups(3)] == [[0, 1, 4, 5], [2, 6]]
+    assert [group.tolist() for group in cover.duplicate_groups(1)] == [[0, 1, 4, 5]]
+    assert FirstCover(at, np.full(8, NEVER, np.uint32), 1.0, 0.1).duplicate_groups(8) == []
+
+
+# What the grid shows
+
+
+def test_rows_in_a_view_by_rank(scored):
+    run = find_run(scored, "cs")
+    view = scored.match(fo.ViewField("group") == 1)
+    shown = grid.shown_rows(run, view)
+    assert set(run.ids[shown.mask]) == set(view.exists("emb").values("id"))
+    assert shown.unranked == len(view) - len(view.exists("emb"))
+    whole = grid.shown_rows(run, scored)
+    assert whole.mask.all()
+    assert whole.unranked == 4
+
+
+def test_rows_in_a_patches_view_by_sample(scored):
+    run = find_run(scored, "cs")
+    chosen = run.ids[:5].tolist()
+    for sample in scored.select(chosen):
+        sample["objects"] = fo.Detections(detections=[fo.Detection(label="a", bounding_box=[0, 0, 1, 1])])
+        sample.save()
+    shown = grid.shown_rows(run, scored.to_patches("objects"))
+    assert np.flatnonzero(shown.mask).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_selected_rows(scored):
+    run = find_run(scored, "cs")
+    unranked = scored.match(~fo.ViewField("emb").exists()).first().id
+    assert grid.rows_of_ids(run, [run.ids[7], run.ids[2], unranked]) == [2, 7]
+    assert grid.rows_of_ids(run, []) == []
+
+
+def circle(x, y, r, n=40):
+    angles = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return [[x + r * np.cos(a), y + r * np.sin(a)] for a in angles]
+
+
+def test_region_holds_what_lies_in_the_polygon(scored):
+    run = find_run(scored, "cs")
+    points = run.results.points[run.order]
+    outline = circle(*points.mean(axis=0), 0.9 * points.std())
+    view = grid.region_view(run, scored.view(), outline)
+    inside = Outline([*outline, outline[0]]).contains_points(points)
+    assert 0 < inside.sum() < run.n
+    assert set(view.values("id")) == set(run.ids[inside])
+
+
+def test_region_that_crosses_itself_follows_the_even_odd_rule(scored):
+    run = find_run(scored, "cs")
+    points = run.results.points[run.order].astype(float)
+    (x0, y0), (x1, y1) = points.min(axis=0) - 1, points.max(axis=0) + 1
+    bow_tie = [[x0, y0], [x1, y1], [x1, y0], [x0, y1]]
+
+    def even_odd(x, y):
+        inside = False
+        for (ax, ay), (bx, by) in zip(bow_tie, [*bow_tie[1:], bow_tie[0]], strict=True):
+            if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
+                inside = not inside
+        return inside
+
+    inside = np.array([even_odd(x, y) for x, y in points])
+    assert 0 < inside.sum() < run.n
+    assert set(grid.region_view(run, scored.view(), bow_tie).values("id")) == set(run.ids[inside])
+
+
+def test_region_replaces_a_region_and_can_be_left(scored):
+    run = find_run(scored, "cs")
+    base = scored.match(fo.ViewField("group") == 0)
+    points = run.results.points
+    everything = circle(*points.mean(axis=0), 1e3)
+    once = grid.region_view(run, base, circle(*points[0], 0.5))
+    twice = grid.region_view(run, once, everything)
+    assert len(twice._stages) == 2
+    assert grid.has_region(run, twice)
+    assert not grid.has_region(run, base)
+    assert grid.without_region(run, twice) == base
+    assert grid.without_region(run, base) == base
+
+
+@pytest.mark.parametrize("polygon", [[], [[0, 0], [1, 1]], [[0, 0], [1, 1], [float("nan"), 0]]])
+def test_region_refuses_what_is_no_polygon(scored, polygon):
+    with pytest.raises(CoresetError, match="region"):
+        grid.region_view(find_run(scored, "cs"), scored.view(), polygon)
+
+
+def test_region_of_objects(dataset, image_folder):
+    made = dataset(image_folder(n=6))
+    rows, _ = clusters(18)
+    boxes = iter(rows)
+    for sample in made:
+        sample["objects"] = fo.Detections(
+            detections=[fo.Detection(label="a", bounding_box=[0, 0, 1, 1], emb=next(boxes)) for _ in range(3)]
+        )
+        sample.save()
+    made.add_dynamic_sample_fields()
+    fc.compute_coreset(made.to_patches("objects"), "emb", "obj", n_draws=500, projection="pca", progress=False)
+    run = find_run(made, "obj")
+    assert run.noun == "objects"
+    view = grid.region_view(run, made.view(), circle(*run.results.points[run.order[0]], 1e3))
+    assert len(view) == 18
+    assert grid.shown_rows(run, view.limit(4)).mask.sum() == 4
+    assert grid.shown_rows(run, made.limit(2)).mask.sum() == 6
+    assert grid.without_region(run, view) == made.view()
+    shown = figures.inspection(run, 0, 5)
+    assert shown["path"] in made.values("filepath")
+
+
+def test_notices_tell_what_changed(scored, image_folder):
+    run = find_run(scored, "cs")
+
+    def notices(view=None):
+        ranked = grid.shown_rows(run, scored)
+        shown = ranked if view is None else grid.shown_rows(run, view)
+        return grid.notices(run, ranked, shown, len(scored if view is None else view))
+
+    assert notices() == []
+    scored.delete_samples(run.ids[:3].tolist())
+    assert [text for text in notices() if "3 of the 86 ranked images were deleted" in text]
+    scored.add_samples([fo.Sample(filepath=str(path)) for path in image_folder(n=2, seed=1)], progress=False)
+    assert [text for text in notices() if text.startswith("2 images were added")]
+    assert [text for text in notices(scored[-2:]) if "None of the images in the current view" in text]
+
+
+def test_run_of_a_view_says_so(scored):
+    fc.compute_coreset(scored.exists("emb").limit(30), "emb", "part", n_draws=500, projection="pca", progress=False)
+    run = find_run(scored, "part")
+    ranked = grid.shown_rows(run, scored)
+    assert grid.notices(run, ranked, ranked, N) == ["This run ranks a view: 30 of the dataset's 90 images."]
+
+
+# Runs
+
+
+def test_run_is_found_anew_after_it_was_computed_again(scored):
+    before = find_run(scored, "cs")
+    assert find_run(scored, "cs") is before
+    fc.compute_coreset(scored, "emb", "cs", n_draws=500, projection="pca", seed=5, overwrite=True, progress=False)
+    after = find_run(scored, "cs")
+    assert after.version != before.version
+    assert after.config.seed == 5
+
+
+def test_missing_run_and_missing_map_are_explained(scored):
+    with pytest.raises(CoresetError, match="'gone' was deleted"):
+        find_run(scored, "gone")
+    fc.compute_coreset(scored, "emb", "flat", n_draws=500, projection=None, progress=False)
+    with pytest.raises(CoresetError, match="no map"):
+        find_run(scored, "flat")
+
+
+def test_rows_are_in_rank_order(scored):
+    run = find_run(scored, "cs")
+    ranks = dict(zip(*scored.values(["id", "cs_rank"]), strict=True))
+    assert [ranks[row_id] for row_id in run.ids] == list(range(86))
+    scores = dict(zip(*scored.values(["id", "cs_score"]), strict=True))
+    codes = decoded(colorings.coloring(run, "score", run.n)["codes"], np.uint8)
+    in_order = np.array([scores[row_id] for row_id in run.ids])
+    lower, higher = in_order[:-1] < in_order[1:], codes[:-1].astype(int) - codes[1:]
+    assert (higher[lower] <= 0).all()
+
+
+# Colours
+
+
+def test_every_channel_can_be_drawn(scored):
+    run = find_run(scored, "cs")
+    offered = [channel["id"] for channel in colorings.channels(run)]
+    assert offered[:3] == ["score", "coverage", "redundancy"]
+    assert {"distance", "field:group", "field:ground_truth.label"} <= set(offered)
+    assert not [name for name in offered if "cs_" in name], "the run's own fields are offered once"
+    for name in offered:
+        found = colorings.coloring(run, name, 10)
+        assert len(decoded(found["codes"], np.uint8)) == run.n
+
+
+def test_distance_colouring_is_the_distance_to_the_nearest_kept(scored):
+    run = find_run(scored, "cs")
+    unit = np.array([scored[row_id].emb for row_id in run.ids], dtype=float)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    literal = np.linalg.norm(unit[:, None] - unit[None, :12], axis=2).min(axis=1)
+    assert colorings.distances(run, 12) == pytest.approx(literal, abs=1e-6)
+
+
+def test_unknown_channel_and_deleted_field(scored):
+    run = find_run(scored, "cs")
+    scored.delete_sample_field("group")
+    for channel, words in (("nonsense", "nothing called"), ("field:group", "was deleted")):
+        with pytest.raises(CoresetError, match=words):
+            colorings.coloring(run, channel, 3)
+
+
+def test_ordered_colours_spread_between_the_tails():
+    values = np.concatenate([np.linspace(0, 1, 1001), [1e6], [np.nan]])
+    found = payload.ordered_coloring(values)
+    codes = decoded(found["codes"], np.uint8)
+    assert codes[-1] == payload.MISSING
+    assert codes[-2] == payload.LEVELS - 1
+    assert (np.diff(codes[:1000].astype(int)) >= 0).all()
+    assert codes[:1001].min() == 0
+    assert len(set(codes[:1001])) > 240, "one outlier must not take the colours"
+    assert found["legend"]["missing"] == 1
+    assert found["legend"]["high"].startswith("≥ ")
+
+
+@pytest.mark.parametrize("values", [[2.0, 2.0, 2.0], [np.nan, np.nan], []])
+def test_ordered_colours_of_nothing_to_order(values):
+    found = payload.ordered_coloring(np.array(values))
+    assert len(decoded(found["codes"], np.uint8)) == len(values)
+
+
+def test_rare_categories_share_the_last_colour():
+    values = [f"c{i}" for i in range(10) for _ in range(20 - i)] + [None]
+    found = payload.category_coloring(values)
+    legend = found["legend"]
+    assert legend["labels"] == [f"c{i}" for i in range(7)] + ["3 others"]
+    assert legend["counts"] == [20, 19, 18, 17, 16, 15, 14, 13 + 12 + 11]
+    assert legend["missing"] == 1
+    codes = decoded(found["codes"], np.uint8)
+    assert codes[0] == 0
+    assert codes[-1] == payload.MISSING
+    assert (codes == 7).sum() == 36
+
+
+# Figures
+
+
+def test_curve_payload_is_the_curve(scored):
+    run = find_run(scored, "cs")
+    sent = figures.curve_payload(run)
+    coverage = next(figure for figure in sent["figures"] if figure["id"] == "coverage")
+    for budget, value in zip(sent["budgets"], coverage["values"], strict=True):
+        assert value == pytest.approx(run.results.curve().coverage_at(budget), abs=1e-4)
+    assert sent["budgets"][-1] == run.n
+    assert set(sent["knees"]) <= set(run.results.curve().knees.values())
+
+
+def test_report_payload_is_the_report(scored):
+    run = find_run(scored, "cs")
+    sent = {row["label"]: row for row in figures.report_payload(run, 20)["rows"]}
+    report = run.results.report(20, n_random=5, max_rows=4_000)
+    assert sent["Energy distance"]["value"] == payload.short(report["energy_distance"].value)
+    assert sent["Classes kept"]["value"] == "100 %"
+    assert all(row["explanation"] for row in sent.values())
+    assert sent["Reliability"]["value"] == payload.short(run.config.reliability)
+
+
+def test_inspection_of_a_row(scored):
+    run = find_run(scored, "cs")
+    row = 30
+    assert {f["label"] for f in figures.inspection(run, row, 10)["figures"]} == {"Score", "Coverage", "Redundancy"}
+    nearest = colorings.distances(run, 10)[row]  # reads the embeddings, as measuring the coverage does
+    shown = {f["label"]: f["value"] for f in figures.inspection(run, row, 10)["figures"]}
+    assert shown["Nearest kept at"] == payload.short(nearest)
+    assert shown["Score"] == payload.short(scored[run.ids[row]].cs_score)
+    scored.delete_samples(run.ids[row])
+    gone = figures.inspection(run, row, 10)
+    assert gone["path"] is None
+    assert gone["title"] == "deleted after the run"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.123456, "0.123"), (0, "0"), (1234.5, "1,234"), (7, "7"), (1e-7, "1.00e-07"), (None, "-"), (float("nan"), "-")],
+)
+def test_short_numbers(value, text):
+    assert payload.short(value) == text
