@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..plugin.coreset import compute_coreset
-from ..plugin.embeddings.clip import load_clip
+from ..plugin.embeddings.clip import load_clip, resolve_clip
 from ..plugin.embeddings.compute import compute_embeddings
-from ..plugin.embeddings.record import embedding_record
+from ..plugin.embeddings.record import ClipSpec, embedding_record
 from ..plugin.errors import CoresetError
 from ..plugin.results import CoresetResults
 from ..plugin.views import create_coreset_view
@@ -41,11 +41,8 @@ def run_demo(home: Path, images: Path | None, model: str | None, seed: int, app_
     console.print(f"[bold]{len(dataset):,} images[/bold] in dataset '{dataset.name}'")
     model = model or _reachable_model()
     record = embedding_record(dataset, _FIELD)
-    console.print(
-        compute_embeddings(
-            dataset, _FIELD, model=model, overwrite=record is not None and record["model"] != model, progress=True
-        )
-    )
+    other_model = record is not None and not ClipSpec.of(record).same_weights(resolve_clip(model))
+    console.print(compute_embeddings(dataset, _FIELD, model=model, overwrite=other_model, progress=True))
     results = compute_coreset(
         dataset,
         _FIELD,
@@ -68,6 +65,7 @@ def run_demo(home: Path, images: Path | None, model: str | None, seed: int, app_
         f'results = fc.compute_coreset(dataset, "{_FIELD}", brain_key="{_KEY}", seed={seed})\n'
         f'view = fc.create_coreset_view(dataset, "{_KEY}", budget="10%")',
         highlight=False,
+        soft_wrap=True,
     )
     if app_port is not None:
         _open_app(dataset, app_port)
@@ -90,20 +88,23 @@ def _reachable_model() -> str:
 def _summary(results: CoresetResults) -> Table:
     facts = [f"seed {results.config.seed}", f"{results.config.facts['n_draws']:,} draws"]
     if results.config.reliability is not None:
-        facts.append(f"reliability {results.config.reliability:.3f}")
-    table = Table(title=f"Coresets by {results.config.method} ({', '.join(facts)})")
-    for heading in ("saved view", "kept", "median radius", "95 % radius", "near-duplicates", "near-dup. at random"):
-        table.add_column(heading, justify="left" if heading == "saved view" else "right")
+        facts.append(f"reliability {results.config.reliability:.2f}")
+    table = Table(
+        title=f"{results.config.method}: {', '.join(facts)}",
+        caption="95 % radius: the distance within which 95 % of all images have a kept one",
+    )
+    for heading in ("saved view", "kept", "95 % radius", "at random", "kept by another seed too"):
+        table.add_column(heading, justify="left" if heading == "saved view" else "right", no_wrap=True)
     for budget in _BUDGETS:
         report = results.report(budget)
-        near_duplicates = report.metrics["near_duplicate_rate"]
+        radius = report.metrics["radius_95"]
+        overlap = results.expected_overlap(budget)
         table.add_row(
             f"{_KEY} {budget:.0%}",
-            f"{report.kept:,} of {report.n:,}",
-            f"{report.metrics['radius_median'].value:.3f}",
-            f"{report.metrics['radius_95'].value:.3f}",
-            f"{near_duplicates.value:.1%}",
-            f"{near_duplicates.random.mean:.1%}" if near_duplicates.random else "-",
+            f"{report.kept:,}",
+            f"{radius.value:.3f}",
+            f"{radius.random.mean:.3f}" if radius.random else "-",
+            f"{overlap:.0%}" if overlap is not None else "-",
         )
     return table
 

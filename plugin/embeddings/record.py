@@ -55,9 +55,10 @@ class ClipSpec:
     def __str__(self) -> str:
         if self.pretrained:
             return f"{self.model} ({self.pretrained})"
-        if self.checkpoint and self.checkpoint_sha256:
-            return f"{self.model} ({Path(self.checkpoint).name}, sha256 {self.checkpoint_sha256[:8]})"
-        return self.model
+        facts = [Path(self.checkpoint).name] if self.checkpoint else []
+        if self.checkpoint_sha256:
+            facts.append(f"sha256 {self.checkpoint_sha256[:8]}")
+        return f"{self.model} ({', '.join(facts)})" if facts else self.model
 
 
 def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | None:
