@@ -10,6 +10,7 @@ import fiftyone.operators.types as types
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
 from . import forms
+from .configs import operator_config
 from .streaming import run_with_progress
 
 #: Offered first; any open_clip name can be typed.
@@ -23,17 +24,12 @@ class ComputeEmbeddings(foo.Operator):
 
     @property
     def config(self):
-        return foo.OperatorConfig(
-            name="compute_embeddings",
-            label="Compute CLIP embeddings",
-            description="Embed images or objects with a CLIP model; only what is missing is computed",
-            light_icon="/assets/icon-light.svg",
-            dark_icon="/assets/icon-dark.svg",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.MEDIUM,
+        return operator_config(
+            "compute_embeddings",
+            "Compute CLIP embeddings",
+            "Embed images or objects with a CLIP model; only what is missing is computed",
+            types.RiskLevel.MEDIUM,
+            long_running=True,
         )
 
     def resolve_input(self, ctx):

@@ -11,6 +11,7 @@ from ..plugin.brain import load_run
 from ..plugin.errors import CoresetError
 from ..plugin.views import create_coreset_view
 from . import forms
+from .configs import operator_config
 
 _DEFAULT_BUDGET = "10%"
 
@@ -20,14 +21,11 @@ class CreateCoresetView(foo.Operator):
 
     @property
     def config(self):
-        return foo.OperatorConfig(
-            name="create_coreset_view",
-            label="Create coreset view",
-            description="Save the images worth keeping within a budget as a view",
-            light_icon="/assets/icon-light.svg",
-            dark_icon="/assets/icon-dark.svg",
-            dynamic=True,
-            risk_level=types.RiskLevel.LOW,
+        return operator_config(
+            "create_coreset_view",
+            "Create coreset view",
+            "Save the images worth keeping within a budget as a view",
+            types.RiskLevel.LOW,
         )
 
     def resolve_placement(self, ctx):

@@ -11,6 +11,7 @@ from ..plugin.brain import list_runs, load_run
 from ..plugin.errors import CoresetError
 from ..plugin.views import views_of_run
 from . import forms
+from .configs import operator_config
 
 _ACTIONS = {"info": "Show info", "rename": "Rename", "delete": "Delete"}
 
@@ -20,14 +21,11 @@ class ManageCoresetRuns(foo.Operator):
 
     @property
     def config(self):
-        return foo.OperatorConfig(
-            name="manage_coreset_runs",
-            label="Manage coreset runs",
-            description="Look at coreset runs, rename them, or delete them with their fields",
-            light_icon="/assets/icon-light.svg",
-            dark_icon="/assets/icon-dark.svg",
-            dynamic=True,
-            risk_level=types.RiskLevel.HIGH,
+        return operator_config(
+            "manage_coreset_runs",
+            "Manage coreset runs",
+            "Look at coreset runs, rename them, or delete them with their fields",
+            types.RiskLevel.HIGH,
         )
 
     def resolve_input(self, ctx):
