@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..plugin.errors import CoresetError
 from ..plugin.progress import Report
 
 _DONE = object()
@@ -57,9 +58,18 @@ def _stream(ctx: Any, work: Callable[[Report], str]) -> Iterator[Any]:
             yield ctx.ops.set_progress(label=message, progress=fraction)
     worker.join()
     if "error" in outcome:
-        yield ctx.ops.set_progress(label=f"Failed: {outcome['error']}", progress=1.0)
-        yield ctx.ops.notify(str(outcome["error"]), variant="error")
+        message = _in_a_sentence(outcome["error"])
+        yield ctx.ops.set_progress(label=f"Failed: {message}", progress=1.0)
+        yield ctx.ops.notify(message, variant="error")
         raise outcome["error"]
     yield ctx.ops.set_progress(label=outcome["message"], progress=1.0)
     yield ctx.ops.reload_dataset()
     yield ctx.ops.notify(outcome["message"], variant="success")
+
+
+def _in_a_sentence(error: BaseException) -> str:
+    """What a user is told: our own errors in full, of any other the kind and the first line."""
+    if isinstance(error, CoresetError):
+        return str(error)
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first_line}"

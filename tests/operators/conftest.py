@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import app_server  # in tests/support, which tests/conftest.py puts on the path
 import numpy as np
 import pytest
+
+
+def _in_a_thread(function, *arguments, **options):
+    """Calls where no event loop runs: beside one, such as the browser's, FiftyOne would only schedule the operator."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(function, *arguments, **options).result()
 
 
 @pytest.fixture
@@ -18,8 +25,8 @@ def execute(mongod, pytestconfig):
 
     def run(operator, dataset, view=None, delegate=False, **params):
         ctx = {"dataset": dataset, "view": view, "params": params}
-        result = foo.execute_operator(f"@fiftyone-coreset/coreset/{operator}", ctx, request_delegation=delegate)
-        return result.result
+        uri = f"@fiftyone-coreset/coreset/{operator}"
+        return _in_a_thread(foo.execute_operator, uri, ctx, request_delegation=delegate).result
 
     return run
 
@@ -36,7 +43,8 @@ def form(mongod, pytestconfig):
 
     def notices(operator, dataset, **params):
         request = {"dataset_name": dataset.name, "params": params, "target": "inputs", "view": []}
-        resolved = asyncio.run(resolve_type(OperatorRegistry(), f"@fiftyone-coreset/coreset/{operator}", request))
+        resolving = resolve_type(OperatorRegistry(), f"@fiftyone-coreset/coreset/{operator}", request)
+        resolved = _in_a_thread(asyncio.run, resolving)
         properties = resolved.to_json()["type"]["properties"]
         return [p["view"]["description"] for p in properties.values() if p["view"].get("name") == "Error"]
 
