@@ -141,8 +141,8 @@ def _build_results(
     config.facts = ranking.facts
     config.n = len(rows)
     config.n_missing = len(matrix) - len(rows)
-    config.projection = projected and projected.method
-    config.projection_note = projected and projected.note
+    if projected is not None:
+        config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()
     config.model = _model_record(units, config.embeddings)
     return CoresetResults(
@@ -152,7 +152,7 @@ def _build_results(
         ids=np.array(units.ids())[rows],
         rank=rank,
         columns={name: values[rows] for name, values in ranking.columns.items()},
-        points=projected and projected.points,
+        points=None if projected is None else projected.points,
         curve=curve,
         embeddings=kept,
     )

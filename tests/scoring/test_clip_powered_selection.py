@@ -252,9 +252,24 @@ def test_planted_wrong_labels_are_found_with_the_right_suggestion():
     found = fc.find_suspicious_labels(images, labels, texts)
     hits = wrong[found.rows]
     assert hits.mean() > 0.95
-    assert hits.sum() / wrong.sum() > 0.4
+    assert hits.sum() / wrong.sum() > 0.75
     assert (found.suggested[found.rows][hits] == truth[found.rows][hits]).mean() > 0.98
     assert found.suggested_labels() == found.suggested[found.rows].tolist()
+
+
+def test_more_strictness_gives_fewer_and_surer_finds():
+    images, labels, texts, _, wrong = world(1200, noise=0.2, spread=0.35)
+    found = [fc.find_suspicious_labels(images, labels, texts, adapter="none", strictness=s).rows for s in (0, 1, 2)]
+    assert set(found[0]) > set(found[1]) > set(found[2])
+    assert wrong[found[2]].mean() > wrong[found[0]].mean()
+
+
+def test_a_rare_class_borrows_the_spread_of_the_others():
+    images, _, texts, truth, _ = world(600, noise=0)
+    keep = np.flatnonzero((truth != 5) | (np.cumsum(truth == 5) <= 3))
+    found = fc.find_suspicious_labels(images[keep], truth[keep], texts, adapter="none")
+    assert np.isfinite(found.suspicion).all()
+    assert len(found.rows) < 0.02 * len(keep)
 
 
 def test_the_most_suspicious_come_first_and_unlabelled_images_are_not_checked():

@@ -185,17 +185,20 @@ def find_suspicious_labels(
     text_embeddings: Mapping[Any, Any] | np.ndarray,
     *,
     adapter: str = "linear",
+    strictness: float = 1.0,
     seed: int = 0,
     device: str | None = None,
     progress: bool | Report | None = False,
 ) -> SuspiciousLabels:
-    """Finds images that agree less with their label than is typical of it, and with another class as is typical there.
+    """Finds images far below the typical image of their label that agree with another class as images there do.
 
     Args:
         image_embeddings: (n, d) image embeddings, see :func:`clip_powered_scores`
         labels: n class names or class numbers; images without a label are not checked
         text_embeddings: the text embeddings of the classes, see :func:`clip_powered_scores`
         adapter ("linear"): the adaptation to this dataset, see :func:`clip_powered_scores`
+        strictness (1.0): how far below the typical image of its label an image must lie, in units of the class's
+            spread; more gives fewer and surer finds. It must lie at most 1 below the other class
         seed (0): of the adapters
         device (None): torch device for the adapters
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
@@ -216,7 +219,7 @@ def find_suspicious_labels(
         images, texts, _ = _adapted(data, adapter, seed, device, part_of(report, 0.0, 0.9))
         own, other, suggested = disagreement(images, data.labels, texts)
     suspicion = other - own
-    flagged = np.flatnonzero(is_suspicious(own, other))
+    flagged = np.flatnonzero(is_suspicious(own, other, strictness))
     return SuspiciousLabels(
         rows=data.rows[flagged[np.argsort(-suspicion[flagged], kind="stable")]],
         suspicion=data.spread(suspicion, np.nan),

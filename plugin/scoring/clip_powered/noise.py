@@ -10,6 +10,11 @@ import numpy as np
 from .inputs import blocks, unit_rows
 from .scores import alignment
 
+#: Fewer images of a class than this do not show its spread; the median spread of the others is taken.
+_ENOUGH = 10
+#: Ninth decile of the standard normal distribution.
+_NORMAL_90 = 1.2816
+
 
 @dataclass(frozen=True)
 class SuspiciousLabels:
@@ -18,7 +23,7 @@ class SuspiciousLabels:
     Attributes:
         rows: (m,) int64 rows of the suspicious labels, most suspicious first
         suspicion: (n,) float64, how much better the image agrees with another class than with its own, each against
-            what is typical of that class; a cosine difference, NaN in rows that were not checked
+            what is typical of that class and in units of its spread; NaN in rows that were not checked
         suggested: (n,) int64 number of that other class in ``classes``, -1 in rows that were not checked
         classes: the class labels
     """
@@ -39,7 +44,8 @@ def disagreement(
     """Compares every image with its own class and the best other one.
 
     Cosines of different classes do not compare: some texts lie closer to all images than others. So each cosine is
-    taken relative to the median of the images that carry that label.
+    measured from the median of the images that carry that label, in units of their spread. The spread is that of the
+    upper half, which wrong labels hardly reach.
 
     Args:
         images: (n, d) adapted image embeddings
@@ -49,27 +55,38 @@ def disagreement(
     Returns:
         a tuple of
 
-        -   own: (n,) float64 alignment with the own class, relative to its median
-        -   other: (n,) float64 the highest relative alignment with another class that has images
+        -   own: (n,) float64 standardised alignment with the own class
+        -   other: (n,) float64 the highest standardised alignment with another class that has images, -inf if none has
         -   suggested: (n,) int64 that class
     """
     cosine = alignment(images, labels, texts)
-    typical = np.full(len(texts), np.inf)  # a class without images is never suggested
-    for label in np.unique(labels):
-        typical[label] = np.median(cosine[labels == label])
-    own = cosine - typical[labels]
+    typical, spread = _typical(cosine, labels, len(texts))
+    own = (cosine - typical[labels]) / spread[labels]
     other = np.empty(len(images))
     suggested = np.empty(len(images), dtype=np.int64)
     texts = unit_rows(texts.astype(np.float32))
     for part in blocks(len(images), 8192):
-        relative = unit_rows(images[part].astype(np.float32)) @ texts.T - typical
-        row = np.arange(len(relative))
-        relative[row, labels[part]] = -np.inf
-        suggested[part] = relative.argmax(axis=1)
-        other[part] = relative[row, suggested[part]]
+        standardised = (unit_rows(images[part].astype(np.float32)) @ texts.T - typical) / spread
+        row = np.arange(len(standardised))
+        standardised[row, labels[part]] = -np.inf
+        suggested[part] = standardised.argmax(axis=1)
+        other[part] = standardised[row, suggested[part]]
     return own, other, suggested
 
 
-def is_suspicious(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Below the typical image of the own class, and at or above the typical image of another one."""
-    return (own < 0) & (other >= 0)
+def _typical(cosine: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Median and spread of every class; a class without images is infinitely far, so it is never suggested."""
+    typical = np.full(n_classes, np.inf)
+    spread = np.full(n_classes, np.nan)
+    for label in np.unique(labels):
+        aligned = cosine[labels == label]
+        typical[label] = np.median(aligned)
+        if len(aligned) >= _ENOUGH:
+            spread[label] = (np.quantile(aligned, 0.9) - typical[label]) / _NORMAL_90
+    known = spread[spread > 0]
+    return typical, np.where(spread > 0, spread, np.median(known) if len(known) else 1.0)
+
+
+def is_suspicious(own: np.ndarray, other: np.ndarray, strictness: float) -> np.ndarray:
+    """Far below the typical image of the own class, but not far below that of another."""
+    return (own < -strictness) & (other >= -1) & (other > own)
