@@ -219,7 +219,7 @@ class CoresetPanel(foo.Panel):
     @_event
     def show_redundant(self, ctx: Any) -> dict[str, Any]:
         run = _run(ctx)
-        groups = _first_cover(run).duplicate_groups(_budget(ctx, run))
+        groups = grid.kept_duplicate_groups(run, _budget(ctx, run))
         if not groups:
             raise CoresetError("No kept image has near-duplicates.")
         rows = np.concatenate(groups)

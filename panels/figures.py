@@ -21,6 +21,9 @@ _LABELS = {
     "near_duplicate_rate": "Near-duplicates kept",
     "mean_distance": "Mean distance to kept",
 }
+#: Numbers read to find what lies near the image under the cursor, about 0.1 s.
+_MAX_SEARCHED = 2e7
+
 #: Budgets at which the curve is drawn; the browser interpolates between them.
 _CURVE_POINTS = 160
 
@@ -118,7 +121,7 @@ def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
     from ..plugin.diagnostics.explain import explain_row
 
     curve = run.results.curve()
-    if curve is None or not run.has_embeddings or row not in run.points.rows:
+    if curve is None or not run.has_embeddings or run.n * run.points.dim > _MAX_SEARCHED or row not in run.points.rows:
         return []
     radii = {"radius": curve.radius, "near_duplicate": curve.near_duplicate}
     found = explain_row(run.points, run.points.rows, row, min(k, len(run.points.rows)), **radii)

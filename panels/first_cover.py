@@ -21,6 +21,10 @@ MAX_ROWS = 150_000
 
 _BLOCK = 2_048
 
+#: Rows from which on, and directions in which, most rows are ruled out before the search.
+_SKETCH_FROM = 4_096
+_SKETCH_DIM = 64
+
 
 @dataclass(frozen=True)
 class FirstCover:
@@ -38,27 +42,6 @@ class FirstCover:
     radius: float
     near_duplicate: float
 
-    def uncovered(self, k: int) -> np.ndarray:
-        """Rows that budget k leaves uncovered."""
-        return np.flatnonzero(self.covered_at > k)
-
-    def duplicate_groups(self, k: int) -> list[np.ndarray]:
-        """Groups of near-duplicates around a kept row, which comes first; the largest group first.
-
-        Every row belongs to the group of the first row that it repeats, directly or through others.
-        """
-        leader = np.arange(len(self.duplicate_at))
-        followers = np.flatnonzero(self.duplicate_at != NEVER)
-        leader[followers] = self.duplicate_at[followers].astype(np.int64) - 1
-        while not np.array_equal(leader, leader[leader]):
-            leader = leader[leader]
-        followers = followers[leader[followers] < k]
-        by_leader = followers[np.argsort(leader[followers], kind="stable")]
-        roots, start = np.unique(leader[by_leader], return_index=True)
-        members = np.split(by_leader, start[1:]) if len(roots) else []
-        groups = [np.concatenate([[root], rows]) for root, rows in zip(roots, members, strict=True)]
-        return sorted(groups, key=len, reverse=True)
-
 
 def first_cover(points: Points, radius: float | None = None, near_duplicate: float | None = None) -> FirstCover:
     """Finds the first budgets of a ranking.
@@ -73,41 +56,54 @@ def first_cover(points: Points, radius: float | None = None, near_duplicate: flo
     """
     tau = near_duplicate_distance(points) if near_duplicate is None else near_duplicate
     delta = coverage_radius(points, near_duplicate=tau) if radius is None else radius
-    n = points.n
     # Rows whose sample was deleted since have no embedding: nothing covers them and they cover nothing.
-    usable = np.zeros(n, dtype=bool)
-    usable[points.rows] = True
-    covered = _first_within(points, delta, usable)
-    duplicate = _first_within(points, tau, usable)
-    own = np.arange(1, n + 1, dtype=np.uint32)
-    return FirstCover(np.minimum(covered, own), duplicate, float(delta), float(tau))
-
-
-def _first_within(points: Points, radius: float, usable: np.ndarray) -> np.ndarray:
-    """(n,) smallest budget that keeps an earlier row within the radius; ``NEVER`` if none.
-
-    Earlier rows are taken block by block, and rows that found theirs leave the search.
-    """
-    n = points.n
-    found: np.ndarray = np.full(n, NEVER, dtype=np.uint32)
     rows = points.rows
-    dtype = points.work_dtype(len(rows), len(rows))
-    rounding = 1e-12 if dtype is np.float64 else 1e-6
-    for start in range(0, n, _BLOCK):
-        earlier = np.arange(start, min(start + _BLOCK, n))
-        earlier = earlier[usable[earlier]]
-        searching = rows[(rows > start) & (found[rows] == NEVER)]
-        if not len(searching) or not len(earlier):
-            continue
-        right = points.block(earlier, dtype)
-        half = np.einsum("ij,ij->i", right, right)[:, None] / 2
-        for begin in range(0, len(searching), 8 * _BLOCK):
-            part = searching[begin : begin + 8 * _BLOCK]
-            left = points.block(part, dtype)
-            enough = (np.einsum("ij,ij->i", left, left) - radius**2 - rounding) / 2
-            near = right @ left.T - half >= enough
-            if part[0] <= earlier[-1]:
-                near &= earlier[:, None] < part
+    unit = points.block(rows, points.work_dtype(len(rows), len(rows)))
+    covered_at = np.arange(1, points.n + 1, dtype=np.uint32)
+    duplicate_at: np.ndarray = np.full(points.n, NEVER, dtype=np.uint32)
+    for radius, at in ((delta, covered_at), (tau, duplicate_at)):
+        found = _first_within(unit, radius, _candidates(unit, radius))
+        at[rows[found >= 0]] = rows[found[found >= 0]] + 1
+    return FirstCover(covered_at, duplicate_at, float(delta), float(tau))
+
+
+def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
+    """Rows that can have an earlier one within the radius.
+
+    Distances between projections are never larger than distances, so where there is much to search, rows without a
+    close projection are ruled out in the few directions of largest variance.
+    """
+    m, dim = unit.shape
+    every = np.arange(1, m)
+    if m < _SKETCH_FROM or dim < 2 * _SKETCH_DIM:
+        return every
+    sample = unit[np.linspace(0, m - 1, _SKETCH_FROM).astype(np.int64)]
+    _, directions = np.linalg.eigh(sample.T @ sample)
+    return np.flatnonzero(_first_within(unit @ directions[:, -_SKETCH_DIM:], radius, every) >= 0)
+
+
+def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray) -> np.ndarray:
+    """(m,) the earliest row before each of the seeking ones and within the radius of it; -1 if none.
+
+    Earlier rows offer themselves block by block, and rows that found theirs leave the search. Two extra columns turn
+    the comparison |x - y| <= r into the sign of one product, so that a block is read once.
+    """
+    m = len(unit)
+    half = np.einsum("ij,ij->i", unit, unit) / 2
+    ones = np.ones(m, dtype=unit.dtype)
+    # Products leave this much in the squared distance of two equal unit vectors.
+    rounding = 1e-12 if unit.dtype == np.float64 else 1e-6
+    seek = np.column_stack([unit, ones, (radius**2 + rounding) / 2 - half]).astype(unit.dtype, copy=False)
+    first = np.full(m, -1)
+    for start in range(0, m, _BLOCK):
+        block = slice(start, min(start + _BLOCK, m))
+        offer = np.column_stack([unit[block], -half[block], ones[block]])
+        seeking = seeking[(first[seeking] < 0) & (seeking > start)]
+        for begin in range(0, len(seeking), 8 * _BLOCK):
+            part = seeking[begin : begin + 8 * _BLOCK]
+            near = offer @ seek[part].T >= 0
+            if part[0] < block.stop:
+                near &= np.arange(start, block.stop)[:, None] < part
             hit = near.any(axis=0)
-            found[part[hit]] = earlier[near[:, hit].argmax(axis=0)] + 1
-    return found
+            first[part[hit]] = start + near[:, hit].argmax(axis=0)
+    return first

@@ -183,3 +183,13 @@ def ordered_view(run: PanelRun, rows: np.ndarray) -> DatasetView:
     if run.config.patches_field is None:
         return run.dataset.select(ids, ordered=True)
     return run.dataset.to_patches(run.config.patches_field).select(ids, ordered=True)
+
+
+def kept_duplicate_groups(run: PanelRun, k: int) -> list[np.ndarray]:
+    """Near-duplicate groups of which budget k keeps a row: the kept ones first, then what they stand for."""
+    from ..plugin.diagnostics.redundancy import redundant_groups
+
+    curve = run.results.curve()
+    kept = run.kept_rows(k)
+    groups = redundant_groups(run.points, kept, near_duplicate=None if curve is None else curve.near_duplicate)
+    return [rows for rows in groups if rows[0] < k]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,12 @@ class App:
         self.page.screenshot(path=path)
         return path
 
+    def screenshot_if_failed(self, request: pytest.FixtureRequest) -> None:
+        """Saves what the page shows if the test has failed; to be called after it."""
+        report = request.node.stash.get(_CALL_REPORT, None)
+        if report is None or report.failed:
+            self.screenshot(f"failed-{re.sub(r'[^A-Za-z0-9_.-]+', '-', request.node.name)}")
+
 
 @pytest.fixture(scope="session")
 def app_url(mongod: str, pytestconfig: pytest.Config) -> Iterator[str]:
@@ -117,18 +124,27 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def new_app(app_url: str, browser: Browser) -> Callable[[], AbstractContextManager[App]]:
+    """A factory of fresh pages of the App, 1366 x 768, for tests that share one."""
+
+    @contextmanager
+    def make() -> Iterator[App]:
+        context = browser.new_context(viewport={"width": 1366, "height": 768})
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        yield App(page, app_url)
+        context.close()
+
+    return make
+
+
 @pytest.fixture
-def app(app_url: str, browser: Browser, request: pytest.FixtureRequest) -> Iterator[App]:
-    """A fresh page of the App, 1366 x 768."""
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    app = App(page, app_url)
-    yield app
-    report = request.node.stash.get(_CALL_REPORT, None)
-    if report is None or report.failed:
-        app.screenshot(f"failed-{re.sub(r'[^A-Za-z0-9_.-]+', '-', request.node.name)}")
-    context.close()
+def app(new_app: Callable[[], AbstractContextManager[App]], request: pytest.FixtureRequest) -> Iterator[App]:
+    """A fresh page of the App."""
+    with new_app() as app:
+        yield app
+        app.screenshot_if_failed(request)
 
 
 _CALL_REPORT = pytest.StashKey[pytest.TestReport]()

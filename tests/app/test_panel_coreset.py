@@ -5,6 +5,7 @@ import re
 
 import fiftyone as fo
 import fiftyone_coreset as fc
+import images
 import numpy as np
 import pytest
 from coreset_data import embedded, repeated
@@ -76,13 +77,42 @@ class Panel:
         raise AssertionError("no region was sent")
 
 
+@pytest.fixture(scope="module")
+def shared(new_app, mongod, tmp_path_factory):
+    """One page with the panel on a dataset with one run, for all tests that only look and click."""
+    paths = images.write_images(tmp_path_factory.mktemp("panel"), 5)
+    made = fo.Dataset()
+    made.add_samples([fo.Sample(filepath=str(path)) for path in repeated(paths, N)], progress=False)
+    score(embedded(made))
+    with new_app() as app:
+        yield Panel(app, made), made
+    made.delete()
+
+
 @pytest.fixture
-def panel(app, bare):
-    """The panel on a dataset with one run."""
-    score(bare)
-    opened = Panel(app, bare).ready()
-    yield opened
-    assert app.errors == []
+def panel(shared, request):
+    """The shared panel, put back to where a curator starts."""
+    panel, dataset = shared
+    dataset.reload()
+    if panel.app.grid_count() != N or panel.page.locator('[data-cy="modal"]').count():
+        panel.app.open(dataset)
+        panel.app.wait_for_grid_count(N)
+    panel.ready()
+    panel.part("tool-pan").click()
+    panel.part("color").select_option("status")
+    panel.set_count(15)
+    panel.sent.clear()
+    yield panel
+    panel.app.screenshot_if_failed(request)
+    errors = panel.app.errors.copy()
+    panel.app.errors.clear()
+    assert errors == []
+
+
+@pytest.fixture
+def run(shared):
+    """The shared dataset's run."""
+    return shared[1].load_brain_results("cs")
 
 
 def test_empty_panel_leads_to_a_run(app, bare):
@@ -94,13 +124,7 @@ def test_empty_panel_leads_to_a_run(app, bare):
     form = app.page.locator('[data-cy="operators-prompt-modal"]')
     form.wait_for()
     form.get_by_role("button", name="Execute").click()
-    panel.page.wait_for_function(
-        "() => !document.querySelector('[data-cy=\"operators-prompt-modal\"]')", timeout=180_000
-    )
-    close = app.page.get_by_role("button", name="Close")
-    if close.count():
-        close.first.click()
-    panel.content.hover()
+    app.page.get_by_role("button", name="Done").click(timeout=180_000)
     panel.page.wait_for_selector(f"{MAP}[data-drawn]", timeout=60_000)
     bare.reload()
     assert bare.list_brain_runs(type="coreset") == ["coreset"]
@@ -114,7 +138,7 @@ def test_dataset_without_embeddings_starts_there(app, dataset, image_folder):
     assert app.errors == []
 
 
-def test_budget_moves_tiles_marker_and_grid(panel, bare):
+def test_budget_moves_tiles_marker_and_grid(panel):
     panel.set_count(40)
     assert panel.tile("kept") == 40
     marker = panel.part("marker").get_attribute("x1")
@@ -142,11 +166,10 @@ def test_slider_and_curve_set_the_budget(panel):
     assert panel.page.locator(f"{MAP} >> xpath=..").get_attribute("data-kept") == str(panel.tile("kept"))
 
 
-def test_smallest_budget_for_a_coverage(panel, bare):
+def test_smallest_budget_for_a_coverage(panel, run):
     panel.part("target-90").click()
     k = panel.tile("kept")
-    curve = bare.load_brain_results("cs").curve()
-    assert k == curve.smallest_budget_for(0.9)
+    assert k == run.curve().smallest_budget_for(0.9)
     assert panel.tile("uncovered") <= 0.1 * N
 
 
@@ -159,11 +182,10 @@ def test_impossible_budget_is_not_taken(panel, typed):
     assert panel.tile("kept") == before
 
 
-def test_lasso_filters_the_grid_and_escape_returns(panel, bare):
+def test_lasso_filters_the_grid_and_escape_returns(panel, run):
     panel.part("tool-lasso").click()
     panel.drag([(0.5, 0.2), (0.75, 0.35), (0.95, 0.6), (0.6, 0.8), (0.45, 0.5)])
     panel.part("leave").wait_for()
-    run = bare.load_brain_results("cs")
     outline = panel.polygon()
     inside = Outline([*outline, outline[0]]).contains_points(run.points.astype(float))
     assert 0 < inside.sum() < N
@@ -174,12 +196,12 @@ def test_lasso_filters_the_grid_and_escape_returns(panel, bare):
     panel.app.wait_for_grid_count(N)
 
 
-def test_box_filters_the_grid(panel, bare):
+def test_box_filters_the_grid(panel, run):
     panel.part("tool-box").click()
     panel.drag([(0.3, 0.2), (0.6, 0.9)])
     panel.part("leave").wait_for()
     (x0, y0), (x1, y1) = np.min(panel.polygon(), axis=0), np.max(panel.polygon(), axis=0)
-    x, y = bare.load_brain_results("cs").points.T
+    x, y = run.points.T
     panel.app.wait_for_grid_count(int(((x > x0) & (x < x1) & (y > y0) & (y < y1)).sum()))
     panel.part("leave").click()
     panel.app.wait_for_grid_count(N)
@@ -235,7 +257,8 @@ def test_hover_shows_the_image_and_click_opens_it(panel):
     panel.page.wait_for_selector('[data-cy="modal"]')
 
 
-def test_view_is_saved_and_opened(panel, bare):
+def test_view_is_saved_and_opened(panel, shared):
+    bare = shared[1]
     panel.set_count(33)
     panel.part("create-view").click()
     form = panel.page.locator('[data-cy="operators-prompt-modal"]')
@@ -249,7 +272,7 @@ def test_view_is_saved_and_opened(panel, bare):
     panel.app.wait_for_grid_count(33)
 
 
-def test_uncovered_and_redundant_are_shown(panel, bare):
+def test_uncovered_and_redundant_are_shown(panel):
     panel.set_count(20)
     uncovered = panel.tile("uncovered")
     panel.part("show-uncovered").click()

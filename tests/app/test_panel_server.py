@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from coreset_data import clusters, embedded, repeated
 from fiftyone_coreset.panels import colorings, figures, grid, payload
-from fiftyone_coreset.panels.first_cover import NEVER, FirstCover, first_cover
+from fiftyone_coreset.panels.first_cover import NEVER, first_cover
 from fiftyone_coreset.panels.runs import find_run
 from fiftyone_coreset.plugin.diagnostics.points import Points
 from fiftyone_coreset.plugin.errors import CoresetError
@@ -81,13 +81,31 @@ def test_first_budgets_agree_with_the_stored_curve(scored):
         assert (cover.covered_at <= k).mean() == pytest.approx(curve.coverage_at(k))
 
 
-def test_duplicate_groups_start_with_the_kept_one():
-    # 1 and 4 repeat 0; 5 repeats 4 and so 0; 6 repeats 2; 7 repeats 3, which is not kept.
-    at = np.array([NEVER, 1, NEVER, NEVER, 1, 5, 3, 4], dtype=np.uint32)
-    cover = FirstCover(np.ones(8, np.uint32), at, 1.0, 0.1)
-    assert [group.tolist() for group in cover.duplicate_groups(3)] == [[0, 1, 4, 5], [2, 6]]
-    assert [group.tolist() for group in cover.duplicate_groups(1)] == [[0, 1, 4, 5]]
-    assert FirstCover(at, np.full(8, NEVER, np.uint32), 1.0, 0.1).duplicate_groups(8) == []
+def test_rows_ruled_out_by_projections_have_no_neighbor(monkeypatch):
+    rows, _ = clusters(200, dim=12)
+    whole = first_cover(Points(rows), 0.3, 0.1)
+    monkeypatch.setattr("fiftyone_coreset.panels.first_cover._SKETCH_FROM", 50)
+    monkeypatch.setattr("fiftyone_coreset.panels.first_cover._SKETCH_DIM", 2)
+    sketched = first_cover(Points(rows), 0.3, 0.1)
+    assert np.array_equal(whole.covered_at, sketched.covered_at)
+    assert np.array_equal(whole.duplicate_at, sketched.duplicate_at)
+
+
+def test_duplicate_groups_start_with_a_kept_one(scored):
+    run = find_run(scored, "cs")
+    groups = grid.kept_duplicate_groups(run, 30)
+    assert groups
+    unit = np.array([scored[row_id].emb for row_id in run.ids], dtype=float)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    tau = run.results.curve().near_duplicate
+    for group in groups:
+        assert len(group) > 1
+        assert group[0] < 30
+        for row in group:
+            others = np.delete(group, np.flatnonzero(group == row))
+            assert np.linalg.norm(unit[others] - unit[row], axis=1).min() <= tau + 1e-9
+    shown = grid.ordered_view(run, np.concatenate(groups))
+    assert shown.values("id") == run.ids[np.concatenate(groups)].tolist()
 
 
 # What the grid shows

@@ -126,6 +126,6 @@ export const STYLES = `
 
 .fc-message, .fc-empty { flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; text-align: center; color: var(--faint); overflow: auto; }
 .fc-empty h2 { font-size: 18px; font-weight: 600; color: var(--text); } .fc-empty p { max-width: 420px; }
-.fc-empty ol { text-align: left; list-style-position: inside; line-height: 1.9; } .fc-empty .fc-done { color: var(--good); }
+.fc-empty ol { text-align: left; list-style: decimal inside; line-height: 1.9; } .fc-empty .fc-done { color: var(--good); }
 .fc-sketch-reach { fill: var(--accent); opacity: .14; } .fc-sketch-dot { fill: var(--faint); } .fc-sketch-kept { fill: var(--accent); }
 `;
