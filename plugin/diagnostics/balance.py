@@ -120,45 +120,66 @@ class Retention:
         }
 
 
-def retention(groups: Sequence[Any] | np.ndarray, selected: np.ndarray) -> Retention:
+@dataclass(frozen=True)
+class Groups:
+    """The classes or clusters of a collection.
+
+    Attributes:
+        names: (c,) group names, ascending
+        codes: (n,) int64 position in ``names`` of every row's group; -1 where it is unknown
+    """
+
+    names: list[Any]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, values: Sequence[Any] | np.ndarray, rows: np.ndarray | None = None) -> Groups:
+        """Numbers the groups.
+
+        Args:
+            values: (n,) class names (``None`` or NaN where unknown), or numbers (negative where unknown)
+            rows (None): the rows that count; all by default
+        """
+        array = np.asarray(values)
+        if array.dtype.kind in "iub":
+            present = array >= 0
+        else:
+            # Only NaN differs from itself.
+            present = np.array([value is not None and value == value for value in values], dtype=bool)
+            array = np.array(values, dtype=object).astype(str)
+        if rows is not None:
+            present &= np.isin(np.arange(len(array)), rows)
+        codes = np.full(len(array), -1, dtype=np.int64)
+        names, codes[present] = np.unique(array[present], return_inverse=True)
+        return cls(names.tolist(), codes)
+
+    def known(self, rows: np.ndarray) -> np.ndarray:
+        """Codes of the given rows whose group is known."""
+        codes = self.codes[rows]
+        return codes[codes >= 0]
+
+
+def retention(groups: Groups | Sequence[Any] | np.ndarray, selected: np.ndarray) -> Retention:
     """Counts what a selection keeps of every group.
 
     Args:
-        groups: (n,) group of every image: class names (``None`` where unknown), or cluster numbers (negative where
-            unknown); images of unknown group do not count
+        groups: :class:`Groups`, or what :meth:`Groups.of` takes; images of unknown group do not count
         selected: (k,) kept rows
 
     Returns:
         a :class:`Retention`
 
     Raises:
-        CoresetError: if no image, or no kept one, has a group
+        CoresetError: if no kept image has a known group
     """
-    names, codes = group_codes(groups)
-    total = np.bincount(codes[codes >= 0], minlength=len(names))
-    of_kept = codes[selected]
-    kept = np.bincount(of_kept[of_kept >= 0], minlength=len(names))
-    if not kept.sum():
+    groups = groups if isinstance(groups, Groups) else Groups.of(groups)
+    of_kept = groups.known(selected)
+    if not len(of_kept):
         raise CoresetError(f"none of the {len(selected)} kept images has a label; pass labels for the kept images")
+    total = np.bincount(groups.known(np.arange(len(groups.codes))), minlength=len(groups.names))
+    kept = np.bincount(of_kept, minlength=len(groups.names))
     order = np.argsort(-total, kind="stable")
-    return Retention([names[group] for group in order], total[order], kept[order])
-
-
-def group_codes(groups: Sequence[Any] | np.ndarray) -> tuple[list[Any], np.ndarray]:
-    """Numbers the groups.
-
-    Returns:
-        a tuple of the group names in ascending order and (n,) int64 codes, -1 where the group is unknown
-    """
-    values = np.asarray(groups)
-    if values.dtype.kind in "iub":
-        present = values >= 0
-    else:
-        present = np.array([value is not None for value in groups], dtype=bool)
-        values = np.array(groups, dtype=object).astype(str)
-    codes = np.full(len(values), -1, dtype=np.int64)
-    names, codes[present] = np.unique(values[present], return_inverse=True)
-    return names.tolist(), codes
+    return Retention([groups.names[group] for group in order], total[order], kept[order])
 
 
 def clusters(points: Points, n_clusters: int | None = None, seed: int = 0) -> np.ndarray:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ..progress import Report
-from .balance import Retention, effective_size, retention
+from .balance import Groups, Retention, effective_size, retention
 from .distribution import DistributionShift
 from .metric import distance_figures
 from .nearest_selected import nearest_selected
@@ -120,19 +119,22 @@ def shift_figures(points: Points, subsets: Sequence[np.ndarray], seed: int) -> l
 
 
 def retention_figures(
-    name: str, groups: Sequence[Any] | np.ndarray, subsets: Sequence[np.ndarray]
-) -> tuple[list[Figures], Retention]:
+    name: str, groups: Groups, subsets: Sequence[np.ndarray]
+) -> tuple[list[Figures], Retention | None]:
     """What the subsets keep of every cluster or class.
 
     Args:
         name: "cluster" or "class"
-        groups: (n,) group of every image
+        groups: the clusters or classes
         subsets: the selection, then random subsets of its size
 
     Returns:
-        figures of every subset, and the selection's :class:`Retention`
+        figures of the selection and of the random subsets that keep images of known group, and the selection's
+        :class:`Retention`; nothing if the selection itself keeps none
     """
-    counted = [retention(groups, subset) for subset in subsets]
+    if not len(groups.known(subsets[0])):
+        return [], None
+    counted = [retention(groups, subset) for subset in subsets if len(groups.known(subset))]
     figures = [
         {
             f"{name}_coverage": 1 - len(one.lost) / len(one.names),

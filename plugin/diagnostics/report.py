@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
-from .balance import Retention, clusters
+from .balance import Groups, Retention, clusters
 from .calibrate import comparison_distances
 from .figures import (
     Figures,
@@ -34,8 +34,8 @@ class CoresetReport:
         n: images with an embedding
         kept: images kept
         metrics: name -> :class:`Metric`
-        clusters: what is kept of every cluster, with the clusters named by number
-        classes: what is kept of every class; None without labels
+        clusters: what is kept of every cluster, with the clusters named by number; None if no kept image has one
+        classes: what is kept of every class; None if no kept image has a label
         warnings: what to look at before buying labels
         notes: how the figures were computed, with their error where they are sampled
         settings: coverage radius, near-duplicate distance, normalisation, seed
@@ -44,7 +44,7 @@ class CoresetReport:
     n: int
     kept: int
     metrics: dict[str, Metric]
-    clusters: Retention
+    clusters: Retention | None = None
     classes: Retention | None = None
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class CoresetReport:
             "kept": self.kept,
             "share": self.share,
             "metrics": {name: metric.to_dict() for name, metric in self.metrics.items()},
-            "clusters": self.clusters.to_dict(),
+            "clusters": self.clusters.to_dict() if self.clusters else None,
             "classes": self.classes.to_dict() if self.classes else None,
             "warnings": list(self.warnings),
             "notes": list(self.notes),
@@ -107,7 +107,7 @@ def coreset_report(
     Args:
         embeddings: (n, d) embeddings, or :class:`Points`; rows without a finite embedding take no part
         selected: kept rows, or an (n,) boolean mask
-        labels (None): (n,) class of every image, ``None`` where unknown
+        labels (None): (n,) class of every image: a name (``None`` where unknown) or a number (negative where unknown)
         cluster_ids (None): (n,) int cluster of every image, -1 where unknown; :func:`clusters` by default
         radius (None): distance within which an image counts as covered; :func:`coverage_radius` by default
         near_duplicate (None): distance within which two images are near-duplicates;
@@ -142,14 +142,10 @@ def coreset_report(
         found.append(shift_figures(points, subsets, seed))
         report(0.8, "clusters and classes")
         ids = clusters(points, seed=seed) if cluster_ids is None else cluster_ids
-        by_cluster, cluster_retention = retention_figures(
-            "cluster", _checked_groups(ids, points, "cluster_ids"), subsets
-        )
-        found.append(by_cluster)
-        class_retention = None
-        if labels is not None:
-            by_class, class_retention = retention_figures("class", _checked_groups(labels, points, "labels"), subsets)
-            found.append(by_class)
+        by_cluster, cluster_retention = retention_figures("cluster", _groups(ids, points, "cluster_ids"), subsets)
+        class_names = [None] * points.n if labels is None else labels
+        by_class, class_retention = retention_figures("class", _groups(class_names, points, "labels"), subsets)
+        found += [by_cluster, by_class]
     metrics = {name: metric for section in found for name, metric in _metrics(section).items()}
     if stability is not None:
         metrics["stability"] = _stability(stability, len(kept), len(points.rows))
@@ -165,10 +161,11 @@ def coreset_report(
     )
 
 
-def _checked_groups(groups: Sequence[Any] | np.ndarray, points: Points, name: str) -> Sequence[Any] | np.ndarray:
-    if len(groups) != points.n:
-        raise CoresetError(f"{name}: {len(groups)} values for {points.n} embedding rows; give one for every row")
-    return groups
+def _groups(values: Sequence[Any] | np.ndarray, points: Points, name: str) -> Groups:
+    """Groups of the images that have an embedding."""
+    if len(values) != points.n:
+        raise CoresetError(f"{name}: {len(values)} values for {points.n} embedding rows; give one for every row")
+    return Groups.of(values, points.rows)
 
 
 def _metrics(section: list[Figures]) -> dict[str, Metric]:
@@ -177,7 +174,7 @@ def _metrics(section: list[Figures]) -> dict[str, Metric]:
         return {}
     selection, *randoms = section
     return {
-        name: Metric(value, RandomBand.of([figures[name] for figures in randoms]), *MEANING[name])
+        name: Metric(value, RandomBand.of([f[name] for f in randoms]) if randoms else None, *MEANING[name])
         for name, value in selection.items()
     }
 
@@ -189,7 +186,7 @@ def _stability(stability: float, kept: int, n: int) -> Metric:
     return Metric(float(stability), RandomBand(share, sd, 0), *MEANING["stability"])
 
 
-def _warnings(metrics: dict[str, Metric], cluster: Retention, classes: Retention | None) -> list[str]:
+def _warnings(metrics: dict[str, Metric], cluster: Retention | None, classes: Retention | None) -> list[str]:
     """What a person should look at before labelling."""
     found = []
     for kind, plural, part in (("cluster", "clusters", cluster), ("class", "classes", classes)):

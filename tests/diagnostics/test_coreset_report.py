@@ -205,3 +205,44 @@ def test_figures_relative_to_random():
     assert Metric(3.0, None, "low", "").z is None
     assert Metric(9.0, RandomBand(1.0, 0.1, 10), "", "").verdict == ""
     assert Metric(3.0, RandomBand(0.0, 0.0, 10), "low", "").ratio is None
+
+
+@pytest.mark.parametrize(
+    ("X", "kept"),
+    [
+        (np.ones((1, 3)), [0]),
+        (np.eye(2), [1]),
+        (np.eye(3), [0, 1, 2]),
+        (np.ones((8, 3)), [0, 5]),
+        (np.zeros((5, 2)), [1]),
+    ],
+)
+def test_tiny_and_degenerate_collections_have_a_report(X, kept):
+    report = coreset_report(X, kept)
+    assert report.kept == len(kept)
+    assert np.isfinite([metric.value for metric in report.metrics.values()]).all()
+    assert "kept" in str(report)
+    assert coverage_curve(X, np.arange(len(X))).at(len(kept))["coverage"].value > 0
+
+
+def test_images_without_embedding_do_not_count_as_dropped():
+    X = np.random.default_rng(7).normal(size=(40, 4))
+    X[20:] = np.nan
+    labels = ["a"] * 10 + ["b"] * 10 + ["c"] * 20
+    report = coreset_report(X, np.arange(0, 20, 2), labels=labels, cluster_ids=np.arange(40) // 10)
+    assert report.n == 20
+    assert report.classes.names == ["a", "b"]
+    assert report.clusters.names == [0, 1]
+    assert report["class_kl"].value == 0
+
+
+def test_unlabelled_images_do_not_count(pool):
+    X, _ = pool
+    some = np.full(360, None, dtype=object)
+    some[:20], some[20:40] = "a", "b"
+    report = coreset_report(X, np.arange(0, 40, 4), labels=some)
+    assert report.classes.total.tolist() == [20, 20]
+    assert report["class_coverage"].value == 1
+    unlabelled = coreset_report(X, np.arange(40, 80), labels=some)
+    assert unlabelled.classes is None
+    assert "class_kl" not in unlabelled.metrics
