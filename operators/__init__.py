@@ -7,6 +7,7 @@ _OPERATORS = {
     "compute_embeddings": "ComputeEmbeddings",
     "compute_coreset_scores": "ComputeCoresetScores",
     "create_coreset_view": "CreateCoresetView",
+    "find_suspicious_labels": "FindSuspiciousLabels",
     "manage_coreset_runs": "ManageCoresetRuns",
 }
 

@@ -12,10 +12,12 @@ from ..plugin.coreset import compute_coreset
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
 from ..plugin.selection.registry import list_methods
-from . import forms
+from . import clip_powered_form, forms
+from .configs import operator_config
 from .streaming import run_with_progress
 
 _DEFAULT_METHOD = "zcore"
+_LABELS_FOR = {"clip_powered": "The labels that images are to agree with"}
 _PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
 
 
@@ -24,17 +26,12 @@ class ComputeCoresetScores(foo.Operator):
 
     @property
     def config(self):
-        return foo.OperatorConfig(
-            name="compute_coreset_scores",
-            label="Compute coreset scores",
-            description="Rank images or objects by how much they are worth labelling and training on",
-            light_icon="/assets/icon-light.svg",
-            dark_icon="/assets/icon-dark.svg",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.MEDIUM,
+        return operator_config(
+            "compute_coreset_scores",
+            "Compute coreset scores",
+            "Rank images or objects by how much they are worth labelling and training on",
+            types.RiskLevel.MEDIUM,
+            long_running=True,
         )
 
     def resolve_input(self, ctx):
@@ -43,14 +40,19 @@ class ComputeCoresetScores(foo.Operator):
         forms.choose_rows(ctx, inputs)
         vectors = forms.vector_fields(ctx)
         forms.suggest(
-            inputs, "embeddings", vectors, _default_embeddings(vectors), label="Embeddings field",
+            inputs, "embeddings", vectors, forms.default_embeddings(vectors), label="Embeddings field",
             description="Several fields, separated by commas, are balanced and concatenated",
         )  # fmt: skip
         forms.choose(inputs, "method", _methods(), _DEFAULT_METHOD, label="Method", description="How to rank")
         forms.suggest(
             inputs, "label_field", forms.label_fields(ctx), None, label="Label field",
-            description="Optional: lets reports say which classes a coreset keeps",
+            description=_LABELS_FOR.get(_method(ctx), "Optional: lets reports say which classes a coreset keeps"),
         )  # fmt: skip
+        checks = [forms.check_embeddings, _check_key, lambda _: require(("umap", "numba", "sklearn"))]
+        if _method(ctx) == "clip_powered":
+            checks.append(_check_clip_powered)
+            clip_powered_form.add_inputs(ctx, inputs)
+            clip_powered_form.add_selection_inputs(inputs)
         inputs.str("brain_key", default=forms.DEFAULT_KEY, label="Name of the run")
         inputs.bool("overwrite", default=False, label="Overwrite a run of this name")
         inputs.bool("advanced", default=False, label="Advanced settings", view=types.SwitchView())
@@ -59,7 +61,7 @@ class ComputeCoresetScores(foo.Operator):
             inputs.int("seed", default=0, label="Seed", description="The same seed gives the same ranking")
             if _method(ctx) == "zcore":
                 inputs.int("n_draws", min=1, label="Draws", description="By default as many as stability needs")
-        for check in (_check_fields, _check_key, lambda _: require(("umap", "numba", "sklearn"))):
+        for check in checks:
             try:
                 check(ctx)
             except CoresetError as error:
@@ -76,7 +78,7 @@ def _compute(ctx: Any, report: Any) -> str:
     projection = params.get("projection") or "umap"
     results = compute_coreset(
         forms.target_rows(ctx),
-        embeddings=_embeddings(ctx),
+        embeddings=forms.chosen_embeddings(ctx),
         brain_key=params.get("brain_key") or forms.DEFAULT_KEY,
         method=_method(ctx),
         label_field=params.get("label_field") or None,
@@ -84,15 +86,24 @@ def _compute(ctx: Any, report: Any) -> str:
         seed=params.get("seed") or 0,
         overwrite=bool(params.get("overwrite")),
         progress=report,
-        **({"n_draws": params["n_draws"]} if _method(ctx) == "zcore" and params.get("n_draws") else {}),
+        **_method_arguments(ctx),
     )
     config = results.config
     sentences = [f"Ranked {len(results):,} by {config.method} as run '{results.key}'."]
     if config.n_missing:
-        sentences.append(f"{config.n_missing:,} without a usable embedding were left out.")
+        lack = "a usable embedding or a label" if config.facts.get("n_unlabelled") else "a usable embedding"
+        sentences.append(f"{config.n_missing:,} without {lack} were left out.")
     if config.reliability is not None:
         sentences.append(f"Reliability {config.reliability:.2f}.")
     return " ".join(sentences)
+
+
+def _method_arguments(ctx: Any) -> dict[str, Any]:
+    if _method(ctx) == "clip_powered":
+        return clip_powered_form.arguments(ctx) | clip_powered_form.selection_arguments(ctx)
+    if _method(ctx) == "zcore" and ctx.params.get("n_draws"):
+        return {"n_draws": ctx.params["n_draws"]}
+    return {}
 
 
 def _method(ctx: Any) -> str:
@@ -103,22 +114,8 @@ def _methods() -> dict[str, str]:
     return {name: f"{name}: {description}" for name, description in list_methods().items()}
 
 
-def _default_embeddings(vectors: list[str]) -> str:
-    return forms.DEFAULT_EMBEDDINGS if forms.DEFAULT_EMBEDDINGS in vectors or not vectors else vectors[0]
-
-
-def _embeddings(ctx: Any) -> list[str]:
-    given = ctx.params.get("embeddings") or _default_embeddings(forms.vector_fields(ctx))
-    names = given.split(",") if isinstance(given, str) else given
-    return [name.strip() for name in names if name.strip()]
-
-
-def _check_fields(ctx: Any) -> None:
-    known = forms.vector_fields(ctx)
-    for field in _embeddings(ctx):
-        if field not in known:
-            remedy = f"choose from: {', '.join(known)}" if known else "run 'Compute CLIP embeddings' first"
-            raise CoresetError(f"'{field}' is not an embeddings field of this dataset; {remedy}")
+def _check_clip_powered(ctx: Any) -> None:
+    clip_powered_form.check(ctx, forms.chosen_embeddings(ctx))
 
 
 def _check_key(ctx: Any) -> None:

@@ -110,3 +110,28 @@ def label_fields(ctx: Any) -> list[str]:
     labels = [name for name, field in schema.items() if field.document_type is fo.Classification]
     strings = ctx.dataset.get_field_schema(ftype=fo.StringField)
     return labels + [name for name in strings if name != "filepath"]
+
+
+def default_embeddings(vectors: list[str]) -> str:
+    """The embeddings field to suggest."""
+    return DEFAULT_EMBEDDINGS if DEFAULT_EMBEDDINGS in vectors or not vectors else vectors[0]
+
+
+def chosen_embeddings(ctx: Any) -> list[str]:
+    """The embeddings fields in the parameters, else the suggested one."""
+    given = ctx.params.get("embeddings") or default_embeddings(vector_fields(ctx))
+    names = given.split(",") if isinstance(given, str) else given
+    return [name.strip() for name in names if name.strip()]
+
+
+def check_embeddings(ctx: Any) -> None:
+    """Refuses fields that do not exist.
+
+    Raises:
+        CoresetError: with the fields there are
+    """
+    known = vector_fields(ctx)
+    for field in chosen_embeddings(ctx):
+        if field not in known:
+            remedy = f"choose from: {', '.join(known)}" if known else "run 'Compute CLIP embeddings' first"
+            raise CoresetError(f"'{field}' is not an embeddings field of this dataset; {remedy}")

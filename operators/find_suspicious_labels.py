@@ -1,0 +1,80 @@
+"""Operator: find labels that look wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from ..plugin.errors import CoresetError
+from ..plugin.suspicious import flag_suspicious_labels
+from . import clip_powered_form, forms
+from .streaming import run_with_progress
+
+_DEFAULT_NAME = "suspicious"
+
+
+class FindSuspiciousLabels(foo.Operator):
+    """Saves a view of the samples, or objects, whose label looks wrong."""
+
+    @property
+    def config(self):
+        return foo.OperatorConfig(
+            name="find_suspicious_labels",
+            label="Find suspicious labels",
+            description="Show images or objects that agree with another class than their label says",
+            light_icon="/assets/icon-light.svg",
+            dark_icon="/assets/icon-dark.svg",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+        )
+
+    def resolve_input(self, ctx):
+        inputs = types.Object()
+        ctx.target_view()  # adds the choice of the target view to the form
+        forms.choose_rows(ctx, inputs)
+        vectors = forms.vector_fields(ctx)
+        forms.suggest(inputs, "embeddings", vectors, forms.default_embeddings(vectors), label="Embeddings field")
+        forms.suggest(
+            inputs, "label_field", forms.label_fields(ctx), None, label="Label field", required=True,
+            description="The labels to check",
+        )  # fmt: skip
+        inputs.float(
+            "strictness", default=1.0, min=0, label="Strictness",
+            description="How far below its class an image must lie; more gives fewer and surer finds",
+        )  # fmt: skip
+        inputs.str("name", default=_DEFAULT_NAME, label="Name of the view and its fields")
+        inputs.bool("overwrite", default=False, label="Overwrite a view and fields of this name")
+        clip_powered_form.add_inputs(ctx, inputs)
+        try:
+            forms.check_embeddings(ctx)
+            clip_powered_form.check(ctx, forms.chosen_embeddings(ctx))
+        except CoresetError as error:
+            forms.refuse(inputs, str(error))
+        return types.Property(inputs, view=types.View(label="Find suspicious labels"))
+
+    def execute(self, ctx):
+        return run_with_progress(ctx, lambda report: _find(ctx, report))
+
+
+def _find(ctx: Any, report: Any) -> str:
+    params = ctx.params
+    strictness = params.get("strictness")
+    view = flag_suspicious_labels(
+        forms.target_rows(ctx),
+        embeddings=forms.chosen_embeddings(ctx),
+        label_field=params["label_field"],
+        name=params.get("name") or _DEFAULT_NAME,
+        strictness=1.0 if strictness is None else strictness,
+        overwrite=bool(params.get("overwrite")),
+        progress=report,
+        **clip_powered_form.arguments(ctx),
+    )
+    name = view.name
+    return (
+        f"Found {len(view):,} suspicious labels; see the saved view '{name}', and '{name}_class' for what fits better."
+    )

@@ -1,0 +1,68 @@
+"""CLIP-powered scores and suspicious labels from the App's forms."""
+
+from __future__ import annotations
+
+import fiftyone as fo
+import numpy as np
+import pytest
+
+CLASSES = ("cat", "SeaLake", "n02084071")
+NAMES = "cat: cat\nSeaLake: sea lake\nn02084071: dog"
+
+
+@pytest.fixture
+def labelled(embedded):
+    """The embedded dataset with labels, and a field that says it came from the bundled CLIP."""
+    from dataclasses import asdict
+
+    from fiftyone_coreset.plugin.embeddings.clip import resolve_clip
+
+    embedded.set_values("clip_embeddings", list(np.random.default_rng(0).normal(size=(30, 96)).astype(np.float32)))
+    embedded.set_values("gt", [fo.Classification(label=CLASSES[row % 3]) for row in range(30)])
+    field = embedded.get_field("clip_embeddings")
+    field.info = {"coreset_embedding": asdict(resolve_clip("coreset-mini"))}
+    field.save()
+    return embedded
+
+
+def test_the_form_ends_in_a_run_with_its_settings(execute, labelled):
+    params = {"method": "clip_powered", "label_field": "gt", "class_names": NAMES, "templates": "a photo of a {}\n"}
+    execute("compute_coreset_scores", labelled, projection="none", adapter="none", balance="sqrt", **params)
+    config = labelled.get_brain_info("coreset").config
+    assert config.method_kwargs == {
+        "class_names": {"cat": "cat", "SeaLake": "sea lake", "n02084071": "dog"},
+        "templates": ["a photo of a {}"],
+        "adapter": "none",
+        "balance": "sqrt",
+        "unlabelled": "exclude",
+    }
+    assert labelled.count("coreset_alignment") == labelled.count("coreset_diversity") == 30
+
+
+def test_suspicious_labels_become_a_saved_view(execute, labelled):
+    execute("find_suspicious_labels", labelled, label_field="gt", class_names=NAMES, adapter="none", strictness=0.5)
+    view = labelled.load_saved_view("suspicious")
+    assert set(view.values("suspicious_class")) <= set(CLASSES)
+    assert labelled.count("suspicious_score") == 30
+    assert len(view) == labelled.count("suspicious_class") > 0
+
+
+@pytest.mark.parametrize("operator", ["compute_coreset_scores", "find_suspicious_labels"])
+@pytest.mark.parametrize(
+    ("params", "notice"),
+    [
+        ({"label_field": "gt", "class_names": NAMES}, None),
+        ({}, "Choose the label field"),
+        ({"label_field": "gt"}, "1 of 3 labels have no words a text model could know, e.g. 'n02084071'"),
+        ({"label_field": "id"}, "'id' holds no single label"),
+        ({"label_field": "empty"}, "'empty' holds no label yet"),
+        ({"label_field": "gt", "class_names": NAMES, "embeddings": "bare"}, "does not say which model made it"),
+    ],
+)
+def test_forms_refuse_what_cannot_work(form, labelled, operator, params, notice):
+    labelled.add_sample_field("empty", fo.StringField)
+    labelled.add_sample_field("bare", fo.VectorField)
+    notices = form(operator, labelled, method="clip_powered", **params)
+    assert len(notices) == (notice is not None)
+    if notice:
+        assert notice in notices[0]
