@@ -195,10 +195,10 @@ def _loading(spec: ClipSpec, from_hub: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error):
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
             message = (
-                f"the weights {spec.checkpoint or spec} are refused: the file holds more than tensors and could run "
-                "code when it is loaded; save the model's state dict as safetensors"
+                f"the weights {spec.checkpoint or spec} are refused: the file is no plain dict of tensors, and loading "
+                "anything else could run code; save the model's state dict as safetensors"
             )
         elif spec.checkpoint:
             message = f"checkpoint {spec.checkpoint} does not load as {spec.model}: {_first_line(error)}"

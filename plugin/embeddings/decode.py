@@ -18,7 +18,8 @@ from .report import Outcome
 #: ``[x, y, width, height]`` in fractions of the image, as FiftyOne stores it.
 Box = Sequence[float]
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+#: An address, or what FiftyOne makes of one: ``/folder/https:/example.com/image.jpg``.
+_ADDRESS = re.compile(r"(^|[/\\])[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
 
 #: Transparent pixels are shown on white, as in the web pages that CLIP models were trained on.
 _BACKGROUND = (255, 255, 255)
@@ -54,11 +55,10 @@ def decode(path: str, framing: Framing, boxes: Sequence[Box] | None = None) -> l
     """
     n = 1 if boxes is None else len(boxes)
     try:
-        if not path or _URL.match(path):
-            raise FileNotFoundError("not a local file; download the media and point filepath at the copy")
         image = _read(path, framing if boxes is None else None)
     except (FileNotFoundError, NotADirectoryError) as error:
-        return [Decoded(None, Outcome.MISSING, _reason(error))] * n
+        reason = "not a local file; download the media first" if _ADDRESS.search(path) else _reason(error)
+        return [Decoded(None, Outcome.MISSING, reason)] * n
     except Exception as error:  # Pillow's decoders raise errors of any type on damaged files
         return [Decoded(None, Outcome.UNDECODABLE, _reason(error))] * n
     if boxes is None:

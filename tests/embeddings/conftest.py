@@ -32,3 +32,19 @@ def embed(weights: Path) -> Callable:
         return compute_embeddings(samples, **(defaults | {"progress": False} | kwargs))
 
     return run
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """The number of images that went through a model in this test."""
+    from fiftyone_coreset.plugin.embeddings.embedder import Embedder
+
+    count: list[int] = []
+    original = Embedder.__call__
+
+    def counted(self, pixels):
+        count.append(len(pixels))
+        return original(self, pixels)
+
+    monkeypatch.setattr(Embedder, "__call__", counted)
+    return lambda: sum(count)
