@@ -11,7 +11,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/python -m uv pip install --python $(BIN)/python --editable ".[dev,mongod]"
+	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --editable ".[dev,mongod]"
 	touch $@
 
 # make demo ARGS="--images ~/photos --app"

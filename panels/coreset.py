@@ -14,6 +14,7 @@ import fiftyone.operators.types as types
 import numpy as np
 
 from ..plugin.brain import list_runs
+from ..plugin.embeddings.record import ClipSpec
 from ..plugin.errors import CoresetError
 from . import figures, grid
 from .colorings import channels, coloring
@@ -117,7 +118,7 @@ class CoresetPanel(foo.Panel):
             "version": run.version,
             "method": config.method,
             "embeddings": _embeddings_name(config.embeddings),
-            "model": _model_name(config.model),
+            "model": _model_name(config.models),
             "seed": config.seed,
             "noun": run.noun,
             "n": run.n,
@@ -308,11 +309,9 @@ def _embeddings_name(fields: list[str] | None) -> str:
     return " + ".join(fields) if fields else "an array"
 
 
-def _model_name(model: dict[str, Any] | None) -> str | None:
-    """The embedding model in a few words."""
-    if not model:
-        return None
-    return " ".join(str(model[part]) for part in ("model", "pretrained") if model.get(part))
+def _model_name(models: dict[str, Any]) -> str | None:
+    """The embedding models in a few words."""
+    return ", ".join(str(ClipSpec.of(record)) for record in models.values()) or None
 
 
 def _digest(value: Any) -> str:

@@ -20,6 +20,8 @@ FORMAT_VERSION = 1
 class CoresetConfig(fob.BrainMethodConfig):
     """The record of a run: everything needed to know how its ranking was made, and to make it again.
 
+    The App reads some attribute names of any brain run, such as ``model``, as plain strings: ours must not reuse them.
+
     Args:
         method ("zcore"): the method
         embeddings (None): list of embedding field names; None if an array or a file was given
@@ -29,7 +31,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         method_kwargs (None): further arguments of the method
         columns (None): names of the per-row figures that were stored, without the run's name
         facts (None): what the method reported, e.g. the number of draws and the reliability
-        model (None): the record of the embedding model, if the field carries one
+        models (None): embeddings field -> record of its model, for fields that carry one
         n (None): the number of ranked rows
         n_missing (None): the number of rows without a usable embedding
         projection (None): ``"umap"``, ``"pca"`` or None
@@ -48,7 +50,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         method_kwargs: dict[str, Any] | None = None,
         columns: list[str] | None = None,
         facts: dict[str, Any] | None = None,
-        model: dict[str, Any] | None = None,
+        models: dict[str, Any] | None = None,
         n: int | None = None,
         n_missing: int | None = None,
         projection: str | None = None,
@@ -66,7 +68,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         self.method_kwargs = method_kwargs or {}
         self.columns = columns or []
         self.facts = facts or {}
-        self.model = model
+        self.models = models or {}
         self.n = n
         self.n_missing = n_missing
         self.projection = projection

@@ -144,7 +144,7 @@ def _build_results(
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()
-    config.model = _model_record(units, config.embeddings)
+    config.models = _model_records(units, config.embeddings)
     return CoresetResults(
         units.samples,
         config,
@@ -158,11 +158,11 @@ def _build_results(
     )
 
 
-def _model_record(units: Units, fields: list[str] | None) -> dict[str, Any] | None:
+def _model_records(units: Units, fields: list[str] | None) -> dict[str, Any]:
     from .embeddings.record import embedding_record
 
     records = {field: embedding_record(units.samples, field) for field in fields or []}
-    return {field: record for field, record in records.items() if record} or None
+    return {field: record for field, record in records.items() if record}
 
 
 def _package_version() -> str:
