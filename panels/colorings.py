@@ -17,6 +17,9 @@ _EXPLAINED = {
     "score": "how much the image is worth keeping, on the method's own scale",
     "coverage": "how much of the data the image stands for",
     "redundancy": "how much others repeat the image",
+    "alignment": "how well the image agrees with its label",
+    "diversity": "how much room there is around the image within its class",
+    "suspicion": "how much better the image agrees with another class than with its label",
 }
 _DISTANCE = "distance"
 
