@@ -16,12 +16,15 @@ DENSE_ROWS = 8192
 GRAPH_NEIGHBORS = 64
 
 
-def similarity_matrix(pool: Pool, similarity: Callable[[np.ndarray], np.ndarray]) -> Any:
+def similarity_matrix(
+    pool: Pool, similarity: Callable[[np.ndarray], np.ndarray], scale: np.ndarray | None = None
+) -> Any:
     """Similarities between rows, dense for small pools and over nearest neighbours for large ones.
 
     Args:
         pool: the problem
         similarity: turns an array of Euclidean distances between unit rows into similarities >= 0
+        scale (None): (n,) scales of the rows; a distance is divided by the geometric mean of its two rows' first
 
     Returns:
         an (n, n) float32 array, or a scipy CSR matrix, in which row j holds what picking j gives to every row
@@ -29,16 +32,19 @@ def similarity_matrix(pool: Pool, similarity: Callable[[np.ndarray], np.ndarray]
     from .neighbors import pairwise_distances
 
     n = len(pool)
+    root = None if scale is None else np.sqrt(scale, dtype=np.float32)
     if n <= DENSE_ROWS:
         distances = pairwise_distances(pool.Z, pool.Z)
         np.fill_diagonal(distances, 0)
-        return similarity(distances).astype(np.float32, copy=False)
+        return similarity(distances if root is None else distances / (root[:, None] * root)).astype(
+            np.float32, copy=False
+        )
     from scipy.sparse import csr_matrix
 
     indices, distances = pool.neighbors(GRAPH_NEIGHBORS)
     indices = np.column_stack([np.arange(n), indices])
     distances = np.column_stack([np.zeros(n, dtype=np.float32), distances])
-    values = similarity(distances)
+    values = similarity(distances if root is None else distances / (root[:, None] * root[indices]))
     pointers = np.arange(n + 1) * indices.shape[1]
     graph = csr_matrix((values.ravel(), indices.ravel(), pointers), shape=(n, n))
     graph.eliminate_zeros()
@@ -65,14 +71,14 @@ def greedy_cover(matrix: Any, k: int, pool: Pool) -> tuple[np.ndarray, np.ndarra
     for row in pool.kept:
         cover(matrix, row, best, None)
     gains = np.array([cover(matrix, row, best, weights) for row in range(len(pool))])
-    heap = [(-gain, row) for row, gain in enumerate(gains.round(6).tolist()) if pool.free[row]]
+    heap = [(-gain, row) for row, gain in enumerate(gains.tolist()) if pool.free[row]]
     heapq.heapify(heap)
     order = np.empty(k, dtype=np.int64)
     value = np.empty(k)
     for step in range(k):
         while True:
             _, row = heap[0]
-            gain = round(float(cover(matrix, row, best, weights)), 6)  # rounded, so that ties are seen as ties
+            gain = cover(matrix, row, best, weights)
             heapq.heapreplace(heap, (-gain, row))
             if heap[0][1] == row:
                 break

@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
+from ..errors import CoresetError
 from .neighbors import nearest_neighbors
 
-#: Neighbours per row among which near-duplicates are looked for.
+#: Neighbours per row in the graph that near-duplicates are linked in, and rows that stand for a separate part of it.
 _NEIGHBORS = 10
+_DELEGATES = 5
+#: Distances up to this are exact copies.
+_EXACT = 1e-6
+#: A gap between copies and distinct images counts if the density in it is at most this share of that on both sides,
+#: and if the linked rows fall into many groups rather than into one dense region of distinct images.
+_GAP_DEPTH = 0.8
+_LEAST_GROUPS = 0.1
+_LEAST_DISTINCT = 10
+_BINS = 1024
 
 
 @dataclass(frozen=True)
@@ -18,13 +31,14 @@ class NearDuplicates:
 
     Attributes:
         groups: (n,) int64 group of every row, numbered from 0; a row without near-duplicates is a group of its own
-        threshold: the L2 distance between unit-norm embeddings up to which rows were linked; 0 if only exact copies
-            were
+        threshold: the L2 distance between unit-norm embeddings up to which rows were linked
+        clear: True if the data shows a gap between near-copies and distinct images, i.e. if there are bursts
         centrality: (n,) float32 distance of every row to the mean of its group
     """
 
     groups: np.ndarray
     threshold: float
+    clear: bool
     centrality: np.ndarray
 
     def representatives(self, prefer: np.ndarray | None = None) -> np.ndarray:
@@ -49,29 +63,85 @@ class NearDuplicates:
 def near_duplicates(
     unit: np.ndarray, *, threshold: float | None = None, seed: int = 0, num_workers: int | None = None
 ) -> NearDuplicates:
-    """Groups near-duplicates.
+    """Groups near-duplicates: rows that a chain of short links connects (single linkage).
+
+    The length up to which a link counts is read from the data. The links of the minimum spanning tree are short inside
+    bursts of near-copies and long between distinct images; where their lengths show a gap between two modes, the gap
+    is the threshold, whatever the model and the kind of copies. Where they do not, only links shorter than half their
+    median count.
 
     Args:
         unit: (n, d) float32 unit-norm embeddings
-        threshold (None): largest L2 distance of linked rows; found in the data by default
+        threshold (None): largest L2 distance of linked rows, instead of the one in the data
         seed (0): seed of the neighbour search
         num_workers (None): threads
 
     Returns:
         the groups
     """
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import connected_components
+    if threshold is not None and not threshold >= 0:
+        raise CoresetError(f"threshold must be a distance >= 0, got {threshold}")
+    n = len(unit)
+    rows, columns, lengths = _spanning_links(unit, seed, num_workers)
+    clear = False
+    if threshold is None:
+        gap = _gap(n, rows, columns, lengths)
+        clear = gap is not None
+        threshold = gap if gap is not None else (float(np.median(lengths)) / 2 if len(lengths) else 0.0)
+    groups = _linked(n, rows, columns, lengths <= max(threshold, _EXACT))
+    return NearDuplicates(groups, float(threshold), clear, _centrality(unit, groups))
 
+
+def _spanning_links(unit: np.ndarray, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Links of a minimum spanning tree over nearest neighbours: rows, columns and lengths."""
     n = len(unit)
     indices, distances = nearest_neighbors(unit, _NEIGHBORS, seed=seed, num_workers=num_workers)
-    if threshold is None:
-        threshold = 0.0
-    linked = distances <= max(threshold, 1e-6)
-    rows = np.repeat(np.arange(n), linked.sum(axis=1))
-    graph = csr_matrix((np.ones(len(rows)), (rows, indices[linked])), shape=(n, n))
-    groups = connected_components(graph, directed=False)[1].astype(np.int64)
-    return NearDuplicates(groups, threshold, _centrality(unit, groups))
+    rows, columns, lengths = np.repeat(np.arange(n), indices.shape[1]), indices.ravel(), distances.ravel()
+    parts = _linked(n, rows, columns, np.ones(len(rows), dtype=bool))
+    if parts.max() > 0:
+        # A burst longer than the neighbour list knows nobody else. A few delegates of each part find the next one.
+        order = np.argsort(parts, kind="stable")
+        sizes = np.bincount(parts)
+        place = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        delegates = order[place < _DELEGATES]
+        near, far = nearest_neighbors(unit[delegates], 2 * _DELEGATES, seed=seed, num_workers=num_workers)
+        rows = np.concatenate([rows, np.repeat(delegates, near.shape[1])])
+        columns = np.concatenate([columns, delegates[near.ravel()]])
+        lengths = np.concatenate([lengths, far.ravel()])
+    # Both directions of a link, the shorter first; a stored 0 would read as no link.
+    low, high = np.minimum(rows, columns), np.maximum(rows, columns)
+    order = np.lexsort((lengths, high, low))
+    first = np.r_[True, (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)] if n > 1 else np.ones(0, dtype=bool)
+    links = order[first]
+    graph = csr_matrix((np.maximum(lengths[links], _EXACT / 2), (low[links], high[links])), shape=(n, n))
+    tree = minimum_spanning_tree(graph).tocoo()
+    return tree.row, tree.col, tree.data
+
+
+def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> float | None:
+    """The length at the deepest gap between copies and distinct images, or None."""
+    distinct = lengths[lengths > _EXACT]
+    if len(distinct) < 2 * _LEAST_DISTINCT or np.ptp(distinct) == 0:
+        return None
+    quartiles = np.subtract(*np.quantile(distinct, [0.75, 0.25]))
+    bandwidth = 0.9 * min(distinct.std(), quartiles / 1.34 or distinct.std()) * len(distinct) ** -0.2  # Silverman
+    counts, edges = np.histogram(distinct, _BINS, (0, float(distinct.max()) + 4 * bandwidth))
+    density = gaussian_filter1d(counts.astype(float), bandwidth / (edges[1] - edges[0]), mode="constant")
+    best, depth = None, _GAP_DEPTH
+    for valley in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] <= density[2:])) + 1:
+        ratio = density[valley] / min(density[:valley].max(), density[valley:].max())
+        length = float(edges[valley] + edges[valley + 1]) / 2
+        if ratio <= depth and np.sum(lengths > length) >= max(_LEAST_DISTINCT, 0.01 * n):
+            sizes = np.bincount(_linked(n, rows, columns, lengths <= length))
+            if np.mean(sizes > 1) >= _LEAST_GROUPS:
+                best, depth = length, ratio
+    return best
+
+
+def _linked(n: int, rows: np.ndarray, columns: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """(n,) int64 connected components over some of the links."""
+    graph = csr_matrix((np.ones(int(keep.sum()), dtype=np.int8), (rows[keep], columns[keep])), shape=(n, n))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def representatives_first(ranking: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -90,8 +160,6 @@ def representatives_first(ranking: np.ndarray, groups: np.ndarray) -> np.ndarray
 
 
 def _centrality(unit: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    from scipy.sparse import csr_matrix
-
     n, count = len(groups), int(groups.max()) + 1
     membership = csr_matrix((np.ones(n, dtype=np.float32), (groups, np.arange(n))), shape=(count, n))
     means = (membership @ unit) / np.bincount(groups)[:, None]

@@ -47,18 +47,18 @@ def d2(pool: Pool, k: int, difficulty: np.ndarray | None = None, n_neighbors: in
 
     for row in pool.kept:
         take(row)
-    heap = [(-value, row) for row, value in enumerate(message.round(9).tolist()) if not done[row]]
+    heap = [(-value, row) for row, value in enumerate(message.tolist()) if not done[row]]
     heapq.heapify(heap)
     order = np.empty(k, dtype=np.int64)
     for step in range(k):
         while True:
             value, row = heapq.heappop(heap)
-            if not done[row] and value == -round(float(message[row]), 9):
+            if not done[row] and value == -message[row]:
                 break
         order[step] = row
         for touched in take(row):
             if not done[touched]:
-                heapq.heappush(heap, (-round(float(message[touched]), 9), int(touched)))
+                heapq.heappush(heap, (-float(message[touched]), int(touched)))
     return Picks(order, details={"n_neighbors": n_neighbors, "gamma": gamma})
 
 

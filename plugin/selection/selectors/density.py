@@ -70,7 +70,8 @@ def cluster_budgets(wanted: np.ndarray, sizes: np.ndarray, taken: np.ndarray, to
     """
     floor = np.minimum(int(_FLOOR * total / len(wanted)), np.maximum(sizes - 1, 0))
     floor = np.maximum(floor, taken)
-    low, high = -float(total + sizes.max()), float(total + sizes.max())
+    high = float(total + sizes.max() + np.abs(wanted).max())
+    low = -high
     for _ in range(200):
         middle = (low + high) / 2
         if np.clip(wanted + middle, floor, sizes).sum() < total:

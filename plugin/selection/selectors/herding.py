@@ -96,8 +96,7 @@ def _herd(gram: np.ndarray, affinity: np.ndarray, kept: np.ndarray, k: int) -> n
     inside[kept] = np.inf
     order = np.empty(k, dtype=np.int64)
     for step in range(k):
-        # Rounding hides ties in the last digits from the order of the sums, so that the seeded row order breaks them.
-        order[step] = best = int(np.argmax(((len(kept) + step + 1) * affinity - inside).round(6)))
+        order[step] = best = int(np.argmax((len(kept) + step + 1) * affinity - inside))
         inside += gram[best]
         inside[best] = np.inf
     return order

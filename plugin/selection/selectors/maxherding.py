@@ -28,5 +28,17 @@ def maxherding(pool: Pool, k: int, bandwidth: float | None = None) -> Picks:
         distances = pool.neighbors(10)[1]
         bandwidth = float(np.median(distances[:, -1])) if distances.shape[1] else 1.0
     h = max(bandwidth, 1e-6)
-    order, gains = greedy_cover(similarity_matrix(pool, lambda distances: np.exp(-((distances / h) ** 2))), k, pool)
+    order, gains = greedy_cover(similarity_matrix(pool, gaussian, np.full(len(pool), h, dtype=np.float32)), k, pool)
     return Picks(order, details={"bandwidth": h, "gain": float(gains.sum() / len(pool))})
+
+
+def gaussian(distances: np.ndarray) -> np.ndarray:
+    """The Gaussian kernel of scaled distances.
+
+    Args:
+        distances: distances divided by the bandwidth
+
+    Returns:
+        similarities in [0, 1]
+    """
+    return np.exp(-(distances**2))
