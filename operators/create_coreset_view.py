@@ -31,7 +31,7 @@ class CreateCoresetView(foo.Operator):
     def resolve_placement(self, ctx):
         return types.Placement(
             types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label="Create coreset view", icon="/assets/icon-dark.svg", prompt=True),
+            types.Button(label="Create coreset view", icon="/assets/icon.svg", prompt=True),
         )
 
     def resolve_input(self, ctx):

@@ -10,6 +10,7 @@ import fiftyone.operators.types as types
 from ..plugin.errors import CoresetError
 from ..plugin.suspicious import flag_suspicious_labels
 from . import clip_powered_form, forms
+from .configs import operator_config
 from .streaming import run_with_progress
 
 _DEFAULT_NAME = "suspicious"
@@ -20,17 +21,12 @@ class FindSuspiciousLabels(foo.Operator):
 
     @property
     def config(self):
-        return foo.OperatorConfig(
-            name="find_suspicious_labels",
-            label="Find suspicious labels",
-            description="Show images or objects that agree with another class than their label says",
-            light_icon="/assets/icon-light.svg",
-            dark_icon="/assets/icon-dark.svg",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.MEDIUM,
+        return operator_config(
+            "find_suspicious_labels",
+            "Find suspicious labels",
+            "Show images or objects that agree with another class than their label says",
+            types.RiskLevel.MEDIUM,
+            long_running=True,
         )
 
     def resolve_input(self, ctx):
