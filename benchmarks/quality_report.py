@@ -1,0 +1,145 @@
+"""Turns judged selections into tables and a plot."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+#: dataset, pool, judge, budget -> method -> seed -> draws
+Cells = dict[tuple[str, str, str, float], dict[str, dict[int, list[dict]]]]
+
+_PLOTTED = {"auto": "C3", "oracle": "0.6", "stratified": "C1", "herding": "C0", "kcenter": "C2", "zcore": "C4"}
+
+
+def read(path: Path) -> Cells:
+    """Reads the results file."""
+    cells: Cells = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for line in path.read_text().splitlines():
+        record = json.loads(line)
+        dataset, kind, seed, method, _, budget, judge = record["cell"]
+        cells[dataset, kind, judge, budget][method][seed].append(record)
+    return cells
+
+
+def differences(methods: dict[str, dict[int, list[dict]]], method: str, what: str = "accuracy") -> np.ndarray:
+    """Difference to the mean of random on the same pool, one per seed, in points."""
+    seeds = sorted(set(methods[method]) & set(methods["random"]))
+
+    def mean(name: str, seed: int) -> float:
+        return float(np.mean([record[what] for record in methods[name][seed]]))
+
+    return 100 * np.array([mean(method, seed) - mean("random", seed) for seed in seeds])
+
+
+def spread(methods: dict[str, dict[int, list[dict]]]) -> float:
+    """SD between random draws of the same pool, in points: what luck alone does to one selection."""
+    draws = [[record["accuracy"] for record in records] for records in methods["random"].values()]
+    variances = [np.var(values, ddof=1) for values in draws if len(values) > 1]
+    return 100 * float(np.sqrt(np.mean(variances))) if variances else float("nan")
+
+
+def table(cells: Cells, dataset: str, kind: str, judge: str) -> list[str]:
+    """One table: methods by budgets, points above random, SD over pools."""
+    budgets = sorted({budget for d, k, j, budget in cells if (d, k, j) == (dataset, kind, judge)})
+    names = {name for budget in budgets for name in cells[dataset, kind, judge, budget]}
+    lines = [f"### {dataset}, {kind}, {judge}", "", "| method | " + " | ".join(f"{b:.0%}" for b in budgets) + " |"]
+    lines += ["|---" * (len(budgets) + 1) + "|", _random_row(cells, dataset, kind, judge, budgets)]
+    rows = []
+    for name in names - {"random"}:
+        entries, total = [], 0.0
+        for budget in budgets:
+            methods = cells[dataset, kind, judge, budget]
+            values = differences(methods, name) if name in methods else np.empty(0)
+            if len(values) == 0:
+                entries.append("")
+                continue
+            deviation = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
+            junk = np.mean([r["junk"] for records in methods[name].values() for r in records])
+            entries.append(f"{values.mean():+.1f}{deviation}" + (f" ({junk:.0%})" if kind in ("junk", "mixed") else ""))
+            total += values.mean()
+        rows.append((total, f"| {name} | " + " | ".join(entries) + " |"))
+    return [*lines, *[row for _, row in sorted(rows, reverse=True)], ""]
+
+
+def _random_row(cells: Cells, dataset: str, kind: str, judge: str, budgets: list[float]) -> str:
+    entries = []
+    for budget in budgets:
+        methods = cells[dataset, kind, judge, budget]
+        accuracy = 100 * np.mean([record["accuracy"] for draws in methods["random"].values() for record in draws])
+        entries.append(f"{accuracy:.1f} ± {spread(methods):.1f}")
+    return "| random, accuracy | " + " | ".join(entries) + " |"
+
+
+def summary(cells: Cells) -> list[str]:
+    """How often every method is clearly below random, clearly above, and close to the best of its cell."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for methods in cells.values():
+        if "random" not in methods:
+            continue
+        noise = spread(methods)
+        means = {name: float(differences(methods, name).mean()) for name in methods if name not in ("random", "oracle")}
+        best = max([*means.values(), 0.0])
+        for name, value in means.items():
+            margin = 2 * noise / np.sqrt(len(methods[name]))
+            row = counts[name]
+            row[0] += 1
+            row[1] += value < -margin
+            row[2] += value > margin
+            row[3] += value >= best - margin
+    lines = [
+        "| method | cells | clearly below random | clearly above | within noise of the best |",
+        "|---|---|---|---|---|",
+    ]
+    ordered = sorted(counts.items(), key=lambda item: item[1][1] / item[1][0] - item[1][3] / item[1][0])
+    return [*lines, *[f"| {name} | {n} | {low} | {high} | {near} |" for name, (n, low, high, near) in ordered], ""]
+
+
+def write_report(results: Path, docs: Path) -> None:
+    """Writes ``quality-results.md`` and ``quality.png``."""
+    cells = read(results)
+    text = [
+        "# Results of the quality benchmark",
+        "",
+        "Generated by `benchmarks/quality.py report`; read `quality.md` first. Entries are points of accuracy above",
+        "random on the same pools, ± SD over pools; in brackets the share of junk among the kept images. Random is",
+        "given as accuracy ± SD between its draws. *Clearly* is more than two such SDs over the root of the number of",
+        "pools.",
+        "",
+        *summary(cells),
+    ]
+    for dataset, kind, judge in sorted({key[:3] for key in cells}):
+        if any("random" in cells[key] for key in cells if key[:3] == (dataset, kind, judge)):
+            text += table(cells, dataset, kind, judge)
+    (docs / "quality-results.md").write_text("\n".join(text))
+    plot(cells, docs / "quality.png")
+
+
+def plot(cells: Cells, path: Path) -> None:
+    """Points above random against the budget, one panel per pool, probe judge, mean over datasets and pools."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    kinds = [k for k in ("clean", "longtail", "duplicates", "junk", "mixed") if any(key[1] == k for key in cells)]
+    figure, axes = pyplot.subplots(1, len(kinds), figsize=(3.2 * len(kinds), 3.2), sharey=True, squeeze=False)
+    for axis, kind in zip(axes[0], kinds, strict=True):
+        for method, color in _PLOTTED.items():
+            points = defaultdict(list)
+            for (_, k, judge, budget), methods in cells.items():
+                if (k, judge) == (kind, "probe") and method in methods and "random" in methods:
+                    points[budget].append(float(differences(methods, method).mean()))
+            budgets = sorted(points)
+            style = "--" if method == "oracle" else "-"
+            axis.plot(budgets, [np.mean(points[b]) for b in budgets], style, color=color, label=method, marker=".")
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.set(title=kind, xlabel="share kept", xscale="log")
+        axis.set_xticks([0.05, 0.1, 0.3, 0.5], ["5%", "10%", "30%", "50%"])
+        axis.minorticks_off()
+    axes[0][0].set_ylabel("points above random")
+    axes[0][0].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
