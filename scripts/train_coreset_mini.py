@@ -364,8 +364,8 @@ def main() -> None:
         net = replicas[replica].train()
         with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):  # the cache is shared by all threads
             image = F.normalize(net.visual(images).float(), dim=-1)
-        text = encode_text(net, tokenizer(texts))  # thin matrices: bf16 would take twice as long
-        loss = contrastive_loss(image, text, targets, net.logit_scale.exp(), vocabulary)
+            text = encode_text(net, tokenizer(texts))
+        loss = contrastive_loss(image, text.float(), targets, net.logit_scale.exp(), vocabulary)
         return loss.item(), torch.autograd.grad(loss, list(net.parameters()))
 
     pool = ThreadPoolExecutor(REPLICAS)
