@@ -50,16 +50,17 @@ def spread_targets(triangles: np.ndarray, dims: np.ndarray, n_targets: int, rng:
         rng: for one uniform shift per subspace and dimension, which makes each target exactly triangular
 
     Returns:
-        (s, n_targets, m) float64
+        (m, s, n_targets) float64
     """
     n_subspaces, m = dims.shape
-    steps = np.arange(n_targets)
     if m <= 2:
-        lattice = np.column_stack([steps / n_targets, steps * _GOLDEN])[:, :m]
-        uniform = (lattice + rng.random((n_subspaces, 1, m))) % 1.0
+        steps = np.arange(n_targets)
+        lattice = np.stack([steps / n_targets, steps * _GOLDEN])[:m, None]
+        uniform = lattice + rng.random((m, n_subspaces, 1))
+        uniform -= np.floor(uniform)
     else:
-        uniform = rng.random((n_subspaces, n_targets, m))
-    low, mode, high = np.moveaxis(triangles[dims][:, None], -1, 0)
+        uniform = rng.random((m, n_subspaces, n_targets))
+    low, mode, high = np.moveaxis(triangles[dims.T], -1, 0)[..., None]
     return inverse_triangular(uniform, low, mode, high)
 
 
@@ -67,6 +68,6 @@ def inverse_triangular(uniform: np.ndarray, low: np.ndarray, mode: np.ndarray, h
     """Quantile function of the triangular distribution; low < high."""
     width = high - low
     left = (mode - low) / width
-    rising = low + np.sqrt(uniform * left) * width
-    falling = high - np.sqrt((1 - uniform) * (1 - left)) * width
-    return np.where(uniform < left, rising, falling)
+    rising = uniform < left
+    root = np.sqrt(np.where(rising, uniform * left, (1 - uniform) * (1 - left))) * width
+    return np.where(rising, low + root, high - root)

@@ -32,7 +32,10 @@ Effect = tuple[np.ndarray, np.ndarray]
 _CHUNK_SUBSPACES = 64
 _CHUNK_DRAWS = 2048
 _CODES = 256
+_MOST_DRAWS = 100_000  # an image; scores that still look like noise are all the same
 _IMAGES_PER_CELL = 40
+SCOUTS = 8  # a target
+NEAR = 16  # neighbours that scouts penalise
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,12 @@ class Game:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of work: which half it counts for, how many draws it holds, and how to compute its effect."""
+    """A piece of work: which half it counts for, how many draws it holds, how to compute its effect, and from what."""
 
     half: int
     n_draws: int
     effect: Callable[[], Effect]
+    plan: tuple = ()
 
 
 class Workers:
@@ -86,9 +90,9 @@ def _usable_cores() -> int:
 
 def injected_chunks(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game) -> Iterator[Chunk]:
     """The caller's own draws, in chunks."""
-    from . import _zcore_kernels as kernels
+    from ._zcore_pairs import LITERAL, SHARED
 
-    rule = kernels.LITERAL if game.literal else kernels.SHARED
+    rule = LITERAL if game.literal else SHARED
     sample = _sample(columns, game)
     size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 8))
     for number, first in enumerate(range(0, len(dims), size)):
@@ -108,12 +112,10 @@ def _sample(columns: np.ndarray, game: Game) -> np.ndarray:
 def _score_draws(
     columns: np.ndarray, sample: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game, rule: int
 ) -> Effect:
-    from . import _zcore_kernels as kernels
+    from ._zcore_draws import score_draws
 
     effect = np.zeros((2, columns.shape[1]))
-    kernels.score_draws(
-        columns, sample, dims, targets, game.n_neighbors, game.exponent, rule, *_scratch(columns), *effect
-    )
+    score_draws(columns, sample, dims, targets, game.n_neighbors, game.exponent, rule, *_scratch(columns), *effect)
     return effect[0], effect[1]
 
 
@@ -142,7 +144,6 @@ class OwnDraws:
         self._columns = columns
         self._game = game
         self._seed = seed
-        self._sample = _sample(columns, game)
         self._codes = np.empty((d, n), dtype=np.uint8)
         self._edges = np.empty((d, _CODES + 1), dtype=columns.dtype)
         self._triangles = np.empty((d, 3))
@@ -152,10 +153,12 @@ class OwnDraws:
         if len(self.dims) == 0:
             raise CoresetError(f"embeddings: all {n} usable vectors are identical, so there is nothing to rank")
         self._sample_dim = min(sample_dim, len(self.dims))
+        if self._sample_dim != 2:
+            self._sample = _sample(columns, game)
         side = 2 ** round(math.log2(max(n / _IMAGES_PER_CELL, 1)) / 2)
         self._side = min(side, _CODES)
         self._n_draws = n_draws
-        self._n_targets = 2 ** round(math.log2(2.5 * n**0.5))
+        self._n_targets = max(16, 2 ** round(math.log2(0.65 * n**0.5)))
         if n_draws is not None:
             self._n_targets = max(1, min(self._n_targets, n_draws // len(self.dims)))
 
@@ -166,18 +169,18 @@ class OwnDraws:
 
     def _prepare(self, dim: int) -> None:
         """Orders one dimension: its triangular distribution, and the quantile cells of its values."""
-        from . import _zcore_kernels as kernels
+        from ._zcore_pairs import encode_column
 
         ordered = np.sort(self._columns[dim])
         n = len(ordered)
         self._triangles[dim] = ordered[0], (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) / 2, ordered[-1]
         low, high = ordered[0], ordered[-1]
-        if not np.isfinite(2 * (high - low)):
+        if not high / 4 - low / 4 < np.finfo(ordered.dtype).max / 8:
             raise CoresetError(
                 f"embeddings: dimension {dim} spans {low} to {high}, too wide for {ordered.dtype}; rescale it"
             )
         self._edges[dim] = ordered[np.linspace(0, n - 1, _CODES + 1).round().astype(np.int64)]
-        kernels.encode_column(self._columns[dim], self._edges[dim], self._codes[dim])
+        encode_column(self._columns[dim], self._edges[dim], self._codes[dim])
 
     def chunks(self) -> Iterator[Chunk]:
         """The draws, in chunks; without end if no number was given."""
@@ -196,16 +199,8 @@ class OwnDraws:
             if whole == 0:
                 whole, n_targets = 1, left
             left -= whole * n_targets
-            yield Chunk(half, whole * n_targets, partial(self._effect, number, dims[:whole], n_targets))
-
-    def draws(self) -> tuple[np.ndarray, np.ndarray]:
-        """All draws of a finite plan, (T, m) dimensions and (T, m) targets, as `zcore_scores` takes them."""
-        dims, targets = [], []
-        for number, chunk in enumerate(self.chunks()):
-            _, subspaces_, n_targets = chunk.effect.args  # type: ignore[attr-defined]
-            dims.append(np.repeat(subspaces_, n_targets, axis=0))
-            targets.append(self._targets(number, subspaces_, n_targets).reshape(-1, self._sample_dim))
-        return np.concatenate(dims), np.concatenate(targets)
+            plan = number, dims[:whole], n_targets
+            yield Chunk(half, whole * n_targets, partial(self._effect, *plan), plan)
 
     def _subspaces(self, half: int, size: int) -> Iterator[np.ndarray]:
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(0, half)))
@@ -216,22 +211,25 @@ class OwnDraws:
                 yield pending[:size]
                 pending = pending[size:]
 
-    def _targets(self, number: int, dims: np.ndarray, n_targets: int) -> np.ndarray:
+    def targets(self, number: int, dims: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
+        """The targets of a chunk and its scouts, (m, s, n_targets) and (m, s, 8 n_targets)."""
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, number)))
-        return spread_targets(self._triangles, dims, n_targets, rng)
+        targets = spread_targets(self._triangles, dims, n_targets, rng)
+        return targets, spread_targets(self._triangles, dims, SCOUTS * n_targets, rng)
 
     def _effect(self, number: int, dims: np.ndarray, n_targets: int) -> Effect:
-        from . import _zcore_kernels as kernels
+        from ._zcore_pairs import LITERAL, SYMMETRIC, score_pairs
 
         game = self._game
-        rule = kernels.LITERAL if game.literal else kernels.SYMMETRIC
-        targets = self._targets(number, dims, n_targets)
+        rule = LITERAL if game.literal else SYMMETRIC
+        targets, scouts = self.targets(number, dims, n_targets)
         if self._sample_dim != 2:
             dims = np.repeat(dims, n_targets, axis=0)
-            return _score_draws(self._columns, self._sample, dims, targets.reshape(dims.shape), game, rule)
+            points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
+            return _score_draws(self._columns, self._sample, dims, points, game, rule)
         effect = np.zeros((2, self._columns.shape[1]))
-        kernels.score_pairs(
-            self._columns, self._codes, self._edges, self._side, dims, targets,
+        score_pairs(
+            self._columns, self._codes, self._edges, self._side, dims, targets, scouts, min(NEAR, game.n_neighbors),
             game.n_neighbors, game.exponent, rule, *_scratch(self._columns), *effect,
         )  # fmt: skip
         return effect[0], effect[1]
@@ -297,7 +295,8 @@ def run_adaptive(
             expected = number * stability.draws_factor(reached, target)
             look_at = 2 * math.ceil(min(max(expected, 1.1 * number), 1.5 * number) / 2)
         spent = time.monotonic() - started
-        if time_budget is not None and spent > time_budget and 0 not in totals.draws:
+        out_of_time = time_budget is not None and spent > time_budget and 0 not in totals.draws
+        if out_of_time or totals.n_draws >= _MOST_DRAWS * len(totals.coverage[0]):
             break
         done = min(number / expected, 0.99)
         if time_budget is not None:

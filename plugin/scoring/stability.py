@@ -48,7 +48,7 @@ def expected_overlap(first: np.ndarray, second: np.ndarray, keep: int, seed: int
     """Share of the kept images that two independent runs, as long as both halves together, have in common.
 
     The mean of the halves is shrunk until its spread is that of the noise-free score; then pairs of runs are simulated
-    with the noise seen between the halves among images of similar score.
+    with the noise seen between the halves among images of similar score. Rough where reliability is below about 0.2.
 
     Args:
         first: (n,) scores from one half of a run

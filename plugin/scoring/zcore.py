@@ -2,7 +2,7 @@
 
 An image gains a point whenever it is the nearest image to a random target in a random subspace of the embedding, and
 loses up to one whenever a near neighbour of it is. The score is the expectation of that game, estimated by drawing; how
-it is computed is told in `_zcore_kernels`, which draws are taken in `_zcore_plan`.
+it is computed is told in `_zcore_pairs`, which draws are taken in `_zcore_plan`.
 """
 
 from __future__ import annotations

@@ -49,17 +49,17 @@ def test_every_target_is_triangular(m, n_targets):
     triangles = np.array([[0, 1, 3], [-2, -2, 5], [1, 4, 4]])
     dims = np.tile(np.arange(m), (2000, 1))
     targets = spread_targets(triangles, dims, n_targets, np.random.default_rng(0))
-    assert targets.shape == (2000, n_targets, m)
+    assert targets.shape == (m, 2000, n_targets)
     for j in range(m):
         low, mode, high = triangles[j]
         law = stats.triang((mode - low) / (high - low), low, high - low)
         for t in {0, n_targets - 1}:
-            assert stats.kstest(targets[:, t, j], law.cdf).pvalue > 1e-3
+            assert stats.kstest(targets[j, :, t], law.cdf).pvalue > 1e-3
 
 
 def test_targets_of_a_pair_are_spread_evenly():
     """The share of targets in any quarter of the square is nearly exact, unlike that of independent ones."""
     triangles = np.array([[0.0, 0.5, 1], [0.0, 0.5, 1]])
     targets = spread_targets(triangles, np.tile([0, 1], (200, 1)), 256, np.random.default_rng(0))
-    share = (targets < 0.5).all(axis=2).mean(axis=1)
+    share = (targets < 0.5).all(axis=0).mean(axis=1)
     assert np.abs(share - 0.25).max() < 0.02  # independent targets: standard deviation 0.027
