@@ -14,7 +14,9 @@ from .labels import read_labels
 from .lease import lease
 from .progress import Report, part_of, reporting
 from .ranking import Ranking, rank_rows
+from .requirements import require
 from .results import CoresetResults
+from .row_arguments import resolve_row_arguments
 from .units import Units
 
 if TYPE_CHECKING:
@@ -56,8 +58,10 @@ def compute_coreset(
         num_workers (None): threads to use; all cores by default
         progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
         overwrite (False): whether to replace an existing run of this name
-        **method_kwargs: passed to the method, e.g. ``n_draws=`` of ZCore; ``clip_powered`` also takes ``class_names=``
-            and ``templates=``, see :func:`.class_texts.class_texts`
+        **method_kwargs: passed to the method, e.g. ``n_draws=`` of ZCore, or one of the constraints that all methods
+            share, e.g. ``preselected=`` a view, tag or field of what must be kept, or ``groups=`` a field and
+            ``quota=`` (see :meth:`.Method.select`); ``clip_powered`` also takes ``class_names=`` and ``templates=``,
+            see :func:`.class_texts.class_texts`
 
     Returns:
         a :class:`CoresetResults`
@@ -65,14 +69,16 @@ def compute_coreset(
     Raises:
         CoresetError: if an argument is unusable, the name is taken, or the same run is being computed elsewhere
     """
+    require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
     units = Units(samples)
+    arguments, record = resolve_row_arguments(units, field_names(embeddings), method_kwargs)
     config = CoresetConfig(
         method=method,
         embeddings=field_names(embeddings),
         patches_field=units.patches_field,
         label_field=label_field,
         seed=seed,
-        method_kwargs={name: value for name, value in method_kwargs.items() if name != "text_embeddings"},
+        method_kwargs=record,
     )
     _require_free(units, brain_key, overwrite)
     with lease(units.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
@@ -80,7 +86,7 @@ def compute_coreset(
         matrix, valid = load_embeddings(units, embeddings)
         labels = read_labels(units, label_field)
         if method == "clip_powered":
-            method_kwargs = with_class_texts(units, embeddings, labels, method_kwargs)
+            arguments = with_class_texts(units, embeddings, labels, arguments)
         ranking = rank_rows(
             matrix,
             valid,
@@ -89,7 +95,7 @@ def compute_coreset(
             seed=seed,
             num_workers=num_workers,
             progress=part_of(report, 0.05, 0.65),
-            **method_kwargs,
+            **arguments,
         )
         results = _build_results(units, config, brain_key, matrix, ranking, projection, part_of(report, 0.65, 0.95))
         report(0.95, "writing fields")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .errors import CoresetError
 from .progress import Report
+from .row_arguments import CONSTRAINTS
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def rank_rows(
     progress: Report | None = None,
     **method_kwargs: Any,
 ) -> Ranking:
-    """Ranks rows with a method of the registry, ZCore and CLIP-powered selection by their own scores.
+    """Ranks rows with a method of the registry; ZCore and CLIP-powered selection without constraints by their scores.
 
     Args:
         matrix: (n, d) embeddings
@@ -62,15 +63,16 @@ def rank_rows(
     Raises:
         CoresetError: if the method is unknown or refuses the data
     """
-    if method == "zcore":
+    constrained = not set(CONSTRAINTS).isdisjoint(method_kwargs)
+    if method == "zcore" and not constrained:
         return _rank_zcore(matrix, valid, seed, num_workers, progress, method_kwargs)
-    if method == "clip_powered":
+    if method == "clip_powered" and not constrained:
         return _rank_clip_powered(matrix, labels, seed, progress, method_kwargs)
     from .selection.registry import get_method
 
     selection = get_method(method).select(
         matrix,
-        int(valid.sum()),
+        1.0,  # of what the constraints leave
         labels=labels,
         seed=seed,
         num_workers=num_workers,

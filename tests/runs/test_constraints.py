@@ -1,0 +1,72 @@
+"""Constraints of a run, given as views, tags and fields."""
+
+from __future__ import annotations
+
+import fiftyone_coreset as fc
+import numpy as np
+import pytest
+
+
+def _ids_of_first(results, k):
+    return {row_id for row_id, rank in zip(results.ids, results.rank, strict=True) if rank < k}
+
+
+@pytest.mark.parametrize("form", ["view", "tag", "field", "ids"])
+def test_preselected_images_come_first(embedded, quick, form):
+    dataset = embedded()
+    chosen = dataset.skip(5).limit(4)
+    ids = set(chosen.values("id"))
+    chosen.tag_samples("labelled")
+    dataset.set_values("done", [row_id in ids for row_id in dataset.values("id")])
+    given = {"view": chosen, "tag": "labelled", "field": "done", "ids": sorted(ids)}[form]
+    results = fc.compute_coreset(dataset, "emb", preselected=given, **quick)
+    assert _ids_of_first(results, 4) == ids
+
+
+def test_selecting_and_continuing_equals_selecting_at_once(embedded, quick):
+    dataset = embedded()
+    options = {"projection": None, "progress": False, "method": "kcenter"}
+    whole = fc.compute_coreset(dataset, "emb", brain_key="whole", **options)
+    continued = fc.compute_coreset(dataset, "emb", brain_key="more", preselected=whole.view(7), **options)
+    for k in (7, 12, 25):
+        assert _ids_of_first(whole, k) == _ids_of_first(continued, k)
+
+
+def test_excluded_images_are_not_ranked(embedded, quick):
+    dataset = embedded()
+    results = fc.compute_coreset(dataset, "emb", excluded=dataset.limit(10), **quick)
+    assert set(results.ids) == set(dataset.skip(10).values("id"))
+    assert dataset.limit(10).values("coreset_rank") == [None] * 10
+
+
+def test_quotas_by_a_label_field(embedded, quick):
+    dataset = embedded()
+    labels = dict(zip(dataset.values("id"), dataset.values("gt.label"), strict=True))
+    results = fc.compute_coreset(dataset, "emb", groups="gt", quota="uniform", **quick)
+    for k in (8, 20):
+        kept = [labels[row_id] for row_id in _ids_of_first(results, k)]
+        assert kept.count("a") == kept.count("b") == k // 2
+    assert results.config.method_kwargs["groups"] == "gt"
+
+
+def test_a_target_view_pulls_its_like_to_the_front(embedded, quick):
+    dataset = embedded()
+    vectors = np.stack(dataset.values("emb")) * 0.1
+    vectors[:10] += 3
+    vectors[10:] -= 3
+    dataset.set_values("emb", list(vectors))
+    options = {"projection": None, "progress": False, "method": "target_match"}
+    results = fc.compute_coreset(dataset, "emb", target=dataset.limit(5), **options)
+    assert len(_ids_of_first(results, 8) & set(dataset.limit(10).values("id"))) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"preselected": "nothing"}, "'nothing' is neither a field nor a tag of any of the 40 images"),
+        ({"groups": "nothing"}, "field 'nothing' does not exist"),
+    ],
+)
+def test_unknown_names(embedded, quick, arguments, message):
+    with pytest.raises(fc.CoresetError, match=message):
+        fc.compute_coreset(embedded(), "emb", **quick, **arguments)
