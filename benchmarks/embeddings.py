@@ -1,0 +1,217 @@
+"""Embedding throughput beside FiftyOne's own ``dataset.compute_embeddings``, on the same weights.
+
+Both embed the same generated 640 x 480 JPEGs with the same open_clip weights, batch size and number of workers, in
+turn, within one process. A third contestant is this package without its reduced JPEG decoding.
+
+    python benchmarks/embeddings.py --images 2000 --repeats 5 --write docs/benchmarks.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+import private_fiftyone  # noqa: E402  # beside the tests, not installed
+
+SIZE = (640, 480)
+OURS, FULL, THEIRS = "fiftyone-coreset", "fiftyone-coreset, full decoding", "FiftyOne"
+
+
+def write_jpegs(folder: Path, n: int) -> list[str]:
+    """Random crops of two photographs, with sensor noise: about 85 kB each, like a camera's."""
+    from sklearn.datasets import load_sample_image
+
+    photos = [Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    paths = []
+    for i in range(n):
+        photo, scale = photos[i % 2], rng.uniform(0.3, 1)
+        width, height = (int(side * scale) for side in photo.size)
+        left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
+        crop = photo.crop((left, top, left + width, top + height)).resize(SIZE, Image.Resampling.BICUBIC)
+        noisy = np.asarray(crop, dtype=np.float32) + rng.normal(0, 3, (SIZE[1], SIZE[0], 1))
+        paths.append(str(folder / f"{i:05d}.jpg"))
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(paths[-1], quality=90)
+    return paths
+
+
+def checkpoint_of(name: str, folder: Path) -> Path:
+    """Weights for both: those of the bundled model, else random ones, which cost the same to run."""
+    import open_clip
+    from fiftyone_coreset.plugin.embeddings import bundled
+    from safetensors.torch import save_file
+
+    if name == bundled.BUNDLED_NAME:
+        open_clip.add_model_config(bundled.CONFIG_PATH)
+        return bundled.WEIGHTS_PATH
+    path = folder / f"{name}.safetensors"
+    state = open_clip.create_model(name).state_dict()
+    save_file({key: tensor.contiguous() for key, tensor in state.items()}, path)
+    return path
+
+
+def fiftyone_model(name: str, checkpoint: Path):
+    """FiftyOne's own wrapper of open_clip, configured as in its model zoo."""
+    import fiftyone.utils.open_clip as fouo
+    from fiftyone_coreset.plugin.embeddings import bundled
+
+    config = {
+        "clip_model": name,
+        "pretrained": str(checkpoint),
+        "embeddings_layer": "visual",
+        "text_prompt": "A photo of",
+        "classes": ["cat"],
+        "entrypoint_fcn": "",
+        "output_processor_cls": "fiftyone.utils.torch.ClassifierOutputProcessor",
+    }
+    model = fouo.TorchOpenClipModel(fouo.TorchOpenClipModelConfig(config))
+    if name == bundled.BUNDLED_NAME:  # its vocabulary is smaller than the one FiftyOne assumes
+        model._tokenizer = bundled.load_bundled_clip()[2]
+    return model
+
+
+def contestants(dataset, name: str, checkpoint: Path, batch_size: int, num_workers: int) -> dict[str, Callable]:
+    """Functions that embed the whole dataset into a new field."""
+    from fiftyone_coreset import compute_embeddings
+    from fiftyone_coreset.plugin.embeddings import bundled, framing
+
+    both = {"batch_size": batch_size, "num_workers": num_workers, "progress": False}
+    weights = {"checkpoint": checkpoint} if name != bundled.BUNDLED_NAME else {}
+    model = fiftyone_model(name, checkpoint)
+
+    def ours(field: str) -> None:
+        compute_embeddings(dataset, field, model=name, device="cpu", **weights, **both)
+
+    def full(field: str) -> None:
+        gap, framing.DRAFT_GAP = framing.DRAFT_GAP, float("inf")
+        ours(field)
+        framing.DRAFT_GAP = gap
+
+    def theirs(field: str) -> None:
+        dataset.compute_embeddings(model, embeddings_field=field, **both)
+
+    return {OURS: ours, FULL: full, THEIRS: theirs}
+
+
+def cosines(dataset, a: str, b: str) -> np.ndarray:
+    """Cosine of each image's two vectors."""
+    x, y = (np.stack(dataset.values(field)) for field in (a, b))
+    x, y = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (x, y))
+    return (x * y).sum(axis=1)
+
+
+def measure(paths: list[str], name: str, folder: Path, repeats: int, batch_size: int, num_workers: int) -> dict:
+    """Images per second by contestant and repeat, and how far the vectors agree."""
+    import fiftyone as fo
+
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(filepath=path) for path in paths], progress=False)
+    runs = contestants(dataset, name, checkpoint_of(name, folder), batch_size, num_workers)
+    fields = {who: f"vectors_{i}" for i, who in enumerate(runs)}
+    rates: dict[str, list[float]] = {who: [] for who in runs}
+    for repeat in range(-1, repeats):  # the first round warms up caches and is not counted
+        order = list(runs) if repeat % 2 else list(runs)[::-1]
+        for who in order:
+            if dataset.has_sample_field(fields[who]):
+                dataset.delete_sample_field(fields[who])
+            start = time.perf_counter()
+            runs[who](fields[who])
+            rate = len(paths) / (time.perf_counter() - start)
+            print(f"{name:14s} round {repeat:2d}  {who:32s} {rate:8.1f} images/s", flush=True)
+            if repeat >= 0:
+                rates[who].append(rate)
+    agreement = {who: cosines(dataset, fields[who], fields[THEIRS]) for who in (OURS, FULL)}
+    agreement["draft"] = cosines(dataset, fields[OURS], fields[FULL])
+    dataset.delete()
+    return {"rates": rates, "cosines": agreement}
+
+
+def table(results: dict[str, dict]) -> str:
+    """The measurements as markdown."""
+    lines = [
+        "| model | FiftyOne | ours, full decoding | ours | ours / FiftyOne, median (range) of rounds | "
+        "cosine to FiftyOne's vectors, median / lowest | cosine of reduced to full decoding, median / lowest |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        rates = result["rates"]
+        ratios = np.array(rates[OURS]) / np.array(rates[THEIRS])
+        cells = [f"{np.median(rates[who]):,.0f}" for who in (THEIRS, FULL, OURS)]
+        cells.append(f"**{np.median(ratios):.2f}x** ({ratios.min():.2f}-{ratios.max():.2f})")
+        for key in (OURS, "draft"):
+            cosine = result["cosines"][key]
+            cells.append(f"{np.median(cosine):.5f} / {cosine.min():.5f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def section(results: dict[str, dict], options: argparse.Namespace) -> str:
+    """The page's section on embeddings."""
+    import fiftyone
+    import open_clip
+    import PIL
+    import torch
+
+    setting = (
+        f"{options.images:,} generated JPEGs of {SIZE[0]} x {SIZE[1]} (about 85 kB each), batches of "
+        f"{options.batch_size}, {options.num_workers} workers, {options.repeats} rounds in turn after one to warm up; "
+        f"{os.cpu_count()} cores ({platform.machine()}), load average {os.getloadavg()[2]:.1f}, no GPU; "
+        f"FiftyOne {fiftyone.__version__}, open_clip {open_clip.__version__}, torch {torch.__version__}, "
+        f"Pillow {PIL.__version__}."
+    )
+    return f"""## Embedding throughput
+
+Images per second from file to stored vector, on the same open_clip weights, beside FiftyOne's own
+`dataset.compute_embeddings`. {setting}
+
+{table(results)}
+
+Made with `python benchmarks/embeddings.py --images {options.images} --repeats {options.repeats} --models \
+{" ".join(options.models)} --write docs/benchmarks.md`. Models other than coreset-mini had random weights, which cost
+the same to run; their cosines say little about trained weights.
+
+Where the time goes: workers hand over 8-bit pixels, a quarter of the bytes of float tensors, and normalising is done
+for a whole batch; only the part of an image that ends up in the model's square crop is resampled; file paths are read
+from the database once rather than image by image. A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which the
+format allows cheaply, as long as that stays at least twice the model's input size; the last column is what this
+changes, the column "ours, full decoding" is the speed without it.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--num-workers", type=int, default=2)
+    parser.add_argument("--models", nargs="+", default=["coreset-mini", "ViT-S-32"])
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="coreset-benchmark-") as folder:
+        home = Path(folder)
+        os.environ.update(private_fiftyone.environment(home))
+        paths = write_jpegs(home / "images", options.images)
+        results: dict[str, dict] = {}
+        with private_fiftyone.running_mongod(home):
+            for name in options.models:
+                results[name] = measure(paths, name, home, options.repeats, options.batch_size, options.num_workers)
+                text = section(results, options)
+                print(text)
+                if options.write:
+                    options.write.write_text(f"# Benchmarks\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
