@@ -17,8 +17,10 @@ _NEIGHBORS = 10
 _DELEGATES = 5
 #: Distances up to this are exact copies.
 _EXACT = 1e-6
+#: Links shorter than this share of their median tell nothing about where the gap is.
+_SHORT = 0.02
 #: A gap between copies and distinct images counts if the density in it is at most this share of that on both sides,
-#: and if the linked rows fall into many groups rather than into one dense region of distinct images.
+#: and if the linked rows fall into many groups, none of them half the pool, rather than into one dense region.
 _GAP_DEPTH = 0.8
 _LEAST_GROUPS = 0.1
 _LEAST_DISTINCT = 10
@@ -119,22 +121,31 @@ def _spanning_links(unit: np.ndarray, seed: int, num_workers: int | None) -> tup
 
 
 def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> float | None:
-    """The length at the deepest gap between copies and distinct images, or None."""
-    distinct = lengths[lengths > _EXACT]
+    """The length at the gap between copies and distinct images, or None."""
+    scale = np.log(np.maximum(lengths, _EXACT))
+    distinct = scale[lengths > _SHORT * np.median(lengths)]
     if len(distinct) < 2 * _LEAST_DISTINCT or np.ptp(distinct) == 0:
         return None
     quartiles = np.subtract(*np.quantile(distinct, [0.75, 0.25]))
     bandwidth = 0.9 * min(distinct.std(), quartiles / 1.34 or distinct.std()) * len(distinct) ** -0.2  # Silverman
-    counts, edges = np.histogram(distinct, _BINS, (0, float(distinct.max()) + 4 * bandwidth))
+    margin = 4 * bandwidth
+    counts, edges = np.histogram(distinct, _BINS, (distinct.min() - margin, distinct.max() + margin))
     density = gaussian_filter1d(counts.astype(float), bandwidth / (edges[1] - edges[0]), mode="constant")
-    best, depth = None, _GAP_DEPTH
+    best, separation = None, 0.0
     for valley in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] <= density[2:])) + 1:
-        ratio = density[valley] / min(density[:valley].max(), density[valley:].max())
-        length = float(edges[valley] + edges[valley + 1]) / 2
-        if ratio <= depth and np.sum(lengths > length) >= max(_LEAST_DISTINCT, 0.01 * n):
-            sizes = np.bincount(_linked(n, rows, columns, lengths <= length))
-            if np.mean(sizes > 1) >= _LEAST_GROUPS:
-                best, depth = length, ratio
+        depth = density[valley] / min(density[:valley].max(), density[valley:].max())
+        cut = (edges[valley] + edges[valley + 1]) / 2
+        long = scale > cut
+        if depth > _GAP_DEPTH or long.sum() < max(_LEAST_DISTINCT, 0.01 * n):
+            continue
+        sizes = np.bincount(_linked(n, rows, columns, ~long))
+        if np.mean(sizes > 1) < _LEAST_GROUPS or sizes.max() > n / 2:
+            continue
+        # Where several gaps qualify, the one that separates the two sides best (Otsu's criterion).
+        above = distinct > cut
+        between = above.mean() * (~above).mean() * (distinct[above].mean() - distinct[~above].mean()) ** 2
+        if between > separation:
+            best, separation = float(np.exp(cut)), between
     return best
 
 

@@ -1,0 +1,118 @@
+"""Near-duplicates are found where there are bursts, and nowhere else, at any scale of the data."""
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.selection.duplicates import near_duplicates, representatives_first
+from fiftyone_coreset.plugin.selection.registry import get_method
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def unit(X):
+    return (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+
+
+def burst_pool(originals=80, spread=0.25, seed=0, d=32):
+    """Heavy-tailed bursts of near-copies; a burst may be longer than any neighbour list."""
+    rng = np.random.default_rng(seed)
+    sizes = np.minimum(1 + rng.pareto(1.0, originals) * 2, 120).astype(int)
+    centers = unit(rng.normal(size=(originals, d)))
+    origin = np.repeat(np.arange(originals), sizes)
+    return unit(centers[origin] + spread * rng.normal(size=(len(origin), d)) / np.sqrt(d)), origin
+
+
+def same_grouping(a, b):
+    return np.array_equal(a[:, None] == a[None], b[:, None] == b[None])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.05, 0.3))
+def test_bursts_are_found_whatever_their_tightness(seed, spread):
+    Z, origin = burst_pool(spread=spread, seed=seed)
+    found = near_duplicates(Z)
+    assert found.clear
+    assert same_grouping(found.groups, origin)
+
+
+def test_distinct_images_are_not_duplicates():
+    rng = np.random.default_rng(0)
+    clean = unit(rng.normal(size=(400, 32)))
+    found = near_duplicates(clean)
+    assert not found.clear
+    assert len(np.unique(found.groups)) == 400
+
+
+def test_a_dense_class_beside_isolated_images_is_not_a_burst():
+    # One class much denser than everything else shows a gap too, but its images are distinct.
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(300, 16)) * 0.3 + 2
+    lonely = rng.normal(size=(60, 16)) * 3
+    assert not near_duplicates(unit(np.concatenate([dense, lonely]))).clear
+
+
+def test_exact_copies_are_always_linked():
+    X = unit(np.random.default_rng(1).normal(size=(40, 8)))
+    found = near_duplicates(np.concatenate([X, X[:10], X[:10]]))
+    assert same_grouping(found.groups, np.r_[np.arange(40), np.arange(10), np.arange(10)])
+    assert len(np.unique(near_duplicates(np.ones((9, 4), np.float32) / 2).groups)) == 1
+    assert near_duplicates(np.ones((1, 4), np.float32) / 2).groups.tolist() == [0]
+
+
+def test_a_given_threshold_links_chains():
+    angles = np.radians([0, 1, 2, 10, 11, 30])
+    Z = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    chord = 2 * np.sin(np.radians(1.5) / 2)
+    assert near_duplicates(Z, threshold=chord).groups.tolist() == [0, 0, 0, 1, 1, 2]
+    with pytest.raises(CoresetError, match="threshold"):
+        near_duplicates(Z, threshold=-1)
+
+
+def test_the_most_central_row_represents_its_group():
+    angles = np.radians([0, 1, 2, 90, 180])
+    Z = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = near_duplicates(Z, threshold=0.05)
+    assert found.representatives().tolist() == [False, True, False, True, True]
+    assert found.representatives(prefer=np.array([2])).tolist() == [False, False, True, True, True]
+
+
+def test_representatives_move_to_the_front_of_a_ranking():
+    groups = np.array([0, 0, 1, 2, 1])
+    assert representatives_first(np.array([4, 2, 1, 0, 3]), groups).tolist() == [4, 1, 3, 2, 0]
+
+
+def test_auto_takes_one_image_of_each_burst_first():
+    Z, origin = burst_pool()
+    count = origin.max() + 1
+    selection = get_method("auto").select(Z, 0.5)
+    assert selection.details["bursts"]
+    assert "near-copies" in selection.details["why"]
+    first = origin[selection.indices[:count]]
+    assert len(set(first)) > 0.8 * count
+    random = origin[get_method("random").select(Z, int(count)).indices]
+    assert len(set(first)) > 1.4 * len(set(random))
+
+
+def test_auto_starves_neither_dense_nor_sparse_regions():
+    rng = np.random.default_rng(0)
+    scales = np.repeat([0.05, 0.2, 0.6], 200)
+    centers = np.repeat(rng.normal(size=(3, 16)) * 2, 200, axis=0)
+    X = centers + rng.normal(size=(600, 16)) * scales[:, None]
+    region = np.repeat([0, 1, 2], 200)
+    for k in (30, 60, 200):
+        kept = np.bincount(region[get_method("auto").select(X, k).indices], minlength=3)
+        assert kept.min() >= k / 3 * 0.4, kept
+
+
+def test_auto_lets_single_images_unlike_the_bursts_wait():
+    rng = np.random.default_rng(0)
+    Z, _ = burst_pool(originals=120)
+    Z[:, 0] += 0.3  # bursts lie to one side, strangers to the other
+    strangers = unit(rng.normal(size=(90, 32)))
+    strangers[:, 0] = -np.abs(strangers[:, 0]) - 0.3
+    X = np.concatenate([Z, strangers])
+    selection = get_method("auto").select(X, 0.5)
+    share = len(strangers) / len(X)
+    assert selection.details["single_images_differ"] > 0.6
+    for fraction in (0.05, 0.1, 0.3):
+        assert np.mean(selection.indices[: int(fraction * len(X))] >= len(Z)) <= share

@@ -1,0 +1,76 @@
+"""The registry: what is listed, what is refused, and that listing costs nothing."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.selection.registry import Selection, get_method, list_methods
+
+
+def test_every_method_of_the_field_is_there():
+    expected = {
+        *("auto", "random", "stratified", "zcore", "zcore_balanced", "kcenter", "herding", "facility_location"),
+        *("kmedoids", "typiclust", "probcover", "maxherding", "ccs", "d2", "semdedup", "density", "prototypicality"),
+        "target_match",
+    }
+    methods = list_methods()
+    assert expected <= set(methods)
+    assert list(methods) == sorted(methods)
+    assert all(20 < len(line) < 120 and "\n" not in line for line in methods.values())
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys; from fiftyone_coreset.plugin.selection.registry import list_methods; list_methods();"
+        "heavy = ('numba', 'sklearn', 'torch', 'fiftyone', 'umap', 'pynndescent');"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "[]"
+
+
+def test_an_unknown_method_names_the_known_ones():
+    with pytest.raises(CoresetError, match=r"no selection method 'zcroe'; choose one of auto, ccs"):
+        get_method("zcroe")
+
+
+def test_a_selection_says_what_was_set_aside():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    X[3] = np.nan
+    selection = get_method("random").select(X, 10, excluded=[1, 2], outlier_guard=0.1)
+    assert isinstance(selection, Selection)
+    assert selection.method == "random"
+    assert selection.details["candidates"] == 47
+    assert selection.details["without_embedding"] == 1
+    assert len(selection.set_aside) == selection.details["set_aside"] == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"preselected": [50]}, "must lie in 0..49"),
+        ({"preselected": [1, 1]}, "more than once"),
+        ({"preselected": [0.5]}, "row indices"),
+        ({"excluded": np.ones(3, bool)}, "one entry for each of the 50 rows"),
+        ({"excluded": np.ones(50, bool)}, "none of the 50 rows can be selected"),
+        ({"weights": [1.0] * 49}, "one number per row"),
+        ({"weights": [-1.0] * 50}, "50 are not"),
+        ({"groups": ["a"] * 49}, "49 entries but there are 50 rows"),
+        ({"quota": "sqrt"}, "need groups="),
+        ({"outlier_guard": 0.7}, "outlier_guard must be a share"),
+    ],
+)
+def test_bad_arguments_are_named(options, says):
+    with pytest.raises(CoresetError) as error:
+        get_method("random").select(np.random.default_rng(0).normal(size=(50, 4)), 5, **options)
+    assert says in str(error.value)
+
+
+def test_a_seed_set_may_hold_rows_without_an_embedding():
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    X[[4, 9]] = np.nan
+    selection = get_method("kcenter").select(X, 19, preselected=[9, 0])
+    assert selection.indices[:2].tolist() == [9, 0]
+    assert set(selection.indices) == set(range(20)) - {4}
