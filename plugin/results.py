@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fiftyone.core.view import DatasetView
 
     from .diagnostics.curve import CoverageCurve
+    from .diagnostics.explain import RowExplanation
     from .diagnostics.report import CoresetReport
 
 
@@ -142,6 +143,34 @@ class CoresetResults(fob.BrainResults):
             *sorted((float(fraction), overlap) for fraction, overlap in stored.items()), strict=True
         )
         return float(np.interp(self.budget(budget) / len(self), fractions, overlaps))
+
+    def explain(self, row_id: str, budget: Any) -> RowExplanation:
+        """Says why an image (or object) is kept or dropped at a budget.
+
+        Args:
+            row_id: a sample id, or the label id of an object
+            budget: see :meth:`budget`
+
+        Returns:
+            a :class:`RowExplanation`; its ``summary(results.ids)`` is one sentence
+
+        Raises:
+            CoresetError: if the run did not rank this row
+        """
+        from .diagnostics.explain import explain_row
+
+        (rows,) = np.nonzero(self.ids == row_id)
+        if len(rows) == 0:
+            raise CoresetError(f"run '{self.key}' did not rank '{row_id}'; it ranked {len(self):,} others")
+        return explain_row(
+            self.embeddings(),
+            self.ranking,
+            int(rows[0]),
+            self.budget(budget),
+            figures=self.columns,
+            radius=self.curve().radius,
+            near_duplicate=self.curve().near_duplicate,
+        )
 
     def embeddings(self) -> np.ndarray:
         """Reads the (n, d) embeddings of the ranked rows; rows of samples deleted since are NaN.

@@ -112,6 +112,27 @@ def test_results_load_in_another_process(embedded, quick, in_new_process):
     assert view == results.view(10).values("id")
 
 
+def test_a_run_explains_its_images(embedded, quick):
+    dataset = embedded()
+    vectors = dataset.values("emb")
+    vectors[1] = vectors[0]
+    dataset.set_values("emb", vectors)
+    results = fc.compute_coreset(dataset, "emb", **quick)
+    twins = dataset.limit(2).values("id")
+    kept, dropped = sorted(twins, key=lambda row_id: results.rank[list(results.ids).index(row_id)])
+    rank = int(results.rank[list(results.ids).index(kept)])
+
+    explanation = results.explain(dropped, rank + 1)
+
+    assert not explanation.kept
+    assert results.ids[explanation.nearest] == kept
+    assert explanation.distance == 0
+    assert kept in explanation.summary(results.ids)
+    assert results.explain(kept, rank + 1).kept
+    with pytest.raises(fc.CoresetError, match="run 'coreset' did not rank 'nobody'"):
+        results.explain("nobody", 5)
+
+
 def test_the_map_is_a_standard_visualization_too(embedded, quick):
     dataset = embedded()
     results = fc.compute_coreset(dataset, "emb", **quick)
