@@ -126,7 +126,7 @@ class CoresetPanel(foo.Panel):
             "reliability": config.reliability,
             "projection": (config.projection or "map").upper(),
             "projectionNote": config.projection_note or "",
-            "points": encode(run.results.points[run.order].astype(np.float32)),
+            "points": encode(np.asarray(run.results.points, dtype=np.float32)[run.order]),
             "channels": channels(run),
         }
 
@@ -156,7 +156,7 @@ class CoresetPanel(foo.Panel):
         return {
             "mask": None if view.mask.all() or not narrowed else encode_mask(view.mask),
             "shown": int(view.mask.sum()),
-            "region": grid.has_region(run, _bare_view(ctx)),
+            "region": grid.has_region(_bare_view(ctx)),
             "notices": grid.notices(run, ranked, view, view.unranked + int(view.mask.sum())),
         }
 
@@ -195,7 +195,7 @@ class CoresetPanel(foo.Panel):
 
     @_event
     def leave_region(self, ctx: Any) -> dict[str, Any]:
-        return self._show(ctx, grid.without_region(_run(ctx), _bare_view(ctx)))
+        return self._show(ctx, grid.without_region(_bare_view(ctx)))
 
     @_event
     def show_kept(self, ctx: Any) -> dict[str, Any]:

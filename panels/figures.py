@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from .payload import percent, short
 
 if TYPE_CHECKING:
-    from ..plugin.diagnostics.metric import Metric
+    from ..plugin.diagnostics.metric import Metric, RandomBand
     from .runs import PanelRun
 
 #: Report figures in the order of the card, with the label that is read there.
@@ -45,8 +45,11 @@ def curve_payload(run: PanelRun) -> dict[str, Any]:
     budgets = np.unique(np.geomspace(max(1, run.n // 500), run.n, _CURVE_POINTS).round().astype(int)).tolist()
     at = [curve.at(budget) for budget in budgets]
 
-    def line(name: str, read: Callable[[Metric], float]) -> list[float]:
-        return [float(f"{read(metrics[name]):.5g}") for metrics in at]
+    def line(values: Iterable[float]) -> list[float]:
+        return [float(f"{value:.5g}") for value in values]
+
+    def random(name: str) -> list[RandomBand]:
+        return [band for metrics in at if (band := metrics[name].random) is not None]
 
     figures = [
         {
@@ -55,9 +58,9 @@ def curve_payload(run: PanelRun) -> dict[str, Any]:
             "share": name in _SHARES,
             "better": at[0][name].better,
             "explanation": at[0][name].explanation,
-            "values": line(name, lambda metric: metric.value),
-            "mean": line(name, lambda metric: metric.random.mean),
-            "sd": line(name, lambda metric: metric.random.sd),
+            "values": line(metrics[name].value for metrics in at),
+            "mean": line(band.mean for band in random(name)),
+            "sd": line(band.sd for band in random(name)),
         }
         for name, label in _LABELS.items()
     ]
@@ -123,8 +126,14 @@ def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
     curve = run.results.curve()
     if curve is None or not run.has_embeddings or run.n * run.points.dim > _MAX_SEARCHED or row not in run.points.rows:
         return []
-    radii = {"radius": curve.radius, "near_duplicate": curve.near_duplicate}
-    found = explain_row(run.points, run.points.rows, row, min(k, len(run.points.rows)), **radii)
+    found = explain_row(
+        run.points,
+        run.points.rows,
+        row,
+        max(1, len(run.kept_rows(k))),
+        radius=curve.radius,
+        near_duplicate=curve.near_duplicate,
+    )
     twins = len(found.near_duplicates)
     return [
         {"label": "Nearest kept at", "value": short(found.distance)},

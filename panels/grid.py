@@ -24,6 +24,10 @@ MAX_IDS = 1_000
 #: Corners of a region; more say nothing at the size of a screen.
 _MAX_CORNERS = 2_000
 
+#: Comments that tell a region from other stages, and whether objects were opened as patches for it.
+_REGION = "region of the coreset map"
+_REGION_AS_PATCHES = f"{_REGION}, opened as patches"
+
 #: Ranks whose membership MongoDB packs into one number.
 _BITS = 32
 
@@ -131,23 +135,25 @@ def is_narrowed(collection: SampleCollection) -> bool:
     return isinstance(collection, fo.DatasetView) and bool(collection._all_stages)
 
 
-def has_region(run: PanelRun, view: DatasetView) -> bool:
-    """Whether a view ends in a region of the run's map."""
-    return bool(view._stages) and _is_region(run, view._stages[-1])
+def has_region(view: DatasetView) -> bool:
+    """Whether a view ends in a region of the map."""
+    return bool(view._stages) and _comment(view._stages[-1]).startswith(_REGION)
 
 
-def _is_region(run: PanelRun, stage: Any) -> bool:
-    return isinstance(stage, fo.Mongo) and "$geoWithin" in str(stage.pipeline) and "_xy'" in str(stage.pipeline)
+def _comment(stage: Any) -> str:
+    """The comment by which a region is known among other stages."""
+    pipeline = stage.pipeline if isinstance(stage, fo.Mongo) else []
+    return pipeline[0].get("$match", {}).get("$comment", "") if pipeline else ""
 
 
-def without_region(run: PanelRun, view: DatasetView) -> DatasetView:
+def without_region(view: DatasetView) -> DatasetView:
     """The view as it was before a region was drawn."""
     stages = list(view._stages)
-    while stages and _is_region(run, stages[-1]):
+    while stages and (comment := _comment(stages[-1])).startswith(_REGION):
         stages.pop()
-    if stages and isinstance(stages[-1], fo.ToPatches) and has_region(run, view):
-        stages.pop()  # opened for the region, since objects are matched as patches
-    rest = run.dataset.view()
+        if comment == _REGION_AS_PATCHES:
+            stages.pop()
+    rest = view._dataset.view()
     for stage in stages:
         rest = rest.add_stage(stage)
     return rest
@@ -166,15 +172,15 @@ def region_view(run: PanelRun, view: DatasetView, polygon: Sequence[Sequence[flo
     """
     if not 3 <= len(polygon) <= _MAX_CORNERS or not np.isfinite(np.asarray(polygon, dtype=float)).all():
         raise CoresetError(f"A region needs 3 to {_MAX_CORNERS:,} corners, got {len(polygon)}.")
-    base = without_region(run, view)
-    path = run.region_path()
+    base = without_region(view)
+    path, comment = run.region_path(), _REGION
     patches_field = run.config.patches_field
     if patches_field is not None:
         if not (isinstance(base, fop.PatchesView) and base.patches_field == patches_field):
-            base = base.to_patches(patches_field)
+            base, comment = base.to_patches(patches_field), _REGION_AS_PATCHES
         path = f"{patches_field}.{path.rsplit('.', 1)[-1]}"
     corners = [[float(x), float(y)] for x, y in polygon]
-    return base.mongo([{"$match": {path: {"$geoWithin": {"$polygon": corners}}}}])
+    return base.mongo([{"$match": {"$comment": comment, path: {"$geoWithin": {"$polygon": corners}}}}])
 
 
 def ordered_view(run: PanelRun, rows: np.ndarray) -> DatasetView:

@@ -180,10 +180,10 @@ def test_region_replaces_a_region_and_can_be_left(scored):
     once = grid.region_view(run, base, circle(*points[0], 0.5))
     twice = grid.region_view(run, once, everything)
     assert len(twice._stages) == 2
-    assert grid.has_region(run, twice)
-    assert not grid.has_region(run, base)
-    assert grid.without_region(run, twice) == base
-    assert grid.without_region(run, base) == base
+    assert grid.has_region(twice)
+    assert not grid.has_region(base)
+    assert grid.without_region(twice) == base
+    assert grid.without_region(base) == base
 
 
 @pytest.mark.parametrize("polygon", [[], [[0, 0], [1, 1]], [[0, 0], [1, 1], [float("nan"), 0]]])
@@ -209,7 +209,10 @@ def test_region_of_objects(dataset, image_folder):
     assert len(view) == 18
     assert grid.shown_rows(run, view.limit(4)).mask.sum() == 4
     assert grid.shown_rows(run, made.limit(2)).mask.sum() == 6
-    assert grid.without_region(run, view) == made.view()
+    assert grid.without_region(view) == made.view(), "back to the images it was drawn from"
+    patches = made.to_patches("objects")
+    again = grid.region_view(run, patches, circle(*run.results.points[run.order[0]], 1e3))
+    assert grid.without_region(again) == patches, "back to the objects it was drawn from"
     shown = figures.inspection(run, 0, 5)
     assert shown["path"] in made.values("filepath")
 

@@ -35,8 +35,9 @@ export function CoresetPanel({ schema, data }: Props) {
   const mode: Mode = (theme.palette?.mode ?? theme.mode) === "light" ? "light" : "dark";
   const [root, width] = useWidth();
   const [asked, setAsked] = useState(0);
+  const [reloads, setReloads] = useState(0);
   const [picked, setPicked] = useState<string | null>(null);
-  const list = useLoaded(() => call("load_runs", {}), [data?.dataset, data?.runs_version, asked]);
+  const list = useLoaded(() => call("load_runs", {}), [data?.dataset, data?.runs_version, asked, reloads]);
   useEffect(() => setPicked(null), [data?.dataset]);
 
   const runs = list.value?.runs ?? [];
@@ -55,7 +56,7 @@ export function CoresetPanel({ schema, data }: Props) {
   return (
     <div ref={root} className={`fc-root fc-${mode}`} data-cy="coreset-panel" onPointerEnter={lookAgain}>
       <style>{STYLES}</style>
-      {list.error && <Message text={list.error} onRetry={() => setAsked(asked + 1)} />}
+      {list.error && <Message text={list.error} onRetry={() => setReloads(reloads + 1)} />}
       {!list.value && !list.error && <Message text="Looking for coreset runs …" />}
       {list.value && !list.error && !summary && <Empty list={list.value} call={call} notice={lost} />}
       {list.value && !list.error && summary && (
@@ -76,7 +77,7 @@ export function CoresetPanel({ schema, data }: Props) {
               <button type="button" className="fc-icon" title="New scores…" aria-label="New scores" onClick={() => call("run_scores", {})}>
                 +
               </button>
-              <button type="button" className="fc-icon" title="Reload" aria-label="Reload" data-cy="coreset-reload" onClick={() => setAsked(asked + 1)}>
+              <button type="button" className="fc-icon" title="Reload" aria-label="Reload" data-cy="coreset-reload" onClick={() => setReloads(reloads + 1)}>
                 <RefreshIcon />
               </button>
             </header>
@@ -93,7 +94,7 @@ export function CoresetPanel({ schema, data }: Props) {
               mode={mode}
               wide={width >= WIDE}
               width={width}
-              viewVersion={`${data?.view_version ?? ""}/${asked}`}
+              viewVersion={`${data?.view_version ?? ""}/${list.value!.samples}/${reloads}`}
               selectedVersion={data?.selected_version ?? ""}
               notices={lost ? [lost] : []}
             />
