@@ -4,6 +4,7 @@ from importlib import import_module
 
 #: Module -> class, one operator a file.
 _OPERATORS = {
+    "compare_coresets": "CompareCoresets",
     "compute_embeddings": "ComputeEmbeddings",
     "compute_coreset_scores": "ComputeCoresetScores",
     "create_coreset_view": "CreateCoresetView",

@@ -86,10 +86,13 @@ class CoresetResults(fob.BrainResults):
         Returns:
             an int from 1 to ``len(self)``
         """
-        from .selection.budget import parse_budget, ranking_budget, resolve_budget
+        from .selection.budget import CoverageBudget, parse_budget, ranking_budget, resolve_budget
 
-        if isinstance(parse_budget(budget), int | float):
-            return resolve_budget(budget, len(self))
+        parsed = parse_budget(budget)
+        if isinstance(parsed, int | float):
+            return resolve_budget(parsed, len(self))
+        if isinstance(parsed, CoverageBudget) and parsed.radius is None:
+            return self.curve().smallest_budget_for(parsed.share)
         return ranking_budget(self.ranking, self.embeddings(), budget, seed=self.config.seed)
 
     def view(self, budget: Any) -> DatasetView:
@@ -117,9 +120,17 @@ class CoresetResults(fob.BrainResults):
         """
         from .diagnostics.report import coreset_report
 
+        embeddings = self.embeddings()
         kept = self.ranking[: self.budget(budget)]
-        kwargs = {"seed": self.config.seed, "labels": self.labels()} | kwargs
-        return coreset_report(self.embeddings(), kept, **kwargs)
+        options = {
+            "labels": self.labels(),
+            "stability": self.expected_overlap(budget),
+            "radius": self.curve().radius,
+            "near_duplicate": self.curve().near_duplicate,
+            "seed": self.config.seed,
+        }
+        still_there = np.isfinite(embeddings[kept]).all(axis=1)
+        return coreset_report(embeddings, kept[still_there], **options | kwargs)
 
     def curve(self) -> CoverageCurve:
         """Coverage and redundancy at every budget, beside random subsets; computed with the run."""

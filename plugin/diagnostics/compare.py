@@ -14,7 +14,7 @@ from .balance import clusters
 from .calibrate import comparison_distances
 from .points import as_points, as_selected
 from .report import CoresetReport, coreset_report
-from .tables import Content, html_card, number, text_card
+from .tables import Content, html_card, markdown_card, number, text_card
 
 #: How a verdict is written beside a figure.
 _MARKS = {"better": " +", "worse": " -", "like random": "", "": ""}
@@ -95,6 +95,10 @@ class CoresetComparison:
 
     def _repr_html_(self) -> str:
         return html_card(self._tables(), self.warnings)
+
+    def to_markdown(self) -> str:
+        """The tables as Markdown."""
+        return markdown_card(self._tables(), self.warnings)
 
     def _rows(self, name: str) -> np.ndarray:
         if name not in self.selected:

@@ -42,6 +42,16 @@ def html_card(tables: Sequence[Content], warnings: Sequence[str] = ()) -> str:
     return "".join([*parts, *(f"<p>&#9888; {html.escape(warning)}</p>" for warning in warnings)])
 
 
+def markdown_card(tables: Sequence[Content], warnings: Sequence[str] = ()) -> str:
+    """Renders the same for the App."""
+    parts = []
+    for title, header, rows, caption in tables:
+        lines = [header, ["---"] * len(header), *rows]
+        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        parts.append("\n\n".join(part for part in (f"**{title}**", table, caption) if part))
+    return "\n\n".join([*parts, *(f"⚠ {warning}" for warning in warnings)])
+
+
 def number(value: float | None) -> str:
     """Three significant digits, or a dash."""
     if value is None:

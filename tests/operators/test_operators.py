@@ -139,3 +139,20 @@ def test_an_interrupted_run_leaves_no_trace(embedded):
     assert "KeyboardInterrupt" in errors
     assert embedded.list_brain_runs() == []
     fc.compute_coreset(embedded, progress=False, **QUICK)
+
+
+def test_compare_coresets(execute, form, embedded):
+    for key, seed in (("one", 0), ("two", 1)):
+        fc.compute_coreset(embedded, brain_key=key, seed=seed, progress=False, **QUICK)
+    embedded.limit(4).tag_samples("mine")
+
+    text = execute("compare_coresets", embedded, first="one", second="mine", budget="4")["comparison"]
+
+    kept = set(fc.load_run(embedded, "one").view(4).values("id"))
+    shared = len(kept & set(embedded.limit(4).values("id")))
+    compared = fc.compare_coresets(embedded, ["one", "mine"], budget=4, progress=False)
+    assert compared.shared_counts[0, 1] == shared
+    assert text == compared.to_markdown()
+    assert f"| {shared / 4:.0%}" in text
+    assert form("compare_coresets", embedded, first="one", second="one") == ["choose two different coresets"]
+    assert form("compare_coresets", embedded, budget="abc")[0].startswith("budget must be")

@@ -46,7 +46,16 @@ def test_a_coverage_budget_is_the_smallest_that_covers(run):
     _, results = run
     k = results.budget("80% coverage")
     assert set(results.view("80% coverage").values("id")) == _first(results, k)
-    assert 1 < k < 40
+    covered = [results.curve().coverage_at(budget) for budget in range(1, len(results) + 1)]
+    assert k == 1 + next(row for row, share in enumerate(covered) if share >= 0.8)
+
+
+def test_a_report_is_about_the_images_that_are_left(run):
+    dataset, results = run
+    dataset.delete_samples([results.ids[results.ranking[0]]])
+    report = fc.load_run(dataset.clone(), "coreset").report(10)
+    assert (report.kept, report.n) == (9, 39)
+    assert report.metrics["stability"].value == results.expected_overlap(10)
 
 
 def test_description_says_how_the_view_was_made(run):
