@@ -19,6 +19,7 @@ _PUBLIC = {
     "CoresetError": "plugin.errors",
     "compute_embeddings": "plugin.embeddings.compute",
     "EmbeddingReport": "plugin.embeddings.report",
+    "embedding_record": "plugin.embeddings.record",
     "load_clip": "plugin.embeddings.clip",
     "compute_coreset": "plugin.coreset",
     "CoresetResults": "plugin.results",

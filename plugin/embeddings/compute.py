@@ -46,7 +46,7 @@ def compute_embeddings(
     Only images without an embedding are computed, so a second call, or a call after an interruption, completes the
     first; at most one batch is lost when the process dies. An image that cannot be embedded costs only itself. The
     vectors are float32 of unit length. The field remembers its model, see
-    :func:`~fiftyone_coreset.plugin.embeddings.record.embedding_record`.
+    :func:`~fiftyone_coreset.embedding_record`.
 
     Args:
         samples: a dataset or view of images, or a ``to_patches()`` view, whose objects are then embedded
