@@ -142,7 +142,9 @@ def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cp
 
 def _importable_in_child() -> bool:
     """Whether a new process finds this package: not if it is a plugin folder that was never installed."""
-    if multiprocessing.get_start_method() == "fork":
+    # asking without allow_none would forbid the user to choose a method later; the default is listed first
+    method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+    if method == "fork":
         return True
     package = __name__.partition(".")[0]
     return any(finder.find_spec(package, None) is not None for finder in sys.meta_path if hasattr(finder, "find_spec"))

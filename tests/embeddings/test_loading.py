@@ -79,11 +79,11 @@ def test_number_of_workers(monkeypatch):
 
 def test_no_workers_where_a_child_could_not_import_the_package(monkeypatch):
     """A plugin folder that was never installed: known to this process only, under an alias."""
-    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda allow_none: "spawn")
     assert choose_workers(2, 1000, 32, on_cpu=True) == 2  # installed here
     monkeypatch.setattr(loading, "__name__", "known_only_in_this_process.plugin.embeddings.loading")
     assert choose_workers(2, 1000, 32, on_cpu=True) == 0
-    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "fork")
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda allow_none: "fork")
     assert choose_workers(2, 1000, 32, on_cpu=True) == 2
 
 
