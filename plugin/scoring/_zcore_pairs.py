@@ -240,7 +240,7 @@ def _measure(x, y, xs, ys, runs, n_runs, distance):
 
 
 @jit
-def _neighbours(hit, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, distance):
+def _neighbours(hit, row, column, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, distance):
     """Measures runs that hold the `rank` nearest images; returns runs, their size, a radius and its count."""
     x = xs[hit]
     y = ys[hit]
@@ -250,15 +250,14 @@ def _neighbours(hit, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, 
         runs[0, 1] = n
         _measure(x, y, xs, ys, runs, 1, distance)
         return 1, n, np.inf, n
-    row = _cell_of(y, y_edges, side)
-    column = _cell_of(x, x_edges, side)
+    slack = 4 * n / (side * side)  # images in the cells around: no radius is finer than that
     attempt = 0
     while True:
         n_runs, size = _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, runs)
         attempt += 1
         if size < 1.35 * rank and size < n:
             radius *= 1.05 * min(math.sqrt(1.6 * rank / max(size, 1)), 2.0) if attempt < 32 else np.inf
-        elif size > 2.4 * rank and attempt < 4:  # more may be in a single cell, then no radius helps
+        elif size > 2.4 * rank + slack and attempt < 4:
             radius *= max(math.sqrt(1.6 * rank / size), 0.25)
         else:
             _measure(x, y, xs, ys, runs, n_runs, distance)
@@ -280,42 +279,52 @@ def _add_to_runs(weight, scale, runs, n_runs, penalty):
 
 
 @jit
-def _spread(part, rank, high, above, smallest, exponent, distance, size, weight, runs, n_runs, penalty):
-    """Shares a penalty of `part` among the nearest of the measured images; returns the distance of the last."""
-    cut, spare = find_cut(distance, size, rank, high, above)
-    total = weigh(distance, size, smallest, cut, spare, exponent, weight)
-    _add_to_runs(weight, part / total, runs, n_runs, penalty)
-    return cut
+def _runs_around(row, column, start, side, runs):
+    """Lists the runs of the cells around one, more of them if it is alone; returns how many."""
+    reach = 1
+    while True:
+        n_runs = 0
+        n_images = 0
+        for at in range(max(row - reach, 0), min(row + reach + 1, side)):
+            runs[n_runs, 0] = start[at * side + max(column - reach, 0)]
+            runs[n_runs, 1] = start[at * side + min(column + reach + 1, side)]
+            n_images += runs[n_runs, 1] - runs[n_runs, 0]
+            n_runs += 1
+        if n_images > 1:
+            return n_runs
+        reach *= 2
 
 
 @jit
-def _answer_hit(hit, near_part, full_part, near_rank, full_rank, radii, exponent, rule, xs, ys, images, start, x_edges,
+def _answer_hit(hit, scout_part, target_part, rank, first_radius, exponent, rule, xs, ys, images, start, x_edges,
                 y_edges, side, runs, distance, bits, weight, coverage, penalty):  # fmt: skip
-    """Covers one image by `near_part` and penalises its neighbours.
+    """Covers one image by `scout_part` and penalises its neighbours; returns a first guess of the next radius.
 
-    `near_part` goes to the few nearest, and `full_part` corrects that to what all neighbours get. `radii` are first
-    guesses for the two, and are brought up to date for the next hit.
+    The penalty in the cells around is the same for scouts and targets and differs in sign, so it cancels on average.
     """
-    which = 1 if full_part > 0 else 0
-    rank = full_rank if which == 1 else near_rank
+    row = _cell_of(ys[hit], y_edges, side)
+    column = _cell_of(xs[hit], x_edges, side)
+    n_runs = _runs_around(row, column, start, side, runs)
+    size = _measure(xs[hit], ys[hit], xs, ys, runs, n_runs, distance)
+    twins = count_within(distance, size, 0)
+    if twins > 1:
+        _share_among_twins(hit, scout_part, twins, rule, images, runs, n_runs, distance, coverage, penalty)
+        return first_radius
+    coverage[images[hit]] += scout_part
+    everything = distance.dtype.type(np.inf)
+    total = weigh(distance, size, distance[smallest_positive(bits, size)], everything, 0, exponent, weight)
+    _add_to_runs(weight, (scout_part - target_part) / total, runs, n_runs, penalty)
+    if target_part == 0:
+        return first_radius
     n_runs, size, radius, inside = _neighbours(
-        hit, rank, radii[which], xs, ys, start, x_edges, y_edges, side, runs, distance
+        hit, row, column, rank, first_radius, xs, ys, start, x_edges, y_edges, side, runs, distance
     )
-    zeros = count_within(distance, size, 0)
-    if zeros > 1:
-        _share_among_twins(hit, near_part, zeros, rule, images, runs, n_runs, distance, coverage, penalty)
-        return
     if radius == np.inf:
         radius = float(distance[:size].max())
-    smallest = distance[smallest_positive(bits, size)]
-    coverage[images[hit]] += near_part
-    measured = radius, inside, smallest, exponent, distance, size, weight, runs, n_runs, penalty
-    if which == 1:
-        cut = _spread(full_part, full_rank, *measured)
-        _spread(near_part - full_part, near_rank, *measured)
-    else:
-        cut = _spread(near_part, near_rank, *measured)
-    radii[which] = max(cut * 1.06, (x_edges[side] - x_edges[0]) * 1e-6)
+    cut, spare = find_cut(distance, size, rank, radius, inside)
+    total = weigh(distance, size, distance[smallest_positive(bits, size)], cut, spare, exponent, weight)
+    _add_to_runs(weight, target_part / total, runs, n_runs, penalty)
+    return max(cut * 1.06, (x_edges[side] - x_edges[0]) * 1e-6)
 
 
 @jit
@@ -338,12 +347,13 @@ def _share_among_twins(hit, part, zeros, rule, images, runs, n_runs, distance, c
 
 
 @jit
-def score_pairs(columns, codes, edges, side, pairs, targets, scouts, n_near, n_neighbors, exponent, rule, distance,
-                bits, coverage, redundancy):  # fmt: skip
+def score_pairs(columns, codes, edges, side, pairs, targets, scouts, n_neighbors, exponent, rule, distance, bits,
+                coverage, redundancy):  # fmt: skip
     """Adds the effect of `targets` in the subspaces `pairs`, made more precise by `scouts`.
 
-    Scouts are further targets, which cost little: they alone say which images are covered and how the penalty goes to
-    the `n_near` nearest; the targets correct that penalty to the one for `n_neighbors`. In expectation nothing changes.
+    Scouts are further targets, which cost little: they alone say which images are covered, and how the penalty is
+    shared in the cells around. The targets correct that to the share of all neighbours: they add the true penalty and
+    take off the one in the cells around. In expectation nothing changes.
 
     Args:
         columns: (d, n) embeddings, one dimension a row
@@ -353,7 +363,6 @@ def score_pairs(columns, codes, edges, side, pairs, targets, scouts, n_near, n_n
         pairs: (p, 2) dimensions
         targets: (2, p, t) points in these dimensions
         scouts: (2, p, s) more points, which together count as much as all targets
-        n_near: neighbours penalised for scouts, at most `n_neighbors`
         n_neighbors: images that share a penalty, at most n - 1
         exponent: of the distance in the penalty
         rule: LITERAL or SYMMETRIC
@@ -375,7 +384,6 @@ def score_pairs(columns, codes, edges, side, pairs, targets, scouts, n_near, n_n
     penalty = np.zeros(n, dtype=np.float64)
     weight = np.empty(n, dtype=columns.dtype)
     runs = np.empty((side, 2), dtype=np.int64)
-    radii = np.empty(2, dtype=np.float64)
     scout_part = targets.shape[2] / scouts.shape[2]
     for p in range(len(pairs)):
         a, b = pairs[p]
@@ -387,13 +395,12 @@ def score_pairs(columns, codes, edges, side, pairs, targets, scouts, n_near, n_n
                 x = columns.dtype.type(points[0, p, t])
                 y = columns.dtype.type(points[1, p, t])
                 hits[which, _nearest_image(x, y, xs, ys, images, start, x_edges, y_edges, side, rule)] += 1
-        radii[:] = float(x_edges[side] - x_edges[0]) / 8
+        radius = float(x_edges[side] - x_edges[0]) / 8
         for hit in range(n):
             if hits[0, hit] > 0 or hits[1, hit] > 0:
-                _answer_hit(
-                    hit, hits[0, hit] * scout_part, float(hits[1, hit]), n_near + 1, n_neighbors + 1, radii, exponent,
-                    rule, xs, ys, images, start, x_edges, y_edges, side, runs, distance, bits, weight, coverage,
-                    penalty,
+                radius = _answer_hit(
+                    hit, hits[0, hit] * scout_part, hits[1, hit] * 1.0, n_neighbors + 1, radius, exponent, rule, xs, ys,
+                    images, start, x_edges, y_edges, side, runs, distance, bits, weight, coverage, penalty,
                 )  # fmt: skip
                 hits[:, hit] = 0
         for i in range(n):

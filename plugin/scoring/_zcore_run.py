@@ -33,9 +33,8 @@ _CHUNK_SUBSPACES = 64
 _CHUNK_DRAWS = 2048
 _CODES = 256
 _MOST_DRAWS = 100_000  # an image; scores that still look like noise are all the same
-_IMAGES_PER_CELL = 40
-SCOUTS = 8  # a target
-NEAR = 16  # neighbours that scouts penalise
+_IMAGES_PER_CELL = 20
+_SCOUTS = 8  # a target
 
 
 @dataclass(frozen=True)
@@ -215,22 +214,29 @@ class OwnDraws:
         """The targets of a chunk and its scouts, (m, s, n_targets) and (m, s, 8 n_targets)."""
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, number)))
         targets = spread_targets(self._triangles, dims, n_targets, rng)
-        return targets, spread_targets(self._triangles, dims, SCOUTS * n_targets, rng)
+        return targets, spread_targets(self._triangles, dims, _SCOUTS * n_targets, rng)
 
     def _effect(self, number: int, dims: np.ndarray, n_targets: int) -> Effect:
+        from ._zcore_pairs import LITERAL, SYMMETRIC
+
+        targets, scouts = self.targets(number, dims, n_targets)
+        if self._sample_dim != 2:
+            rule = LITERAL if self._game.literal else SYMMETRIC
+            dims = np.repeat(dims, n_targets, axis=0)
+            points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
+            return _score_draws(self._columns, self._sample, dims, points, self._game, rule)
+        return self.play(dims, targets, scouts)
+
+    def play(self, dims: np.ndarray, targets: np.ndarray, scouts: np.ndarray) -> Effect:
+        """The effect of targets and scouts in pairs of dimensions."""
         from ._zcore_pairs import LITERAL, SYMMETRIC, score_pairs
 
         game = self._game
         rule = LITERAL if game.literal else SYMMETRIC
-        targets, scouts = self.targets(number, dims, n_targets)
-        if self._sample_dim != 2:
-            dims = np.repeat(dims, n_targets, axis=0)
-            points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
-            return _score_draws(self._columns, self._sample, dims, points, game, rule)
         effect = np.zeros((2, self._columns.shape[1]))
         score_pairs(
-            self._columns, self._codes, self._edges, self._side, dims, targets, scouts, min(NEAR, game.n_neighbors),
-            game.n_neighbors, game.exponent, rule, *_scratch(self._columns), *effect,
+            self._columns, self._codes, self._edges, self._side, dims, targets, scouts, game.n_neighbors, game.exponent,
+            rule, *_scratch(self._columns), *effect,
         )  # fmt: skip
         return effect[0], effect[1]
 

@@ -1,10 +1,10 @@
 """Both kernels against the literal algorithm, draw for draw."""
 
-from itertools import permutations
+from itertools import islice, permutations
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.scoring._zcore_run import NEAR, SCOUTS, Game, OwnDraws, Totals, Workers, run_fixed
+from fiftyone_coreset.plugin.scoring._zcore_run import Game, OwnDraws, Workers
 from fiftyone_coreset.plugin.scoring.zcore import zcore_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,31 +68,19 @@ def test_injected_draws_with_selection_of_neighbours(n, exponent):
     np.testing.assert_allclose(result.redundancy, redundancy, rtol=1e-9, atol=1e-12)
 
 
-def own_draws(x, n_draws, n_neighbors=1000, literal=False, seed=0):
-    """Coverage and redundancy by the engine's own draws, and a function that has the oracle play the same."""
+def own_draws(x, n_pairs, n_targets, n_neighbors=1000, literal=False, seed=0):
+    """A plan of the engine, pairs of dimensions, and two sets of targets in them."""
     game = Game(min(n_neighbors, len(x) - 1), 4.0, literal)
     with Workers(1) as workers:
-        plan = OwnDraws(np.ascontiguousarray(x.T), 2, n_draws, seed, game, workers)
-        totals = Totals(len(x))
-        run_fixed(plan.chunks(), n_draws, totals, workers, lambda fraction, message: None)
+        plan = OwnDraws(np.ascontiguousarray(x.T), 2, None, seed, game, workers)
+    dims = np.concatenate([chunk.plan[1] for chunk in islice(plan.chunks(), 1)])[:n_pairs]
+    first, second = (plan.targets(number, dims, n_targets)[0] for number in (0, 1))
+    return plan, dims, first, second
 
-    def oracle(embeddings=x, **rules):
-        """Scouts decide who is covered and who of the nearest is penalised, targets correct for the other penalties."""
-        coverage, redundancy = np.zeros((2, len(x)))
-        for chunk in plan.chunks():
-            _, pairs, n_targets = chunk.plan
-            targets, scouts = plan.targets(*chunk.plan)
-            dims = np.repeat(pairs, n_targets, axis=0)
-            near = {"n_neighbors": min(NEAR, n_neighbors), **rules}
-            by_scouts = zcore_oracle(embeddings, np.repeat(dims, SCOUTS, axis=0), scouts.reshape(2, -1).T, **near)
-            targets = targets.reshape(2, -1).T
-            coverage += by_scouts[0] / SCOUTS
-            redundancy += by_scouts[1] / SCOUTS
-            redundancy += zcore_oracle(embeddings, dims, targets, n_neighbors, **rules)[1]
-            redundancy -= zcore_oracle(embeddings, dims, targets, **near)[1]
-        return coverage, redundancy
 
-    return totals.coverage.sum(axis=0), totals.redundancy.sum(axis=0), oracle
+def oracle(x, dims, targets, *args, **rules):
+    draws = np.repeat(dims, targets.shape[2], axis=0), targets.reshape(2, -1).T
+    return np.array(zcore_oracle(x, *draws, *args, ties="share", **rules))
 
 
 def heavy(rng, n, d):
@@ -118,13 +106,17 @@ def diagonal(rng, n, d):
 @pytest.mark.parametrize(("n", "n_neighbors"), [(2, 1), (50, 7), (3000, 30), (3000, 1000), (20_000, 200)])
 def test_own_draws_equal_the_literal_algorithm(cloud, n, n_neighbors, dtype):
     x = cloud(np.random.default_rng(n), n, 6).astype(dtype)
-    n_draws = 12 if n > 3000 else 60
-    coverage, redundancy, oracle = own_draws(x, n_draws, n_neighbors)
-    expected = oracle(ties="share")
+    plan, dims, first, second = own_draws(x, 4, 3 if n > 3000 else 15, n_neighbors)
     rtol = RTOL[dtype]
-    assert coverage.sum() == n_draws
-    np.testing.assert_array_equal(coverage, expected[0])
-    np.testing.assert_allclose(redundancy, expected[1], rtol=rtol, atol=rtol)
+    expected = [oracle(x, dims, targets, n_neighbors) for targets in (first, second)]
+
+    # targets that are their own scouts are plain draws
+    np.testing.assert_allclose(plan.play(dims, first, first), expected[0], rtol=rtol, atol=rtol)
+
+    # scouts alone say who is covered, and what they take from the penalty comes back when the roles are swapped
+    there, back = plan.play(dims, first, second), plan.play(dims, second, first)
+    np.testing.assert_array_equal(there[0], expected[1][0])
+    np.testing.assert_allclose(there[1] + back[1], sum(expected)[1], rtol=rtol, atol=10 * rtol)
 
 
 @settings(max_examples=60, deadline=None)
@@ -133,11 +125,12 @@ def test_own_draws_with_the_literal_rule_on_hard_embeddings(case):
     x, _ = case
     if (np.ptp(x, axis=0) > 0).sum() < 2:
         return
-    coverage, redundancy, oracle = own_draws(x, 6, literal=True)
-    expected = oracle(duplicates="first", ties="share")
+    plan, dims, first, second = own_draws(x, 4, 6, literal=True)
     rtol = RTOL[x.dtype.type]
-    np.testing.assert_array_equal(coverage, expected[0])
-    np.testing.assert_allclose(redundancy, expected[1], rtol=rtol, atol=rtol)
+    expected = [oracle(x, dims, targets, duplicates="first") for targets in (first, second)]
+    np.testing.assert_allclose(plan.play(dims, first, first), expected[0], rtol=rtol, atol=rtol)
+    there, back = plan.play(dims, first, second), plan.play(dims, second, first)
+    np.testing.assert_allclose(np.add(there, back), sum(expected), rtol=rtol, atol=10 * rtol)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -145,12 +138,12 @@ def test_own_draws_with_the_literal_rule_on_hard_embeddings(case):
 def test_twins_are_treated_as_on_average_over_all_orders(seed, n_neighbors):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(4, 3))[[0, 1, 1, 2, 0]]
-    coverage, redundancy, oracle = own_draws(x, 2, n_neighbors, seed=seed)
+    plan, dims, targets, _ = own_draws(x, 3, 8, n_neighbors, seed=seed)
     mean = np.zeros((2, 5))
-    orders = list(permutations(range(5)))
-    for order in map(list, orders):
-        mean[:, order] += oracle(x[order])
-    np.testing.assert_allclose([coverage, redundancy], mean / len(orders), atol=1e-12)
+    orders = [list(order) for order in permutations(range(5))]
+    for order in orders:
+        mean[:, order] += oracle(x[order], dims, targets, n_neighbors)
+    np.testing.assert_allclose(plan.play(dims, targets, targets), mean / len(orders), atol=1e-12)
 
 
 def test_penalty_of_one_draw_by_hand():
