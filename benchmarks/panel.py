@@ -29,16 +29,22 @@ import private_fiftyone
 MAP = '[data-cy="coreset-map"]'
 DIM = 64
 
+#: What the grid says it shows, as a number.
+_COUNT = (
+    "Number((document.querySelector('[data-cy=\"entry-counts\"]').innerText.match(/[\\d,]+/) ?? ['0'])[0]"
+    ".replaceAll(',', ''))"
+)
+
 
 def make_dataset(n: int, folder: Path):
-    """n samples in 60 clusters, ranked at random, with a PCA map."""
+    """Makes n samples in 60 clusters, ranked at random, with a PCA map."""
     import bson
     import fiftyone as fo
     import fiftyone_coreset as fc
 
     paths = images.write_images(folder / "images", 20)
     dataset = fo.Dataset(f"panel-{n}", persistent=True)
-    dataset.add_sample(fo.Sample(filepath=str(paths[0])), progress=False)
+    dataset.add_sample(fo.Sample(filepath=str(paths[0])))
     collection = fo.core.odm.get_db_conn()[dataset._sample_collection_name]
     template = collection.find_one()
     rng = np.random.default_rng(0)
@@ -68,7 +74,6 @@ class Probe:
         self.page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
         self.page.set_default_timeout(300_000)
         self.requests: list[int] = []
-        self.answers: dict[str, int] = {}
         self.page.on("request", self._count)
         self.page.add_locator_handler(self.page.get_by_role("button", name="Dismiss"), lambda b: b.first.click())
         self.page.goto(f"{url}/datasets/{dataset}")
@@ -79,20 +84,18 @@ class Probe:
             self.requests.append(len(request.post_data or ""))
 
     def timed(self, act, until, *args) -> float:
+        """Seconds from doing something until a condition holds in the page."""
         started = time.perf_counter()
         act()
         self.page.wait_for_function(until, *args, polling=20)
         return time.perf_counter() - started
 
     def open_panel(self) -> float:
+        """Seconds from the click in the menu to the first drawing of the map."""
         self.page.locator('[data-cy="new-panel-btn"]').first.click()
         option = self.page.locator('[data-cy="new-panel-option-coreset"]')
         option.wait_for()
         return self.timed(option.click, f"() => document.querySelector('{MAP}[data-drawn]')")
-
-    def close_panel(self) -> None:
-        self.page.get_by_test_id("CloseIcon").last.click()
-        self.page.wait_for_selector(MAP, state="detached")
 
     def set_budgets(self, budgets: list[int]) -> dict[str, float]:
         """Milliseconds from a key on the slider to the frame after the map was drawn, measured inside the page."""
@@ -117,6 +120,7 @@ class Probe:
         return {"median_ms": round(statistics.median(times)), "worst_ms": round(max(times))}
 
     def lasso(self, full: int) -> tuple[float, int]:
+        """Seconds from the end of a lasso until the grid has changed, and what it shows then."""
         self.page.locator('[data-cy="coreset-tool-lasso"]').click()
         box = self.page.locator(MAP).bounding_box()
         middle, radius = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), box["height"] / 5
@@ -126,9 +130,8 @@ class Probe:
         self.page.mouse.down()
         for place in places:
             self.page.mouse.move(*place)
-        count = "Number((document.querySelector('[data-cy=\"entry-counts\"]').innerText.match(/[\\d,]+/) ?? ['0'])[0].replaceAll(',', ''))"
-        seconds = self.timed(self.page.mouse.up, f"n => {{ const c = {count}; return c && c !== n; }}", full)
-        return seconds, self.page.evaluate(count)
+        seconds = self.timed(self.page.mouse.up, f"n => {{ const c = {_COUNT}; return c && c !== n; }}", full)
+        return seconds, self.page.evaluate(_COUNT)
 
     def pan(self) -> dict[str, float]:
         """Milliseconds of one frame while the map moves."""
@@ -137,7 +140,7 @@ class Probe:
               const map = document.querySelector('MAP'), frame = map.parentElement, times = [];
               for (let i = 0; i < 12; i++) {
                 const drawn = map.dataset.drawn, start = performance.now();
-                frame.dispatchEvent(new WheelEvent("wheel", { deltaY: i % 2 ? 60 : -60, clientX: 900, clientY: 300, cancelable: true }));
+                frame.dispatchEvent(new WheelEvent("wheel", { deltaY: i % 2 ? 60 : -60, cancelable: true }));
                 while (map.dataset.drawn === drawn) await new Promise(requestAnimationFrame);
                 times.push(performance.now() - start);
               }

@@ -137,7 +137,7 @@ def is_narrowed(collection: SampleCollection) -> bool:
 
 def has_region(view: DatasetView) -> bool:
     """Whether a view ends in a region of the map."""
-    return bool(view._stages) and _comment(view._stages[-1]).startswith(_REGION)
+    return bool(view._all_stages) and _comment(view._all_stages[-1]).startswith(_REGION)
 
 
 def _comment(stage: Any) -> str:
@@ -148,12 +148,12 @@ def _comment(stage: Any) -> str:
 
 def without_region(view: DatasetView) -> DatasetView:
     """The view as it was before a region was drawn."""
-    stages = list(view._stages)
+    stages = list(view._all_stages)
     while stages and (comment := _comment(stages[-1])).startswith(_REGION):
         stages.pop()
         if comment == _REGION_AS_PATCHES:
             stages.pop()
-    rest = view._dataset.view()
+    rest = view._root_dataset.view()
     for stage in stages:
         rest = rest.add_stage(stage)
     return rest

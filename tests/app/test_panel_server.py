@@ -201,7 +201,7 @@ def test_region_of_objects(dataset, image_folder):
             detections=[fo.Detection(label="a", bounding_box=[0, 0, 1, 1], emb=next(boxes)) for _ in range(3)]
         )
         sample.save()
-    made.add_dynamic_sample_fields()
+    made.add_sample_field("objects.detections.emb", fo.VectorField)
     fc.compute_coreset(made.to_patches("objects"), "emb", "obj", n_draws=500, projection="pca", progress=False)
     run = find_run(made, "obj")
     assert run.noun == "objects"
