@@ -145,8 +145,8 @@ class _Training:
             return float(sum(parts) / len(labels))
 
     def state(self) -> tuple[np.ndarray, np.ndarray, float]:
-        maps = (own.detach().cpu().numpy().copy() for own in (self.image_map, self.text_map))
-        return *maps, float(self.log_scale.detach().exp())
+        image_map, text_map = (own.detach().cpu().numpy().copy() for own in (self.image_map, self.text_map))
+        return image_map, text_map, float(self.log_scale.detach().exp())
 
     def run(self, train, held_out, max_epochs: int, batch_size: int, seed: int, report: Report) -> Adapters:
         import torch

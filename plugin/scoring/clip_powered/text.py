@@ -93,12 +93,11 @@ def class_text_embeddings(
     for template in templates or [""]:
         if template.count("{}") != 1 or template.replace("{}", "").count("{"):
             raise CoresetError(f"templates: {template!r} must hold one '{{}}' for the class name")
-    if device is None:
-        device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    own = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     embedded = []
     with torch.inference_mode():
         for name in names:
-            tokens = tokenizer([template.replace("{}", name) for template in templates]).to(device)
+            tokens = tokenizer([template.replace("{}", name) for template in templates]).to(device or own)
             prompts = model.encode_text(tokens).float().cpu().numpy().astype(np.float32)
             embedded.append(unit_rows(prompts).mean(axis=0))
     return unit_rows(np.stack(embedded))
