@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -101,6 +102,7 @@ def batches(files: Sequence[ImageFile], framing: Framing, batch_size: int, num_w
         batch_size=batch_size,
         num_workers=num_workers,
         collate_fn=collate,
+        worker_init_fn=_end_with_parent,
     )
     iterator = iter(loader)
     try:
@@ -115,6 +117,18 @@ def batches(files: Sequence[ImageFile], framing: Framing, batch_size: int, num_w
         ) from error
     finally:
         del iterator  # ends the workers now, whoever holds on to a traceback
+
+
+def _end_with_parent(worker: int) -> None:
+    """Ends a worker whose parent was killed: it would wait for ever to hand over its batch."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
 
 
 def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cpu: bool) -> int:

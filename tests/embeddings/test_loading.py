@@ -103,6 +103,31 @@ if __name__ == "__main__":
     assert run.stdout.split() == ["9"], run.stderr
 
 
+def test_workers_end_when_their_parent_is_killed(files):
+    """Even in the middle of handing over a batch that is larger than a pipe."""
+    script = f"""
+import multiprocessing, time
+from fiftyone_coreset.plugin.embeddings.framing import Framing
+from fiftyone_coreset.plugin.embeddings.loading import ImageFile, batches
+
+files = [ImageFile({files[0].path!r}, ["id"])] * 400
+iterator = batches(files, Framing(512, 512), 4, 2)
+next(iterator)
+time.sleep(1)
+print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+time.sleep(100)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=30)
+    for worker in alive:
+        worker.kill()
+    assert len(gone) == 2
+
+
 def test_decoding_imports_nothing_heavy():
     """Worker processes start from these modules."""
     script = (
