@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -93,9 +92,9 @@ def parse_budget(budget: Any) -> int | float | CoverageBudget | SaturationBudget
         return budget
     if isinstance(budget, str):
         return _parse_text(budget)
-    if isinstance(budget, bool | np.bool_) or not isinstance(budget, Real):
+    if isinstance(budget, bool | np.bool_) or not isinstance(budget, int | float | np.integer | np.floating):
         raise CoresetError(f"budget must be {_FORMS}, got {budget!r}")
-    if isinstance(budget, Integral):
+    if isinstance(budget, int | np.integer):
         if budget < 1:
             raise CoresetError(f"budget must keep at least 1 image, got {budget}")
         return int(budget)
@@ -111,9 +110,11 @@ def _parse_text(text: str) -> int | float | CoverageBudget | SaturationBudget | 
         if not 0 < share <= 1:
             raise CoresetError(f"budget {text!r}: a percentage must lie above 0 % and up to 100 %")
         return CoverageBudget(share) if match[2] else share
-    named = {"saturation": SaturationBudget, "redundancy": RedundancyBudget}.get(text.strip().lower())
-    if named:
-        return named()
+    name = text.strip().lower()
+    if name == "saturation":
+        return SaturationBudget()
+    if name == "redundancy":
+        return RedundancyBudget()
     try:
         number = float(text)
     except ValueError:

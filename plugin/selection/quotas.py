@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import CoresetError
 
 #: What a quota may be called, and the share of a group of size s before normalisation.
-_RULES = {
+_RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "proportional": lambda sizes: sizes,
     "sqrt": np.sqrt,
     "uniform": lambda sizes: np.ones(len(sizes)),
@@ -100,7 +100,7 @@ def resolve_quota(
     if isinstance(quota, str):
         if quota not in _RULES:
             raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
-        return apportion(np.asarray(_RULES[quota](sizes), dtype=float), k, lower, sizes)
+        return apportion(_RULES[quota](sizes).astype(float), k, lower, sizes)
     return _explicit(quota, names, sizes, k, lower)
 
 
