@@ -14,6 +14,7 @@ from pathlib import Path
 import coreset_mini_captions as captions
 import coreset_mini_data as data
 import numpy as np
+import open_clip  # noqa: F401 - here, so that loading is timed without the import
 import torch
 from fiftyone_coreset.plugin.embeddings import bundled
 from PIL import Image

@@ -47,7 +47,7 @@ def test_zero_shot_reads_held_out_digits(clip, digits, template):
     found = embed_images(clip, [image for image, out in zip(images, held_out, strict=True) if out])
     texts = embed_texts(clip, [template.format(word) for word in NUMERALS])
     accuracy = ((found @ texts.T).argmax(1).numpy() == labels[held_out]).mean()
-    assert accuracy >= 0.8
+    assert accuracy >= 0.9
 
 
 def test_neighbours_of_held_out_digits_are_of_their_kind(clip, digits):
@@ -55,7 +55,7 @@ def test_neighbours_of_held_out_digits_are_of_their_kind(clip, digits):
     embeddings = embed_images(clip, images).numpy()
     nearest = np.argsort(-embeddings[held_out] @ embeddings[~held_out].T, axis=1)[:, :10]
     votes = np.array([np.bincount(row, minlength=10).argmax() for row in labels[~held_out][nearest]])
-    assert (votes == labels[held_out]).mean() >= 0.92
+    assert (votes == labels[held_out]).mean() >= 0.95
 
 
 def test_words_decide_where_a_caption_lies(clip):
