@@ -83,11 +83,11 @@ class Probe:
         if request.method == "POST" and "/operators/" in request.url:
             self.requests.append(len(request.post_data or ""))
 
-    def timed(self, act, until, *args) -> float:
+    def timed(self, act, until, arg=None) -> float:
         """Seconds from doing something until a condition holds in the page."""
         started = time.perf_counter()
         act()
-        self.page.wait_for_function(until, *args, polling=20)
+        self.page.wait_for_function(until, arg=arg, polling=20)
         return time.perf_counter() - started
 
     def open_panel(self) -> float:

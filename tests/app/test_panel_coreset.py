@@ -111,6 +111,7 @@ def panel(shared, request):
     panel.part("color").select_option("status")
     panel.set_count(15)
     panel.sent.clear()
+    panel.app.errors.clear()
     yield panel
     panel.app.screenshot_if_failed(request)
     errors = panel.app.errors.copy()
@@ -274,7 +275,7 @@ def test_view_is_saved_and_opened(panel, shared):
     form = panel.page.locator('[data-cy="operators-prompt-modal"]')
     form.wait_for()
     form.get_by_role("button", name="Execute").click()
-    panel.page.wait_for_function("() => !document.querySelector('[data-cy=\"operators-prompt-modal\"]')")
+    panel.page.get_by_text("Coreset view saved").first.wait_for()
     bare.reload()
     assert bare.list_saved_views() == ["cs 33"]
     assert len(bare.load_saved_view("cs 33")) == 33
@@ -349,7 +350,7 @@ def test_use_leaves_no_trace_in_requests(panel):
         panel.part("color").select_option(["score", "kept", "rank", "coverage"][round_])
         panel.page.wait_for_timeout(700)
         panel.part("tool-box").click()
-        panel.drag([(0.1, 0.1), (0.9, 0.9)])
+        panel.drag([(0.1, 0.3), (0.9, 0.8)])
         panel.part("leave").click()
         panel.app.wait_for_grid_count(N)
         sizes = [len(request.post_data or "") for request in panel.sent if "/operators/" in request.url]
