@@ -74,8 +74,8 @@ def expected_overlap(first: np.ndarray, second: np.ndarray, keep: int, seed: int
     shared = 0
     for _ in range(repeats):
         runs = truth + np.sqrt(variance) * rng.standard_normal((2, len(mean)))
-        kept = [np.argpartition(-run, keep - 1)[:keep] for run in runs]
-        shared += len(np.intersect1d(*kept))
+        first, second = (np.argpartition(-run, keep - 1)[:keep] for run in runs)
+        shared += len(np.intersect1d(first, second))
     return shared / (repeats * keep)
 
 
