@@ -87,7 +87,7 @@ def _collect_neighbours(columns, dims, points, radii, distance, near, near_image
 
 @jit
 def _penalise_listed(hit, rank, high, above, exponent, rule, distance, bits, images, weight, coverage, redundancy):
-    """Covers one image and penalises the nearest of some images, listed in ascending order."""
+    """Covers one image and penalises the nearest of some `images`, listed in ascending order; of all if it is empty."""
     size = len(distance)
     zeros = count_within(distance, size, 0)
     if zeros > 1:
@@ -103,8 +103,13 @@ def _penalise_listed(hit, rank, high, above, exponent, rule, distance, bits, ima
             weight[i] = 0
             spare -= 1
     coverage[hit] += 1
-    for i in range(size):
-        redundancy[images[i]] += weight[i] / total
+    scale = 1 / total
+    if len(images) == 0:
+        for i in range(size):
+            redundancy[i] += scale * weight[i]
+    else:
+        for i in range(size):
+            redundancy[images[i]] += scale * weight[i]
 
 
 @jit
@@ -113,13 +118,14 @@ def _share_among_listed_twins(hit, zeros, rule, distance, images, coverage, redu
         coverage[hit] += 1
     for i in range(len(distance)):
         if distance[i] == 0:
+            image = images[i] if len(images) > 0 else i
             if rule == SYMMETRIC:
-                coverage[images[i]] += 1 / zeros
-                redundancy[images[i]] += 1 / zeros
-            elif images[i] != hit and rule == SHARED:
-                redundancy[images[i]] += 1 / (zeros - 1)
-            elif images[i] != hit:
-                redundancy[images[i]] += 1
+                coverage[image] += 1 / zeros
+                redundancy[image] += 1 / zeros
+            elif image != hit and rule == SHARED:
+                redundancy[image] += 1 / (zeros - 1)
+            elif image != hit:
+                redundancy[image] += 1
                 return
 
 
@@ -169,7 +175,7 @@ def score_draws(columns, sample, dims, targets, n_neighbors, exponent, rule, dis
     if room > 0:
         _guess_radii(sample, rank / n, dims, points, distance, radii)
         _collect_neighbours(columns, dims, points, radii, distance, near, near_images, found)
-    everything = np.arange(n).astype(np.int32)
+    everything = np.empty(0, dtype=np.int32)
     weight = np.empty(n, dtype=columns.dtype)
     for t in range(n_draws):
         size = found[t]

@@ -103,7 +103,7 @@ def injected_chunks(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, 
 def _sample(columns: np.ndarray, game: Game) -> np.ndarray:
     """Every so many images, such that some 32 of the sample are among the neighbours of any; empty if n is small."""
     n = columns.shape[1]
-    if n <= 8 * game.n_neighbors:
+    if n <= 32 * game.n_neighbors:
         return columns[:, :0].copy()
     return np.ascontiguousarray(columns[:, :: max(1, game.n_neighbors // 32)])
 
