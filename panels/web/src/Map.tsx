@@ -44,7 +44,7 @@ export function PointMap(props: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const renderer = useRef<Renderer | null>(null);
-  const camera = useRef<Camera>({ x: 0, y: 0, scale: 1 });
+  const camera = useRef<Camera>({ x: 0, y: 0, scale: 1, stretch: 1 });
   const size = useRef<Size>({ width: 1, height: 1 });
   const pending = useRef(0);
   const settle = useRef(0);
@@ -184,8 +184,8 @@ export function PointMap(props: Props) {
     now.last = at;
     if (!now.far) return;
     if (now.tool === "pan") {
-      const { x, y, scale } = now.camera;
-      move({ x: x - (at[0] - now.from[0]) / scale, y: y + (at[1] - now.from[1]) / scale, scale });
+      const { x, y, scale, stretch } = now.camera;
+      move({ ...now.camera, x: x - (at[0] - now.from[0]) / (scale * stretch), y: y + (at[1] - now.from[1]) / scale });
     } else if (now.tool === "lasso") {
       now.path.push(at);
       setOutline([...now.path]);
@@ -208,8 +208,10 @@ export function PointMap(props: Props) {
     if (line.length > 2) props.onRegion(line.map((p) => toPlane(p, camera.current, size.current)));
   };
 
-  const rowAt = (at: Point) =>
-    nearest().find(toPlane(at, camera.current, size.current), REACH / camera.current.scale, latest.current.visible);
+  const rowAt = (at: Point) => {
+    const { scale, stretch } = camera.current;
+    return nearest().find(toPlane(at, camera.current, size.current), REACH / scale, latest.current.visible, stretch);
+  };
 
   const hover = (at: Point) => {
     const row = rowAt(at);
@@ -219,18 +221,19 @@ export function PointMap(props: Props) {
   };
 
   const onKeyDown = (event: React.KeyboardEvent) => {
-    const { x, y, scale } = camera.current;
+    const { x, y, scale, stretch } = camera.current;
     const shift = 60 / scale;
+    const to = (dx: number, dy: number) => move({ ...camera.current, x: x + dx / stretch, y: y + dy });
     const middle: Point = [size.current.width / 2, size.current.height / 2];
     const moves: Record<string, () => void> = {
       "+": () => move(zoomAt(camera.current, middle, 1.3, size.current)),
       "=": () => move(zoomAt(camera.current, middle, 1.3, size.current)),
       "-": () => move(zoomAt(camera.current, middle, 1 / 1.3, size.current)),
       "0": showAll,
-      ArrowLeft: () => move({ x: x - shift, y, scale }),
-      ArrowRight: () => move({ x: x + shift, y, scale }),
-      ArrowUp: () => move({ x, y: y + shift, scale }),
-      ArrowDown: () => move({ x, y: y - shift, scale }),
+      ArrowLeft: () => to(-shift, 0),
+      ArrowRight: () => to(shift, 0),
+      ArrowUp: () => to(0, shift),
+      ArrowDown: () => to(0, -shift),
       Escape: props.onEscape,
     };
     if (!moves[event.key]) return;

@@ -2,11 +2,15 @@
 
 export type Point = readonly [number, number];
 
-/** Where the map's plane lies on the screen: pixels = (point - center) * scale + half the canvas, y upwards. */
+/**
+ * Where the map's plane lies on the screen: pixels = (point - center) * scale + half the canvas, y upwards, and the
+ * horizontal scale is `stretch` times the vertical one.
+ */
 export interface Camera {
   x: number;
   y: number;
   scale: number;
+  stretch: number;
 }
 
 export interface Size {
@@ -15,12 +19,12 @@ export interface Size {
 }
 
 export const toScreen = ([x, y]: Point, camera: Camera, size: Size): Point => [
-  (x - camera.x) * camera.scale + size.width / 2,
+  (x - camera.x) * camera.scale * camera.stretch + size.width / 2,
   size.height / 2 - (y - camera.y) * camera.scale,
 ];
 
 export const toPlane = ([px, py]: Point, camera: Camera, size: Size): Point => [
-  (px - size.width / 2) / camera.scale + camera.x,
+  (px - size.width / 2) / (camera.scale * camera.stretch) + camera.x,
   (size.height / 2 - py) / camera.scale + camera.y,
 ];
 
@@ -31,8 +35,8 @@ export interface Margin {
   side: number;
 }
 
-/** The camera that shows all points within a margin. */
-export function fit(xs: Float32Array, ys: Float32Array, size: Size, margin: Margin = { top: 0, bottom: 0, side: 0 }): Camera {
+/** Smallest and largest x and y; nothing where there are no points. */
+function extent(xs: Float32Array, ys: Float32Array): [number, number, number, number] | null {
   let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < xs.length; i++) {
     if (xs[i] < x0) x0 = xs[i];
@@ -40,19 +44,29 @@ export function fit(xs: Float32Array, ys: Float32Array, size: Size, margin: Marg
     if (ys[i] < y0) y0 = ys[i];
     if (ys[i] > y1) y1 = ys[i];
   }
-  if (!(x1 >= x0)) return { x: 0, y: 0, scale: 1 };
-  const scale = Math.min(
-    Math.max(1, size.width - 2 * margin.side) / Math.max(x1 - x0, 1e-6),
-    Math.max(1, size.height - margin.top - margin.bottom) / Math.max(y1 - y0, 1e-6),
-  );
-  return { x: (x0 + x1) / 2, y: (y0 + y1) / 2 + (margin.top - margin.bottom) / 2 / scale, scale };
+  return x1 >= x0 ? [x0, x1, y0, y1] : null;
+}
+
+/** The axes of a projection have no unit, so one may be drawn up to this much longer to fill the canvas. */
+const MAX_STRETCH = 2;
+
+/** The camera that shows all points within a margin. */
+export function fit(xs: Float32Array, ys: Float32Array, size: Size, margin: Margin = { top: 0, bottom: 0, side: 0 }): Camera {
+  const found = extent(xs, ys);
+  if (!found) return { x: 0, y: 0, scale: 1, stretch: 1 };
+  const [x0, x1, y0, y1] = found;
+  const across = Math.max(1, size.width - 2 * margin.side) / Math.max(x1 - x0, 1e-6);
+  const up = Math.max(1, size.height - margin.top - margin.bottom) / Math.max(y1 - y0, 1e-6);
+  const stretch = Math.min(MAX_STRETCH, Math.max(1 / MAX_STRETCH, across / up));
+  const scale = Math.min(up, across / stretch);
+  return { x: (x0 + x1) / 2, y: (y0 + y1) / 2 + (margin.top - margin.bottom) / 2 / scale, scale, stretch };
 }
 
 /** The camera after zooming by a factor about a place on the screen, which stays where it is. */
 export function zoomAt(camera: Camera, at: Point, factor: number, size: Size): Camera {
   const [x, y] = toPlane(at, camera, size);
   const scale = camera.scale * factor;
-  return { x: x - (at[0] - size.width / 2) / scale, y: y + (at[1] - size.height / 2) / scale, scale };
+  return { ...camera, x: x - (at[0] - size.width / 2) / (scale * camera.stretch), y: y + (at[1] - size.height / 2) / scale, scale };
 }
 
 /** Whether a point lies in a polygon, by the even-odd rule. */
@@ -112,11 +126,10 @@ export class NearestPoint {
     private readonly xs: Float32Array,
     private readonly ys: Float32Array,
   ) {
-    const bounds = fit(xs, ys, { width: 2, height: 2 });
-    const extent = 2 / bounds.scale;
+    const [x0, x1, y0, y1] = extent(xs, ys) ?? [0, 0, 0, 0];
     this.side = Math.max(1, Math.min(1024, Math.ceil(Math.sqrt(xs.length / 2))));
-    this.cell = extent / this.side || 1;
-    this.origin = [bounds.x - extent / 2, bounds.y - extent / 2];
+    this.cell = Math.max(x1 - x0, y1 - y0) / this.side || 1;
+    this.origin = [x0, y0];
     const cellOf = new Uint32Array(xs.length);
     this.start = new Uint32Array(this.side * this.side + 1);
     for (let i = 0; i < xs.length; i++) {
@@ -133,16 +146,16 @@ export class NearestPoint {
     return Math.max(0, Math.min(this.side - 1, Math.floor((value - this.origin[axis]) / this.cell)));
   }
 
-  /** The nearest visible entry within the radius, or -1. */
-  find([x, y]: Point, radius: number, visible: Uint8Array | null): number {
+  /** The nearest visible entry within the radius, or -1; horizontal distances count `stretch` times. */
+  find([x, y]: Point, radius: number, visible: Uint8Array | null, stretch = 1): number {
     let [best, bestSquared] = [-1, radius * radius];
-    const [x0, x1] = [this.column(x - radius, 0), this.column(x + radius, 0)];
+    const [x0, x1] = [this.column(x - radius / stretch, 0), this.column(x + radius / stretch, 0)];
     const [y0, y1] = [this.column(y - radius, 1), this.column(y + radius, 1)];
     for (let cy = y0; cy <= y1; cy++) {
       for (let at = this.start[cy * this.side + x0]; at < this.start[cy * this.side + x1 + 1]; at++) {
         const row = this.rows[at];
         if (visible && !visible[row]) continue;
-        const squared = (this.xs[row] - x) ** 2 + (this.ys[row] - y) ** 2;
+        const squared = ((this.xs[row] - x) * stretch) ** 2 + (this.ys[row] - y) ** 2;
         if (squared <= bestSquared) [best, bestSquared] = [row, squared];
       }
     }

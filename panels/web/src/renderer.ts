@@ -16,6 +16,10 @@ const MAX_DROPPED_MOVING = 60_000;
 /** WebGL allows strides up to 255 bytes, and a point takes 8. */
 const MAX_STEP = 31;
 
+/** By their location; asking the graphics process for it in every frame would wait for that process. */
+const ATTRIBUTES = ["point", "code", "state"] as const;
+type Attribute = (typeof ATTRIBUTES)[number];
+
 const VERTEX = `
 attribute vec2 point;
 attribute float code;
@@ -82,7 +86,7 @@ export interface Scene {
 export class Renderer {
   private readonly gl: WebGLRenderingContext;
   private readonly program: WebGLProgram;
-  private readonly buffers: Record<"point" | "code" | "state", WebGLBuffer>;
+  private readonly buffers: Record<Attribute, WebGLBuffer>;
   private readonly uniforms = new Map<string, WebGLUniformLocation | null>();
   private paletteNow = "";
   private n = 0;
@@ -93,6 +97,7 @@ export class Renderer {
     if (!gl) throw new Error("This browser offers no WebGL, which the map is drawn with.");
     this.gl = gl;
     this.program = this.build();
+    ATTRIBUTES.forEach((_, location) => gl.enableVertexAttribArray(location));
     this.buffers = { point: gl.createBuffer()!, code: gl.createBuffer()!, state: gl.createBuffer()! };
     const texture = gl.createTexture();
     gl.bindTexture(gl.TEXTURE_2D, texture);
@@ -119,6 +124,7 @@ export class Renderer {
       gl.compileShader(shader);
       gl.attachShader(program, shader);
     }
+    ATTRIBUTES.forEach((name, location) => gl.bindAttribLocation(program, location, name));
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(`WebGL: ${gl.getProgramInfoLog(program)}`);
     gl.useProgram(program);
@@ -130,7 +136,7 @@ export class Renderer {
     return this.uniforms.get(name)!;
   }
 
-  private upload(name: "point" | "code" | "state", data: Float32Array | Uint8Array): void {
+  private upload(name: Attribute, data: Float32Array | Uint8Array): void {
     this.gl.bindBuffer(this.gl.ARRAY_BUFFER, this.buffers[name]);
     this.gl.bufferData(this.gl.ARRAY_BUFFER, data, this.gl.DYNAMIC_DRAW);
   }
@@ -162,16 +168,11 @@ export class Renderer {
   private pass({ rows, first, count, step = 1, size, codes = [0, 255], flat, ring = 0, ringColor }: Pass): void {
     if (count <= 0) return;
     const gl = this.gl;
-    for (const [name, width, type, bytes] of [
-      ["point", 2, gl.FLOAT, 8],
-      ["code", 1, gl.UNSIGNED_BYTE, 1],
-      ["state", 1, gl.UNSIGNED_BYTE, 1],
-    ] as const) {
-      const location = gl.getAttribLocation(this.program, name);
+    ATTRIBUTES.forEach((name, location) => {
+      const [width, type, bytes] = name === "point" ? [2, gl.FLOAT, 8] : [1, gl.UNSIGNED_BYTE, 1];
       gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]);
-      gl.enableVertexAttribArray(location);
       gl.vertexAttribPointer(location, width, type, false, bytes * step, bytes * first);
-    }
+    });
     gl.uniform1f(this.uniform("wanted"), DRAW[rows]);
     gl.uniform1f(this.uniform("size"), size);
     gl.uniform2f(this.uniform("codes"), ...codes);
@@ -193,7 +194,7 @@ export class Renderer {
     this.setPalette(scene.palette, scene.mode);
     const { camera, size, kept, mode } = scene;
     gl.uniform2f(this.uniform("center"), camera.x, camera.y);
-    gl.uniform2f(this.uniform("scale"), (2 * camera.scale) / size.width, (2 * camera.scale) / size.height);
+    gl.uniform2f(this.uniform("scale"), (2 * camera.scale * camera.stretch) / size.width, (2 * camera.scale) / size.height);
 
     const dot = Math.max(1.6, Math.min(6.5, 0.34 * Math.sqrt((size.width * size.height) / n))) * ratio;
     const big = dot * 1.45 + 0.8 * ratio;

@@ -29,17 +29,26 @@ describe("the camera", () => {
   });
   it("fits one point and none", () => {
     expect(fit(Float32Array.of(3), Float32Array.of(4), SIZE)).toMatchObject({ x: 3, y: 4 });
-    expect(fit(new Float32Array(0), new Float32Array(0), SIZE)).toEqual({ x: 0, y: 0, scale: 1 });
+    expect(fit(new Float32Array(0), new Float32Array(0), SIZE)).toEqual({ x: 0, y: 0, scale: 1, stretch: 1 });
+  });
+  it("fills the canvas by stretching one axis, but not beyond twice the other", () => {
+    const wide = { width: 1000, height: 250 };
+    const square = fit(Float32Array.of(0, 1), Float32Array.of(0, 1), wide);
+    expect(square).toMatchObject({ scale: 250, stretch: 2 });
+    const flat = fit(Float32Array.of(0, 3), Float32Array.of(0, 1), wide);
+    expect(flat.scale * flat.stretch * 3).toBeCloseTo(1000);
+    expect(flat.scale).toBeCloseTo(250);
+    expect(fit(Float32Array.of(0, 1), Float32Array.of(0, 1), { width: 100, height: 900 }).stretch).toBe(0.5);
   });
   it("turns screen to plane and back", () => {
-    const camera = { x: 3, y: -2, scale: 7 };
+    const camera = { x: 3, y: -2, scale: 7, stretch: 1.5 };
     const [px, py] = toScreen(toPlane([123, 45], camera, SIZE), camera, SIZE);
     expect(px).toBeCloseTo(123, 9);
     expect(py).toBeCloseTo(45, 9);
     expect(toScreen([3, -1], camera, SIZE)[1]).toBeLessThan(150); // y points up
   });
   it("zooms about the cursor", () => {
-    const camera = { x: 3, y: -2, scale: 7 };
+    const camera = { x: 3, y: -2, scale: 7, stretch: 1.5 };
     const before = toPlane([50, 80], camera, SIZE);
     const zoomed = zoomAt(camera, [50, 80], 2.5, SIZE);
     expect(zoomed.scale).toBeCloseTo(17.5);
@@ -105,6 +114,12 @@ describe("the point under the cursor", () => {
       }
       expect(nearest.find(at, 0.03, null)).toBe(best);
     }
+  });
+  it("is the nearest on a stretched screen", () => {
+    const nearest = new NearestPoint(Float32Array.of(0, 0.3), Float32Array.of(0.4, 0));
+    expect(nearest.find([0, 0], 1, null)).toBe(1);
+    expect(nearest.find([0, 0], 1, null, 2)).toBe(0);
+    expect(nearest.find([0.5, 0], 0.25, null, 2)).toBe(-1);
   });
   it("is none out of reach, and never a hidden one", () => {
     const nearest = new NearestPoint(Float32Array.of(0, 1), Float32Array.of(0, 0));
