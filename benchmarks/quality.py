@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 from fiftyone_coreset import get_method, list_methods
-from quality_judges import JUDGES
 from quality_pools import KINDS, ImagePool, load_pool
 from quality_report import write_report
 
@@ -96,6 +95,8 @@ def run(args: argparse.Namespace) -> None:
 
 def judge_selections(pool: ImagePool, key: tuple, wanted: list[tuple[float, str]]) -> None:
     """Judges one method on one pool and appends a line per budget and judge."""
+    from quality_judges import JUDGES  # torch is not needed for the report
+
     method, seed = key[3], 100 * key[2] + key[4]
     budgets = sorted({budget for budget, _ in wanted})
     if not budgets:
@@ -121,7 +122,7 @@ def parse() -> argparse.Namespace:
     runner.add_argument("--methods", nargs="+", default=all_methods())
     runner.add_argument("--budgets", nargs="+", type=float, default=[0.05, 0.1, 0.3, 0.5])
     runner.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    runner.add_argument("--judges", nargs="+", default=["probe"], choices=sorted(JUDGES))
+    runner.add_argument("--judges", nargs="+", default=["probe"], choices=["probe", "cnn"])
     runner.add_argument("--draws", type=int, default=5, help="random selections per pool")
     runner.add_argument("--size", type=int, default=3000, help="images per pool")
     runner.set_defaults(command=run)

@@ -132,7 +132,8 @@ def plot(cells: Cells, path: Path) -> None:
             for (_, k, judge, budget), methods in cells.items():
                 if (k, judge) == (kind, "probe") and method in methods and "random" in methods:
                     points[budget].append(float(differences(methods, method).mean()))
-            budgets = sorted(points)
+            datasets = len({key[0] for key in cells if key[1:3] == (kind, "probe")})
+            budgets = sorted(b for b in points if len(points[b]) == datasets)  # means over the same pools only
             style = "--" if method == "oracle" else "-"
             axis.plot(budgets, [np.mean(points[b]) for b in budgets], style, color=color, label=method, marker=".")
         axis.axhline(0, color="black", linewidth=0.8)
