@@ -47,6 +47,9 @@ _PUBLIC = {
     "get_method": "plugin.selection.registry",
     "list_methods": "plugin.selection.registry",
     "Selection": "plugin.selection.registry",
+    "CoverageBudget": "plugin.selection.budget",
+    "SaturationBudget": "plugin.selection.budget",
+    "RedundancyBudget": "plugin.selection.budget",
 }
 
 
