@@ -11,7 +11,7 @@ from ..plugin.brain import list_runs
 from ..plugin.coreset import compute_coreset
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
-from ..plugin.selection.registry import list_methods
+from ..plugin.selection.registry import get_method, list_methods
 from . import clip_powered_form, forms
 from .configs import operator_config
 from .streaming import run_with_progress
@@ -111,7 +111,12 @@ def _method(ctx: Any) -> str:
 
 
 def _methods() -> dict[str, str]:
-    return {name: f"{name}: {description}" for name, description in list_methods().items()}
+    """The methods that rank a whole dataset with nothing but what the form asks for."""
+    return {
+        name: f"{name}: {description}"
+        for name, description in list_methods().items()
+        if get_method(name).nested and name != "target_match"
+    }
 
 
 def _check_clip_powered(ctx: Any) -> None:

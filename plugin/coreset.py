@@ -58,9 +58,10 @@ def compute_coreset(
         num_workers (None): threads to use; all cores by default
         progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
         overwrite (False): whether to replace an existing run of this name
-        **method_kwargs: passed to the method, e.g. ``n_draws=`` of ZCore, or one of the constraints that all methods
-            share, e.g. ``preselected=`` a view, tag or field of what must be kept, or ``groups=`` a field and
-            ``quota=`` (see :meth:`.Method.select`); ``clip_powered`` also takes ``class_names=`` and ``templates=``,
+        **method_kwargs: passed to the method, e.g. ``n_draws=`` of ZCore; or ``k=``, the largest budget that is needed
+            (methods whose selections are not nested need it, others rank all rows); or one of the constraints that all
+            methods share, e.g. ``preselected=`` a view, tag or field of what must be kept, or ``groups=`` a field and
+            ``quota=`` (see :meth:`.Method.select`). ``clip_powered`` also takes ``class_names=`` and ``templates=``,
             see :func:`.class_texts.class_texts`
 
     Returns:
@@ -97,6 +98,7 @@ def compute_coreset(
             progress=part_of(report, 0.05, 0.65),
             **arguments,
         )
+        config.n_missing = int((~valid).sum())
         results = _build_results(units, config, brain_key, matrix, ranking, projection, part_of(report, 0.65, 0.95))
         report(0.95, "writing fields")
         results.write(overwrite)
@@ -146,7 +148,6 @@ def _build_results(
     config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
     config.facts = ranking.facts
     config.n = len(rows)
-    config.n_missing = len(matrix) - len(rows)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()

@@ -43,6 +43,7 @@ def rank_rows(
     seed: int = 0,
     num_workers: int | None = None,
     progress: Report | None = None,
+    k: Any = None,
     **method_kwargs: Any,
 ) -> Ranking:
     """Ranks rows with a method of the registry; ZCore and CLIP-powered selection without constraints by their scores.
@@ -55,6 +56,8 @@ def rank_rows(
         seed (0): the random seed, also of the order among equal scores
         num_workers (None): threads; the result does not depend on it
         progress (None): a function ``(fraction, message)``
+        k (None): the largest budget needed; rows beyond it stay unranked. Methods whose selections are not nested need
+            it, others rank all rows by default
         **method_kwargs: passed to the method
 
     Returns:
@@ -63,16 +66,19 @@ def rank_rows(
     Raises:
         CoresetError: if the method is unknown or refuses the data
     """
-    constrained = not set(CONSTRAINTS).isdisjoint(method_kwargs)
+    constrained = k is not None or not set(CONSTRAINTS).isdisjoint(method_kwargs)
     if method == "zcore" and not constrained:
         return _rank_zcore(matrix, valid, seed, num_workers, progress, method_kwargs)
     if method == "clip_powered" and not constrained:
         return _rank_clip_powered(matrix, labels, seed, progress, method_kwargs)
     from .selection.registry import get_method
 
-    selection = get_method(method).select(
+    chosen = get_method(method)
+    if k is None and not chosen.nested:
+        raise CoresetError(f"'{method}' chooses for one budget, not for all: pass the largest you need, e.g. k='10%'")
+    selection = chosen.select(
         matrix,
-        1.0,  # of what the constraints leave
+        1.0 if k is None else k,  # a share counts what the constraints leave
         labels=labels,
         seed=seed,
         num_workers=num_workers,

@@ -60,6 +60,19 @@ def test_a_target_view_pulls_its_like_to_the_front(embedded, quick):
     assert len(_ids_of_first(results, 8) & set(dataset.limit(10).values("id"))) == 8
 
 
+def test_methods_for_one_budget_rank_that_budget_only(embedded):
+    dataset = embedded()
+    options = {"method": "kmedoids", "projection": None, "progress": False}
+    with pytest.raises(fc.CoresetError, match="'kmedoids' chooses for one budget, not for all: pass the largest"):
+        fc.compute_coreset(dataset, "emb", **options)
+    results = fc.compute_coreset(dataset, "emb", k="20%", **options)
+    expected = fc.get_method("kmedoids").select(np.stack(dataset.values("emb")), 8, seed=0).indices
+    assert [dataset.values("id")[row] for row in expected] == list(results.ids[results.ranking])
+    assert (results.config.n, results.config.n_missing) == (8, 0)
+    with pytest.raises(fc.CoresetError, match="budget 9 exceeds the 8 images"):
+        results.view(9)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
