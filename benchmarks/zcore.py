@@ -52,7 +52,7 @@ def time_draws(x: np.ndarray, rounds: int) -> np.ndarray:
     n = len(x)
     few = max(2, min(60, 3_000_000 // n))
     batch = 32 if n < 200_000 else 4
-    many = 1024 if n < 200_000 else 4096
+    many = 4096  # enough for columns to be reused while they are in cache
     zcore_scores(x[:3000], draws=random_draws(x[:3000], 8, rng), num_workers=1)  # compiles
     zcore_scores(x[:20_000, :4], draws=random_draws(x[:20_000, :4], 8, rng), num_workers=1)
     with Workers(1) as workers:

@@ -93,7 +93,7 @@ def injected_chunks(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, 
 
     rule = LITERAL if game.literal else SHARED
     sample = _sample(columns, game)
-    size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 8))
+    size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 2))
     for number, first in enumerate(range(0, len(dims), size)):
         draws = slice(first, first + size)
         work = partial(_score_draws, columns, sample, dims[draws], targets[draws], game, rule)
