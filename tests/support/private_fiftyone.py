@@ -92,9 +92,7 @@ def _wait_until_listening(process: subprocess.Popen, port: int, log: Path) -> No
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(
-                f"mongod ended with code {process.returncode}; its log:\n{log.read_text()[-2000:]}"
-            )
+            raise RuntimeError(f"mongod ended with code {process.returncode}; its log:\n{log.read_text()[-2000:]}")
         with socket.socket() as probe:
             probe.settimeout(1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
