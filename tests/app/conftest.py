@@ -29,8 +29,8 @@ _PATIENCE = 60_000
 
 #: Console errors that are the App's own, with or without this plugin.
 _APP_NOISE = re.compile(
-    r"entry is loading|fonts|preload|react-spring|favicon|sample not attached|ERR_INTERNET_DISCONNECTED"
-    r"|ERR_NAME_NOT_RESOLVED|ERR_CONNECTION|ERR_FAILED|ERR_ABORTED|analytics|segment"
+    r"entry is loading|Dataset \S+ not found|fonts|preload|react-spring|favicon|sample not attached"
+    r"|ERR_INTERNET_DISCONNECTED|ERR_NAME_NOT_RESOLVED|ERR_CONNECTION|ERR_FAILED|ERR_ABORTED|analytics|segment"
 )
 
 

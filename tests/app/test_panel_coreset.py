@@ -302,7 +302,7 @@ def test_several_runs(app, bare):
     panel.ready()
     panel.set_count(30)
     panel.part("run").select_option("cs")
-    panel.page.wait_for_function("() => document.querySelector('[data-cy=\"coreset-count\"]').value === '15'")
+    panel.page.wait_for_function("() => document.querySelector('[data-cy=\"coreset-count\"]')?.value === '15'")
     assert app.errors == []
 
 
