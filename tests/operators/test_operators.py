@@ -119,23 +119,27 @@ def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
 def test_an_interrupted_run_leaves_no_trace(embedded):
     """Ctrl-C during scoring: nothing written, no thread or process left, the run can be computed at once."""
     program = (
-        "import sys, os, threading, fiftyone as fo, fiftyone_coreset as fc\n"
+        "import signal, sys, fiftyone as fo, fiftyone_coreset as fc\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "ds = fo.load_dataset(sys.argv[1])\n"
         "say = lambda fraction, message: print('at', fraction, flush=True)\n"
         "fc.compute_coreset(ds, n_draws=10**9, progress=say)\n"
     )
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program, embedded.name],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ,
-    )
-    for line in process.stdout:
-        if line.startswith("at 0.0") and line.strip() != "at 0.0":
-            break
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    ) as process:
+        for line in process.stdout:
+            if line.startswith("at 0.0") and line.strip() != "at 0.0":
+                break
+        process.send_signal(signal.SIGINT)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert "KeyboardInterrupt" in errors
     assert embedded.list_brain_runs() == []
     fc.compute_coreset(embedded, progress=False, **QUICK)
