@@ -110,10 +110,10 @@ def _summary(results: CoresetResults) -> Table:
 
 
 def _open_app(dataset: fo.Dataset, port: int) -> None:
-    grid = fo.Space(children=[fo.Panel(type="Samples", pinned=True)])
-    coreset = fo.Space(children=[fo.Panel(type="coreset")])
+    panels = (fo.Panel(type="Samples", pinned=True), fo.Panel(type="coreset"))
+    sides = [fo.Space(children=[panel], active_child=panel.panel_id) for panel in panels]
     session = fo.launch_app(
-        dataset, port=port, address="127.0.0.1", spaces=fo.Space(children=[grid, coreset], orientation="horizontal")
+        dataset, port=port, address="127.0.0.1", spaces=fo.Space(children=sides, orientation="horizontal")
     )
     console.print(f"The App: http://127.0.0.1:{port}/datasets/{dataset.name} (Ctrl-C ends it)")
     session.wait(-1)
