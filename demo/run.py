@@ -111,7 +111,7 @@ def _summary(results: CoresetResults) -> Table:
 
 def _open_app(dataset: fo.Dataset, port: int) -> None:
     panels = (fo.Panel(type="Samples", pinned=True), fo.Panel(type="coreset"))
-    sides = [fo.Space(children=[panel], active_child=panel.panel_id) for panel in panels]
+    sides = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
     session = fo.launch_app(
         dataset, port=port, address="127.0.0.1", spaces=fo.Space(children=sides, orientation="horizontal")
     )
