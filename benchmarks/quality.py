@@ -1,7 +1,7 @@
 """Judges every selection method on pools as users have them, against random, and writes the report.
 
     python benchmarks/quality.py run --data DIR --models DIR [--datasets ...] [--pools ...] [--methods ...]
-        [--budgets 0.05 0.1 0.3 0.5] [--seeds 0 1 2] [--judges probe cnn]
+        [--budgets 0.05 0.1 0.3 0.5] [--seeds 0 1 2] [--judges probe cnn] [--embedding mobilenetv2]
     python benchmarks/quality.py report
 
 ``run`` appends one line per judged selection to ``.cache/quality/results.jsonl`` and skips what is there already, so it
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from fiftyone_coreset import get_method, list_methods
-from quality_pools import KINDS, ImagePool, load_pool
+from quality_pools import KINDS, POOL_SIZES, ImagePool, load_pool
 from quality_report import write_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,10 +55,10 @@ def select(method: str, pool: ImagePool, counts: list[int], seed: int) -> Iterat
         return
     chosen, arguments = get_method(method.removesuffix("_rbf")), ARGUMENTS.get(method, {})
     if chosen.nested:  # any prefix is the selection of that size
-        ranking = chosen.select(pool.features, max(counts), seed=seed, **arguments).indices
+        ranking = chosen.select(pool.embeddings, max(counts), seed=seed, **arguments).indices
         yield from (ranking[:k] for k in counts)
     else:
-        yield from (chosen.select(pool.features, k, seed=seed, **arguments).indices for k in counts)
+        yield from (chosen.select(pool.embeddings, k, seed=seed, **arguments).indices for k in counts)
 
 
 def facts(pool: ImagePool, kept: np.ndarray) -> dict[str, float]:
@@ -85,10 +85,10 @@ def run(args: argparse.Namespace) -> None:
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     done = {tuple(json.loads(line)["cell"]) for line in lines}
     for dataset, kind, seed in cells(args):
-        pool = load_pool(dataset, kind, seed, args.data, args.models, CACHE, args.size)
+        pool = load_pool(dataset, kind, seed, args.embedding, args.data, args.models, CACHE)
         for method in args.methods:
             for draw in range(args.draws if method == "random" else 1):
-                key = (dataset, kind, seed, method, draw)
+                key = (args.embedding, dataset, kind, seed, method, draw)
                 open_ = [(b, j) for b in args.budgets for j in args.judges if (*key, b, j) not in done]
                 judge_selections(pool, key, open_)
 
@@ -97,7 +97,7 @@ def judge_selections(pool: ImagePool, key: tuple, wanted: list[tuple[float, str]
     """Judges one method on one pool and appends a line per budget and judge."""
     from quality_judges import JUDGES  # torch is not needed for the report
 
-    method, seed = key[3], 100 * key[2] + key[4]
+    method, seed = key[4], 100 * key[3] + key[5]
     budgets = sorted({budget for budget, _ in wanted})
     if not budgets:
         return
@@ -124,7 +124,7 @@ def parse() -> argparse.Namespace:
     runner.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     runner.add_argument("--judges", nargs="+", default=["probe"], choices=["probe", "cnn"])
     runner.add_argument("--draws", type=int, default=5, help="random selections per pool")
-    runner.add_argument("--size", type=int, default=3000, help="images per pool")
+    runner.add_argument("--embedding", default="mobilenetv2", choices=POOL_SIZES, help="what the selection sees")
     runner.set_defaults(command=run)
     reporter = commands.add_parser("report")
     reporter.set_defaults(command=lambda args: write_report(RESULTS, ROOT / "docs"))

@@ -12,8 +12,10 @@ from torch import nn
 
 #: Inverse strength of the probe's L2 penalty. One value for all methods and budgets, so that none is favoured.
 _PROBE_C = 0.1
-_STEPS = 800
-_BATCH = 64
+#: The network sees this many batches whatever the selection, and is small enough for hundreds of trainings on a CPU.
+_STEPS = 400
+_BATCH = 32
+_RATE = 0.05
 
 
 def _labelled(pool: ImagePool, kept: np.ndarray) -> np.ndarray:
@@ -61,9 +63,9 @@ def cnn(pool: ImagePool, kept: np.ndarray, seed: int) -> dict[str, float]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images = _tensor(pool.images[rows]).to(device)
     y = torch.from_numpy(pool.labels[rows].astype(np.int64)).to(device)
-    model = _Net(int(pool.test_labels.max()) + 1).to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=_STEPS, pct_start=0.06)
+    model = _Net(int(pool.test_labels.max()) + 1).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=_RATE, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_STEPS, pct_start=0.1)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(_STEPS):
         batch = torch.randint(len(y), (_BATCH,), generator=generator)
@@ -80,7 +82,7 @@ def cnn(pool: ImagePool, kept: np.ndarray, seed: int) -> dict[str, float]:
 
 
 def _tensor(images: np.ndarray) -> torch.Tensor:
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last) / 127.5 - 1
     return F.interpolate(x, size=(32, 32), mode="area") if x.shape[2] > 32 else x
 
 
@@ -92,13 +94,13 @@ def _augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 class _Net(nn.Module):
-    """Three residual stages of 32, 64 and 128 channels."""
+    """A stem and three residual stages, each of which halves the sides: 32 pixels to 2."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-        self.stages = nn.ModuleList(_Block(a, b) for a, b in ((32, 32), (32, 64), (64, 128)))
-        self.head = nn.Linear(128, classes)
+        self.stem = nn.Sequential(nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(24), nn.ReLU())
+        self.stages = nn.ModuleList(_Block(a, b) for a, b in ((24, 24), (24, 48), (48, 96)))
+        self.head = nn.Linear(96, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)

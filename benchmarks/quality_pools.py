@@ -3,6 +3,9 @@
 ``clean`` (balanced), ``longtail`` (imbalance 50 : 1), ``duplicates`` (most images are near-copies of a tenth of them:
 crops, shifts, brightness, JPEG, like frames of a video, in bursts of heavy-tailed length), ``junk`` (10 % off-topic,
 10 % corrupted), and ``mixed`` (all of it).
+
+The selection sees one of two embeddings, a judge never any but its own. Pools for ``mobilenetv2`` come from the larger
+part of each dataset; pools for ``coreset-mini``, which was trained on that part, from the part it never saw.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ _IMBALANCE = 50
 _JUNK = 0.1
 _TEST_IMAGES = 2000
 
+#: Embeddings that a selection can be given, and images per pool.
+POOL_SIZES = {"mobilenetv2": 3000, "coreset-mini": 1200}
+
 
 @dataclass
 class ImagePool:
@@ -31,7 +37,8 @@ class ImagePool:
         labels: (n,) int class; -1 off-topic
         origin: (n,) int number of the original photograph an image is a copy of
         bad: (n,) int, 0 good, 1 off-topic, 2 corrupted
-        features: (n, d) float32
+        embeddings: (n, d) float32, what the selection sees
+        features: (n, 1280) float32, what the probe is trained on
         test_images, test_labels, test_features: the clean test set
     """
 
@@ -39,6 +46,7 @@ class ImagePool:
     labels: np.ndarray
     origin: np.ndarray
     bad: np.ndarray
+    embeddings: np.ndarray
     features: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
@@ -58,6 +66,27 @@ def read_zip(path: Path, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return images, np.unique(folders, return_inverse=True)[1], test
 
 
+def unseen_by_mini(labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """True in images that coreset-mini was not trained on: ``test/`` or, without one, every fifth image of a class."""
+    unseen = test.copy()
+    if not test.any():
+        for label in np.unique(labels):
+            unseen[np.flatnonzero(labels == label)[4::5]] = True
+    return unseen
+
+
+def split(labels: np.ndarray, test: np.ndarray, mini: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Which images pools are made of, and which a selection is tested on."""
+    rng = np.random.default_rng(0)
+    if mini:
+        in_pool = unseen_by_mini(labels, test)
+    else:
+        in_pool = ~test if test.any() else rng.random(len(labels)) >= 0.25
+    judged = np.zeros(len(labels), dtype=bool)
+    judged[rng.permutation(np.flatnonzero(~in_pool))[:_TEST_IMAGES]] = True
+    return in_pool, judged
+
+
 def embed(images: np.ndarray, models: Path, pixels: int = 80) -> np.ndarray:
     """MobileNetV2 features, (n, 1280) float32."""
     import torch
@@ -75,6 +104,20 @@ def embed(images: np.ndarray, models: Path, pixels: int = 80) -> np.ndarray:
             x = torch.from_numpy(images[start : start + 128]).permute(0, 3, 1, 2).float() / 127.5 - 1
             x = F.interpolate(x, size=(pixels, pixels), mode="bilinear", antialias=True)
             parts.append(model(x).numpy())
+    return np.concatenate(parts)
+
+
+def embed_mini(images: np.ndarray) -> np.ndarray:
+    """coreset-mini's image features, (n, 96) float32."""
+    import torch
+    from fiftyone_coreset.plugin.embeddings.bundled import load_bundled_clip
+
+    model, preprocess, _ = load_bundled_clip()
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(images), 128):
+            batch = torch.stack([preprocess(Image.fromarray(image)) for image in images[start : start + 128]])
+            parts.append(model.encode_image(batch).float().numpy())
     return np.concatenate(parts)
 
 
@@ -127,9 +170,9 @@ def burst_sizes(originals: int, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.maximum(1, np.minimum(low * raw, 0.3 * n).round()).astype(int)
 
 
-def build(kind: str, train: tuple, test: tuple, strangers: np.ndarray, n: int, seed: int, models: Path) -> ImagePool:
-    """Builds one pool of about n images."""
-    images, labels = train
+def build(kind: str, source: tuple, strangers: np.ndarray, n: int, seed: int) -> dict[str, np.ndarray]:
+    """Images, labels, origin and bad of one pool of about n images."""
+    images, labels = source
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     good = round(n * (1 - 2 * _JUNK)) if kind in ("junk", "mixed") else n
     burst = kind in ("duplicates", "mixed")
@@ -152,31 +195,29 @@ def build(kind: str, train: tuple, test: tuple, strangers: np.ndarray, n: int, s
         origin = np.concatenate([origin, origin.max() + 1 + np.arange(2 * count)])
         bad = np.concatenate([bad, np.repeat([1, 2], count)])
     mixed = rng.permutation(len(pixels))
-    pixels = pixels[mixed]
-    return ImagePool(
-        pixels, kept_labels[mixed], origin[mixed], bad[mixed], embed(pixels, models), test[0], test[1], test[2]
-    )
+    return {"images": pixels[mixed], "labels": kept_labels[mixed], "origin": origin[mixed], "bad": bad[mixed]}
 
 
-def load_pool(dataset: str, kind: str, seed: int, data: Path, models: Path, cache: Path, n: int = 3000) -> ImagePool:
+def load_pool(dataset: str, kind: str, seed: int, embedding: str, data: Path, models: Path, cache: Path) -> ImagePool:
     """A pool of ``cifar10`` or ``caltech101``, built once and kept in the cache folder."""
     cache.mkdir(parents=True, exist_ok=True)
+    mini, n = embedding == "coreset-mini", POOL_SIZES[embedding]
     path = cache / f"{dataset}-{kind}-{n}-{seed}.npz"
     if not path.exists():
         size, other = (32, "caltech101") if dataset == "cifar10" else (64, "cifar10")
         files = {"cifar10": data / "cifar10_24k.zip", "caltech101": data / "caltech101_64px.zip"}
-        images, labels, test = read_zip(files[dataset], size)
-        split = np.random.default_rng(0)
-        if not test.any():
-            test = split.random(len(images)) < 0.25
-        spare = test.copy()  # what is not tested on stays out of the pools too
-        test[split.permutation(np.flatnonzero(test))[_TEST_IMAGES:]] = False
-        test_path = cache / f"{dataset}-test.npy"
+        images, labels, in_test = read_zip(files[dataset], size)
+        in_pool, judged = split(labels, in_test, mini)
+        strangers, stranger_labels, stranger_in_test = read_zip(files[other], size)
+        if mini:
+            strangers = strangers[unseen_by_mini(stranger_labels, stranger_in_test)]
+        pool = build(kind, (images[in_pool], labels[in_pool]), strangers, n, seed)
+        test_path = cache / f"{dataset}-test-{n}.npy"
         if not test_path.exists():
-            np.save(test_path, embed(images[test], models))
-        strangers = read_zip(files[other], size)[0]
-        holdout = (images[test], labels[test], np.load(test_path))
-        pool = build(kind, (images[~spare], labels[~spare]), holdout, strangers, n, seed, models)
-        np.savez(path, **vars(pool))
+            np.save(test_path, embed(images[judged], models))
+        pool |= {"test_images": images[judged], "test_labels": labels[judged], "test_features": np.load(test_path)}
+        pool["features"] = embed(pool["images"], models)
+        pool["embeddings"] = embed_mini(pool["images"]) if mini else pool["features"]
+        np.savez(path, **pool)
     with np.load(path) as stored:
         return ImagePool(**{name: stored[name] for name in ImagePool.__dataclass_fields__})

@@ -18,7 +18,6 @@ from ..plugin.embeddings.record import ClipSpec
 from ..plugin.errors import CoresetError
 from . import figures, grid
 from .colorings import channels, coloring
-from .first_cover import MAX_ROWS, FirstCover, first_cover
 from .payload import encode, encode_mask
 from .runs import PanelRun, find_run, version_of
 
@@ -139,7 +138,9 @@ class CoresetPanel(foo.Panel):
 
     @_event
     def load_layers(self, ctx: Any) -> dict[str, Any]:
-        cover = _first_cover(_run(ctx))
+        run = _run(ctx)
+        with run.lock:  # an older run's is computed now, once
+            cover = run.results.first_cover()
         return {"coveredAt": encode(cover.covered_at), "duplicateAt": encode(cover.duplicate_at), "note": ""}
 
     @_event
@@ -274,20 +275,6 @@ def _row(ctx: Any, run: PanelRun) -> int:
 
 def _bare_view(ctx: Any) -> fo.DatasetView:
     return grid.view_of(ctx.dataset, ctx.request_params.get("view"))
-
-
-def _first_cover(run: PanelRun) -> FirstCover:
-    """The run's first budgets, measured once."""
-    if run.n > MAX_ROWS:
-        raise CoresetError(
-            f"With more than {MAX_ROWS:,} {run.noun} the map shows kept and not kept; coverage is measured on a sample."
-        )
-    with run.lock:
-        if run.first_cover is None:
-            curve = run.results.curve()
-            radii = {} if curve is None else {"radius": curve.radius, "near_duplicate": curve.near_duplicate}
-            run.first_cover = first_cover(run.points, **radii)
-    return run.first_cover
 
 
 def _run_versions(dataset: fo.Dataset) -> dict[str, str]:

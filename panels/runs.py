@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..plugin.brain import CoresetConfig
     from ..plugin.diagnostics.points import Points
     from ..plugin.results import CoresetResults
-    from .first_cover import FirstCover
 
 #: Runs whose arrays stay in memory.
 _HELD = 4
@@ -41,7 +40,6 @@ class PanelRun:
     version: str
     results: CoresetResults
     lock: threading.Lock = field(default_factory=threading.Lock)
-    first_cover: FirstCover | None = None
 
     @property
     def config(self) -> CoresetConfig:

@@ -133,6 +133,7 @@ def _build_results(
     report: Report,
 ) -> CoresetResults:
     from .diagnostics.curve import coverage_curve
+    from .diagnostics.first_cover import MAX_ROWS
 
     rows = np.flatnonzero(ranking.rank >= 0)
     if len(rows) == 0:
@@ -142,9 +143,9 @@ def _build_results(
     if projection is not None:
         from .projection import project
 
-        projected = project(kept, projection, config.seed, part_of(report, 0.0, 0.7))
+        projected = project(kept, projection, config.seed, part_of(report, 0.0, 0.6))
     rank = ranking.rank[rows]
-    curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.7, 1.0))
+    curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.6, 0.8))
     config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
     config.facts = ranking.facts
     config.n = len(rows)
@@ -152,7 +153,7 @@ def _build_results(
         config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()
     config.models = _model_records(units, config.embeddings)
-    return CoresetResults(
+    results = CoresetResults(
         units.samples,
         config,
         brain_key,
@@ -163,6 +164,9 @@ def _build_results(
         curve=curve,
         embeddings=kept,
     )
+    if projected is not None and len(rows) <= MAX_ROWS:
+        results.first_cover(part_of(report, 0.8, 1.0))  # what the panel's map shows at every budget
+    return results
 
 
 def _model_records(units: Units, fields: list[str] | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from .brain import Coreset, CoresetConfig, list_runs, ranked, visualization_key
 from .errors import CoresetError
 from .labels import read_labels
+from .progress import Report
 from .units import Units
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .diagnostics.curve import CoverageCurve
     from .diagnostics.explain import RowExplanation
+    from .diagnostics.first_cover import FirstCover
     from .diagnostics.report import CoresetReport
 
 
@@ -44,6 +46,7 @@ class CoresetResults(fob.BrainResults):
         points: np.ndarray | None = None,
         curve: CoverageCurve | None = None,
         embeddings: np.ndarray | None = None,
+        first_cover: FirstCover | None = None,
         backend: Coreset | None = None,
     ):
         super().__init__(samples, config, key, backend=backend)
@@ -53,6 +56,7 @@ class CoresetResults(fob.BrainResults):
         self.points = points
         self._curve = curve
         self._embeddings = embeddings
+        self._first_cover = first_cover
 
     def __len__(self) -> int:
         return len(self.rank)
@@ -137,6 +141,31 @@ class CoresetResults(fob.BrainResults):
         if self._curve is None:
             raise CoresetError(f"run '{self.key}' was stored without its coverage curve; compute it again")
         return self._curve
+
+    def first_cover(self, progress: Report = lambda fraction, message: None) -> FirstCover:
+        """The budgets from which on every image is covered, and redundant; computed with the run if it has a map.
+
+        Args:
+            progress (silence): called with ``(fraction, message)``, if it is computed now
+
+        Returns:
+            a :class:`FirstCover`, rows in rank order
+
+        Raises:
+            CoresetError: if the run ranks too many rows for it
+        """
+        from .diagnostics.first_cover import MAX_ROWS, first_cover
+        from .diagnostics.points import Points
+
+        if self._first_cover is None:
+            if len(self) > MAX_ROWS:
+                raise CoresetError(
+                    f"With more than {MAX_ROWS:,} images the map shows kept and not kept; coverage is measured on a"
+                    " sample."
+                )
+            points = Points(self.embeddings()[self.ranking])
+            self._first_cover = first_cover(points, self.curve().radius, self.curve().near_duplicate, progress)
+        return self._first_cover
 
     def expected_overlap(self, budget: Any) -> float | None:
         """The share of a coreset that another run with a new seed is expected to keep too.
@@ -272,6 +301,8 @@ class CoresetResults(fob.BrainResults):
         stored = super().serialize(*args, **kwargs)
         arrays = {"ids": _pack_ids(self.ids), "rank": self.rank, "points": self.points}
         arrays |= {f"column_{name}": values for name, values in self.columns.items()}
+        if self._first_cover is not None:
+            arrays |= {f"first_{name}": values for name, values in vars(self._first_cover).items()}
         if self._curve is not None:
             arrays |= {f"curve_{name}": values for name, values in self._curve.to_arrays().items()}
         stored["arrays"] = {
@@ -282,9 +313,10 @@ class CoresetResults(fob.BrainResults):
     @classmethod
     def _from_dict(cls, d: dict[str, Any], samples: Any, config: CoresetConfig, key: str) -> CoresetResults:
         from .diagnostics.curve import CoverageCurve
+        from .diagnostics.first_cover import FirstCover
 
         arrays = {name: fou.deserialize_numpy_array(text, ascii=True) for name, text in d["arrays"].items()}
-        curve = _with_prefix(arrays, "curve_")
+        curve, first = _with_prefix(arrays, "curve_"), _with_prefix(arrays, "first_")
         return cls(
             samples,
             config,
@@ -294,6 +326,7 @@ class CoresetResults(fob.BrainResults):
             columns=_with_prefix(arrays, "column_"),
             points=arrays.get("points"),
             curve=CoverageCurve.from_arrays(curve) if curve else None,
+            first_cover=FirstCover(**first) if first else None,
         )
 
 

@@ -35,8 +35,6 @@ class Panel:
     def __init__(self, app, dataset):
         self.app, self.page = app, app.page
         self.content = self.page.locator('[data-cy="panel-content-coreset"]')
-        self.sent = []
-        self.page.on("request", lambda request: self.sent.append(request) if request.method == "POST" else None)
         self.open(dataset)
 
     def open(self, dataset):
@@ -71,14 +69,17 @@ class Panel:
             self.page.mouse.move(*place, steps=4)
         self.page.mouse.up()
 
-    def polygon(self):
-        """The region that was sent to the server last."""
-        for request in reversed(self.sent):
-            body = json.loads(request.post_data or "{}")
-            polygon = (body.get("params") or {}).get("polygon")
-            if polygon:
-                return polygon
-        raise AssertionError("no region was sent")
+    def draw_region(self, corners):
+        """Draws a region with the mouse and returns its corners on the map, as the server got them."""
+        with self.page.expect_request(lambda request: _polygon(request) is not None) as sent:
+            self.drag(corners)
+        self.part("leave").wait_for()
+        return _polygon(sent.value)
+
+
+def _polygon(request):
+    body = json.loads(request.post_data or "{}") if request.method == "POST" else {}
+    return (body.get("params") or {}).get("polygon")
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +108,10 @@ def panel(shared, request):
     panel.app.clear_view()  # the server remembers the view of a dataset
     panel.app.wait_for_grid_count(N)
     panel.ready()
+    panel.part("leave").wait_for(state="hidden")
     panel.part("tool-pan").click()
     panel.part("color").select_option("status")
     panel.set_count(15)
-    panel.sent.clear()
     panel.app.errors.clear()
     yield panel
     panel.app.screenshot_if_failed(request)
@@ -195,9 +196,7 @@ def test_impossible_budget_is_not_taken(panel, typed):
 
 def test_lasso_filters_the_grid_and_escape_returns(panel, run):
     panel.part("tool-lasso").click()
-    panel.drag([(0.5, 0.2), (0.75, 0.35), (0.95, 0.6), (0.6, 0.8), (0.45, 0.5)])
-    panel.part("leave").wait_for()
-    outline = panel.polygon()
+    outline = panel.draw_region([(0.5, 0.2), (0.75, 0.35), (0.95, 0.6), (0.6, 0.8), (0.45, 0.5)])
     inside = Outline([*outline, outline[0]]).contains_points(run.points.astype(float))
     assert 0 < inside.sum() < N
     panel.app.wait_for_grid_count(int(inside.sum()))
@@ -209,9 +208,8 @@ def test_lasso_filters_the_grid_and_escape_returns(panel, run):
 
 def test_box_filters_the_grid(panel, run):
     panel.part("tool-box").click()
-    panel.drag([(0.3, 0.2), (0.6, 0.9)])
-    panel.part("leave").wait_for()
-    (x0, y0), (x1, y1) = np.min(panel.polygon(), axis=0), np.max(panel.polygon(), axis=0)
+    outline = panel.draw_region([(0.3, 0.2), (0.6, 0.9)])
+    (x0, y0), (x1, y1) = np.min(outline, axis=0), np.max(outline, axis=0)
     x, y = run.points.T
     panel.app.wait_for_grid_count(int(((x > x0) & (x < x1) & (y > y0) & (y < y1)).sum()))
     panel.part("leave").click()
@@ -343,18 +341,19 @@ def test_dataset_switch(panel, dataset, image_folder):
 
 
 def test_use_leaves_no_trace_in_requests(panel):
+    sizes = []
+    panel.page.on("request", lambda request: sizes.append(len(request.post_data or "")))
     for round_ in range(4):
-        panel.sent.clear()
+        sizes.clear()
         for k in (10 + round_, 60 + round_):
             panel.set_count(k)
         panel.part("color").select_option(["score", "kept", "rank", "coverage"][round_])
         panel.page.wait_for_timeout(700)
         panel.part("tool-box").click()
-        panel.drag([(0.1, 0.3), (0.9, 0.8)])
+        panel.draw_region([(0.1, 0.3), (0.9, 0.8)])
         panel.part("leave").click()
         panel.app.wait_for_grid_count(N)
-        sizes = [len(request.post_data or "") for request in panel.sent if "/operators/" in request.url]
-        assert sizes
+        panel.part("leave").wait_for(state="hidden")
         assert max(sizes) < 6_000, "requests must not grow with use"
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from coreset_data import clusters, embedded, repeated
 from fiftyone_coreset.panels import colorings, figures, grid, payload
-from fiftyone_coreset.panels.first_cover import NEVER, first_cover
 from fiftyone_coreset.panels.runs import find_run
+from fiftyone_coreset.plugin.diagnostics.first_cover import NEVER, first_cover
 from fiftyone_coreset.plugin.diagnostics.points import Points
 from fiftyone_coreset.plugin.errors import CoresetError
 from matplotlib.path import Path as Outline
@@ -59,7 +59,7 @@ def test_first_budgets_equal_the_definition(radius):
 def test_first_budgets_across_blocks(monkeypatch):
     rows, _ = clusters(150)
     whole = first_cover(Points(rows), 0.3, 0.1)
-    monkeypatch.setattr("fiftyone_coreset.panels.first_cover._BLOCK", 7)
+    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._BLOCK", 7)
     parts = first_cover(Points(rows), 0.3, 0.1)
     assert np.array_equal(whole.covered_at, parts.covered_at)
     assert np.array_equal(whole.duplicate_at, parts.duplicate_at)
@@ -74,18 +74,34 @@ def test_rows_without_embedding_cover_nothing():
 
 
 def test_first_budgets_agree_with_the_stored_curve(scored):
-    run = find_run(scored, "cs")
-    curve = run.results.curve()
-    cover = first_cover(run.points, curve.radius, curve.near_duplicate)
-    for k in (1, 9, 40, run.n):
-        assert (cover.covered_at <= k).mean() == pytest.approx(curve.coverage_at(k))
+    results = find_run(scored, "cs").results
+    for k in (1, 9, 40, len(results)):
+        assert (results.first_cover().covered_at <= k).mean() == pytest.approx(results.curve().coverage_at(k))
+
+
+def test_first_budgets_come_with_the_run(scored):
+    fresh = fc.load_run(fo.load_dataset(scored.name), "cs")
+    points = Points(fresh.embeddings()[fresh.ranking])
+    measured = first_cover(points, fresh.curve().radius, fresh.curve().near_duplicate)
+    scored.set_values("emb", [None] * N)  # what is stored needs no embeddings
+    scored.clear_cache()
+    stored = fc.load_run(scored, "cs").first_cover()
+    assert np.array_equal(stored.covered_at, measured.covered_at)
+    assert np.array_equal(stored.duplicate_at, measured.duplicate_at)
+
+
+def test_large_runs_measure_no_status_of_every_image(scored, monkeypatch):
+    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover.MAX_ROWS", N - 5)
+    fc.compute_coreset(scored, "emb", "large", method="random", projection="pca", progress=False)
+    with pytest.raises(CoresetError, match="With more than 85 images"):
+        fc.load_run(scored, "large").first_cover()
 
 
 def test_rows_ruled_out_by_projections_have_no_neighbor(monkeypatch):
     rows, _ = clusters(200, dim=12)
     whole = first_cover(Points(rows), 0.3, 0.1)
-    monkeypatch.setattr("fiftyone_coreset.panels.first_cover._SKETCH_FROM", 50)
-    monkeypatch.setattr("fiftyone_coreset.panels.first_cover._SKETCH_DIM", 2)
+    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._SKETCH_FROM", 50)
+    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._SKETCH_DIM", 2)
     sketched = first_cover(Points(rows), 0.3, 0.1)
     assert np.array_equal(whole.covered_at, sketched.covered_at)
     assert np.array_equal(whole.duplicate_at, sketched.duplicate_at)

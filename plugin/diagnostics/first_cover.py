@@ -1,7 +1,8 @@
-"""The budget at which each image becomes covered, and redundant: what the map shows at every budget at once.
+"""The budget at which each image becomes covered, and redundant: every image's status at every budget at once.
 
 A ranking keeps prefixes, so an image is covered at budget k exactly if the first rank within the coverage radius is
-below k. One number an image therefore answers every position of the slider, in the browser and without a request.
+below k. One number an image therefore answers every position of the panel's slider, in the browser and without a
+request.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..plugin.diagnostics.calibrate import coverage_radius, near_duplicate_distance
-from ..plugin.diagnostics.points import Points
+from ..progress import Report, part_of
+from .points import Points
 
 #: Larger than any budget.
 NEVER = np.iinfo(np.uint32).max
 
-#: The largest run measured in full: time grows with its square.
+#: The largest ranking that a run is measured on: time grows with its square.
 MAX_ROWS = 150_000
 
 _BLOCK = 2_048
@@ -33,38 +34,37 @@ class FirstCover:
     Attributes:
         covered_at: (n,) uint32 smallest budget at which the row is kept or within ``radius`` of a kept row
         duplicate_at: (n,) uint32 smallest budget that keeps an earlier row within ``near_duplicate``; ``NEVER`` if none
-        radius: distance within which an image counts as covered
-        near_duplicate: distance within which two images are near-duplicates
     """
 
     covered_at: np.ndarray
     duplicate_at: np.ndarray
-    radius: float
-    near_duplicate: float
 
 
-def first_cover(points: Points, radius: float | None = None, near_duplicate: float | None = None) -> FirstCover:
+def first_cover(
+    points: Points, radius: float, near_duplicate: float, progress: Report = lambda fraction, message: None
+) -> FirstCover:
     """Finds the first budgets of a ranking.
 
     Args:
         points: the embeddings, rows in rank order
-        radius (None): coverage radius; calibrated from the data by default
-        near_duplicate (None): near-duplicate distance; calibrated by default
+        radius: distance within which an image counts as covered
+        near_duplicate: distance within which two images are near-duplicates
+        progress (silence): called with ``(fraction, message)``
 
     Returns:
         a :class:`FirstCover`
     """
-    tau = near_duplicate_distance(points) if near_duplicate is None else near_duplicate
-    delta = coverage_radius(points, near_duplicate=tau) if radius is None else radius
     # Rows whose sample was deleted since have no embedding: nothing covers them and they cover nothing.
     rows = points.rows
     unit = points.block(rows, points.work_dtype(len(rows), len(rows)))
     covered_at = np.arange(1, points.n + 1, dtype=np.uint32)
     duplicate_at: np.ndarray = np.full(points.n, NEVER, dtype=np.uint32)
-    for radius, at in ((delta, covered_at), (tau, duplicate_at)):
-        found = _first_within(unit, radius, _candidates(unit, radius))
+    searches = ((radius, covered_at), (near_duplicate, duplicate_at))
+    for step, (within, at) in enumerate(searches):
+        report = part_of(progress, step / len(searches), (step + 1) / len(searches))
+        found = _first_within(unit, within, _candidates(unit, within), report)
         at[rows[found >= 0]] = rows[found[found >= 0]] + 1
-    return FirstCover(covered_at, duplicate_at, float(delta), float(tau))
+    return FirstCover(covered_at, duplicate_at)
 
 
 def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
@@ -79,10 +79,11 @@ def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
         return every
     sample = unit[np.linspace(0, m - 1, _SKETCH_FROM).astype(np.int64)]
     _, directions = np.linalg.eigh(sample.T @ sample)
-    return np.flatnonzero(_first_within(unit @ directions[:, -_SKETCH_DIM:], radius, every) >= 0)
+    sketch = unit @ directions[:, -_SKETCH_DIM:]
+    return np.flatnonzero(_first_within(sketch, radius, every, lambda fraction, message: None) >= 0)
 
 
-def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray) -> np.ndarray:
+def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: Report) -> np.ndarray:
     """(m,) the earliest row before each of the seeking ones and within the radius of it; -1 if none.
 
     Earlier rows offer themselves block by block, and rows that found theirs leave the search. Two extra columns turn
@@ -96,6 +97,7 @@ def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray) -> np.nd
     seek = np.column_stack([unit, ones, (radius**2 + rounding) / 2 - half]).astype(unit.dtype, copy=False)
     first = np.full(m, -1)
     for start in range(0, m, _BLOCK):
+        report(start / m, "status of every image")
         block = slice(start, min(start + _BLOCK, m))
         offer = np.column_stack([unit[block], -half[block], ones[block]])
         seeking = seeking[(first[seeking] < 0) & (seeking > start)]
