@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import fiftyone as fo
 import numpy as np
 
+from ..plugin.brain import load_run
 from ..plugin.errors import CoresetError
-from .payload import category_coloring, ordered_coloring
+from .payload import category_coloring, ordered_coloring, shared_coloring
 
 if TYPE_CHECKING:
     from .runs import PanelRun
@@ -77,7 +78,7 @@ def coloring(run: PanelRun, channel: str, k: int) -> dict[str, Any]:
 
     Args:
         run: the run
-        channel: the id of one of :func:`channels`
+        channel: the id of one of :func:`channels`, or ``"run:<key>"`` for what another run keeps at the same budget
         k: the budget, for colourings that depend on it
 
     Raises:
@@ -89,6 +90,9 @@ def coloring(run: PanelRun, channel: str, k: int) -> dict[str, Any]:
         return ordered_coloring(distances(run, k))
     if channel.startswith("field:"):
         return _field_coloring(run, channel.removeprefix("field:"))
+    if channel.startswith("run:"):
+        other = channel.removeprefix("run:")
+        return shared_coloring(np.arange(run.n) < k, _kept_by(run, other, k), run.key, other)
     raise CoresetError(f"There is nothing called '{channel}' to colour by.")
 
 
@@ -107,6 +111,12 @@ def distances(run: PanelRun, k: int) -> np.ndarray:
     else:
         measured[run.results.rank[curve.rows]] = curve.distances_at(k)
     return measured
+
+
+def _kept_by(run: PanelRun, other: str, k: int) -> np.ndarray:
+    """(n,) bool, the rows that another run's first k hold."""
+    results = load_run(run.dataset, other)
+    return np.isin(run.ids, results.ids[results.rank < k])
 
 
 def _field_coloring(run: PanelRun, path: str) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class CoresetPanel(foo.Panel):
         run = _run(ctx)
         with run.lock:  # an older run's is computed now, once
             cover = run.results.first_cover()
-        return {"coveredAt": encode(cover.covered_at), "duplicateAt": encode(cover.duplicate_at), "note": ""}
+        return {"coveredAt": encode(cover.covered_at), "duplicateAt": encode(cover.duplicate_at)}
 
     @_event
     def load_coloring(self, ctx: Any) -> dict[str, Any]:
@@ -239,6 +239,13 @@ class CoresetPanel(foo.Panel):
         return {"shown": 0}
 
     @_event
+    def compare(self, ctx: Any) -> dict[str, Any]:
+        run = _run(ctx)
+        params = {"first": run.key, "second": ctx.params["other"], "budget": str(_budget(ctx, run))}
+        ctx.prompt(f"{_PLUGIN}/compare_coresets", params=params)
+        return {"shown": 0}
+
+    @_event
     def run_scores(self, ctx: Any) -> dict[str, Any]:
         ctx.prompt(f"{_PLUGIN}/compute_coreset_scores", on_success=self.on_scored)
         return {"shown": 0}
@@ -288,6 +295,7 @@ def _summary(dataset: fo.Dataset, key: str, version: str) -> dict[str, Any]:
         "version": version,
         "method": config.method,
         "embeddings": _embeddings_name(config.embeddings),
+        "objects": config.patches_field,
         "n": config.n or 0,
     }
 

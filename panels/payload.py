@@ -82,6 +82,32 @@ def category_coloring(values: Sequence[Any]) -> dict[str, Any]:
     return {"codes": encode(codes), "legend": legend}
 
 
+def shared_coloring(ours: np.ndarray, theirs: np.ndarray, name: str, other: str) -> dict[str, Any]:
+    """Codes and legend of what two selections keep.
+
+    Args:
+        ours: (n,) bool, kept by the first
+        theirs: (n,) bool, kept by the second
+        name: the first
+        other: the second
+
+    Returns:
+        ``{"codes", "legend"}`` as the web component expects
+    """
+    parts = {"both": ours & theirs, f"only {name}": ours & ~theirs, f"only {other}": theirs & ~ours}
+    codes = np.full(len(ours), MISSING, dtype=np.uint8)
+    for code, part in enumerate(parts.values()):
+        codes[part] = code
+    legend = {
+        "kind": "category",
+        "labels": list(parts),
+        "counts": [int(part.sum()) for part in parts.values()],
+        "missing": int((~ours & ~theirs).sum()),
+        "missingLabel": "neither",
+    }
+    return {"codes": encode(codes), "legend": legend}
+
+
 def short(value: float | None) -> str:
     """A number with three significant digits."""
     if value is None or not np.isfinite(value):

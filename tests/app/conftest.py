@@ -27,10 +27,12 @@ ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
 #: Milliseconds a page may take for one thing, so that a busy machine fails no test.
 _PATIENCE = 60_000
 
-#: Console errors that are the App's own, with or without this plugin.
+#: Console errors that are the App's own, with or without this plugin. "ef" is its session, which a page that loads
+#: slowly reads before it is set.
 _APP_NOISE = re.compile(
     r"entry is loading|Dataset \S+ not found|fonts|preload|react-spring|favicon|sample not attached"
     r"|ERR_INTERNET_DISCONNECTED|ERR_NAME_NOT_RESOLVED|ERR_CONNECTION|ERR_FAILED|ERR_ABORTED|analytics|segment"
+    r"|^TypeError: ef is not a function|^ef is not a function"
 )
 
 

@@ -304,6 +304,36 @@ def test_several_runs(app, bare):
     assert app.errors == []
 
 
+def test_runs_are_compared(app, bare):
+    score(bare)
+    fc.compute_coreset(bare, "emb", "dice", method="random", projection="pca", progress=False)
+    panel = Panel(app, bare).ready()
+    panel.part("run").select_option("cs")
+    panel.ready()
+    panel.part("color").select_option("run:dice")
+    panel.set_count(40)
+    cs, dice = (set(run.ids[run.rank < 40]) for run in map(bare.load_brain_results, ("cs", "dice")))
+    counts = [len(cs & dice), len(cs - dice), len(dice - cs), N - len(cs | dice)]
+    labels = ["both", "only cs", "only dice", "neither"]
+    expected = [f"{label}{count}" for label, count in zip(labels, counts, strict=True)]
+    panel.page.wait_for_function(
+        "words => [...document.querySelectorAll('.fc-legend .fc-swatch')].map(e => e.innerText.replace(/\\s/g, ''))"
+        ".join() === words.map(w => w.replace(' ', '')).join()",
+        arg=expected,
+    )
+    app.screenshot("panel-compared")
+    assert panel.page.evaluate(CUT) == []
+    panel.part("compare").click()
+    form = panel.page.locator('[data-cy="operators-prompt-modal"]')
+    form.wait_for()
+    form.get_by_role("button", name="Execute").click()
+    table = panel.page.get_by_role("table").first
+    table.wait_for()
+    assert "dice" in table.inner_text()
+    app.screenshot("panel-compare-table")
+    assert app.errors == []
+
+
 def test_changes_behind_the_panel_are_told(app, bare):
     score(bare)
     score(bare, "other")
@@ -342,7 +372,10 @@ def test_dataset_switch(panel, dataset, image_folder):
 
 def test_use_leaves_no_trace_in_requests(panel):
     sizes = []
-    panel.page.on("request", lambda request: sizes.append(len(request.post_data or "")))
+    panel.page.on(
+        "request",
+        lambda request: sizes.append(len(request.post_data or "")) if "/operators/" in request.url else None,
+    )
     for round_ in range(4):
         sizes.clear()
         for k in (10 + round_, 60 + round_):

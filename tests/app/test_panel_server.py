@@ -107,6 +107,21 @@ def test_rows_ruled_out_by_projections_have_no_neighbor(monkeypatch):
     assert np.array_equal(whole.duplicate_at, sketched.duplicate_at)
 
 
+def test_what_another_run_keeps_too(scored):
+    fc.compute_coreset(scored, "emb", "other", method="random", seed=3, projection=None, progress=False)
+    run, other = find_run(scored, "cs"), fc.load_run(scored, "other")
+    colored = colorings.coloring(run, "run:other", 20)
+    ours, theirs = set(run.ids[:20]), set(other.ids[other.rank < 20])
+    expected = [0 if i in ours & theirs else 1 if i in ours else 2 if i in theirs else 255 for i in run.ids]
+    assert decoded(colored["codes"], np.uint8).tolist() == expected
+    assert colored["legend"]["labels"] == ["both", "only cs", "only other"]
+    assert colored["legend"]["counts"] == [expected.count(code) for code in range(3)]
+    assert (colored["legend"]["missing"], colored["legend"]["missingLabel"]) == (expected.count(255), "neither")
+    scored.delete_brain_run("other")
+    with pytest.raises(CoresetError, match="no coreset run 'other'"):
+        colorings.coloring(run, "run:other", 20)
+
+
 def test_duplicate_groups_start_with_a_kept_one(scored):
     run = find_run(scored, "cs")
     groups = grid.kept_duplicate_groups(run, 30)

@@ -10,10 +10,12 @@ interface Props {
   /** "status" and "kept" are drawn without a scale from the server. */
   kind: "status" | "kept" | "scale";
   scale: Scale | null;
+  /** Opens the figures of the two runs that the colours compare. */
+  onCompare?: () => void;
 }
 
 /** What the colours of the map mean. */
-export function Legend({ title, mode, kind, scale }: Props) {
+export function Legend({ title, mode, kind, scale, onCompare }: Props) {
   return (
     <div className="fc-legend" data-cy="coreset-legend">
       {kind === "status" && STATUSES.map(({ status, label }) => <Swatch key={status} color={css(statusColor(status, mode))} label={label} />)}
@@ -36,8 +38,15 @@ export function Legend({ title, mode, kind, scale }: Props) {
         scale.labels.map((label, code) => (
           <Swatch key={label} color={css(CATEGORIES[code] ?? neutral(mode))} label={label} note={count(scale.counts[code])} />
         ))}
-      {kind === "scale" && !!scale?.missing && <Swatch color={css(neutral(mode))} label="no value" note={count(scale.missing)} />}
+      {kind === "scale" && !!scale?.missing && (
+        <Swatch color={css(neutral(mode))} label={(scale.kind === "category" && scale.missingLabel) || "no value"} note={count(scale.missing)} />
+      )}
       {kind === "scale" && <span className="fc-faint">large, ringed: kept</span>}
+      {onCompare && (
+        <button type="button" data-cy="coreset-compare" title="Overlap, coverage and class drift of the two runs" onClick={onCompare}>
+          Compare…
+        </button>
+      )}
     </div>
   );
 }

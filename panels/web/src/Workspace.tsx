@@ -8,7 +8,7 @@ import { useLoaded, useSettled } from "./hooks";
 import { Hover } from "./Hover";
 import { Legend } from "./Legend";
 import { PointMap, Tool } from "./Map";
-import { Call, Channel, Legend as Scale, RunList } from "./protocol";
+import { Call, Channel, Legend as Scale, RunList, RunSummary } from "./protocol";
 import { PaletteKind } from "./renderer";
 import { ReportCard } from "./ReportCard";
 import { decodeColoring, decodeLayers, LoadedRun, memory } from "./server";
@@ -42,6 +42,14 @@ const TOOLS: { tool: Tool; label: string }[] = [
 
 const NONE: number[] = [];
 
+/** What another run of the same images keeps at the same budget. */
+const comparison = ({ key }: RunSummary): Channel => ({
+  id: `run:${key}`,
+  label: `Kept by ${key} too`,
+  explanation: `what this run and '${key}' keep at the same budget`,
+  live: true,
+});
+
 /** Budgets and colourings chosen earlier, so that switching tabs forgets nothing. */
 const chosen = new Map<string, { k: number; channel: string }>();
 
@@ -72,19 +80,25 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   const report = useLoaded(() => call("report", { key: run.key, k: settledK }), [identity, settledK]);
 
   const visible = useMemo(() => (view.value?.mask ? maskOf(view.value.mask, run.n) : null), [view.value]);
-  const channels = useMemo<Channel[]>(
-    () => [...(layers.error ? [] : [STATUS_CHANNEL]), KEPT_CHANNEL, RANK_CHANNEL, ...run.channels],
-    [layers.error, run],
+  const others = useMemo(() => comparable(list.runs, run.key), [list, run]);
+  const [local, remote] = useMemo<Channel[][]>(
+    () => [
+      [...(layers.error ? [] : [STATUS_CHANNEL]), KEPT_CHANNEL, RANK_CHANNEL],
+      [...run.channels, ...others.map(comparison)],
+    ],
+    [layers.error, run, others],
   );
+  const channels = [...local, ...remote];
   const channel = channels.find(({ id }) => id === channelId) ?? KEPT_CHANNEL;
-  const onServer = run.channels.includes(channel);
+  const onServer = remote.includes(channel);
+  const other = others.find(({ key }) => channel.id === `run:${key}`);
   const coloringK = channel.live ? settledK : 0;
   const coloring = useLoaded(
     () =>
-      memory.get(`${identity}/${channel.id}/${coloringK}`, () =>
+      memory.get(`${identity}/${channel.id}/${other?.version ?? ""}/${coloringK}`, () =>
         call("load_coloring", { key: run.key, channel: channel.id, k: coloringK }).then(decodeColoring),
       ),
-    onServer ? [identity, channel.id, coloringK] : null,
+    onServer ? [identity, channel.id, other?.version, coloringK] : null,
   );
 
   const status = useRef(new Uint8Array(run.n));
@@ -199,7 +213,13 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
           {(pending || (onServer && coloring.error)) && <p className="fc-remark">{pending || coloring.error}</p>}
         </div>
         <div className="fc-bottom">
-          <Legend title={channel.label} mode={mode} kind={legendKind} scale={shown.scale} />
+          <Legend
+            title={channel.label}
+            mode={mode}
+            kind={legendKind}
+            scale={shown.scale}
+            onCompare={other && (() => act("", call("compare", { key: run.key, k, other: other.key })))}
+          />
           <p className="fc-caption" title={run.projectionNote} data-cy="coreset-caption">
             {onServer && coloring.busy ? "colouring … · " : ""}
             {visible && view.value ? `${count(view.value.shown)} of ${count(run.n)} in view · ` : ""}
@@ -253,6 +273,12 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
       </div>
     </div>
   );
+}
+
+/** The other runs that rank the same kind of rows. */
+function comparable(runs: RunSummary[], key: string): RunSummary[] {
+  const objects = runs.find((run) => run.key === key)?.objects;
+  return runs.filter((run) => run.key !== key && run.objects === objects);
 }
 
 interface HoverProps {

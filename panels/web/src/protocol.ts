@@ -9,6 +9,8 @@ export interface RunSummary {
   version: string;
   method: string;
   embeddings: string;
+  /** The label field whose objects it ranks, null for images. */
+  objects: string | null;
   n: number;
 }
 
@@ -76,12 +78,11 @@ export interface Layers {
   coveredAt: string;
   /** (n,) uint32: the smallest budget at which another kept row is a near-duplicate; 2^32 - 1 if there is none. */
   duplicateAt: string;
-  note: string;
 }
 
 export type Legend =
   | { kind: "ordered"; low: string; high: string; missing: number }
-  | { kind: "category"; labels: string[]; counts: number[]; missing: number };
+  | { kind: "category"; labels: string[]; counts: number[]; missing: number; missingLabel?: string };
 
 export interface Coloring {
   /** (n,) uint8 codes, 255 for a missing value. */
@@ -150,6 +151,7 @@ export interface Events {
   show_uncovered: { params: { key: string; k: number }; answer: Done };
   show_redundant: { params: { key: string; k: number }; answer: Done };
   create_view: { params: { key: string; k: number }; answer: Done };
+  compare: { params: { key: string; k: number; other: string }; answer: Done };
   run_scores: { params: Record<string, never>; answer: Done };
   compute_embeddings: { params: Record<string, never>; answer: Done };
 }

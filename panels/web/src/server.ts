@@ -42,7 +42,6 @@ export interface LoadedRun extends Omit<Run, "points"> {
 export interface LoadedLayers {
   coveredAt: Uint32Array;
   duplicateAt: Uint32Array;
-  note: string;
 }
 
 export interface LoadedColoring extends Omit<Coloring, "codes"> {
@@ -60,7 +59,6 @@ export function decodeRun(run: Run): LoadedRun {
 export const decodeLayers = (layers: Layers): LoadedLayers => ({
   coveredAt: countsOf(layers.coveredAt),
   duplicateAt: countsOf(layers.duplicateAt),
-  note: layers.note,
 });
 
 export const decodeColoring = (coloring: Coloring): LoadedColoring => ({ ...coloring, codes: bytesOf(coloring.codes) });

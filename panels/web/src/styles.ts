@@ -58,6 +58,7 @@ export const STYLES = `
 .fc-remark.fc-bad { border-left-color: var(--bad); cursor: pointer; color: var(--text); }
 .fc-bottom { position: absolute; left: 10px; right: 10px; bottom: 8px; z-index: 1; display: flex; align-items: flex-end; justify-content: space-between; gap: 12px; pointer-events: none; }
 .fc-legend { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 12px; background: color-mix(in srgb, var(--ground) 82%, transparent); border-radius: 6px; padding: 4px 8px; font-size: 12px; min-width: 0; }
+.fc-root .fc-legend button { pointer-events: auto; padding: 1px 8px; font-size: 12px; }
 .fc-swatch { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
 .fc-swatch i { width: 9px; height: 9px; border-radius: 50%; flex: none; }
 .fc-swatch small { color: var(--faint); }
