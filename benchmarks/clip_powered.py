@@ -10,7 +10,6 @@ of the training part. Prints the tables of ``docs/clip-powered.md``.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,10 +17,11 @@ from pathlib import Path
 
 import fiftyone_coreset as fc
 import numpy as np
+from clip_powered_accuracy import print_accuracy, print_differences, read_results, train_and_judge
 from clip_powered_networks import cnn_accuracy, probe_accuracy
+from clip_powered_rivals import AS_PUBLISHED, clip_scores, rankings
 from fiftyone_coreset.plugin.embeddings.clip import resolve_clip
-from fiftyone_coreset.plugin.scoring.clip_powered import class_text_embeddings, clip_powered_ranking
-from fiftyone_coreset.plugin.selection.quotas import take_turns
+from fiftyone_coreset.plugin.scoring.clip_powered import class_text_embeddings
 from PIL import Image, ImageFilter
 from quality_pools import embed, read_zip
 
@@ -30,6 +30,17 @@ DAMAGES = ("noise", "blur", "low resolution", "fog", "occlusion")
 CONDITIONS = {"clean": (0.0, 0.0), "20 % labels": (0.2, 0.0), "40 % labels": (0.4, 0.0), "20 % images": (0.0, 0.2)}
 KEEPS = (0.3, 0.5, 0.7)
 JUDGED = 6000
+OURS = "clip_powered"
+JUDGED_METHODS = [
+    "random",
+    "stratified random",
+    "herding per class",
+    "ZCore",
+    "mistakenness",
+    "mistakenness per class",
+    "clip_powered as published",
+    OURS,
+]
 
 
 @dataclass(frozen=True)
@@ -134,51 +145,6 @@ def damage_image(image: np.ndarray, kind: str, rng: np.random.Generator) -> np.n
     return covered
 
 
-# The rivals: each gives rows, first to keep first
-
-
-def confidence_order(planted: Planted, bench: Bench) -> np.ndarray:
-    """FiftyOne's mistakenness of the zero-shot classifier, least mistaken first."""
-    logits = bench.scale * planted.vectors @ planted.texts.T
-    probability = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probability /= probability.sum(axis=1, keepdims=True)
-    certainty = np.exp((probability * np.log(probability + 1e-12)).sum(axis=1))
-    agrees = probability.argmax(axis=1) == planted.labels
-    return np.argsort(np.where(agrees, 1 - certainty, 1 + certainty), kind="stable")
-
-
-def by_class(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The same order with the classes taking turns, in proportion."""
-    return take_turns(order, labels, np.maximum(np.bincount(labels, minlength=len(CLASSES)), 1).astype(float))
-
-
-def rankings(planted: Planted, bench: Bench, seed: int) -> dict[str, Callable[[], np.ndarray]]:
-    """Every method's order of the whole pool; each is nested, so a budget takes the first."""
-
-    def registry(name: str, **options) -> np.ndarray:
-        return fc.get_method(name).select(planted.vectors, len(planted.truth), seed=seed, **options).indices
-
-    def ours(balance: str = "proportional", **options) -> np.ndarray:
-        return clip_powered_ranking(clip_scores(planted, seed, **options), balance)
-
-    return {
-        "random": lambda: registry("random"),
-        "stratified random": lambda: registry("stratified", labels=planted.labels),
-        "herding per class": lambda: registry("herding", groups=planted.labels, quota="proportional"),
-        "ZCore": lambda: registry("zcore", n_draws=50_000),
-        "mistakenness": lambda: confidence_order(planted, bench),
-        "mistakenness per class": lambda: by_class(confidence_order(planted, bench), planted.labels),
-        "clip_powered without adapter": lambda: ours(adapter="none"),
-        "clip_powered without balance": lambda: ours("none"),
-        "clip_powered": ours,
-    }
-
-
-def clip_scores(planted: Planted, seed: int, **options) -> fc.ClipPoweredScores:
-    """Scores with the options of the benchmark."""
-    return fc.clip_powered_scores(planted.vectors, planted.labels, planted.texts, seed=seed, **options)
-
-
 # The parts
 
 
@@ -186,25 +152,31 @@ def zero_shot(vectors: np.ndarray, texts: np.ndarray, truth: np.ndarray) -> floa
     return float(((vectors @ texts.T).argmax(axis=1) == truth).mean())
 
 
-def part_selection(bench: Bench, seeds: int, judge: Callable | None, keeps=KEEPS, methods=None):
-    """Share of bad images kept, or accuracy of a network trained on what is kept."""
+def part_kept(bench: Bench, seeds: int, methods: list[str] | None):
+    """Share of bad images among what is kept."""
     cells = defaultdict(list)
-    for condition, (wrong, damaged) in CONDITIONS.items():
-        if judge is None and condition == "clean":
-            continue
+    for condition in list(CONDITIONS)[1:]:
         for seed in range(seeds):
-            planted = bench.plant(wrong, damaged, seed)
-            for method, rank in rankings(planted, bench, seed).items():
+            planted = bench.plant(*CONDITIONS[condition], seed)
+            for method, rank in rankings(planted, bench.scale, seed).items():
                 if methods is None or method in methods:
                     order = rank()
-                    for keep in keeps:
-                        rows = order[: int(keep * len(order))]
-                        value = planted.bad[rows].mean() if judge is None else judge(planted, rows, seed)
-                        cells[method, f"{condition}, {keep:.0%}"].append(100 * value)
-                        print(
-                            f"{condition}, {keep:.0%}, seed {seed}, {method}: {value:.2%}", file=sys.stderr, flush=True
-                        )
+                    for keep in KEEPS:
+                        bad = planted.bad[order[: int(keep * len(order))]].mean()
+                        cells[method, f"{condition}, {keep:.0%}"].append(100 * bad)
     table(cells)
+
+
+def part_accuracy(bench: Bench, judge: str, train: Callable, seeds: int, methods: list[str] | None):
+    """Accuracy of networks trained on what is kept: a table per condition, and the differences to the default."""
+    methods = methods or JUDGED_METHODS
+    train_and_judge(bench, judge, train, CONDITIONS, KEEPS, methods, seeds)
+    results = read_results(bench, judge)
+    print_accuracy(results, methods, CONDITIONS, KEEPS)
+    if OURS in methods:
+        clean, *noisy = CONDITIONS
+        groups = {"clean": [clean], "every noisy cell": noisy} | {name: [name] for name in noisy}
+        print_differences(results, OURS, [method for method in methods if method != OURS], groups, KEEPS)
 
 
 def part_adapters(bench: Bench, seeds: int):
@@ -260,19 +232,24 @@ def part_damage(bench: Bench, seeds: int):
 
 
 def part_knobs(bench: Bench, seeds: int):
-    """Probe accuracy and bad share for weights of diversity and for the published scaling."""
-    options = {"default": {}, "published scaling": {"clip": 0.0}}
+    """Probe accuracy and bad share at 30 % kept for other settings of the score."""
+    options: dict[str, dict] = {"default": {}, "published score": AS_PUBLISHED, "published scaling": {"clip": 0.0}}
+    options |= {f"contrast {weight}": {"contrast": weight} for weight in (0.0, 0.5, 2.0)}
     options |= {f"diversity {weight}": {"diversity_weight": weight} for weight in (0.0, 0.3, 1.0)}
+    options |= {
+        "no cap": {"diversity_cap": 1.0},
+        "no cap, diversity 0.3": {"diversity_cap": 1.0, "diversity_weight": 0.3},
+    }
     cells = defaultdict(list)
-    for condition in ("clean", "20 % labels"):
+    for condition in CONDITIONS:
         for seed in range(seeds):
             planted = bench.plant(*CONDITIONS[condition], seed)
-            for keep in (0.3, 0.5):
-                for name, changed in options.items():
-                    kept = fc.select_clip_powered(clip_scores(planted, seed, **changed), int(keep * len(planted.truth)))
-                    accuracy = probe_accuracy(planted, kept, bench.judged_features, bench.judged_truth)
-                    cells[name, f"{condition}, {keep:.0%}: accuracy"].append(100 * accuracy)
-                    cells[name, f"{condition}, {keep:.0%}: bad"].append(100 * planted.bad[kept].mean())
+            for name, changed in options.items():
+                kept = fc.select_clip_powered(clip_scores(planted, seed, **changed), int(0.3 * len(planted.truth)))
+                accuracy = probe_accuracy(planted, kept, bench.judged_features, bench.judged_truth)
+                cells[name, f"{condition}: accuracy"].append(100 * accuracy)
+                if condition != "clean":
+                    cells[name, f"{condition}: bad"].append(100 * planted.bad[kept].mean())
     table(cells)
 
 
@@ -296,8 +273,6 @@ def main() -> None:
     parser.add_argument("--parts", default="kept,adapters,curve,damage,knobs,probe,cnn")
     parser.add_argument("--methods", nargs="+", help="only these rows of the tables")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--cnn-seeds", type=int, default=2)
-    parser.add_argument("--cnn-keep", type=float, nargs="+", default=[0.5])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path(__file__).parents[1] / ".cache")
     args = parser.parse_args()
@@ -305,17 +280,17 @@ def main() -> None:
     print(
         f"zero-shot accuracy of {args.model} on the pool: {zero_shot(bench.clean[0], bench.texts, bench.truth):.1%}\n"
     )
-    probe = lambda p, rows, seed: probe_accuracy(p, rows, bench.judged_features, bench.judged_truth)  # noqa: E731
-    cnn = lambda p, rows, seed: cnn_accuracy(p, rows, bench.judged, bench.judged_truth, seed)  # noqa: E731
-    rivals = ("stratified random", "mistakenness per class", "clip_powered")
+    judged, truth = bench.judged, bench.judged_truth
+    probe = lambda planted, rows, seed: probe_accuracy(planted, rows, bench.judged_features, truth)  # noqa: E731
+    cnn = lambda planted, rows, seed: cnn_accuracy(planted, rows, judged, truth, seed)  # noqa: E731
     parts = {
-        "kept": lambda: part_selection(bench, args.seeds, None, methods=args.methods),
+        "kept": lambda: part_kept(bench, args.seeds, args.methods),
         "adapters": lambda: part_adapters(bench, args.seeds),
         "curve": lambda: part_curve(bench, args.seeds),
         "damage": lambda: part_damage(bench, args.seeds),
         "knobs": lambda: part_knobs(bench, args.seeds),
-        "probe": lambda: part_selection(bench, args.seeds, probe, methods=args.methods),
-        "cnn": lambda: part_selection(bench, args.cnn_seeds, cnn, tuple(args.cnn_keep), args.methods or rivals),
+        "probe": lambda: part_accuracy(bench, "probe", probe, args.seeds, args.methods),
+        "cnn": lambda: part_accuracy(bench, "cnn", cnn, args.seeds, args.methods),
     }
     for name in args.parts.split(","):
         print(f"## {name}\n")

@@ -17,7 +17,7 @@ _DEFAULT_NAME = "suspicious"
 
 
 class FindSuspiciousLabels(foo.Operator):
-    """Saves a view of the samples, or objects, whose label looks wrong."""
+    """Saves a view of the samples, or objects, whose label looks wrong, and opens it."""
 
     @property
     def config(self):
@@ -49,12 +49,29 @@ class FindSuspiciousLabels(foo.Operator):
         try:
             forms.check_embeddings(ctx)
             clip_powered_form.check(ctx, forms.chosen_embeddings(ctx))
+            _check_name(ctx)
         except CoresetError as error:
             forms.refuse(inputs, str(error))
         return types.Property(inputs, view=types.View(label="Find suspicious labels"))
 
     def execute(self, ctx):
-        return run_with_progress(ctx, lambda report: _find(ctx, report))
+        return run_with_progress(ctx, lambda report: _find(ctx, report), then=lambda: _open(ctx))
+
+
+def _name(ctx: Any) -> str:
+    return ctx.params.get("name") or _DEFAULT_NAME
+
+
+def _check_name(ctx: Any) -> None:
+    name = _name(ctx)
+    if name in ctx.dataset.list_saved_views() and not ctx.params.get("overwrite"):
+        raise CoresetError(f"a saved view '{name}' exists; choose another name or tick 'Overwrite'")
+
+
+def _open(ctx: Any) -> Any:
+    """Shows the view in the grid, unless there is nothing in it."""
+    view = ctx.dataset.load_saved_view(_name(ctx))
+    return ctx.ops.set_view(view=view) if len(view) else None
 
 
 def _find(ctx: Any, report: Any) -> str:
@@ -64,13 +81,13 @@ def _find(ctx: Any, report: Any) -> str:
         forms.target_rows(ctx),
         embeddings=forms.chosen_embeddings(ctx),
         label_field=params["label_field"],
-        name=params.get("name") or _DEFAULT_NAME,
+        name=_name(ctx),
         strictness=1.0 if strictness is None else strictness,
         overwrite=bool(params.get("overwrite")),
         progress=report,
         **clip_powered_form.arguments(ctx),
     )
+    if len(view) == 0:
+        return "Found no suspicious labels."
     name = view.name
-    return (
-        f"Found {len(view):,} suspicious labels; see the saved view '{name}', and '{name}_class' for what fits better."
-    )
+    return f"Found {len(view):,} suspicious labels, saved as the view '{name}'; '{name}_class' says what fits better."

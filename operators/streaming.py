@@ -21,22 +21,26 @@ _DONE = object()
 _STEP = 0.005
 
 
-def run_with_progress(ctx: Any, work: Callable[[Report], str]) -> Iterator[Any] | dict[str, str]:
+def run_with_progress(
+    ctx: Any, work: Callable[[Report], str], then: Callable[[], Any] | None = None
+) -> Iterator[Any] | dict[str, str]:
     """Runs the work of an operator.
 
     Args:
         ctx: the execution context
         work: a function that takes ``report(fraction, message)`` and returns one sentence on what was done
+        then (None): a function that returns what the App is to do once the work is done, e.g. ``ctx.ops.set_view()``,
+            or None
 
     Returns:
         in the App a generator of messages; in a delegated run, where no App listens, the finished result
     """
     if ctx.delegated:
         return {"message": work(lambda fraction, message: ctx.set_progress(fraction, message))}
-    return _stream(ctx, work)
+    return _stream(ctx, work, then)
 
 
-def _stream(ctx: Any, work: Callable[[Report], str]) -> Iterator[Any]:
+def _stream(ctx: Any, work: Callable[[Report], str], then: Callable[[], Any] | None) -> Iterator[Any]:
     reports: queue.SimpleQueue = queue.SimpleQueue()
     outcome: dict[str, Any] = {}
 
@@ -64,6 +68,8 @@ def _stream(ctx: Any, work: Callable[[Report], str]) -> Iterator[Any]:
         raise outcome["error"]
     yield ctx.ops.set_progress(label=outcome["message"], progress=1.0)
     yield ctx.ops.reload_dataset()
+    if then is not None and (step := then()) is not None:
+        yield step
     yield ctx.ops.notify(outcome["message"], variant="success")
 
 

@@ -66,16 +66,18 @@ def rank_rows(
     Raises:
         CoresetError: if the method is unknown or refuses the data
     """
-    constrained = k is not None or not set(CONSTRAINTS).isdisjoint(method_kwargs)
-    if method == "zcore" and not constrained:
-        return _rank_zcore(matrix, valid, seed, num_workers, progress, method_kwargs)
-    if method == "clip_powered" and not constrained:
-        return _rank_clip_powered(matrix, labels, seed, progress, method_kwargs)
     from .selection.registry import get_method
 
     chosen = get_method(method)
-    if k is None and not chosen.nested:
-        raise CoresetError(f"'{method}' chooses for one budget, not for all: pass the largest you need, e.g. k='10%'")
+    one_budget = chosen.one_budget(method_kwargs)
+    constrained = k is not None or not set(CONSTRAINTS).isdisjoint(method_kwargs)
+    if method == "zcore" and not constrained:
+        return _rank_zcore(matrix, valid, seed, num_workers, progress, method_kwargs)
+    if method == "clip_powered" and not (constrained or one_budget):
+        return _rank_clip_powered(matrix, labels, seed, progress, method_kwargs)
+    if k is None and (one_budget or not chosen.nested):
+        named = f"'{method}' with {one_budget}" if one_budget else f"'{method}'"
+        raise CoresetError(f"{named} chooses for one budget, not for all: pass the largest you need, e.g. k='10%'")
     selection = chosen.select(
         matrix,
         1.0 if k is None else k,  # a share counts what the constraints leave
@@ -88,7 +90,7 @@ def rank_rows(
     rank = np.full(len(matrix), -1, dtype=np.int64)
     rank[selection.indices] = np.arange(len(selection.indices))
     columns = {} if selection.scores is None else {"score": selection.scores}
-    return Ranking(rank, columns, dict(selection.details))
+    return Ranking(rank, columns | selection.columns, dict(selection.details))
 
 
 def rank_by_score(score: np.ndarray, seed: int) -> np.ndarray:
@@ -135,7 +137,7 @@ def _rank_zcore(
 def _rank_clip_powered(
     matrix: np.ndarray, labels: Any, seed: int, progress: Report | None, method_kwargs: dict[str, Any]
 ) -> Ranking:
-    from .scoring.clip_powered import clip_powered_ranking, clip_powered_scores
+    from .scoring.clip_powered import check_optimizer, clip_powered_ranking, clip_powered_scores
     from .selection.registry import get_method
 
     known = [*get_method("clip_powered").parameters, "text_embeddings"]
@@ -144,6 +146,7 @@ def _rank_clip_powered(
         raise CoresetError(f"clip_powered has no argument {unknown[0]!r}; it takes {', '.join(known)}")
     options = dict(method_kwargs)
     texts, balance = options.pop("text_embeddings"), options.pop("balance", "proportional")
+    check_optimizer(options.pop("optimizer", "exact"))
     scores = clip_powered_scores(matrix, labels, texts, seed=seed, progress=progress, **options)
     rank = np.full(len(matrix), -1, dtype=np.int64)
     ranking = clip_powered_ranking(scores, balance)

@@ -12,11 +12,13 @@ from ..arrays import as_matrix
 from ..errors import CoresetError
 from ..progress import Report
 from .neighbors import isolation
-from .pool import Pool, seeded_order
+from .pool import Picks, Pool, seeded_order
 from .quotas import factorize, resolve_quota, take_turns
 
 if TYPE_CHECKING:
     from .registry import Method
+
+_SCORE = "score"
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def prepare(embeddings: Any, request: Request, report: Report) -> Problem:
 
 def solve(
     method: Method, problem: Problem, k: int, parameters: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+) -> tuple[np.ndarray, np.ndarray | None, dict[str, np.ndarray], dict[str, Any]]:
     """Runs a method under the constraints of a problem.
 
     Args:
@@ -123,18 +125,18 @@ def solve(
         parameters: the method's own parameters
 
     Returns:
-        a tuple of rows in order, scores per row or None, and details
+        a tuple of rows in order, and the scores, columns and details of :class:`.pool.Picks` for all rows given
     """
     if k < len(problem.kept):
         raise CoresetError(f"budget {k} is smaller than the {len(problem.kept)} preselected rows; give at least that")
     run = _Run(method, problem, parameters)
     order = run.constrained(k - problem.blind)
     indices = np.concatenate([problem.kept, problem.rows[order]])
-    scores = None
-    if run.scores is not None:
-        scores = np.full(len(problem.matrix), np.nan)
-        scores[problem.rows] = run.scores
-    return indices, scores, {**problem.facts, **run.details}
+    figures = {}
+    for name, values in run.figures.items():
+        figures[name] = np.full(len(problem.matrix), np.nan)
+        figures[name][problem.rows] = values
+    return indices, figures.pop(_SCORE, None), figures, {**problem.facts, **run.details}
 
 
 class _Run:
@@ -149,7 +151,9 @@ class _Run:
         self.per_row = {
             name: _numbers(column, len(problem.matrix), name)[problem.rows] for name, column in columns.items()
         }
-        self.scores: np.ndarray | None = None
+        self.scored = method.scored and not method.one_budget(parameters)
+        self.order: np.ndarray | None = None
+        self.figures: dict[str, np.ndarray] = {}
         self.details: dict[str, Any] = {}
 
     def constrained(self, k: int) -> np.ndarray:
@@ -207,7 +211,7 @@ class _Run:
     def _run(self, rows: np.ndarray, kept: np.ndarray, k: int) -> np.ndarray:
         if k <= 0:
             return np.empty(0, dtype=np.int64)
-        if self.method.scored:
+        if self.scored:
             order = self._ranked()
             allowed = np.zeros(len(self.pool), dtype=bool)
             allowed[rows] = True
@@ -216,21 +220,23 @@ class _Run:
         pool = self.pool.subset(rows, kept)
         columns = {name: column[rows] for name, column in self.per_row.items()}
         picks = self.method.function(pool, k, **columns, **self.parameters)
-        self.details |= picks.details
-        if picks.scores is not None:
-            if self.scores is None:
-                self.scores = np.full(len(self.pool), np.nan)
-            self.scores[rows] = picks.scores
+        self._collect(picks, rows)
         return rows[picks.order]
+
+    def _collect(self, picks: Picks, rows: np.ndarray) -> None:
+        self.details |= picks.details
+        scores = {} if picks.scores is None else {_SCORE: picks.scores}
+        for name, values in (scores | picks.columns).items():
+            self.figures.setdefault(name, np.full(len(self.pool), np.nan))[rows] = values
 
     def _ranked(self) -> np.ndarray:
         """All pool rows by score; computed once, since scores do not depend on quotas or seed sets."""
-        if self.scores is None:
-            kept = np.empty(0, dtype=np.int64)
-            pool = self.pool.subset(np.arange(len(self.pool)), kept)
+        if self.order is None:
+            rows = np.arange(len(self.pool))
+            pool = self.pool.subset(rows, np.empty(0, dtype=np.int64))
             picks = self.method.function(pool, len(pool), **self.per_row, **self.parameters)
-            self.scores, self.order = picks.scores, picks.order
-            self.details |= picks.details
+            self._collect(picks, rows)
+            self.order = picks.order
         return self.order
 
 

@@ -95,11 +95,13 @@ class Picks:
         order: (k,) int64 picked rows, first to keep first; none of them in ``pool.kept``
         scores: (n,) float64 score of every row, higher = keep, or None for methods that do not score rows
         details: JSON-able facts for the user, e.g. a radius that was chosen
+        columns: (n,) float64 figures of every row that the scores are made of, by name
     """
 
     order: np.ndarray
     scores: np.ndarray | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def top(pool: Pool, k: int, scores: np.ndarray, **details: Any) -> Picks:

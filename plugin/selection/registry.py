@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ class Selection:
         scores: (n,) float64, higher = keep, NaN in rows that were not scored; None for methods without scores
         method: name of the method
         seed: the random seed
+        columns: (n,) float64 figures that the scores are made of, by name, NaN in rows without
         details: JSON-able facts: what was set aside, quotas, and what the method chose and why
         set_aside: int64 rows that the outlier guard put last, most isolated first
     """
@@ -46,6 +47,7 @@ class Selection:
     scores: np.ndarray | None
     method: str
     seed: int
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     set_aside: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
@@ -64,6 +66,8 @@ class Method:
             is the selection of that size
         scored: True if the picks are the top of a score that does not depend on k
         per_row: parameters that hold one value per row
+        one_budget_if: parameters and their values with which the method is neither nested nor scored: it then answers
+            one budget over the whole pool
     """
 
     name: str
@@ -74,6 +78,12 @@ class Method:
     nested: bool = True
     scored: bool = False
     per_row: tuple[str, ...] = ()
+    one_budget_if: tuple[tuple[str, Any], ...] = ()
+
+    def one_budget(self, parameters: Mapping[str, Any]) -> str | None:
+        """The argument, e.g. ``"optimizer='sgd'"``, with which only one budget has an answer, or None."""
+        given = ((name, value) for name, value in self.one_budget_if if parameters.get(name) == value)
+        return next((f"{name}={value!r}" for name, value in given), None)
 
     @property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -134,6 +144,10 @@ class Method:
             CoresetError: if the input is unusable or the request cannot be met; the message says what is feasible
         """
         self._check(labels, text_embeddings, method_kwargs)
+        target = parse_budget(k)
+        if one := self.one_budget(method_kwargs):
+            given = {"preselected": preselected, "groups": groups, "weights": weights}
+            _require_plain(self.name, one, target, [name for name, value in given.items() if value is not None])
         per_row = {name: method_kwargs.pop(name) for name in self.per_row if method_kwargs.get(name) is not None}
         request = Request(
             labels, text_embeddings, preselected, excluded, groups, quota, min_per_group, weights, deduplicate,
@@ -141,14 +155,13 @@ class Method:
         )  # fmt: skip
         with reporting(progress, self.name) as report:
             problem = prepare(embeddings, request, report)
-            target = parse_budget(k)
             if isinstance(target, int | float):
                 count = resolve_budget(target, problem.feasible)
             else:
                 whole = solve(self, problem, problem.feasible, method_kwargs)[0]
                 count = max(len(problem.kept), ranking_budget(whole, problem.matrix, target, seed=seed))
-            indices, scores, details = solve(self, problem, count, method_kwargs)
-        return Selection(indices, scores, self.name, seed, details, problem.outliers)
+            indices, scores, columns, details = solve(self, problem, count, method_kwargs)
+        return Selection(indices, scores, self.name, seed, columns, details, problem.outliers)
 
     def _check(self, labels: Any, text_embeddings: Any, method_kwargs: dict[str, Any]) -> None:
         if self.needs_labels and labels is None:
@@ -159,6 +172,16 @@ class Method:
         if unknown:
             known = ", ".join(self.parameters) or "none"
             raise CoresetError(f"method {self.name!r} has no parameter {unknown[0]!r}; its parameters are: {known}")
+
+
+def _require_plain(method: str, argument: str, budget: Any, constraints: list[str]) -> None:
+    """Refuses what has no answer if a method solves one budget over the whole pool."""
+    if constraints or not isinstance(budget, int | float):
+        what = " and ".join(f"{name}=" for name in constraints) or f"the budget {budget}"
+        raise CoresetError(
+            f"{method} with {argument} solves one number of images over the whole pool, so {what} has no answer; "
+            f"leave out {argument}"
+        )
 
 
 def register(name: str, description: str, **traits: Any) -> Callable[[Callable[..., Picks]], Callable[..., Picks]]:

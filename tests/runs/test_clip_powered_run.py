@@ -86,6 +86,20 @@ def test_a_run_stores_the_scores_of_the_numpy_layer(labelled, texts):
     assert fc.load_run(labelled, "coreset").config.facts["n_classes"] == 3
 
 
+def test_the_published_descent_as_a_run(labelled):
+    options = QUICK | {"adapter": "none", "k": 30}
+    exact = fc.compute_coreset(labelled, FIELD, "exact", **options)
+    descent = fc.compute_coreset(labelled, FIELD, "descent", optimizer="sgd", **options)
+    assert set(descent.view(30).values("id")) == set(exact.view(30).values("id"))
+    assert len(descent) == 30
+    assert {"alignment", "diversity", "suspicion"} <= set(descent.columns)
+    with pytest.raises(fc.CoresetError, match=r"'clip_powered' with optimizer='sgd' chooses for one budget.*k='10%'"):
+        fc.compute_coreset(labelled, FIELD, "whole", optimizer="sgd", **(options | {"k": None}))
+    with pytest.raises(fc.CoresetError, match="optimizer='adam': choose 'exact' or 'sgd'"):
+        fc.compute_coreset(labelled, FIELD, "adam", optimizer="adam", **(options | {"k": None}))
+    assert sorted(labelled.list_brain_runs()) == ["descent", "exact"]
+
+
 def test_unlabelled_images_are_left_out_or_guessed(labelled):
     some = labelled.take(7, seed=1)
     some.set_field("gt", None).save()

@@ -40,6 +40,16 @@ def test_alignment_is_the_cosine_with_the_own_label_only():
     np.testing.assert_allclose(kernels.alignment(images, labels, texts), expected, atol=1e-12)
 
 
+def test_the_margin_is_to_the_best_other_class():
+    images, labels, texts = _data()
+    expected = []
+    for image, label in zip(images.astype(float), labels, strict=True):
+        cosines = [_literal_cosine(image, text.astype(float)) for text in texts]
+        expected.append(cosines.pop(label) - max(cosines))
+    np.testing.assert_allclose(kernels.class_margin(images, labels, texts), expected, atol=1e-6)
+    assert (kernels.class_margin(images, np.zeros(60, int), texts[:1]) == 0).all()
+
+
 def test_diversity_equals_the_literal_definition():
     images, labels, _ = _data()
     np.testing.assert_allclose(kernels.diversity(images, labels, 6), _literal_diversity(images, labels, 6), rtol=1e-10)

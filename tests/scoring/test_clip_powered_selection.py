@@ -51,6 +51,48 @@ def test_without_balance_the_highest_scores_win():
     assert set(kept) == set(np.argsort(-result.score)[:200])
 
 
+def _scaled(values, clip):
+    low, high = np.quantile(values, [clip, 1 - clip])
+    return np.clip((values - low) / (high - low), 0, 1)
+
+
+def test_the_published_score_is_one_setting_away():
+    images, labels, texts, _, _ = world(300)
+    published = scores(images, labels, texts, contrast=0, diversity_cap=1, clip=0)
+    literal = published.alignment / published.alignment.mean() + 0.1 * published.diversity / published.diversity.mean()
+    np.testing.assert_allclose(published.score, literal)
+    assert [published.alignment.min(), published.alignment.max()] == [0, 1]
+
+
+def test_the_default_score_counts_the_margin_and_diversity_up_to_its_median():
+    images, labels, texts, _, _ = world(300)
+    cosine, row = _cosine(images, texts).astype(float), np.arange(300)
+    own = cosine[row, labels]
+    cosine[row, labels] = -np.inf
+    agreement = _scaled(2 * own - cosine.max(axis=1), 0.01)
+    spread = np.empty(300)
+    for label in range(6):
+        members = images[labels == label].astype(float)
+        distance = np.linalg.norm(members[:, None] - members, axis=2) / np.linalg.norm(images, axis=1).mean()
+        spread[labels == label] = np.sort(distance, axis=1)[:, 1:10].mean(axis=1)
+    room = _scaled(np.minimum(spread, np.median(spread)), 0.01)
+    expected = agreement / agreement.mean() + 0.1 * room / room.mean()
+    np.testing.assert_allclose(scores(images, labels, texts).score, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_contrast_and_the_cap_keep_fewer_bad_images():
+    images, labels, texts, _, wrong = world(1200, spread=0.3)
+    damaged = np.arange(1200) % 5 == 0
+    images = np.where(damaged[:, None], images + 0.5 * np.random.default_rng(1).standard_normal(images.shape), images)
+
+    def bad(**options):
+        kept = fc.select_clip_powered(scores(images.astype(np.float32), labels, texts, **options), 400)
+        return np.array([wrong[kept].mean(), damaged[kept].mean()])
+
+    assert bad()[0] < bad(contrast=0)[0]
+    assert bad(diversity_weight=0.3)[1] < bad(diversity_weight=0.3, diversity_cap=1)[1]
+
+
 @pytest.mark.parametrize(("balance", "power"), [("proportional", 1), ("sqrt", 0.5), ("uniform", 0)])
 def test_every_prefix_is_balanced(balance, power):
     images, truth, texts = _long_tail()
@@ -80,6 +122,40 @@ def test_the_published_descent_picks_the_same_images(balance):
         exact = fc.select_clip_powered(result, k, balance=balance)
         descent = fc.select_clip_powered(result, k, balance=balance, optimizer="sgd")
         assert set(descent) == set(exact)
+
+
+@pytest.mark.parametrize("balance", ["none", "proportional"])
+@pytest.mark.parametrize("k", [300, 0.9])
+def test_the_published_descent_is_reached_by_name(balance, k):
+    images, labels, texts, _, _ = world(noise=0.05, seed=3)
+    given = {"labels": labels, "text_embeddings": texts, "adapter": "none", "balance": balance, "seed": 1}
+    exact, descent = (
+        fc.get_method("clip_powered").select(images, k, optimizer=optimizer, **given) for optimizer in ("exact", "sgd")
+    )
+    assert set(descent.indices) == set(exact.indices)
+    assert len(descent.indices) == (300 if k == 300 else 810)
+    result = scores(images, labels, texts, seed=1)
+    for found in (exact, descent):
+        np.testing.assert_allclose(found.scores, result.score)
+        for column in ("alignment", "diversity", "suspicion"):
+            np.testing.assert_allclose(found.columns[column], getattr(result, column))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "sgd", "preselected": [3]}, "optimizer='sgd' solves one number of images.*so preselected= has"),
+        ({"optimizer": "sgd", "groups": np.zeros(60), "weights": np.ones(60)}, "so groups= and weights= has no answer"),
+        ({"optimizer": "sgd", "k": "90% coverage"}, "has no answer; leave out optimizer='sgd'"),
+        ({"optimizer": "adam"}, "optimizer='adam': choose"),
+        ({"optimizer": "sgd", "labels": np.r_[np.zeros(50, int), np.full(10, -1)], "k": 55}, "ask for 1 to 50"),
+    ],
+)
+def test_where_the_descent_has_no_answer_it_is_refused(options, message):
+    images, labels, texts, _, _ = world(60)
+    given = {"k": 20, "labels": labels, "text_embeddings": texts, "adapter": "none"}
+    with pytest.raises(fc.CoresetError, match=message):
+        fc.get_method("clip_powered").select(images, **(given | options))
 
 
 def test_ties_follow_the_seed_not_the_file_order():
@@ -147,7 +223,10 @@ def test_equal_alignment_everywhere_leaves_the_order_to_diversity():
     labels = np.arange(60) % 2
     result = scores(images, labels, np.eye(5)[3:])
     order = np.argsort(-result.score)
-    assert (np.diff(result.diversity[order]) <= 0).all()
+    room = np.minimum(result.diversity, np.median(result.diversity))
+    assert (np.diff(room[order]) <= 1e-12).all()
+    uncapped = scores(images, labels, np.eye(5)[3:], diversity_cap=1)
+    assert (np.argsort(-uncapped.score) == np.argsort(-uncapped.diversity)).all()
 
 
 @pytest.mark.parametrize(
@@ -165,6 +244,9 @@ def test_equal_alignment_everywhere_leaves_the_order_to_diversity():
         ({"adapter": "mlp"}, "adapter='mlp': choose one of none, linear, confident"),
         ({"unlabelled": "drop"}, "unlabelled='drop': choose"),
         ({"clip": 0.5}, r"clip in \[0, 0.5\)"),
+        ({"diversity_cap": 0}, r"diversity_cap must be in \(0, 1\] .* got 0"),
+        ({"contrast": -1}, "contrast and diversity_weight must be >= 0, got -1"),
+        ({"diversity_weight": -1}, "must be >= 0, got 1.0 and -1"),
         ({"n_neighbors": 1}, "give at least 2"),
     ],
 )

@@ -7,6 +7,7 @@ and damaged images score low. ``docs/clip-powered.md`` says where this differs f
 
 from .api import (
     ClipPoweredScores,
+    check_optimizer,
     clip_powered_ranking,
     clip_powered_scores,
     find_suspicious_labels,
@@ -19,6 +20,7 @@ __all__ = [
     "PROMPT_TEMPLATES",
     "ClipPoweredScores",
     "SuspiciousLabels",
+    "check_optimizer",
     "class_names",
     "class_text_embeddings",
     "clip_powered_ranking",

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...progress import Report
 from .inputs import blocks, unit_rows
+from .scores import class_margin
 
 if TYPE_CHECKING:
     import torch
@@ -167,22 +168,6 @@ class _Training:
                 break
         report(1.0, "adapted to the dataset")
         return Adapters(*best, epochs=best_epoch, held_out_losses=tuple(losses))
-
-
-def class_margin(images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> np.ndarray:
-    """Cosine with the own label's text less the highest cosine with another; positive if the image agrees.
-
-    Returns:
-        (n,) float32
-    """
-    margin = np.empty(len(images), dtype=np.float32)
-    for part in blocks(len(images)):
-        cosine = unit_rows(images[part]) @ unit_rows(texts).T
-        row = np.arange(len(cosine))
-        own = cosine[row, labels[part]]
-        cosine[row, labels[part]] = -np.inf
-        margin[part] = own - cosine.max(axis=1)
-    return margin
 
 
 def confident_half(margin: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -13,11 +13,14 @@ from ...progress import Report, part_of, reporting
 from ...selection.quotas import take_turns
 from .inputs import LabelledEmbeddings, prepare
 from .noise import SuspiciousLabels, disagreement, is_suspicious
-from .scores import alignment, diversity, rescale
-from .select import DIVERSITY_WEIGHT, gradient_descent, objective
+from .scores import alignment, class_margin, diversity, rescale
+from .select import CONTRAST, DIVERSITY_CAP, DIVERSITY_WEIGHT, gradient_descent, objective
 
 #: adapter= of the public functions.
 ADAPTERS = ("none", "linear", "confident")
+
+#: optimizer= of the public functions.
+OPTIMIZERS = ("exact", "sgd")
 
 #: balance= of the public functions, and the turns that a class of s images gets.
 BALANCES = {
@@ -33,7 +36,8 @@ class ClipPoweredScores:
     """Scores of n input rows; rows that were left out hold NaN.
 
     Attributes:
-        score: (n,) float64, higher = keep: ``alignment / mean + diversity_weight * diversity / mean``
+        score: (n,) float64, higher = keep: ``agreement / mean + diversity_weight * room / mean``, see
+            :func:`clip_powered_scores`
         alignment: (n,) float64 in [0, 1], agreement of the image with its label (SAS)
         diversity: (n,) float64 in [0, 1], room around the image within its class (SDS)
         suspicion: (n,) float64, see :class:`.noise.SuspiciousLabels`; all 0 with one class
@@ -59,7 +63,9 @@ def clip_powered_scores(
     text_embeddings: Mapping[Any, Any] | np.ndarray,
     *,
     adapter: str = "linear",
+    contrast: float = CONTRAST,
     diversity_weight: float = DIVERSITY_WEIGHT,
+    diversity_cap: float = DIVERSITY_CAP,
     n_neighbors: int | None = None,
     clip: float = 0.01,
     unlabelled: str = "exclude",
@@ -68,6 +74,10 @@ def clip_powered_scores(
     progress: bool | Report | None = False,
 ) -> ClipPoweredScores:
     """Scores labelled images by agreement with their label and by diversity within their class.
+
+    The score of an image is ``agreement / mean + diversity_weight * room / mean``. Agreement is its cosine with the
+    text of its label plus ``contrast`` times the margin to the best other class; room is its diversity up to
+    ``diversity_cap``. ``contrast=0, diversity_cap=1, clip=0`` is the published score.
 
     Args:
         image_embeddings: (n, d) image embeddings of a model with a text tower; rows that are missing or not finite
@@ -80,7 +90,11 @@ def clip_powered_scores(
             texts on the given labels, ``"confident"`` trains them on the half of each class that the untrained
             embedding supports most, ``"none"`` uses the embeddings as they are. Fewer than 40 images, or one class,
             are not adapted to
-        diversity_weight (0.1): weight of diversity against alignment, the published lambda
+        contrast (1.0): how much the margin to the best other class counts besides the cosine with the own; tells
+            wrong labels better. Published: 0
+        diversity_weight (0.1): weight of diversity against agreement, the published lambda
+        diversity_cap (0.5): share of the images below which diversity counts; further out nothing is gained, since
+            damaged images lie far from all others. Published: 1
         n_neighbors (None): images of a class, itself included, that the diversity of an image is measured on; by
             default a tenth of the class, between 10 and 100
         clip (0.01): share of the images on either side that scaling treats as outliers; the published scaling is 0
@@ -96,29 +110,42 @@ def clip_powered_scores(
     Raises:
         CoresetError: if inputs do not fit together, a label has no text embedding, or no row can be scored
     """
-    if diversity_weight < 0 or not 0 <= clip < 0.5:
-        raise CoresetError(
-            f"diversity_weight must be >= 0 and clip in [0, 0.5), got {diversity_weight} and {clip}; "
-            "the defaults are 0.1 and 0.01"
-        )
-    if n_neighbors is not None and n_neighbors < 2:
-        raise CoresetError(f"n_neighbors={n_neighbors}: counts the image itself, so give at least 2")
+    _check_knobs(contrast, diversity_weight, diversity_cap, n_neighbors, clip)
     with reporting(progress, "CLIP-powered scores") as report:
         data = prepare(image_embeddings, labels, text_embeddings, unlabelled, seed)
         images, texts, facts = _adapted(data, adapter, seed, device, part_of(report, 0.0, 0.6))
-        sas = rescale(alignment(images, data.labels, texts), clip)
-        sds = rescale(diversity(images, data.labels, n_neighbors, part_of(report, 0.6, 1.0)), clip)
+        sas = alignment(images, data.labels, texts)
+        agreement = sas + contrast * class_margin(images, data.labels, texts) if contrast else sas
+        sds = diversity(images, data.labels, n_neighbors, part_of(report, 0.6, 1.0))
+        room = np.minimum(sds, np.quantile(sds, diversity_cap))
         own, other, _ = disagreement(images, data.labels, texts)
     return ClipPoweredScores(
-        score=data.spread(objective(sas, sds, diversity_weight), np.nan),
-        alignment=data.spread(sas, np.nan),
-        diversity=data.spread(sds, np.nan),
+        score=data.spread(objective(rescale(agreement, clip), rescale(room, clip), diversity_weight), np.nan),
+        alignment=data.spread(rescale(sas, clip), np.nan),
+        diversity=data.spread(rescale(sds, clip), np.nan),
         suspicion=data.spread(np.where(np.isfinite(other), other - own, 0.0), np.nan),
         label=data.spread(data.labels, -1),
         classes=data.classes,
         rows=data.rows,
         facts=facts,
     )
+
+
+def _check_knobs(
+    contrast: float, diversity_weight: float, diversity_cap: float, n_neighbors: int | None, clip: float
+) -> None:
+    if contrast < 0 or diversity_weight < 0:
+        raise CoresetError(
+            f"contrast and diversity_weight must be >= 0, got {contrast} and {diversity_weight}; "
+            f"the defaults are {CONTRAST} and {DIVERSITY_WEIGHT}"
+        )
+    if not 0 < diversity_cap <= 1 or not 0 <= clip < 0.5:
+        raise CoresetError(
+            f"diversity_cap must be in (0, 1] and clip in [0, 0.5), got {diversity_cap} and {clip}; "
+            f"the defaults are {DIVERSITY_CAP} and 0.01"
+        )
+    if n_neighbors is not None and n_neighbors < 2:
+        raise CoresetError(f"n_neighbors={n_neighbors}: counts the image itself, so give at least 2")
 
 
 def clip_powered_ranking(scores: ClipPoweredScores, balance: str = "proportional") -> np.ndarray:
@@ -166,17 +193,22 @@ def select_clip_powered(
             f"k={k}: {len(scores.rows)} of {len(scores.score)} images have both an embedding and a label; "
             f"ask for 1 to {len(scores.rows)}"
         )
+    check_optimizer(optimizer)
     ranking = clip_powered_ranking(scores, balance)
     if optimizer == "exact":
         return ranking[:k]
-    if optimizer != "sgd":
-        raise CoresetError(f"optimizer={optimizer!r}: choose 'exact' or 'sgd'")
     stratum = np.zeros_like(scores.label) if balance == "none" else scores.label
     kept = np.zeros(len(scores.score), dtype=bool)
     for number, quota in enumerate(np.bincount(stratum[ranking[:k]])):
         members = ranking[stratum[ranking] == number]
         kept[members[gradient_descent(scores.score[members], quota)]] = True
     return ranking[kept[ranking]]
+
+
+def check_optimizer(optimizer: str) -> None:
+    """Refuses an ``optimizer=`` that does not exist."""
+    if optimizer not in OPTIMIZERS:
+        raise CoresetError(f"optimizer={optimizer!r}: choose 'exact' or 'sgd'")
 
 
 def find_suspicious_labels(

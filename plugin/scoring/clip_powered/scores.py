@@ -33,6 +33,30 @@ def alignment(images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> np.n
     return cosine
 
 
+def class_margin(images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Cosine with the own label's text less the highest cosine with another; positive if the image agrees.
+
+    Args:
+        images: (n, d) image embeddings
+        labels: (n,) int class numbers
+        texts: (C, d) text embeddings
+
+    Returns:
+        (n,) float64 in [-2, 2]; all 0 if there is one class only
+    """
+    margin = np.zeros(len(images))
+    if len(texts) == 1:
+        return margin
+    texts = unit_rows(texts.astype(np.float32))
+    for part in blocks(len(images), 8192):
+        cosine = unit_rows(images[part].astype(np.float32)) @ texts.T
+        row = np.arange(len(cosine))
+        own = cosine[row, labels[part]]
+        cosine[row, labels[part]] = -np.inf
+        margin[part] = own - cosine.max(axis=1)
+    return margin
+
+
 def neighbourhood_size(class_size: int) -> int:
     """The published K: 100 for 5,000 images a class (CIFAR-10), 50 for 500 (CIFAR-100), and between and beyond."""
     return min(100, max(10, class_size // 10))
