@@ -217,7 +217,10 @@ def load_pool(dataset: str, kind: str, seed: int, embedding: str, data: Path, mo
             np.save(test_path, embed(images[judged], models))
         pool |= {"test_images": images[judged], "test_labels": labels[judged], "test_features": np.load(test_path)}
         pool["features"] = embed(pool["images"], models)
-        pool["embeddings"] = embed_mini(pool["images"]) if mini else pool["features"]
+        if mini:
+            pool["embeddings"] = embed_mini(pool["images"])
         np.savez(path, **pool)
     with np.load(path) as stored:
-        return ImagePool(**{name: stored[name] for name in ImagePool.__dataclass_fields__})
+        arrays = dict(stored)
+    arrays.setdefault("embeddings", arrays["features"])
+    return ImagePool(**arrays)

@@ -29,53 +29,92 @@ def similarity_matrix(
     Returns:
         an (n, n) float32 array, or a scipy CSR matrix, in which row j holds what picking j gives to every row
     """
+    return similarities(distance_matrix(pool), similarity, scale)
+
+
+def distance_matrix(pool: Pool) -> Any:
+    """Euclidean distances between unit rows, dense for small pools and over nearest neighbours for large ones.
+
+    Args:
+        pool: the problem
+
+    Returns:
+        an (n, n) float32 array, or a scipy CSR matrix in which row j holds the rows that j is a neighbour of, itself
+        among them
+    """
     from .neighbors import pairwise_distances
 
     n = len(pool)
-    root = None if scale is None else np.sqrt(scale, dtype=np.float32)
     if n <= DENSE_ROWS:
         distances = pairwise_distances(pool.Z, pool.Z)
         np.fill_diagonal(distances, 0)
-        return similarity(distances if root is None else distances / (root[:, None] * root)).astype(
-            np.float32, copy=False
-        )
+        return distances
     from scipy.sparse import csr_matrix
 
     indices, distances = pool.neighbors(GRAPH_NEIGHBORS)
     indices = np.column_stack([np.arange(n), indices])
     distances = np.column_stack([np.zeros(n, dtype=np.float32), distances])
-    values = similarity(distances if root is None else distances / (root[:, None] * root[indices]))
     pointers = np.arange(n + 1) * indices.shape[1]
-    graph = csr_matrix((values.ravel(), indices.ravel(), pointers), shape=(n, n))
+    return csr_matrix((distances.ravel(), indices.ravel(), pointers), shape=(n, n)).T.tocsr()
+
+
+def similarities(
+    distances: Any, similarity: Callable[[np.ndarray], np.ndarray], scale: np.ndarray | None = None
+) -> Any:
+    """Turns what :func:`distance_matrix` returns into similarities, see :func:`similarity_matrix`."""
+    root = None if scale is None else np.sqrt(scale, dtype=np.float32)
+    if isinstance(distances, np.ndarray):
+        scaled = distances if root is None else distances / (root[:, None] * root)
+        return similarity(scaled).astype(np.float32, copy=False)
+    scaled = distances.data
+    if root is not None:
+        scaled = scaled / (np.repeat(root, np.diff(distances.indptr)) * root[distances.indices])
+    graph = type(distances)((similarity(scaled), distances.indices, distances.indptr), shape=distances.shape, copy=True)
     graph.eliminate_zeros()
-    return graph.T.tocsr()
+    return graph
 
 
-def greedy_cover(matrix: Any, k: int, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+def greedy_cover(
+    matrix: Any, k: int, pool: Pool, regions: np.ndarray | None = None, shares: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Maximises ``sum_i weight_i * max_{s in S} similarity(i, s)`` by lazy greedy (Minoux, 1978).
 
     Gains only shrink while S grows, so a row whose outdated gain is not the largest need not be evaluated. The result
     is that of plain greedy, at least (1 - 1/e) of the best possible.
 
+    With regions, the next row comes from the region that is furthest behind its share, counting kept rows (Webster's
+    method of apportionment, as in :func:`.quotas.take_turns`), and is the one there that adds most to the coverage of
+    all rows.
+
     Args:
         matrix: what :func:`similarity_matrix` returns
         k: rows to pick
         pool: the problem: its kept rows cover first, its weights weigh the covered rows
+        regions (None): (n,) region of every row; one region by default
+        shares (None): positive numbers in whose proportion the regions take turns
 
     Returns:
         a tuple of (k,) int64 picks and their (k,) float64 gains
     """
     weights = pool.weights
+    if regions is None or shares is None:
+        regions, shares = np.zeros(len(pool), dtype=np.int64), np.ones(1)
     best = np.zeros(len(pool), dtype=np.float32)
     cover = _dense if isinstance(matrix, np.ndarray) else _sparse
     for row in pool.kept:
         cover(matrix, row, best, None)
-    gains = np.array([cover(matrix, row, best, weights) for row in range(len(pool))])
-    heap = [(-gain, row) for row, gain in enumerate(gains.tolist()) if pool.free[row]]
-    heapq.heapify(heap)
+    heaps: list[list[tuple[float, int]]] = [[] for _ in shares]
+    for row in np.flatnonzero(pool.free).tolist():
+        heaps[regions[row]].append((-cover(matrix, row, best, weights), row))
+    taken = np.bincount(regions[pool.kept], minlength=len(shares))
+    turns = [((taken[region] + 0.5) / shares[region], region) for region, heap in enumerate(heaps) if heap]
+    for ordered in (turns, *heaps):
+        heapq.heapify(ordered)
     order = np.empty(k, dtype=np.int64)
     value = np.empty(k)
     for step in range(k):
+        region = turns[0][1]
+        heap = heaps[region]
         while True:
             _, row = heap[0]
             gain = cover(matrix, row, best, weights)
@@ -85,6 +124,11 @@ def greedy_cover(matrix: Any, k: int, pool: Pool) -> tuple[np.ndarray, np.ndarra
         heapq.heappop(heap)
         cover(matrix, row, best, None)
         order[step], value[step] = row, gain
+        taken[region] += 1
+        if heap:
+            heapq.heapreplace(turns, ((taken[region] + 0.5) / shares[region], region))
+        else:
+            heapq.heappop(turns)
         if step % 1000 == 0:
             pool.report(step / k, f"{step} of {k} picked")
     return order, value

@@ -21,7 +21,7 @@ _EXACT = 1e-6
 _SHORT = 0.02
 #: A gap between copies and distinct images counts if the density in it is at most this share of that on both sides,
 #: and if the linked rows fall into many groups, none of them half the pool, rather than into one dense region.
-_GAP_DEPTH = 0.8
+_GAP_DEPTH = 0.9
 _LEAST_GROUPS = 0.1
 _LEAST_DISTINCT = 10
 _BINS = 1024
@@ -131,6 +131,8 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
     margin = 4 * bandwidth
     counts, edges = np.histogram(distinct, _BINS, (distinct.min() - margin, distinct.max() + margin))
     density = gaussian_filter1d(counts.astype(float), bandwidth / (edges[1] - edges[0]), mode="constant")
+    copies = _linked(n, rows, columns, lengths <= _SHORT * np.median(lengths))
+    first_of_copies = np.unique(copies, return_index=True)[1]
     best, separation = None, 0.0
     for valley in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] <= density[2:])) + 1:
         depth = density[valley] / min(density[:valley].max(), density[valley:].max())
@@ -138,8 +140,9 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
         long = scale > cut
         if depth > _GAP_DEPTH or long.sum() < max(_LEAST_DISTINCT, 0.01 * n):
             continue
-        sizes = np.bincount(_linked(n, rows, columns, ~long))
-        if np.mean(sizes > 1) < _LEAST_GROUPS or sizes.max() > n / 2:
+        groups = _linked(n, rows, columns, ~long)
+        merged = np.bincount(groups[first_of_copies]) > 1
+        if merged.mean() < _LEAST_GROUPS or np.bincount(groups).max() > n / 2:
             continue
         # Where several gaps qualify, the one that separates the two sides best (Otsu's criterion).
         above = distinct > cut

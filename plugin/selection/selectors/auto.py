@@ -1,4 +1,4 @@
-"""The default: reads the pool, then covers it evenly, burst by burst."""
+"""The default: reads the pool, then covers every region of it in proportion, burst by burst."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..cover import greedy_cover, similarity_matrix
+from ..clusters import kmeans
+from ..cover import distance_matrix, greedy_cover, similarities
 from ..duplicates import NearDuplicates, near_duplicates
 from ..pool import Picks, Pool
 from ..quotas import take_turns
@@ -15,13 +16,15 @@ from ..registry import register
 from .maxherding import gaussian
 
 #: A burst of s near-copies counts as s ** _GROWTH distinct images.
-_GROWTH = 0.25
+_GROWTH = 0.5
 #: Share of the coreset that follows the plain number of images all the same: where bursts are plain to see, and where
 #: they are not and a dense region may hold distinct images.
-_MASS_IF_BURSTS = 0.1
+_MASS_IF_BURSTS = 0.05
 _MASS_OTHERWISE = 0.5
-#: Neighbours that set the scale at which an image counts as covered.
-_SCALE_NEIGHBORS = 10
+#: An image counts as covered at the distance of its m-th neighbour while fewer than one in m is kept, for these m.
+_IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
+#: Regions that take turns: the root of the number of images, but not more.
+_MOST_REGIONS = 1000
 #: Single images are judged by the bursts only if there are this many of each, and if they differ beyond this z-value.
 _LEAST_JUDGED = 20
 _LEAST_Z = 3.0
@@ -43,23 +46,23 @@ class _Plan:
     facts: dict[str, Any]
 
 
-@register(
-    "auto", "Reads the pool: bursts of near-copies count little more than once, then even coverage at every scale"
-)
+@register("auto", "Reads the pool: one image of each burst of near-copies first, every region in proportion")
 def auto(pool: Pool, k: int) -> Picks:
-    """Groups near-duplicates, gives every group a share of the budget, and covers the groups in order of gain.
+    """Groups near-duplicates, then lets the regions of the pool take turns, each giving what covers most.
 
     1.  Near-duplicates are found at the gap the data shows, see :func:`..duplicates.near_duplicates`. A burst of s
-        copies counts as ``s ** 0.25`` images, plus a small part in proportion to s, so that a dense region mistaken for
-        a burst is not starved.
+        copies counts as ``sqrt(s)`` images and one image stands for it. Where the data shows no bursts, half of the
+        coreset still follows the plain number of images, so that a dense region mistaken for a burst is not starved.
     2.  In a pool of bursts, a single image that looks unlike everything that comes in bursts is probably off-topic and
         waits: it is judged by a cross-fitted classifier of single images against bursts, and only if the two differ
         significantly.
-    3.  The images that stand for the groups are ordered by MaxHerding with a self-tuning kernel (Zelnik-Manor and
-        Perona, NeurIPS 2004): distances count in units of the two images' own distances to their 10th neighbours.
-        Dense and sparse regions are then covered in proportion to their shares, and isolated images, which cover
-        nothing but themselves, come late.
-    4.  Further copies and doubtful single images follow, the groups taking turns.
+    3.  Regions, k-means clusters of the images that stand for the groups, take turns in proportion to their shares.
+        So at every budget no class is starved and no odd region, junk included, gets more than its share.
+    4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
+        and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
+        m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
+        large neighbourhoods, and large ones follow the density of the pool instead of collecting its margins.
+    5.  Further copies and doubtful single images follow, the groups taking turns.
 
     Every prefix of the order is the selection of that size.
 
@@ -75,11 +78,13 @@ def auto(pool: Pool, k: int) -> Picks:
     plan = _plan(pool, found)
     stand, later = _delegates(pool, found, plan)
     per_image = plan.share / np.maximum(plan.delegates, 1)
-    order = _cover(pool, stand, per_image[found.groups[stand]], k)
+    part = replace(pool.subset(stand, pool.kept), weights=per_image[found.groups[stand]] * len(stand))
+    regions = kmeans(part.Z, _region_count(len(part)), seed=pool.seed, weights=part.weights)[0]
+    order = stand[_cover(part, regions, min(k, int(part.free.sum())))]
     if len(order) < k:
         taken = np.bincount(found.groups[np.concatenate([pool.kept, order])], minlength=len(plan.share))
         order = np.concatenate([order, take_turns(later, found.groups, plan.share, taken)[: k - len(order)]])
-    return Picks(order, details=plan.facts)
+    return Picks(order, details=plan.facts | {"regions": int(regions.max()) + 1})
 
 
 def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
@@ -90,8 +95,8 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
     blend = _MASS_IF_BURSTS if found.clear else _MASS_OTHERWISE
     share = (1 - blend) * value / value.sum() + blend * mass / mass.sum()
     one = (1 - blend) / value.sum() + blend / mass.sum()
-    # A group whose share is worth less than half an image has nobody to stand for it at first.
-    delegates = np.where(share < one / 2, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, sizes))
+    most = 1 if found.clear else sizes
+    delegates = np.where(trust < 1, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
     copies = float(1 - len(sizes) / len(pool))
     facts: dict[str, Any] = {
         "near_copy_share": copies,
@@ -108,15 +113,15 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
 def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, judged: float | None) -> str:
     if not found.clear:
         return (
-            f"no clear gap between copies and distinct images ({copies:.0%} near-copies): every region of the pool is"
-            " covered in proportion to its images"
+            f"no bursts: no clear gap between copies and distinct images ({copies:.0%} near-copies), so every region"
+            " of the pool is kept in proportion to its images"
         )
     text = (
-        f"{copies:.0%} of the images are near-copies in {np.sum(sizes > 1)} bursts of up to {sizes.max()}: one image"
-        " of each burst first"
+        f"{copies:.0%} of the images are near-copies in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
+        " image of each burst comes first"
     )
     if judged is not None:
-        text += f"; single images look unlike the bursts (AUC {judged:.2f}), those that differ most come late"
+        text += f"; single images look unlike the bursts (AUC {judged:.2f}), so those that differ most come late"
     return text
 
 
@@ -162,12 +167,26 @@ def _delegates(pool: Pool, found: NearDuplicates, plan: _Plan) -> tuple[np.ndarr
     return np.flatnonzero(stands), np.flatnonzero(~stands)
 
 
-def _cover(pool: Pool, rows: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    """Up to k free rows of a subset, by the coverage they add."""
-    part = replace(pool.subset(rows, pool.kept), weights=weights * len(rows))
-    count = min(k, int(part.free.sum()))
+def _region_count(n: int) -> int:
+    return max(1, min(int(np.sqrt(n)), n // 10, _MOST_REGIONS))
+
+
+def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
+    """The first ``count`` free rows, the regions taking turns, by the coverage they add at the scale of the budget."""
+    order = np.empty(0, dtype=np.int64)
     if count == 0:
-        return np.empty(0, dtype=np.int64)
-    distances = part.neighbors(_SCALE_NEIGHBORS)[1]
-    scale = np.maximum(distances[:, -1], 1e-6) if distances.shape[1] else np.ones(len(part))
-    return rows[greedy_cover(similarity_matrix(part, gaussian, scale), count, part)[0]]
+        return order
+    shares = np.bincount(regions, weights=part.weights)
+    distances = distance_matrix(part)
+    to_neighbors = part.neighbors(_IMAGES_PER_PICK[0])[1]
+    if to_neighbors.shape[1] == 0:
+        to_neighbors = np.ones((len(part), 1), dtype=np.float32)
+    for images_per_pick in _IMAGES_PER_PICK:
+        stop = min(count, len(part) // images_per_pick - len(part.kept))
+        if stop <= len(order):
+            continue
+        scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
+        now = part.subset(np.arange(len(part)), np.concatenate([part.kept, order]))
+        matrix = similarities(distances, gaussian, scale)
+        order = np.concatenate([order, greedy_cover(matrix, stop - len(order), now, regions, shares)[0]])
+    return order
