@@ -14,6 +14,7 @@ from .configs import operator_config
 from .streaming import run_with_progress
 
 _DEFAULT_NAME = "suspicious"
+_THRESHOLD = 0.5
 
 
 class FindSuspiciousLabels(foo.Operator):
@@ -40,8 +41,8 @@ class FindSuspiciousLabels(foo.Operator):
             description="The labels to check",
         )  # fmt: skip
         inputs.float(
-            "strictness", default=1.0, min=0, label="Strictness",
-            description="How far below its class an image must lie; more gives fewer and surer finds",
+            "threshold", default=_THRESHOLD, min=0, max=1, label="Threshold",
+            description="How probable it must be that a label is wrong; more gives fewer and surer finds",
         )  # fmt: skip
         inputs.str("name", default=_DEFAULT_NAME, label="Name of the view and its fields")
         inputs.bool("overwrite", default=False, label="Overwrite a view and fields of this name")
@@ -76,18 +77,15 @@ def _open(ctx: Any) -> Any:
 
 def _find(ctx: Any, report: Any) -> str:
     params = ctx.params
-    strictness = params.get("strictness")
+    threshold = params.get("threshold")
     view = flag_suspicious_labels(
         forms.target_rows(ctx),
         embeddings=forms.chosen_embeddings(ctx),
         label_field=params["label_field"],
         name=_name(ctx),
-        strictness=1.0 if strictness is None else strictness,
+        threshold=_THRESHOLD if threshold is None else threshold,
         overwrite=bool(params.get("overwrite")),
         progress=report,
         **clip_powered_form.arguments(ctx),
     )
-    if len(view) == 0:
-        return "Found no suspicious labels."
-    name = view.name
-    return f"Found {len(view):,} suspicious labels, saved as the view '{name}'; '{name}_class' says what fits better."
+    return f"Saved the view '{view.name}': {ctx.dataset.get_saved_view_info(view.name)['description']}."

@@ -20,7 +20,7 @@ _EXPLAINED = {
     "redundancy": "how much others repeat the image",
     "alignment": "how well the image agrees with its label",
     "diversity": "how much room there is around the image within its class",
-    "suspicion": "how much better the image agrees with another class than with its label",
+    "suspicion": "how probable it is that the label is wrong",
 }
 _DISTANCE = "distance"
 

@@ -25,7 +25,7 @@ def flag_suspicious_labels(
     label_field: str = "ground_truth",
     name: str = "suspicious",
     adapter: str = "linear",
-    strictness: float = 1.0,
+    threshold: float = 0.5,
     class_names: Mapping[str, str] | None = None,
     templates: Sequence[str] | None = None,
     text_embeddings: Mapping[str, np.ndarray] | None = None,
@@ -35,9 +35,9 @@ def flag_suspicious_labels(
 ) -> DatasetView:
     """Finds labels that look wrong and saves them as a view, most suspicious first.
 
-    An image is suspicious if it lies far below the typical image of its label, and agrees with another class about as
-    much as images there do. Writes the fields ``<name>_score``, how much better the other class fits,
-    on every checked sample, and ``<name>_class``, that class, on the suspicious ones; the view is defined by them.
+    Writes the fields ``<name>_score``, the probability that the label is wrong, on every checked sample, and
+    ``<name>_class``, the class that fits better, on the suspicious ones; the view is defined by them. Its description
+    says how large the share of wrong labels is estimated to be.
 
     Args:
         samples: a dataset, a view, or a ``to_patches()`` view to check the labels of objects
@@ -45,7 +45,7 @@ def flag_suspicious_labels(
         label_field ("ground_truth"): a ``Classification`` or string field; ``"label"`` for objects
         name ("suspicious"): the name of the saved view, and the beginning of the fields' names
         adapter ("linear"): ``"linear"``, ``"confident"`` or ``"none"``, see :func:`.scoring.clip_powered`
-        strictness (1.0): how far below its class an image must lie, in units of the class's spread
+        threshold (0.5): how probable it must be that a label is wrong; more gives fewer and surer finds
         class_names (None): what to call labels in the prompts, for labels that are no words
         templates (None): prompts with one ``{}`` for the name
         text_embeddings (None): a mapping from label to text embedding, instead of the field's own model
@@ -71,11 +71,11 @@ def flag_suspicious_labels(
         texts = with_class_texts(units, embeddings, labels, given)["text_embeddings"]
         assert labels is not None
         found = find_suspicious_labels(
-            matrix, labels, texts, adapter=adapter, strictness=strictness, seed=seed, progress=part_of(report, 0.1, 0.9)
+            matrix, labels, texts, adapter=adapter, threshold=threshold, seed=seed, progress=part_of(report, 0.1, 0.9)
         )
         report(0.9, "writing fields")
         _write(units, name, found)
-    return _save_view(units, name, len(found.rows), label_field, overwrite)
+    return _save_view(units, name, found, label_field, overwrite)
 
 
 def _fields(name: str) -> tuple[str, str]:
@@ -105,7 +105,7 @@ def _write(units: Units, name: str, found: Any) -> None:
     units.set_values(class_field, {ids[row]: label for row, label in classes.items()})
 
 
-def _save_view(units: Units, name: str, count: int, label_field: str, overwrite: bool) -> DatasetView:
+def _save_view(units: Units, name: str, found: Any, label_field: str, overwrite: bool) -> DatasetView:
     from fiftyone import ViewField as F
 
     score_field, class_field = _fields(name)
@@ -115,6 +115,9 @@ def _save_view(units: Units, name: str, count: int, label_field: str, overwrite:
     else:
         patches = dataset.filter_labels(units.patches_field, condition).to_patches(units.patches_field)
         view = patches.sort_by(f"{units.patches_field}.{score_field}", reverse=True)
-    description = f"{count:,} {units.noun} whose '{label_field}' looks wrong; '{class_field}' fits better"
+    description = (
+        f"{len(found.rows):,} {units.noun} whose '{label_field}' looks wrong; '{class_field}' fits better. "
+        f"An estimated {found.share_wrong:.1%} of all labels are wrong"
+    )
     dataset.save_view(name, view, description=description, overwrite=overwrite)
     return dataset.load_saved_view(name)

@@ -74,7 +74,7 @@ def test_suspicious_labels_open_in_the_grid(app, digits):
     _type(form, "What the classes are called", NAMES)
     _type(form, "Prompts", "a photo of a digit {}")
     app.screenshot("suspicious-1-form")
-    _execute(app, "suspicious labels, saved as the view 'suspicious'")
+    _execute(app, "Saved the view 'suspicious'")
     _close(app)
 
     digits.reload()

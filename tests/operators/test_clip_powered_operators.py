@@ -40,7 +40,7 @@ def test_the_form_ends_in_a_run_with_its_settings(execute, labelled):
 
 
 def test_suspicious_labels_become_a_saved_view(execute, labelled):
-    execute("find_suspicious_labels", labelled, label_field="gt", class_names=NAMES, adapter="none", strictness=0.5)
+    execute("find_suspicious_labels", labelled, label_field="gt", class_names=NAMES, adapter="none", threshold=0.001)
     view = labelled.load_saved_view("suspicious")
     assert set(view.values("suspicious_class")) <= set(CLASSES)
     assert labelled.count("suspicious_score") == 30

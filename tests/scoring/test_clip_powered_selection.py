@@ -339,14 +339,31 @@ def test_planted_wrong_labels_are_found_with_the_right_suggestion():
     assert found.suggested_labels() == found.suggested[found.rows].tolist()
 
 
-def test_more_strictness_gives_fewer_and_surer_finds():
+def test_a_higher_threshold_gives_fewer_and_surer_finds():
     images, labels, texts, _, wrong = world(1200, noise=0.2, spread=0.35)
-    found = [fc.find_suspicious_labels(images, labels, texts, adapter="none", strictness=s).rows for s in (0, 1, 2)]
+    found = [
+        fc.find_suspicious_labels(images, labels, texts, adapter="none", threshold=t).rows for t in (0.1, 0.5, 0.9)
+    ]
     assert set(found[0]) > set(found[1]) > set(found[2])
     assert wrong[found[2]].mean() > wrong[found[0]].mean()
 
 
-def test_a_rare_class_borrows_the_spread_of_the_others():
+@pytest.mark.parametrize("noise", [0, 0.03, 0.2, 0.4])
+@pytest.mark.parametrize("spread", [0.15, 0.3])
+def test_the_share_of_wrong_labels_is_read_from_the_data(noise, spread):
+    images, labels, texts, _, wrong = world(2000, noise=noise, spread=spread)
+    found = fc.find_suspicious_labels(images, labels, texts, adapter="none")
+    assert found.share_wrong == pytest.approx(wrong.mean(), abs=0.025)
+    if noise:  # the probabilities mean what they say
+        assert found.suspicion.sum() == pytest.approx(wrong.sum(), rel=0.2)
+        sure = found.suspicion > 0.9
+        assert wrong[sure].mean() == pytest.approx(found.suspicion[sure].mean(), abs=0.1)
+    else:
+        assert len(found.rows) < 0.005 * len(labels)
+    assert scores(images, labels, texts).facts["share_wrong"] == pytest.approx(found.share_wrong, abs=1e-4)
+
+
+def test_a_rare_class_is_not_suspected():
     images, _, texts, truth, _ = world(600, noise=0)
     keep = np.flatnonzero((truth != 5) | (np.cumsum(truth == 5) <= 3))
     found = fc.find_suspicious_labels(images[keep], truth[keep], texts, adapter="none")
@@ -376,6 +393,13 @@ def test_a_text_that_is_close_to_every_image_is_not_suspected_everywhere():
     found = fc.find_suspicious_labels(images, labels, greedy, adapter="none")
     assert raw.mean() > 0.5
     assert wrong[found.rows].mean() > 0.8
+
+
+@pytest.mark.parametrize("threshold", [0, 1, -2])
+def test_a_threshold_is_a_probability(threshold):
+    images, labels, texts, _, _ = world(50)
+    with pytest.raises(fc.CoresetError, match=f"threshold={threshold}: a probability between 0 and 1"):
+        fc.find_suspicious_labels(images, labels, texts, threshold=threshold)
 
 
 def test_one_class_cannot_be_checked():

@@ -12,7 +12,7 @@ from ...errors import CoresetError
 from ...progress import Report, part_of, reporting
 from ...selection.quotas import take_turns
 from .inputs import LabelledEmbeddings, prepare
-from .noise import SuspiciousLabels, disagreement, is_suspicious
+from .noise import SuspiciousLabels, fit_noise
 from .scores import alignment, class_margin, diversity, rescale
 from .select import CONTRAST, DIVERSITY_CAP, DIVERSITY_WEIGHT, gradient_descent, objective
 
@@ -40,11 +40,12 @@ class ClipPoweredScores:
             :func:`clip_powered_scores`
         alignment: (n,) float64 in [0, 1], agreement of the image with its label (SAS)
         diversity: (n,) float64 in [0, 1], room around the image within its class (SDS)
-        suspicion: (n,) float64, see :class:`.noise.SuspiciousLabels`; all 0 with one class
+        suspicion: (n,) float64 probability in [0, 1] that the label is wrong, see :mod:`.noise`; 0 with one class
         label: (n,) int64 number in ``classes`` of the given label, or of the guessed one, -1 in rows left out
         classes: the class labels
         rows: (m,) int64 the scored rows, in the seeded order in which equal scores are taken
-        facts: JSON-able facts: counts of what was left out or guessed, and how the adapters were trained
+        facts: JSON-able facts: counts of what was left out or guessed, how the adapters were trained, and the estimated
+            share of wrong labels
     """
 
     score: np.ndarray
@@ -118,12 +119,16 @@ def clip_powered_scores(
         agreement = sas + contrast * class_margin(images, data.labels, texts) if contrast else sas
         sds = diversity(images, data.labels, n_neighbors, part_of(report, 0.6, 1.0))
         room = np.minimum(sds, np.quantile(sds, diversity_cap))
-        own, other, _ = disagreement(images, data.labels, texts)
+        suspicion = np.zeros(len(images))
+        if facts["n_classes"] > 1:
+            noise = fit_noise(images, data.labels, texts)
+            suspicion, _ = noise.suspicion(images, data.labels, texts)
+            facts["share_wrong"] = round(noise.rate, 4)
     return ClipPoweredScores(
         score=data.spread(objective(rescale(agreement, clip), rescale(room, clip), diversity_weight), np.nan),
         alignment=data.spread(rescale(sas, clip), np.nan),
         diversity=data.spread(rescale(sds, clip), np.nan),
-        suspicion=data.spread(np.where(np.isfinite(other), other - own, 0.0), np.nan),
+        suspicion=data.spread(suspicion, np.nan),
         label=data.spread(data.labels, -1),
         classes=data.classes,
         rows=data.rows,
@@ -217,20 +222,19 @@ def find_suspicious_labels(
     text_embeddings: Mapping[Any, Any] | np.ndarray,
     *,
     adapter: str = "linear",
-    strictness: float = 1.0,
+    threshold: float = 0.5,
     seed: int = 0,
     device: str | None = None,
     progress: bool | Report | None = False,
 ) -> SuspiciousLabels:
-    """Finds images far below the typical image of their label that agree with another class as images there do.
+    """Finds labels that are probably wrong, and the class that each image agrees with instead.
 
     Args:
         image_embeddings: (n, d) image embeddings, see :func:`clip_powered_scores`
         labels: n class names or class numbers; images without a label are not checked
         text_embeddings: the text embeddings of the classes, see :func:`clip_powered_scores`
         adapter ("linear"): the adaptation to this dataset, see :func:`clip_powered_scores`
-        strictness (1.0): how far below the typical image of its label an image must lie, in units of the class's
-            spread; more gives fewer and surer finds. It must lie at most 1 below the other class
+        threshold (0.5): how probable it must be that the label is wrong; more gives fewer and surer finds
         seed (0): of the adapters
         device (None): torch device for the adapters
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
@@ -241,6 +245,8 @@ def find_suspicious_labels(
     Raises:
         CoresetError: as :func:`clip_powered_scores`, or if all labels are the same
     """
+    if not 0 < threshold < 1:
+        raise CoresetError(f"threshold={threshold}: a probability between 0 and 1, by default 0.5")
     with reporting(progress, "Suspicious labels") as report:
         data = prepare(image_embeddings, labels, text_embeddings, "exclude", seed)
         if (data.labels == data.labels[0]).all():
@@ -249,14 +255,15 @@ def find_suspicious_labels(
                 "against another class, so check a field with two classes or more"
             )
         images, texts, _ = _adapted(data, adapter, seed, device, part_of(report, 0.0, 0.9))
-        own, other, suggested = disagreement(images, data.labels, texts)
-    suspicion = other - own
-    flagged = np.flatnonzero(is_suspicious(own, other, strictness))
+        noise = fit_noise(images, data.labels, texts)
+        suspicion, suggested = noise.suspicion(images, data.labels, texts)
+    flagged = np.flatnonzero(suspicion > threshold)
     return SuspiciousLabels(
         rows=data.rows[flagged[np.argsort(-suspicion[flagged], kind="stable")]],
         suspicion=data.spread(suspicion, np.nan),
         suggested=data.spread(suggested, -1),
         classes=data.classes,
+        share_wrong=noise.rate,
     )
 
 
