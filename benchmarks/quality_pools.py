@@ -22,6 +22,8 @@ from PIL import Image, ImageFilter
 KINDS = ("clean", "longtail", "duplicates", "junk", "mixed")
 _IMBALANCE = 50
 _JUNK = 0.1
+#: Share of junk in pools that have some: as much off-topic as corrupted.
+JUNK_SHARE = 2 * _JUNK
 _TEST_IMAGES = 2000
 
 #: Embeddings that a selection can be given, and images per pool.
@@ -174,7 +176,7 @@ def build(kind: str, source: tuple, strangers: np.ndarray, n: int, seed: int) ->
     """Images, labels, origin and bad of one pool of about n images."""
     images, labels = source
     rng = np.random.default_rng([seed, KINDS.index(kind)])
-    good = round(n * (1 - 2 * _JUNK)) if kind in ("junk", "mixed") else n
+    good = round(n * (1 - JUNK_SHARE)) if kind in ("junk", "mixed") else n
     burst = kind in ("duplicates", "mixed")
     originals = max(2 * int(labels.max() + 1), good // 10) if burst else good
     imbalance = _IMBALANCE if kind in ("longtail", "mixed") else 1

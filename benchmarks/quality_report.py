@@ -4,143 +4,224 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-#: dataset, pool, judge, budget -> method -> seed -> draws
-Cells = dict[tuple[str, str, str, float], dict[str, dict[int, list[dict]]]]
+KINDS = ("clean", "longtail", "duplicates", "junk", "mixed")
+#: Not among the methods that a best one is chosen from.
+REFERENCES = {"random", "oracle", "auto"}
 
-_PLOTTED = {"auto": "C3", "oracle": "0.6", "stratified": "C1", "herding": "C0", "kcenter": "C2", "zcore": "C4"}
+_PLOTTED = {
+    "auto": "C3",
+    "oracle": "0.6",
+    "maxherding": "C1",
+    "facility_location": "C5",
+    "herding": "C0",
+    "kcenter": "C2",
+}
 
 
-def read(path: Path) -> Cells:
+class Key(NamedTuple):
+    """What one comparison of methods is about."""
+
+    embedding: str
+    dataset: str
+    kind: str
+    judge: str
+    budget: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """Judged selections.
+
+    Attributes:
+        cells: key -> method -> seed -> records of its draws
+    """
+
+    cells: dict[Key, dict[str, dict[int, list[dict]]]]
+
+    def differences(self, key: Key, method: str, what: str = "accuracy") -> np.ndarray:
+        """Difference to the mean of random on the same pool, one per seed, in points."""
+        methods = self.cells[key]
+        seeds = sorted(set(methods.get(method, {})) & set(methods.get("random", {})))
+        means = {
+            name: [np.mean([record[what] for record in methods[name][seed]]) for seed in seeds]
+            for name in (method, "random")
+            if name in methods
+        }
+        return 100 * (np.array(means[method]) - means["random"]) if seeds else np.empty(0)
+
+    def spread(self, key: Key) -> float:
+        """What luck alone does to one selection: SD between random draws of one pool, in points.
+
+        Pooled over the pools of the dataset, because few draws of one pool say little.
+        """
+        variances = [
+            np.var([record["accuracy"] for record in draws], ddof=1)
+            for other, methods in self.cells.items()
+            if other._replace(kind="") == key._replace(kind="")
+            for draws in methods.get("random", {}).values()
+            if len(draws) > 1
+        ]
+        return 100 * float(np.sqrt(np.mean(variances))) if variances else float("nan")
+
+    def margin(self, key: Key, seeds: int) -> float:
+        """Two standard errors of a mean over pools that luck alone explains, in points."""
+        return 2 * self.spread(key) / np.sqrt(seeds)
+
+    def best_single(self, key: Key, seeds: int) -> tuple[str, float]:
+        """The best method of a cell other than auto, judged on as many pools, and its points above random."""
+        found = {"random": 0.0}
+        for method in set(self.cells[key]) - REFERENCES:
+            values = self.differences(key, method)
+            if len(values) >= seeds:
+                found[method] = float(values.mean())
+        return max(found.items(), key=lambda item: item[1])
+
+
+def read(path: Path) -> Results:
     """Reads the results file."""
-    cells: Cells = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    cells: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for line in path.read_text().splitlines():
         record = json.loads(line)
-        dataset, kind, seed, method, _, budget, judge = record["cell"]
-        cells[dataset, kind, judge, budget][method][seed].append(record)
-    return cells
+        embedding, dataset, kind, seed, method, _, budget, judge = record["cell"]
+        cells[Key(embedding, dataset, kind, judge, budget)][method][seed].append(record)
+    return Results({key: methods for key, methods in cells.items() if "random" in methods})
 
 
-def differences(methods: dict[str, dict[int, list[dict]]], method: str, what: str = "accuracy") -> np.ndarray:
-    """Difference to the mean of random on the same pool, one per seed, in points."""
-    seeds = sorted(set(methods[method]) & set(methods["random"]))
-
-    def mean(name: str, seed: int) -> float:
-        return float(np.mean([record[what] for record in methods[name][seed]]))
-
-    return 100 * np.array([mean(method, seed) - mean("random", seed) for seed in seeds])
-
-
-def spread(methods: dict[str, dict[int, list[dict]]]) -> float:
-    """SD between random draws of the same pool, in points: what luck alone does to one selection."""
-    draws = [[record["accuracy"] for record in records] for records in methods["random"].values()]
-    variances = [np.var(values, ddof=1) for values in draws if len(values) > 1]
-    return 100 * float(np.sqrt(np.mean(variances))) if variances else float("nan")
-
-
-def table(cells: Cells, dataset: str, kind: str, judge: str) -> list[str]:
+def table(results: Results, embedding: str, dataset: str, kind: str, judge: str) -> list[str]:
     """One table: methods by budgets, points above random, SD over pools."""
-    budgets = sorted({budget for d, k, j, budget in cells if (d, k, j) == (dataset, kind, judge)})
-    names = {name for budget in budgets for name in cells[dataset, kind, judge, budget]}
-    lines = [f"### {dataset}, {kind}, {judge}", "", "| method | " + " | ".join(f"{b:.0%}" for b in budgets) + " |"]
-    lines += ["|---" * (len(budgets) + 1) + "|", _random_row(cells, dataset, kind, judge, budgets)]
+    keys = sorted(key for key in results.cells if key[:4] == (embedding, dataset, kind, judge))
+    lines = [f"### {dataset}, {kind}, {judge}, {embedding}", ""]
+    lines += ["| method | " + " | ".join(f"{key.budget:.0%}" for key in keys) + " |", "|---" * (len(keys) + 1) + "|"]
+    accuracies = [
+        100 * np.mean([r["accuracy"] for draws in results.cells[key]["random"].values() for r in draws]) for key in keys
+    ]
+    lines.append(
+        "| random, accuracy | "
+        + " | ".join(f"{a:.1f} ± {results.spread(key):.1f}" for a, key in zip(accuracies, keys, strict=True))
+        + " |"
+    )
     rows = []
-    for name in names - {"random"}:
-        entries, total = [], 0.0
-        for budget in budgets:
-            methods = cells[dataset, kind, judge, budget]
-            values = differences(methods, name) if name in methods else np.empty(0)
-            if len(values) == 0:
-                entries.append("")
-                continue
-            deviation = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
-            junk = np.mean([r["junk"] for records in methods[name].values() for r in records])
-            entries.append(f"{values.mean():+.1f}{deviation}" + (f" ({junk:.0%})" if kind in ("junk", "mixed") else ""))
-            total += values.mean()
+    for name in {name for key in keys for name in results.cells[key]} - {"random"}:
+        values = [results.differences(key, name) for key in keys]
+        entries = [_entry(results, key, name, value) for key, value in zip(keys, values, strict=True)]
+        total = sum(float(value.mean()) for value in values if len(value))
         rows.append((total, f"| {name} | " + " | ".join(entries) + " |"))
     return [*lines, *[row for _, row in sorted(rows, reverse=True)], ""]
 
 
-def _random_row(cells: Cells, dataset: str, kind: str, judge: str, budgets: list[float]) -> str:
-    entries = []
-    for budget in budgets:
-        methods = cells[dataset, kind, judge, budget]
-        accuracy = 100 * np.mean([record["accuracy"] for draws in methods["random"].values() for record in draws])
-        entries.append(f"{accuracy:.1f} ± {spread(methods):.1f}")
-    return "| random, accuracy | " + " | ".join(entries) + " |"
+def _entry(results: Results, key: Key, name: str, values: np.ndarray) -> str:
+    if len(values) == 0:
+        return ""
+    text = f"{values.mean():+.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else " (one pool)")
+    if key.kind in ("junk", "mixed"):
+        text += f" ({np.mean([r['junk'] for draws in results.cells[key][name].values() for r in draws]):.0%})"
+    return text
 
 
-def summary(cells: Cells) -> list[str]:
+def summary(results: Results) -> list[str]:
     """How often every method is clearly below random, clearly above, and close to the best of its cell."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for methods in cells.values():
-        if "random" not in methods:
-            continue
-        noise = spread(methods)
-        means = {name: float(differences(methods, name).mean()) for name in methods if name not in ("random", "oracle")}
-        best = max([*means.values(), 0.0])
-        for name, value in means.items():
-            margin = 2 * noise / np.sqrt(len(methods[name]))
+    counts: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
+    for key, methods in results.cells.items():
+        means = {name: self_means for name in methods if len(self_means := results.differences(key, name))}
+        best = max([0.0, *(float(values.mean()) for name, values in means.items() if name not in ("random", "oracle"))])
+        for name in set(means) - {"random", "oracle"}:
+            value, margin = float(means[name].mean()), results.margin(key, len(means[name]))
             row = counts[name]
             row[0] += 1
             row[1] += value < -margin
             row[2] += value > margin
             row[3] += value >= best - margin
+            row[4] += value
     lines = [
-        "| method | cells | clearly below random | clearly above | within noise of the best |",
-        "|---|---|---|---|---|",
+        "| method | cells | mean, points above random | clearly below random | clearly above | near the best |",
+        "|---|---|---|---|---|---|",
     ]
     ordered = sorted(counts.items(), key=lambda item: item[1][1] / item[1][0] - item[1][3] / item[1][0])
-    return [*lines, *[f"| {name} | {n} | {low} | {high} | {near} |" for name, (n, low, high, near) in ordered], ""]
+    lines += [
+        f"| {name} | {n} | {total / n:+.1f} | {low / n:.0%} | {high / n:.0%} | {near / n:.0%} |"
+        for name, (n, low, high, near, total) in ordered
+    ]
+    return [*lines, ""]
 
 
-def write_report(results: Path, docs: Path) -> None:
+def write_report(path: Path, docs: Path) -> None:
     """Writes ``quality-results.md`` and ``quality.png``."""
-    cells = read(results)
+    from quality_requirements import requirements
+
+    results = read(path)
     text = [
         "# Results of the quality benchmark",
         "",
-        "Generated by `benchmarks/quality.py report`; read `quality.md` first. Entries are points of accuracy above",
-        "random on the same pools, ± SD over pools; in brackets the share of junk among the kept images. Random is",
-        "given as accuracy ± SD between its draws. *Clearly* is more than two such SDs over the root of the number of",
-        "pools.",
+        "Generated by `benchmarks/quality.py report`; read [quality.md](quality.md) first. Entries are points of",
+        "accuracy above random on the same pools, ± SD over pools; in brackets the share of junk among what is kept.",
+        "Random is given as accuracy ± SD between its draws of one pool, pooled over the five kinds of pool.",
+        "*Clearly*, *noise* and *near the best* mean two such SDs over the root of the number of pools.",
         "",
-        *summary(cells),
+        "## What is asked of `auto`",
+        "",
+        *requirements(results),
+        "## All methods",
+        "",
+        "Not every method was judged in every cell; the share of cells is of those it was judged in.",
+        "",
+        *summary(results),
+        "## Tables",
+        "",
     ]
-    for dataset, kind, judge in sorted({key[:3] for key in cells}):
-        if any("random" in cells[key] for key in cells if key[:3] == (dataset, kind, judge)):
-            text += table(cells, dataset, kind, judge)
+    order = sorted({key[:4] for key in results.cells}, key=lambda k: (k[0] != "mobilenetv2", k[3] != "probe", k))
+    for group in order:
+        text += table(results, *group)
     (docs / "quality-results.md").write_text("\n".join(text))
-    plot(cells, docs / "quality.png")
+    plot(results, docs / "quality.png")
 
 
-def plot(cells: Cells, path: Path) -> None:
-    """Points above random against the budget, one panel per pool, probe judge, mean over datasets and pools."""
+def plot(results: Results, path: Path) -> None:
+    """Points above random against the budget: a column per kind of pool, a row per embedding, probe judge."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    kinds = [k for k in ("clean", "longtail", "duplicates", "junk", "mixed") if any(key[1] == k for key in cells)]
-    figure, axes = pyplot.subplots(1, len(kinds), figsize=(3.2 * len(kinds), 3.2), sharey=True, squeeze=False)
-    for axis, kind in zip(axes[0], kinds, strict=True):
-        for method, color in _PLOTTED.items():
-            points = defaultdict(list)
-            for (_, k, judge, budget), methods in cells.items():
-                if (k, judge) == (kind, "probe") and method in methods and "random" in methods:
-                    points[budget].append(float(differences(methods, method).mean()))
-            datasets = len({key[0] for key in cells if key[1:3] == (kind, "probe")})
-            budgets = sorted(b for b in points if len(points[b]) == datasets)  # means over the same pools only
-            style = "--" if method == "oracle" else "-"
-            axis.plot(budgets, [np.mean(points[b]) for b in budgets], style, color=color, label=method, marker=".")
-        axis.axhline(0, color="black", linewidth=0.8)
-        axis.set(title=kind, xlabel="share kept", xscale="log")
-        axis.set_xticks([0.05, 0.1, 0.3, 0.5], ["5%", "10%", "30%", "50%"])
-        axis.minorticks_off()
-    axes[0][0].set_ylabel("points above random")
-    axes[0][0].legend(fontsize=7)
+    embeddings = sorted({key.embedding for key in results.cells if key.judge == "probe"}, reverse=True)
+    figure, axes = pyplot.subplots(
+        len(embeddings), len(KINDS), figsize=(3 * len(KINDS), 3 * len(embeddings)), sharey="row", squeeze=False
+    )
+    for row, embedding in zip(axes, embeddings, strict=True):
+        for axis, kind in zip(row, KINDS, strict=True):
+            for method, color in _PLOTTED.items():
+                if method == "oracle" and kind not in ("duplicates", "mixed"):
+                    continue
+                budgets, points = _curve(results, embedding, kind, method)
+                style = "--" if method == "oracle" else "-"
+                width = 2.4 if method == "auto" else 1.2
+                axis.plot(budgets, points, style, color=color, label=method, marker=".", linewidth=width)
+            axis.axhline(0, color="black", linewidth=0.8)
+            axis.set(title=f"{kind}, {embedding}", xscale="log")
+            axis.set_xticks([0.05, 0.1, 0.3, 0.5], ["5%", "10%", "30%", "50%"])
+            axis.minorticks_off()
+            axis.grid(alpha=0.3)
+        row[0].set_ylabel("points above random")
+    for axis in axes[-1]:
+        axis.set_xlabel("share kept")
+    axes[0][KINDS.index("duplicates")].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
+
+
+def _curve(results: Results, embedding: str, kind: str, method: str) -> tuple[list[float], list[float]]:
+    """Mean over the datasets, where all of them were judged."""
+    points: dict[float, list[float]] = defaultdict(list)
+    keys = [key for key in results.cells if (key.embedding, key.kind, key.judge) == (embedding, kind, "probe")]
+    for key in keys:
+        values = results.differences(key, method)
+        if len(values):
+            points[key.budget].append(float(values.mean()))
+    datasets = len({key.dataset for key in keys})
+    budgets = sorted(budget for budget in points if len(points[budget]) == datasets)
+    return budgets, [float(np.mean(points[budget])) for budget in budgets]

@@ -86,25 +86,20 @@ def _reachable_model() -> str:
 
 
 def _summary(results: CoresetResults) -> Table:
-    facts = [f"seed {results.config.seed}", f"{results.config.facts['n_draws']:,} draws"]
-    if results.config.reliability is not None:
-        facts.append(f"reliability {results.config.reliability:.2f}")
     table = Table(
-        title=f"{results.config.method}: {', '.join(facts)}",
+        title=f"{results.config.method}, seed {results.config.seed}: {results.config.facts['why']}",
         caption="95 % radius: the distance within which 95 % of all images have a kept one",
     )
-    for heading in ("saved view", "kept", "95 % radius", "at random", "kept by another seed too"):
+    for heading in ("saved view", "kept", "95 % radius", "at random"):
         table.add_column(heading, justify="left" if heading == "saved view" else "right", no_wrap=True)
     for budget in _BUDGETS:
         report = results.report(budget)
         radius = report.metrics["radius_95"]
-        overlap = results.expected_overlap(budget)
         table.add_row(
             f"{_KEY} {budget:.0%}",
             f"{report.kept:,}",
             f"{radius.value:.3f}",
             f"{radius.random.mean:.3f}" if radius.random else "-",
-            f"{overlap:.0%}" if overlap is not None else "-",
         )
     return table
 

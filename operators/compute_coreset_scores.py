@@ -16,7 +16,7 @@ from . import clip_powered_form, forms
 from .configs import operator_config
 from .streaming import run_with_progress
 
-_DEFAULT_METHOD = "zcore"
+_DEFAULT_METHOD = "auto"
 _LABELS_FOR = {"clip_powered": "The labels that images are to agree with"}
 _PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
 
@@ -95,6 +95,8 @@ def _compute(ctx: Any, report: Any) -> str:
         sentences.append(f"{config.n_missing:,} without {lack} were left out.")
     if config.reliability is not None:
         sentences.append(f"Reliability {config.reliability:.2f}.")
+    if config.facts.get("why"):
+        sentences.append(f"{config.facts['why'][:1].upper()}{config.facts['why'][1:]}.")
     return " ".join(sentences)
 
 

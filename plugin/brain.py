@@ -23,7 +23,7 @@ class CoresetConfig(fob.BrainMethodConfig):
     The App reads some attribute names of any brain run, such as ``model``, as plain strings: ours must not reuse them.
 
     Args:
-        method ("zcore"): the method
+        method ("auto"): the method
         embeddings (None): list of embedding field names; None if an array or a file was given
         patches_field (None): the label field whose objects were ranked, if any
         label_field (None): the label field that was used
@@ -42,7 +42,7 @@ class CoresetConfig(fob.BrainMethodConfig):
 
     def __init__(
         self,
-        method: str = "zcore",
+        method: str = "auto",
         embeddings: list[str] | None = None,
         patches_field: str | None = None,
         label_field: str | None = None,

@@ -29,7 +29,7 @@ def compute_coreset(
     samples: SampleCollection,
     embeddings: Any = "clip_embeddings",
     brain_key: str = "coreset",
-    method: str = "zcore",
+    method: str = "auto",
     label_field: str | None = None,
     projection: str | None = "umap",
     seed: int = 0,
@@ -51,7 +51,7 @@ def compute_coreset(
             or the path of an ``.npy`` file, with one row a sample. Samples without a usable vector are left out,
             counted in ``results.config.n_missing``, and keep ``None``
         brain_key ("coreset"): the name of the run
-        method ("zcore"): a name from :func:`list_methods`
+        method ("auto"): a name from :func:`list_methods`
         label_field (None): a label field, for methods that use labels and for class retention in reports
         projection ("umap"): the map: ``"umap"``, ``"pca"`` or ``None``
         seed (0): the random seed; the same seed gives the same result for any number of workers

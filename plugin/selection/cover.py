@@ -32,11 +32,12 @@ def similarity_matrix(
     return similarities(distance_matrix(pool), similarity, scale)
 
 
-def distance_matrix(pool: Pool) -> Any:
+def distance_matrix(pool: Pool, neighbors: tuple[np.ndarray, np.ndarray] | None = None) -> Any:
     """Euclidean distances between unit rows, dense for small pools and over nearest neighbours for large ones.
 
     Args:
         pool: the problem
+        neighbors (None): what ``pool.neighbors(GRAPH_NEIGHBORS)`` returned, if it is known
 
     Returns:
         an (n, n) float32 array, or a scipy CSR matrix in which row j holds the rows that j is a neighbour of, itself
@@ -51,7 +52,7 @@ def distance_matrix(pool: Pool) -> Any:
         return distances
     from scipy.sparse import csr_matrix
 
-    indices, distances = pool.neighbors(GRAPH_NEIGHBORS)
+    indices, distances = neighbors or pool.neighbors(GRAPH_NEIGHBORS)
     indices = np.column_stack([np.arange(n), indices])
     distances = np.column_stack([np.zeros(n, dtype=np.float32), distances])
     pointers = np.arange(n + 1) * indices.shape[1]

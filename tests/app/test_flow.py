@@ -47,7 +47,7 @@ def test_embed_score_and_create_a_view(app, dataset, image_folder):
     app.open_operator("Compute coreset scores")
     app.screenshot("flow-2-score")
     _execute(app)
-    _wait_for_toast(app, "Ranked 20 by zcore as run 'coreset'")
+    _wait_for_toast(app, "Ranked 20 by auto as run 'coreset'")
     app.screenshot("flow-3-scored")
     _close(app)
     # The sidebar shows the new fields without a reload of the page.

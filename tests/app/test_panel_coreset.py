@@ -25,7 +25,15 @@ def bare(dataset, image_folder):
 
 def score(samples, key="cs", **kwargs):
     return fc.compute_coreset(
-        samples, "emb", key, n_draws=3000, projection="pca", label_field="ground_truth", progress=False, **kwargs
+        samples,
+        "emb",
+        key,
+        method="zcore",
+        n_draws=3000,
+        projection="pca",
+        label_field="ground_truth",
+        progress=False,
+        **kwargs,
     )
 
 
@@ -355,7 +363,7 @@ def test_changes_behind_the_panel_are_told(app, bare):
 
 
 def test_run_without_a_map_is_explained(app, bare):
-    fc.compute_coreset(bare, "emb", "flat", n_draws=500, projection=None, progress=False)
+    fc.compute_coreset(bare, "emb", "flat", method="zcore", n_draws=500, projection=None, progress=False)
     panel = Panel(app, bare)
     panel.page.get_by_text("has no map").wait_for()
     assert app.errors == []

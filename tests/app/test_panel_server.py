@@ -28,7 +28,9 @@ def scored(dataset, image_folder):
     for sample in made.select(made.values("id")[5:45:10]):
         sample["emb"] = None
         sample.save()
-    fc.compute_coreset(made, "emb", "cs", n_draws=2000, projection="pca", label_field="ground_truth", progress=False)
+    fc.compute_coreset(
+        made, "emb", "cs", method="zcore", n_draws=2000, projection="pca", label_field="ground_truth", progress=False
+    )
     return made
 
 
@@ -233,7 +235,9 @@ def test_region_of_objects(dataset, image_folder):
         )
         sample.save()
     made.add_sample_field("objects.detections.emb", fo.VectorField)
-    fc.compute_coreset(made.to_patches("objects"), "emb", "obj", n_draws=500, projection="pca", progress=False)
+    fc.compute_coreset(
+        made.to_patches("objects"), "emb", "obj", method="zcore", n_draws=500, projection="pca", progress=False
+    )
     run = find_run(made, "obj")
     assert run.noun == "objects"
     view = grid.region_view(run, made.view(), circle(*run.results.points[run.order[0]], 1e3))
@@ -265,7 +269,9 @@ def test_notices_tell_what_changed(scored, image_folder):
 
 
 def test_run_of_a_view_says_so(scored):
-    fc.compute_coreset(scored.exists("emb").limit(30), "emb", "part", n_draws=500, projection="pca", progress=False)
+    fc.compute_coreset(
+        scored.exists("emb").limit(30), "emb", "part", method="zcore", n_draws=500, projection="pca", progress=False
+    )
     run = find_run(scored, "part")
     ranked = grid.shown_rows(run, scored)
     assert grid.notices(run, ranked, ranked, N) == ["This run ranks a view: 30 of the dataset's 90 images."]
@@ -277,7 +283,9 @@ def test_run_of_a_view_says_so(scored):
 def test_run_is_found_anew_after_it_was_computed_again(scored):
     before = find_run(scored, "cs")
     assert find_run(scored, "cs") is before
-    fc.compute_coreset(scored, "emb", "cs", n_draws=500, projection="pca", seed=5, overwrite=True, progress=False)
+    fc.compute_coreset(
+        scored, "emb", "cs", method="zcore", n_draws=500, projection="pca", seed=5, overwrite=True, progress=False
+    )
     after = find_run(scored, "cs")
     assert after.version != before.version
     assert after.config.seed == 5
@@ -286,7 +294,7 @@ def test_run_is_found_anew_after_it_was_computed_again(scored):
 def test_missing_run_and_missing_map_are_explained(scored):
     with pytest.raises(CoresetError, match="'gone' was deleted"):
         find_run(scored, "gone")
-    fc.compute_coreset(scored, "emb", "flat", n_draws=500, projection=None, progress=False)
+    fc.compute_coreset(scored, "emb", "flat", method="zcore", n_draws=500, projection=None, progress=False)
     with pytest.raises(CoresetError, match="no map"):
         find_run(scored, "flat")
 

@@ -10,12 +10,14 @@ import sys
 import fiftyone_coreset as fc
 import pytest
 
-QUICK = {"projection": "pca", "n_draws": 2_000}
+QUICK = {"projection": "pca", "method": "zcore", "n_draws": 2_000}
 
 
 def test_scores_with_defaults_then_a_view_with_defaults(execute, embedded):
     execute("compute_coreset_scores", embedded, **QUICK)
-    expected = fc.compute_coreset(embedded, brain_key="sdk", n_draws=2_000, projection=None, progress=False)
+    expected = fc.compute_coreset(
+        embedded, brain_key="sdk", method="zcore", n_draws=2_000, projection=None, progress=False
+    )
     assert embedded.values("coreset_rank") == embedded.values("sdk_rank")
 
     saved = execute("create_coreset_view", embedded, brain_key="coreset")
@@ -100,7 +102,7 @@ def test_missing_packages_are_named_before_work_starts(form, embedded, monkeypat
 def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
     import fiftyone.operators.delegated as food
 
-    execute("compute_coreset_scores", embedded, delegate=True, **QUICK)
+    execute("compute_coreset_scores", embedded, delegate=True, projection="pca")
     execute("compute_coreset_scores", embedded, delegate=True, brain_key="bad", label_field="nope", **QUICK)
     service = food.DelegatedOperationService()
     queued = [operation.id for operation in service.list_operations(dataset_name=embedded.name)]
@@ -111,7 +113,9 @@ def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
     states = {str(operation.run_state): operation for operation in map(service.get, queued)}
     assert set(states) == {"completed", "failed"}
     assert "label field 'nope' does not exist" in states["failed"].result.error
-    assert "Ranked 30 by zcore" in states["completed"].result.result["message"]
+    message = states["completed"].result.result["message"]
+    assert message.startswith("Ranked 30 by auto as run 'coreset'.")
+    assert "No bursts of near-copies stand out" in message  # what the default read and chose
     embedded.reload()
     assert len(fc.load_run(embedded, "coreset")) == 30
 
@@ -123,7 +127,7 @@ def test_an_interrupted_run_leaves_no_trace(embedded):
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "ds = fo.load_dataset(sys.argv[1])\n"
         "say = lambda fraction, message: print('at', fraction, flush=True)\n"
-        "fc.compute_coreset(ds, n_draws=10**9, progress=say)\n"
+        "fc.compute_coreset(ds, method='zcore', n_draws=10**9, progress=say)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, embedded.name],

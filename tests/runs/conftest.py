@@ -27,7 +27,7 @@ def embedded(dataset):
 @pytest.fixture
 def quick():
     """Arguments that keep a run short: few draws, no UMAP."""
-    return {"n_draws": 2_000, "projection": "pca", "progress": False}
+    return {"method": "zcore", "n_draws": 2_000, "projection": "pca", "progress": False}
 
 
 @pytest.fixture

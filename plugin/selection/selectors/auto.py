@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..clusters import kmeans
-from ..cover import distance_matrix, greedy_cover, similarities
+from ..cover import GRAPH_NEIGHBORS, distance_matrix, greedy_cover, similarities
 from ..duplicates import NearDuplicates, near_duplicates
 from ..pool import Picks, Pool
 from ..quotas import take_turns
@@ -113,8 +113,8 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
 def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, judged: float | None) -> str:
     if not found.clear:
         return (
-            f"no bursts: no clear gap between copies and distinct images ({copies:.0%} near-copies), so every region"
-            " of the pool is kept in proportion to its images"
+            f"no bursts of near-copies stand out ({copies:.0%} of the images are copies), so every region of the pool"
+            " is kept in proportion to its images"
         )
     text = (
         f"{copies:.0%} of the images are near-copies in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
@@ -177,8 +177,9 @@ def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
     if count == 0:
         return order
     shares = np.bincount(regions, weights=part.weights)
-    distances = distance_matrix(part)
-    to_neighbors = part.neighbors(_IMAGES_PER_PICK[0])[1]
+    neighbors = part.neighbors(GRAPH_NEIGHBORS)
+    distances = distance_matrix(part, neighbors)
+    to_neighbors = neighbors[1]
     if to_neighbors.shape[1] == 0:
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
     for images_per_pick in _IMAGES_PER_PICK:

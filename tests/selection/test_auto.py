@@ -1,0 +1,75 @@
+"""The default keeps its promises on planted pools: bursts, tails, junk, margins."""
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.selection.neighbors import isolation
+from fiftyone_coreset.plugin.selection.registry import get_method
+
+BUDGETS = (0.05, 0.1, 0.3, 0.5)
+
+
+def unit(X):
+    return (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+
+
+def kept(X, method="auto", seed=0):
+    """What a method keeps at every budget: one ranking, cut."""
+    order = get_method(method).select(X, max(BUDGETS), seed=seed).indices
+    return [order[: round(budget * len(X))] for budget in BUDGETS]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_budget_collects_the_margins(seed):
+    rng = np.random.default_rng(seed)
+    spread = rng.gamma(2, 0.15, (600, 1))  # a dense middle and far-off images in each of six clusters
+    X = unit(rng.normal(size=(6, 24))[rng.integers(0, 6, 600)] + rng.normal(size=(600, 24)) * spread)
+    lonely = isolation(X) / isolation(X).mean()
+    assert all(0.8 < lonely[rows].mean() < 1.2 for rows in kept(X, seed=seed))
+    assert all(lonely[rows].mean() > 1.35 for rows in kept(X, "maxherding", seed=seed))  # what coverage alone does
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_clusters_are_kept_before_random_keeps_them(seed):
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(12), [260, 220, *[12] * 10])
+    X = unit(unit(rng.normal(size=(12, 24)))[cluster] + 0.12 * rng.normal(size=(600, 24)))
+    found = [len(np.unique(cluster[rows])) for rows in kept(X, seed=seed)]
+    assert found[0] >= 11  # of 30 images; random holds 7
+    assert found[1:] == [12, 12, 12]
+
+
+@pytest.mark.parametrize("width", [0.15, 0.6])
+def test_a_region_of_odd_images_gets_no_more_than_its_share(width):
+    rng = np.random.default_rng(0)
+    usual = rng.normal(size=(8, 24))[rng.integers(0, 8, 540)] + 0.5 * rng.normal(size=(540, 24))
+    odd = 6 * rng.normal(size=(1, 24)) + width * rng.normal(size=(60, 24))
+    X = unit(np.concatenate([usual, odd]))
+    for rows in kept(X):
+        share = np.mean(rows >= len(usual)) / 0.1
+        assert 0.3 < share <= 1.2, share
+
+
+def test_weights_and_a_seed_set_move_the_regions_shares():
+    rng = np.random.default_rng(0)
+    side = np.repeat([0, 1], 200)
+    X = unit(np.where(side[:, None] == 0, 1, -1) + 0.5 * rng.normal(size=(400, 16)))
+    select = get_method("auto").select
+    heavy = select(X, 100, weights=np.where(side == 0, 3.0, 1.0)).indices
+    assert 65 <= np.sum(side[heavy] == 0) <= 85
+    # Twenty images of one side are labelled already: the other side catches up first.
+    rest = select(X, 60, preselected=np.arange(20)).indices[20:]
+    assert abs(np.sum(side[rest] == 1) - 30) <= 3
+
+
+def test_the_reasons_are_told():
+    rng = np.random.default_rng(0)
+    scenes = unit(rng.normal(size=(60, 24)))
+    bursts = unit(scenes[np.repeat(np.arange(60), 8)] + 0.02 * rng.normal(size=(480, 24)))
+    told = get_method("auto").select(bursts, 0.2).details
+    assert told["groups"] == 60
+    assert told["largest_group"] == 8
+    assert told["why"].startswith("88% of the images are near-copies in 60 bursts of up to 8")
+    told = get_method("auto").select(unit(rng.normal(size=(300, 24))), 0.2).details
+    assert not told["bursts"]
+    assert told["why"].startswith("no bursts of near-copies stand out (0%")
+    assert told["regions"] == 17
