@@ -49,12 +49,12 @@ def results_path(bench) -> Path:
     return bench.cache / "clip_powered-accuracy.jsonl"
 
 
-def read_results(bench, judge: str) -> Results:
-    """What has been judged so far, of this CLIP."""
+def read_results(bench, judge: str, seeds: int) -> Results:
+    """What has been judged so far, of this CLIP and of so many plantings."""
     results: Results = defaultdict(dict)
     for record in map(json.loads, results_path(bench).read_text().splitlines()):
         name, used, condition, keep, seed, method = record["cell"]
-        if (name, used) == (bench.name, judge):
+        if (name, used) == (bench.name, judge) and seed < seeds:
             results[condition, keep, method][seed] = (100 * record["accuracy"], 100 * record["bad"])
     return results
 

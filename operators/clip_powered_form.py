@@ -30,8 +30,8 @@ _UNLABELLED = {"exclude": "Leave out", "pseudo": "Use the class the image agrees
 _MAX_LISTED = 1000
 
 
-def add_inputs(ctx: Any, inputs: types.Object) -> None:
-    """Names, prompts and adapter."""
+def add_inputs(ctx: Any, inputs: types.Object, adapter: str = "linear") -> None:
+    """Names, prompts and adapter, with the one to suggest."""
     labels = _labels(ctx)
     if 0 < len(labels) <= _MAX_LISTED:
         lines = "\n".join(f"{label}: {_suggestion(label)}" for label in labels)
@@ -45,7 +45,7 @@ def add_inputs(ctx: Any, inputs: types.Object) -> None:
         description="One a line, with {} for the name; their embeddings are averaged",
         view=_several_lines(),
     )  # fmt: skip
-    forms.choose(inputs, "adapter", _ADAPTERS, "linear", label="Adaptation to this dataset")
+    forms.choose(inputs, "adapter", _ADAPTERS, adapter, label="Adaptation to this dataset")
 
 
 def add_selection_inputs(inputs: types.Object) -> None:
@@ -54,14 +54,14 @@ def add_selection_inputs(inputs: types.Object) -> None:
     forms.choose(inputs, "unlabelled", _UNLABELLED, "exclude", label="Images without a label")
 
 
-def arguments(ctx: Any) -> dict[str, Any]:
+def arguments(ctx: Any, adapter: str = "linear") -> dict[str, Any]:
     """The arguments that :func:`add_inputs` asks for, as the library takes them."""
     params = ctx.params
     templates = [line.strip() for line in (params.get("templates") or "").splitlines() if line.strip()]
     return {
         "class_names": _names(params.get("class_names") or "") or None,
         "templates": templates or None,
-        "adapter": params.get("adapter") or "linear",
+        "adapter": params.get("adapter") or adapter,
     }
 
 

@@ -15,6 +15,7 @@ from .streaming import run_with_progress
 
 _DEFAULT_NAME = "suspicious"
 _THRESHOLD = 0.5
+_ADAPTER = "none"
 
 
 class FindSuspiciousLabels(foo.Operator):
@@ -46,7 +47,7 @@ class FindSuspiciousLabels(foo.Operator):
         )  # fmt: skip
         inputs.str("name", default=_DEFAULT_NAME, label="Name of the view and its fields")
         inputs.bool("overwrite", default=False, label="Overwrite a view and fields of this name")
-        clip_powered_form.add_inputs(ctx, inputs)
+        clip_powered_form.add_inputs(ctx, inputs, adapter=_ADAPTER)
         try:
             forms.check_embeddings(ctx)
             clip_powered_form.check(ctx, forms.chosen_embeddings(ctx))
@@ -86,6 +87,6 @@ def _find(ctx: Any, report: Any) -> str:
         threshold=_THRESHOLD if threshold is None else threshold,
         overwrite=bool(params.get("overwrite")),
         progress=report,
-        **clip_powered_form.arguments(ctx),
+        **clip_powered_form.arguments(ctx, adapter=_ADAPTER),
     )
     return f"Saved the view '{view.name}': {ctx.dataset.get_saved_view_info(view.name)['description']}."

@@ -24,7 +24,7 @@ def flag_suspicious_labels(
     embeddings: Any = "clip_embeddings",
     label_field: str = "ground_truth",
     name: str = "suspicious",
-    adapter: str = "linear",
+    adapter: str = "none",
     threshold: float = 0.5,
     class_names: Mapping[str, str] | None = None,
     templates: Sequence[str] | None = None,
@@ -44,7 +44,7 @@ def flag_suspicious_labels(
         embeddings ("clip_embeddings"): the field that :func:`~fiftyone_coreset.compute_embeddings` wrote
         label_field ("ground_truth"): a ``Classification`` or string field; ``"label"`` for objects
         name ("suspicious"): the name of the saved view, and the beginning of the fields' names
-        adapter ("linear"): ``"linear"``, ``"confident"`` or ``"none"``, see :func:`.scoring.clip_powered`
+        adapter ("none"): ``"linear"``, ``"confident"`` or ``"none"``, see :func:`.scoring.clip_powered`
         threshold (0.5): how probable it must be that a label is wrong; more gives fewer and surer finds
         class_names (None): what to call labels in the prompts, for labels that are no words
         templates (None): prompts with one ``{}`` for the name

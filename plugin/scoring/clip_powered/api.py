@@ -121,8 +121,8 @@ def clip_powered_scores(
         room = np.minimum(sds, np.quantile(sds, diversity_cap))
         suspicion = np.zeros(len(images))
         if facts["n_classes"] > 1:
-            noise = fit_noise(images, data.labels, texts)
-            suspicion, _ = noise.suspicion(images, data.labels, texts)
+            noise = fit_noise(data.images, data.labels, data.texts)  # an adapter may have learned the wrong labels
+            suspicion, _ = noise.suspicion(data.images, data.labels, data.texts)
             facts["share_wrong"] = round(noise.rate, 4)
     return ClipPoweredScores(
         score=data.spread(objective(rescale(agreement, clip), rescale(room, clip), diversity_weight), np.nan),
@@ -221,7 +221,7 @@ def find_suspicious_labels(
     labels: Sequence[Any] | np.ndarray,
     text_embeddings: Mapping[Any, Any] | np.ndarray,
     *,
-    adapter: str = "linear",
+    adapter: str = "none",
     threshold: float = 0.5,
     seed: int = 0,
     device: str | None = None,
@@ -233,7 +233,8 @@ def find_suspicious_labels(
         image_embeddings: (n, d) image embeddings, see :func:`clip_powered_scores`
         labels: n class names or class numbers; images without a label are not checked
         text_embeddings: the text embeddings of the classes, see :func:`clip_powered_scores`
-        adapter ("linear"): the adaptation to this dataset, see :func:`clip_powered_scores`
+        adapter ("none"): the adaptation to this dataset, see :func:`clip_powered_scores`; an adapter can learn wrong
+            labels that follow a pattern
         threshold (0.5): how probable it must be that the label is wrong; more gives fewer and surer finds
         seed (0): of the adapters
         device (None): torch device for the adapters

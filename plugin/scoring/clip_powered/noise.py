@@ -1,10 +1,10 @@
 """Labels that look wrong: how many there are, and for every image how probable it is that its label is one of them.
 
-The given label is seen as the true class, or with a probability that the data reveal, as any other class at random.
-What the image says about its true class comes from the cosines with the class texts. Scale and offsets of the cosines
-and the share of wrong labels are those under which the given labels are most probable; Bayes' rule gives the rest. The
-model is that of learning with a noise layer (e.g. Goldberger and Ben-Reuven, ICLR 2017) with one free rate, on a frozen
-embedding.
+What an image says about its true class comes from its cosines with the class texts. The label it was given is drawn
+from that class's row of a table: mostly the class itself, sometimes another. Scale and offsets of the cosines and the
+table are those under which the given labels are most probable (expectation maximisation, as for annotators in Dawid and
+Skene, 1979, with the embedding in place of further annotators); Bayes' rule gives the rest. A table, and not just a
+rate, since people confuse cats with dogs and not with ships.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ import numpy as np
 
 from .inputs import blocks, unit_rows
 
-#: Wrong labels are never taken to be rarer than this, so that on clean data flat contradictions still show.
+#: Wrong labels are not expected to be rarer than this, so that on clean data flat contradictions still show.
 _LEAST_RATE = 0.01
+#: Images of each class that the table is given in advance, all classes being confused alike.
+_PRIOR_IMAGES = 30
 #: Standard deviation of the offsets of the classes before any label is seen.
 _OFFSET_SPREAD = 3.0
 #: Largest factor on cosines; that of CLIP is 100.
 _MAX_SCALE = 300.0
-#: Images that scale, offsets and rate are fitted to.
+#: Images that the model is fitted to.
 _SAMPLE = 10_000
+_ROUNDS = 100
+_STEPS_A_ROUND = 5
+_TOLERANCE = 2e-4
 _BLOCK_ROWS = 8192
 
 
@@ -38,7 +43,7 @@ class SuspiciousLabels:
         suggested: (n,) int64 number in ``classes`` of the other class that the image most agrees with, -1 in rows that
             were not checked
         classes: the class labels
-        share_wrong: the share of wrong labels under which the given ones are most probable
+        share_wrong: the estimated share of wrong labels
     """
 
     rows: np.ndarray
@@ -59,35 +64,34 @@ class NoiseModel:
     Attributes:
         scale: factor between cosines and the log-odds of the true class
         offsets: (C,) what is added to them for each class
-        rate: probability that the label given is not the true class, any other being as probable
+        table: (C, C) probability of each given label, in columns, for each true class, in rows
+        rate: the share of wrong labels among those it was fitted to
     """
 
     scale: float
     offsets: np.ndarray
+    table: np.ndarray
     rate: float
 
     def suspicion(self, images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How probable it is that labels are wrong.
 
         Args:
-            images: (n, d) adapted image embeddings
+            images: (n, d) image embeddings
             labels: (n,) int class numbers
-            texts: (C, d) adapted text embeddings, two or more
+            texts: (C, d) text embeddings, two or more
 
         Returns:
-            a tuple of the (n,) float64 probability that the label is wrong, and the (n,) int64 other class that the
-            image most agrees with
+            a tuple of the (n,) float64 probability that the label is wrong, and the (n,) int64 other class that is the
+            most probable
         """
-        rate = max(self.rate, _LEAST_RATE)
         wrong, suggested = np.empty(len(images)), np.empty(len(images), dtype=np.int64)
         for part, cosine in _cosines(images, texts):
-            probability = _softmax(self.scale * cosine + self.offsets)
+            belief = _belief(self.scale * cosine + self.offsets, self.table.T[labels[part]])[0]
             row = np.arange(len(cosine))
-            own = probability[row, labels[part]].copy()
-            probability[row, labels[part]] = -1
-            suggested[part] = probability.argmax(axis=1)
-            by_chance = (1 - own) * rate / (len(texts) - 1)
-            wrong[part] = by_chance / (by_chance + own * (1 - rate))
+            belief[row, labels[part]] = 0
+            wrong[part] = belief.sum(axis=1).clip(0, 1)
+            suggested[part] = belief.argmax(axis=1)
         return wrong, suggested
 
 
@@ -95,44 +99,70 @@ def fit_noise(images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> Nois
     """Fits the noise model by maximum likelihood.
 
     Args:
-        images: (n, d) adapted image embeddings, in an order that says nothing
+        images: (n, d) image embeddings, in an order that says nothing
         labels: (n,) int class numbers
-        texts: (C, d) adapted text embeddings, two or more
+        texts: (C, d) text embeddings, two or more
 
     Returns:
         the model
     """
     from scipy.optimize import minimize
+    from scipy.sparse import csr_array
 
     rows = np.arange(0, len(images), max(1, len(images) // _SAMPLE))
     cosine = np.concatenate([part for _, part in _cosines(images[rows], texts)])
-    given = labels[rows]
-    start = np.r_[np.log(20.0), -2.0, np.zeros(len(texts))]
-    bounds = [(0.0, np.log(_MAX_SCALE)), (-9.0, 3.0), *[(None, None)] * len(texts)]
-    found = minimize(_loss, start, (cosine, given), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return NoiseModel(float(np.exp(found[0])), found[2:], float(_sigmoid(found[1])))
+    given, n_classes = labels[rows], len(texts)
+    by_label = csr_array((np.ones(len(rows)), (given, np.arange(len(rows)))), shape=(n_classes, len(rows)))
+    parameters = np.r_[np.log(20.0), np.zeros(n_classes)]
+    bounds = [(0.0, np.log(_MAX_SCALE)), *[(None, None)] * n_classes]
+    rate = 0.05
+    table = _confusions(rate, n_classes)
+    for _ in range(_ROUNDS):
+        likelihood = table.T[given]
+        parameters = minimize(
+            _loss, parameters, (cosine, likelihood), jac=True, method="L-BFGS-B", bounds=bounds,
+            options={"maxiter": _STEPS_A_ROUND},
+        ).x  # fmt: skip
+        belief = _belief(np.exp(parameters[0]) * cosine + parameters[1:], likelihood)[0]
+        counts = (by_label @ belief).T
+        before, rate = rate, 1 - float(np.trace(counts)) / len(rows)
+        table = counts + _PRIOR_IMAGES * _confusions(max(rate, _LEAST_RATE), n_classes)
+        table /= table.sum(axis=1, keepdims=True)
+        if abs(rate - before) < _TOLERANCE:
+            break
+    return NoiseModel(float(np.exp(parameters[0])), parameters[1:], table, rate)
 
 
-def _loss(parameters: np.ndarray, cosine: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean negative log-probability of the labels and its gradient; parameters are log scale, logit rate, offsets."""
-    n, n_classes = cosine.shape
-    scale, rate, offsets = np.exp(parameters[0]), _sigmoid(parameters[1]), parameters[2:]
-    probability = _softmax(scale * cosine + offsets)
-    row = np.arange(n)
-    own = probability[row, labels]
-    by_chance = rate / (n_classes - 1)
-    given = own * (1 - rate) + (1 - own) * by_chance
-    pull = (1 - rate - by_chance) * own / given  # of each label on its own logit
-    gradient = probability * pull[:, None]
-    gradient[row, labels] -= pull
-    by_rate = (own - (1 - own) / (n_classes - 1)) / given
+def _confusions(rate: float, n_classes: int) -> np.ndarray:
+    """The table of labels that are wrong at a rate, any other class being as probable."""
+    table = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(table, 1 - rate)
+    return table
+
+
+def _loss(parameters: np.ndarray, cosine: np.ndarray, likelihood: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean negative log-probability of the labels and its gradient.
+
+    Args:
+        parameters: (1 + C,) log scale and offsets
+        cosine: (n, C) cosines
+        likelihood: (n, C) probability of the given label for each true class
+    """
+    scale, offsets = np.exp(parameters[0]), parameters[1:]
+    belief, class_probability, given = _belief(scale * cosine + offsets, likelihood)
+    gradient = class_probability - belief
     prior = offsets / _OFFSET_SPREAD**2
-    slope = np.r_[
-        scale * (gradient * cosine).sum() / n,
-        rate * (1 - rate) * by_rate.mean(),
-        (gradient.sum(axis=0) + prior) / n,
-    ]
-    return float(-np.log(given).mean() + (prior @ offsets) / (2 * n)), slope
+    slope = np.r_[scale * (gradient * cosine).sum(), gradient.sum(axis=0) + prior] / len(cosine)
+    return float(-np.log(given).mean() + prior @ offsets / (2 * len(cosine))), slope
+
+
+def _belief(logits: np.ndarray, likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bayes' rule: (n, C) belief in each true class after the label is seen and before, (n,) chance of the label."""
+    before = np.exp(logits - logits.max(axis=1, keepdims=True))
+    before /= before.sum(axis=1, keepdims=True)
+    joint = before * likelihood
+    given = joint.sum(axis=1)
+    return joint / given[:, None], before, given
 
 
 def _cosines(images: np.ndarray, texts: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -140,12 +170,3 @@ def _cosines(images: np.ndarray, texts: np.ndarray) -> Iterator[tuple[slice, np.
     texts = unit_rows(texts.astype(np.float64))
     for part in blocks(len(images), _BLOCK_ROWS):
         yield part, unit_rows(images[part].astype(np.float64)) @ texts.T
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    logits = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return logits / logits.sum(axis=1, keepdims=True)
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + np.exp(-value))
