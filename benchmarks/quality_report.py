@@ -150,6 +150,29 @@ def summary(results: Results) -> list[str]:
     return [*lines, ""]
 
 
+def overview(results: Results) -> list[str]:
+    """``auto`` beside the best other method of every cell."""
+    budgets = sorted({key.budget for key in results.cells})
+    lines = ["| pool | " + " | ".join(f"{budget:.0%}" for budget in budgets) + " |", "|---" * (len(budgets) + 1) + "|"]
+    for group in _groups(results):
+        entries = []
+        for budget in budgets:
+            key = Key(*group, budget)
+            values = results.differences(key, "auto") if key in results.cells else np.empty(0)
+            name, best = results.best_single(key, len(values)) if len(values) else ("", 0.0)
+            entries.append(f"{values.mean():+.1f} ({name} {best:+.1f})" if len(values) else "")
+        if any(entries):
+            embedding, dataset, kind, judge = group
+            lines.append(f"| {dataset}, {kind}, {judge}, {embedding} | " + " | ".join(entries) + " |")
+    return [*lines, ""]
+
+
+def _groups(results: Results) -> list[tuple[str, str, str, str]]:
+    """Embedding, dataset, kind and judge, in the order of the report."""
+    groups = {key[:4] for key in results.cells}
+    return sorted(groups, key=lambda group: (group[0] != "mobilenetv2", group[3] != "probe", group))
+
+
 def write_report(path: Path, docs: Path) -> None:
     """Writes ``quality-results.md`` and ``quality.png``."""
     from quality_requirements import requirements
@@ -166,6 +189,11 @@ def write_report(path: Path, docs: Path) -> None:
         "## What is asked of `auto`",
         "",
         *requirements(results),
+        "## `auto` beside the best other method of each cell",
+        "",
+        "In brackets the method that is best there, picked after the fact, among those judged on as many pools.",
+        "",
+        *overview(results),
         "## All methods",
         "",
         "Not every method was judged in every cell; the share of cells is of those it was judged in.",
@@ -174,8 +202,7 @@ def write_report(path: Path, docs: Path) -> None:
         "## Tables",
         "",
     ]
-    order = sorted({key[:4] for key in results.cells}, key=lambda k: (k[0] != "mobilenetv2", k[3] != "probe", k))
-    for group in order:
+    for group in _groups(results):
         text += table(results, *group)
     (docs / "quality-results.md").write_text("\n".join(text))
     plot(results, docs / "quality.png")

@@ -131,7 +131,7 @@ def greedy_cover(
         else:
             heapq.heappop(turns)
         if step % 1000 == 0:
-            pool.report(step / k, f"{step} of {k} picked")
+            pool.report(step / k, f"{len(pool.kept) + step} picked")
     return order, value
 
 

@@ -73,3 +73,13 @@ def test_the_reasons_are_told():
     assert not told["bursts"]
     assert told["why"].startswith("no bursts of near-copies stand out (0%")
     assert told["regions"] == 17
+
+
+def test_progress_never_goes_back():
+    seen = []
+    X = unit(np.random.default_rng(0).normal(size=(3000, 16)))
+    get_method("auto").select(X, 1.0, progress=lambda fraction, message: seen.append(fraction))
+    assert len(seen) > 4
+    assert seen == sorted(seen)
+    assert seen[0] >= 0
+    assert seen[-1] <= 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...progress import part_of
 from ..clusters import kmeans
 from ..cover import GRAPH_NEIGHBORS, distance_matrix, greedy_cover, similarities
 from ..duplicates import NearDuplicates, near_duplicates
@@ -187,7 +188,8 @@ def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
         if stop <= len(order):
             continue
         scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
-        now = part.subset(np.arange(len(part)), np.concatenate([part.kept, order]))
+        report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
+        now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
         matrix = similarities(distances, gaussian, scale)
         order = np.concatenate([order, greedy_cover(matrix, stop - len(order), now, regions, shares)[0]])
     return order
