@@ -93,9 +93,8 @@ class Bench:
         rng = np.random.default_rng([seed, 77])
         n = len(self.truth)
         if wrong == PAIRS:
-            labels = np.where(
-                rng.random(n) < 0.4, np.array([CONFUSED.get(c, c) for c in range(10)])[self.truth], self.truth
-            )
+            partner = np.array([CONFUSED.get(number, number) for number in range(len(CLASSES))])
+            labels = np.where(rng.random(n) < 0.4, partner[self.truth], self.truth)
             flipped = labels != self.truth
         else:
             flipped = rng.random(n) < wrong
@@ -164,9 +163,9 @@ def zero_shot(vectors: np.ndarray, texts: np.ndarray, truth: np.ndarray) -> floa
 def part_kept(bench: Bench, seeds: int, methods: list[str] | None):
     """Share of bad images among what is kept."""
     cells = defaultdict(list)
-    for condition in list(CONDITIONS)[1:]:
-        for seed in range(seeds):
-            planted = bench.plant(*CONDITIONS[condition], seed)
+    for condition, shares in (CONDITIONS | {"pairs": (PAIRS, 0.0)}).items():
+        for seed in range(seeds if condition != "clean" else 0):
+            planted = bench.plant(*shares, seed)
             for method, rank in rankings(planted, bench.scale, seed).items():
                 if methods is None or method in methods:
                     order = rank()
@@ -243,7 +242,7 @@ def part_curve(bench: Bench, seeds: int):
             for seed in range(seeds):
                 planted = with_strength(bench.plant(noise, 0.0, seed), push)
                 row = f"push {push}: zero-shot {zero_shot(planted.vectors, planted.texts, planted.truth):.1%}"
-                for adapter in ("none", "linear"):
+                for adapter in ("none", "confident"):
                     kept = fc.select_clip_powered(clip_scores(planted, seed, adapter=adapter), len(planted.truth) // 2)
                     cells[row, f"{noise:.0%} noise, {adapter}"].append(100 * planted.bad[kept].mean())
     table(cells)

@@ -9,8 +9,8 @@ import numpy as np
 from fiftyone_coreset.plugin.scoring.clip_powered import clip_powered_ranking
 from fiftyone_coreset.plugin.selection.quotas import take_turns
 
-#: The method exactly as its authors released it, but for the shared adapter, which is a mistake of the release.
-AS_PUBLISHED = {"contrast": 0.0, "diversity_cap": 1.0, "clip": 0.0}
+#: The score exactly as published; the released code used one adapter for both sides by mistake.
+AS_PUBLISHED = {"adapter": "linear", "contrast": 0.0, "diversity_cap": 1.0, "clip": 0.0}
 
 
 def confidence_order(planted, scale: float) -> np.ndarray:
@@ -57,6 +57,7 @@ def rankings(planted, scale: float, seed: int) -> dict[str, Callable[[], np.ndar
         "mistakenness per class": lambda: by_class(confidence_order(planted, scale), planted.labels),
         "clip_powered as published": lambda: ours("none", **AS_PUBLISHED),
         "clip_powered without adapter": lambda: ours(adapter="none"),
+        "clip_powered, adapter on all labels": lambda: ours(adapter="linear"),
         "clip_powered without balance": lambda: ours("none"),
         "clip_powered": ours,
     }

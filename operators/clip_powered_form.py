@@ -14,8 +14,8 @@ from ..plugin.units import Units
 from . import forms
 
 _ADAPTERS = {
-    "linear": "Linear, trained on the labels",
     "confident": "Linear, trained on the more plausible half",
+    "linear": "Linear, trained on all labels",
     "none": "Off",
 }
 _BALANCES = {
@@ -30,7 +30,7 @@ _UNLABELLED = {"exclude": "Leave out", "pseudo": "Use the class the image agrees
 _MAX_LISTED = 1000
 
 
-def add_inputs(ctx: Any, inputs: types.Object, adapter: str = "linear") -> None:
+def add_inputs(ctx: Any, inputs: types.Object, adapter: str = "confident") -> None:
     """Names, prompts and adapter, with the one to suggest."""
     labels = _labels(ctx)
     if 0 < len(labels) <= _MAX_LISTED:
@@ -54,7 +54,7 @@ def add_selection_inputs(inputs: types.Object) -> None:
     forms.choose(inputs, "unlabelled", _UNLABELLED, "exclude", label="Images without a label")
 
 
-def arguments(ctx: Any, adapter: str = "linear") -> dict[str, Any]:
+def arguments(ctx: Any, adapter: str = "confident") -> dict[str, Any]:
     """The arguments that :func:`add_inputs` asks for, as the library takes them."""
     params = ctx.params
     templates = [line.strip() for line in (params.get("templates") or "").splitlines() if line.strip()]

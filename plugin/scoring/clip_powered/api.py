@@ -63,7 +63,7 @@ def clip_powered_scores(
     labels: Sequence[Any] | np.ndarray,
     text_embeddings: Mapping[Any, Any] | np.ndarray,
     *,
-    adapter: str = "linear",
+    adapter: str = "confident",
     contrast: float = CONTRAST,
     diversity_weight: float = DIVERSITY_WEIGHT,
     diversity_cap: float = DIVERSITY_CAP,
@@ -87,10 +87,10 @@ def clip_powered_scores(
         text_embeddings: a mapping from label to (d,) text embedding of the same model, see
             :func:`.text.class_text_embeddings`; or a (C, d) array whose rows belong to the class numbers 0..C-1, or
             to the distinct class names in sorted order
-        adapter ("linear"): the adaptation to this dataset: ``"linear"`` trains one linear map for images and one for
+        adapter ("confident"): the adaptation to this dataset: ``"linear"`` trains one linear map for images and one for
             texts on the given labels, ``"confident"`` trains them on the half of each class that the untrained
-            embedding supports most, ``"none"`` uses the embeddings as they are. Fewer than 40 images, or one class,
-            are not adapted to
+            embedding supports most, which keeps wrong labels out, ``"none"`` uses the embeddings as they are. Fewer
+            than 40 images, or one class, are not adapted to
         contrast (1.0): how much the margin to the best other class counts besides the cosine with the own; tells
             wrong labels better. Published: 0
         diversity_weight (0.1): weight of diversity against agreement, the published lambda

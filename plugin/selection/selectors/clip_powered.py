@@ -28,7 +28,7 @@ from ..registry import register
 def clip_powered(
     pool: Pool,
     k: int,
-    adapter: str = "linear",
+    adapter: str = "confident",
     balance: str = "proportional",
     contrast: float = CONTRAST,
     diversity_weight: float = DIVERSITY_WEIGHT,
@@ -44,7 +44,7 @@ def clip_powered(
     Args:
         pool: the problem, with labels and the text embeddings of the classes
         k: rows to pick
-        adapter ("linear"): adaptation to the dataset: "linear", "confident" or "none"
+        adapter ("confident"): adaptation to the dataset: "linear", "confident" or "none"
         balance ("proportional"): how the classes share a budget: "proportional", "sqrt", "uniform" or "none"
         contrast (1.0): weight of the margin to the best other class; published 0
         diversity_weight (0.1): weight of diversity against agreement
