@@ -166,13 +166,14 @@ def test_ties_follow_the_seed_not_the_file_order():
     assert picks[0] != set(range(40))
 
 
-@pytest.mark.parametrize("adapter", ["none", "linear"])
+@pytest.mark.parametrize("adapter", ["none", "linear", "confident"])
 def test_the_order_of_the_rows_does_not_matter(adapter):
     images, labels, texts, _, _ = world(400)
     shuffle = np.random.default_rng(4).permutation(400)
     one = scores(images, labels, texts, adapter=adapter)
     other = scores(images[shuffle], labels[shuffle], texts, adapter=adapter)
     np.testing.assert_array_equal(other.score, one.score[shuffle])
+    np.testing.assert_array_equal(other.suspicion, one.suspicion[shuffle])
     np.testing.assert_array_equal(shuffle[fc.select_clip_powered(other, 100)], fc.select_clip_powered(one, 100))
 
 
