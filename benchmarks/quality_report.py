@@ -236,8 +236,9 @@ def plot(results: Results, path: Path) -> None:
         row[0].set_ylabel("points above random")
     for axis in axes[-1]:
         axis.set_xlabel("share kept")
-    axes[0][KINDS.index("duplicates")].legend(fontsize=8)
-    figure.tight_layout()
+    handles, labels = axes[0][KINDS.index("duplicates")].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncol=len(labels), frameon=False)
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     figure.savefig(path, dpi=110)
 
 

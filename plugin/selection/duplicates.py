@@ -20,8 +20,10 @@ _EXACT = 1e-6
 #: Links shorter than this share of their median tell nothing about where the gap is.
 _SHORT = 0.02
 #: A gap between copies and distinct images counts if the density in it is at most this share of that on both sides,
-#: and if the linked rows fall into many groups, none of them half the pool, rather than into one dense region.
+#: or, where one mode is a mere shoulder of the other, if the groups stand apart: by this factor, in the median group.
+#: The linked rows must fall into many groups, none of them a third of the pool, rather than into one dense region.
 _GAP_DEPTH = 0.9
+_STANDS_APART = 1.3
 _LEAST_GROUPS = 0.1
 _LEAST_DISTINCT = 10
 _BINS = 1024
@@ -138,11 +140,13 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
         depth = density[valley] / min(density[:valley].max(), density[valley:].max())
         cut = (edges[valley] + edges[valley + 1]) / 2
         long = scale > cut
-        if depth > _GAP_DEPTH or long.sum() < max(_LEAST_DISTINCT, 0.01 * n):
+        if long.sum() < max(_LEAST_DISTINCT, 0.01 * n):
             continue
         groups = _linked(n, rows, columns, ~long)
         merged = np.bincount(groups[first_of_copies]) > 1
-        if merged.mean() < _LEAST_GROUPS or np.bincount(groups).max() > n / 2:
+        if merged.mean() < _LEAST_GROUPS or np.bincount(groups).max() > n / 3:
+            continue
+        if depth > _GAP_DEPTH and np.median(_apartness(groups, rows, columns, lengths, long)[merged]) < _STANDS_APART:
             continue
         # Where several gaps qualify, the one that separates the two sides best (Otsu's criterion).
         above = distinct > cut
@@ -150,6 +154,17 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
         if between > separation:
             best, separation = float(np.exp(cut)), between
     return best
+
+
+def _apartness(
+    groups: np.ndarray, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray, long: np.ndarray
+) -> np.ndarray:
+    """(g,) the shortest link that leaves a group over the longest one inside it; inf for single rows."""
+    inside, outside = np.zeros(groups.max() + 1), np.full(groups.max() + 1, np.inf)
+    np.maximum.at(inside, groups[rows[~long]], lengths[~long])
+    for ends in (rows, columns):
+        np.minimum.at(outside, groups[ends[long]], lengths[long])
+    return outside / np.maximum(inside, _EXACT)
 
 
 def _linked(n: int, rows: np.ndarray, columns: np.ndarray, keep: np.ndarray) -> np.ndarray:

@@ -43,6 +43,19 @@ def test_distinct_images_are_not_duplicates():
     assert len(np.unique(found.groups)) == 400
 
 
+def test_bursts_are_found_where_single_images_are_few():
+    # Nine links in ten are inside bursts of very different tightness: the long ones are a mere shoulder.
+    rng = np.random.default_rng(0)
+    origin = np.repeat(np.arange(60), 10)
+    spread = rng.lognormal(np.log(0.25), 0.45, 60)[origin, None]
+    Z = unit(unit(rng.normal(size=(60, 32)))[origin] + spread * rng.normal(size=(600, 32)) / np.sqrt(32))
+    found = near_duplicates(Z)
+    assert found.clear
+    pure = [len(np.unique(origin[found.groups == group])) == 1 for group in np.unique(found.groups)]
+    assert np.mean(pure) > 0.9
+    assert 55 <= len(pure) <= 90
+
+
 def test_a_dense_class_beside_isolated_images_is_not_a_burst():
     # One class much denser than everything else shows a gap too, but its images are distinct.
     rng = np.random.default_rng(0)
