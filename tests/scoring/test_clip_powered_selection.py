@@ -69,7 +69,7 @@ def test_the_default_score_counts_the_margin_and_diversity_up_to_its_median():
     cosine, row = _cosine(images, texts).astype(float), np.arange(300)
     own = cosine[row, labels]
     cosine[row, labels] = -np.inf
-    agreement = _scaled(1.25 * own - 0.25 * cosine.max(axis=1), 0.01)
+    agreement = _scaled(2 * own - cosine.max(axis=1), 0.01)
     spread = np.empty(300)
     for label in range(6):
         members = images[labels == label].astype(float)
@@ -247,7 +247,7 @@ def test_equal_alignment_everywhere_leaves_the_order_to_diversity():
         ({"clip": 0.5}, r"clip in \[0, 0.5\)"),
         ({"diversity_cap": 0}, r"diversity_cap must be in \(0, 1\] .* got 0"),
         ({"contrast": -1}, "contrast and diversity_weight must be >= 0, got -1"),
-        ({"diversity_weight": -1}, "must be >= 0, got 0.25 and -1"),
+        ({"diversity_weight": -1}, "must be >= 0, got 1.0 and -1"),
         ({"n_neighbors": 1}, "give at least 2"),
     ],
 )

@@ -91,7 +91,7 @@ def clip_powered_scores(
             texts on the given labels, ``"confident"`` trains them on the half of each class that the untrained
             embedding supports most, which keeps wrong labels out, ``"none"`` uses the embeddings as they are. Fewer
             than 40 images, or one class, are not adapted to
-        contrast (0.25): how much the margin to the best other class counts besides the cosine with the own; tells
+        contrast (1.0): how much the margin to the best other class counts besides the cosine with the own; tells
             wrong labels better. Published: 0
         diversity_weight (0.1): weight of diversity against agreement, the published lambda
         diversity_cap (0.5): share of the images below which diversity counts; further out nothing is gained, since

@@ -15,7 +15,7 @@ from ...errors import CoresetError
 DIVERSITY_WEIGHT = 0.1
 #: Weight of the margin to the best other class, and the share of the images below which diversity counts. The
 #: published 0 and 1 keep more wrong labels and more damaged images, see docs/clip-powered.md.
-CONTRAST = 0.25
+CONTRAST = 1.0
 DIVERSITY_CAP = 0.5
 
 _LEARNING_RATE = 1e-3

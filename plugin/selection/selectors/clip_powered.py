@@ -46,7 +46,7 @@ def clip_powered(
         k: rows to pick
         adapter ("confident"): adaptation to the dataset: "linear", "confident" or "none"
         balance ("proportional"): how the classes share a budget: "proportional", "sqrt", "uniform" or "none"
-        contrast (0.25): weight of the margin to the best other class; published 0
+        contrast (1.0): weight of the margin to the best other class; published 0
         diversity_weight (0.1): weight of diversity against agreement
         diversity_cap (0.5): share of the images below which diversity counts; published 1
         n_neighbors (None): images that diversity is measured on; by default a tenth of the class, from 10 to 100
