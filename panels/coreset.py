@@ -123,6 +123,7 @@ class CoresetPanel(foo.Panel):
             "n": run.n,
             "missing": config.n_missing or 0,
             "reliability": config.reliability,
+            "why": config.facts.get("why", ""),
             "projection": (config.projection or "map").upper(),
             "projectionNote": config.projection_note or "",
             "points": encode(np.asarray(run.results.points, dtype=np.float32)[run.order]),

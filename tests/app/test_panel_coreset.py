@@ -148,6 +148,8 @@ def test_empty_panel_leads_to_a_run(app, bare):
     panel.page.wait_for_selector(f"{MAP}[data-drawn]")
     bare.reload()
     assert bare.list_brain_runs(type="coreset") == ["coreset"]
+    why = bare.load_brain_results("coreset").config.facts["why"]
+    assert panel.page.locator(".fc-facts").get_attribute("title") == why
     assert app.errors == []
 
 

@@ -72,7 +72,7 @@ export function CoresetPanel({ schema, data }: Props) {
                   </option>
                 ))}
               </select>
-              <span className="fc-facts">{run ? facts(run) : `${summary.method} · ${summary.embeddings}`}</span>
+              <span className="fc-facts" title={run?.why}>{run ? facts(run) : `${summary.method} · ${summary.embeddings}`}</span>
               {run?.reliability != null && <Reliability value={run.reliability} />}
               <button type="button" className="fc-icon" title="New scores…" aria-label="New scores" onClick={() => call("run_scores", {})}>
                 +

@@ -66,6 +66,8 @@ export interface Run {
   n: number;
   missing: number;
   reliability: number | null;
+  /** What the method read from the images and did about it, in a sentence; empty if it does not say. */
+  why: string;
   projection: string;
   projectionNote: string;
   /** (n, 2) float32 points. */
