@@ -5,8 +5,8 @@
 Pools of unit vectors, 512 dimensions, in clusters of different size and width; each method keeps 10 % of them in a
 process of its own. Times are processor seconds of all threads, which other programs disturb less than the clock; two
 cores need at least half of them. One million is measured for ``--million`` and otherwise extended from the two largest
-pools by the power of n between them. Stops and continues: what was measured is in ``.cache/selection-scale.jsonl``.
-``--write`` puts the table into ``docs/methods.md``.
+pools by the power of n between them, at least 1. Stops and continues: what was measured is in
+``.cache/selection-scale.jsonl``. ``--write`` puts the table into ``docs/methods.md``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _MARKS = "<!-- times -->\n", "<!-- end of times -->\n"
 
 MILLION = 1_000_000
 KEEP = 0.1
+#: Powers of n that small pools do not show yet: k-center compares all rows with a share of them.
+LEAST_POWER = {"kcenter": 2.0}
 #: ZCore and CLIP-powered have benchmarks of their own; target matching needs a target.
 LEFT_OUT = ("zcore", "zcore_balanced", "clip_powered", "target_match")
 
@@ -88,7 +90,7 @@ def table() -> list[str]:
             )
         elif len(sizes) > 1 and times[-1] and times[-2]:
             power = math.log(max(times[-1] / times[-2], 1)) / math.log(sizes[-1] / sizes[-2])
-            last = f"about {minutes(times[-1] * (MILLION / sizes[-1]) ** max(power, 1))}"
+            last = f"about {minutes(times[-1] * (MILLION / sizes[-1]) ** max(power, LEAST_POWER.get(method, 1)))}"
         else:
             last = ""
         peak = records.get((method, sizes[-1]), {}).get("peak_gb")
