@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
@@ -15,6 +15,9 @@ from ..plugin.selection.registry import get_method, list_methods
 from . import clip_powered_form, forms
 from .configs import operator_config
 from .streaming import run_with_progress
+
+if TYPE_CHECKING:
+    from ..plugin.results import CoresetResults
 
 _DEFAULT_METHOD = "auto"
 _LABELS_FOR = {"clip_powered": "The labels that images are to agree with"}
@@ -88,15 +91,21 @@ def _compute(ctx: Any, report: Any) -> str:
         progress=report,
         **_method_arguments(ctx),
     )
+    return summary(results)
+
+
+def summary(results: CoresetResults) -> str:
+    """What a run ranked and left out, how reliable it is, and what the method read from the images."""
     config = results.config
     sentences = [f"Ranked {len(results):,} by {config.method} as run '{results.key}'."]
-    if config.n_missing:
-        lack = "a usable embedding or a label" if config.facts.get("n_unlabelled") else "a usable embedding"
-        sentences.append(f"{config.n_missing:,} without {lack} were left out.")
+    facts = config.facts
+    unlabelled = facts.get("n_unlabelled", 0) - facts.get("n_pseudo", 0)
+    left_out = {"a usable embedding": config.n_missing, "a label": unlabelled}
+    sentences += [f"{count:,} without {lack} were left out." for lack, count in left_out.items() if count]
     if config.reliability is not None:
         sentences.append(f"Reliability {config.reliability:.2f}.")
-    if config.facts.get("why"):
-        sentences.append(f"{config.facts['why'][:1].upper()}{config.facts['why'][1:]}.")
+    if facts.get("why"):
+        sentences.append(f"{facts['why'][:1].upper()}{facts['why'][1:]}.")
     return " ".join(sentences)
 
 

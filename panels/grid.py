@@ -115,7 +115,7 @@ def notices(run: PanelRun, ranked: Shown, view: Shown, n_view: int) -> list[str]
     if is_narrowed(run.dataset.load_brain_view(run.key)) and run.config.patches_field is None:
         found.append(f"This run ranks a view: {run.n:,} of the dataset's {len(run.dataset):,} images.")
     elif run.config.patches_field is None:
-        added = ranked.unranked - (run.config.n_missing or 0)
+        added = ranked.unranked - (run.config.n_unranked or 0)
         if added > 0:
             found.append(
                 f"{added:,} images were added after the run and are not ranked; run the scores again to include them."

@@ -34,6 +34,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         models (None): embeddings field -> record of its model, for fields that carry one
         n (None): the number of ranked rows
         n_missing (None): the number of rows without a usable embedding
+        n_unranked (None): the number of rows that the run saw and did not rank, those among them
         projection (None): ``"umap"``, ``"pca"`` or None
         projection_note (None): one sentence on how the points were made
         package_version (None): the version of fiftyone-coreset that made the run
@@ -53,6 +54,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         models: dict[str, Any] | None = None,
         n: int | None = None,
         n_missing: int | None = None,
+        n_unranked: int | None = None,
         projection: str | None = None,
         projection_note: str | None = None,
         package_version: str | None = None,
@@ -71,6 +73,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         self.models = models or {}
         self.n = n
         self.n_missing = n_missing
+        self.n_unranked = n_unranked
         self.projection = projection
         self.projection_note = projection_note
         self.package_version = package_version

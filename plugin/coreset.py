@@ -148,7 +148,7 @@ def _build_results(
     curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.6, 0.8))
     config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
     config.facts = ranking.facts
-    config.n = len(rows)
+    config.n, config.n_unranked = len(rows), len(matrix) - len(rows)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()

@@ -124,6 +124,8 @@ def _spanning_links(unit: np.ndarray, seed: int, num_workers: int | None) -> tup
 
 def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> float | None:
     """The length at the gap between copies and distinct images, or None."""
+    if len(lengths) < 2 * _LEAST_DISTINCT:
+        return None
     scale = np.log(np.maximum(lengths, _EXACT))
     distinct = scale[lengths > _SHORT * np.median(lengths)]
     if len(distinct) < 2 * _LEAST_DISTINCT or np.ptp(distinct) == 0:

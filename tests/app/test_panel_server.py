@@ -268,6 +268,17 @@ def test_notices_tell_what_changed(scored, image_folder):
     assert [text for text in notices(scored[-2:]) if "None of the images in the current view" in text]
 
 
+def test_rows_left_out_on_purpose_were_not_added(scored):
+    excluded = scored.take(5, seed=2)
+    fc.compute_coreset(
+        scored, "emb", "part", method="random", k=50, excluded=excluded, projection="pca", progress=False
+    )
+    run = find_run(scored, "part")
+    ranked = grid.shown_rows(run, scored)
+    assert ranked.unranked == N - 50
+    assert grid.notices(run, ranked, ranked, N) == []
+
+
 def test_run_of_a_view_says_so(scored):
     fc.compute_coreset(
         scored.exists("emb").limit(30), "emb", "part", method="zcore", n_draws=500, projection="pca", progress=False

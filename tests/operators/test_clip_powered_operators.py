@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fiftyone as fo
+import fiftyone_coreset as fc
 import numpy as np
 import pytest
+from fiftyone_coreset.operators.compute_coreset_scores import summary
 
 CLASSES = ("cat", "SeaLake", "n02084071")
 NAMES = "cat: cat\nSeaLake: sea lake\nn02084071: dog"
@@ -37,6 +39,19 @@ def test_the_form_ends_in_a_run_with_its_settings(execute, labelled):
         "unlabelled": "exclude",
     }
     assert labelled.count("coreset_alignment") == labelled.count("coreset_diversity") == 30
+
+
+def test_what_is_left_out_is_counted(labelled):
+    labelled.set_values("gt", [None] * 4 + labelled.values("gt")[4:])
+    labelled.set_values("clip_embeddings", labelled.values("clip_embeddings")[:-2] + [None] * 2)
+    asked = {"method": "clip_powered", "label_field": "gt", "class_names": dict(zip(CLASSES, CLASSES, strict=True))}
+    asked |= {"adapter": "none", "projection": None, "progress": False}
+    told = summary(fc.compute_coreset(labelled, "clip_embeddings", "some", **asked))
+    assert "Ranked 24 by clip_powered" in told
+    assert "2 without a usable embedding were left out. 4 without a label were left out." in told
+    guessed = summary(fc.compute_coreset(labelled, "clip_embeddings", "all", unlabelled="pseudo", **asked))
+    assert "Ranked 28 by clip_powered" in guessed
+    assert "without a label" not in guessed
 
 
 def test_suspicious_labels_become_a_saved_view(execute, labelled):

@@ -83,3 +83,10 @@ def test_progress_never_goes_back():
     assert seen == sorted(seen)
     assert seen[0] >= 0
     assert seen[-1] <= 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 12])
+@pytest.mark.parametrize("alike", [False, True])
+def test_tiny_pools_are_ranked_whole(n, alike):
+    X = np.ones((n, 8)) if alike else np.random.default_rng(0).normal(size=(n, 8))
+    assert sorted(get_method("auto").select(X, n).indices) == list(range(n))

@@ -60,6 +60,7 @@ def clip_powered(
         the picks, with the published objective as scores
     """
     assert pool.labels is not None
+    check_optimizer(optimizer)
     labels = np.array([*pool.class_names, None], dtype=object)[pool.labels]
     scores = clip_powered_scores(
         pool.X,
@@ -76,7 +77,6 @@ def clip_powered(
         device=device,
         progress=pool.report,
     )
-    check_optimizer(optimizer)
     columns = {name: getattr(scores, name) for name in ("alignment", "diversity", "suspicion")}
     if optimizer == "sgd":
         order = select_clip_powered(scores, k, balance=balance, optimizer="sgd")
