@@ -56,6 +56,7 @@ def run_demo(home: Path, images: Path | None, model: str | None, seed: int, app_
         create_coreset_view(dataset, _KEY, budget, name=f"{_KEY} {budget:.0%}", overwrite=True)
     picture = home / f"coverage-map-{dataset.name}.png"
     draw_coverage_map(results, _BUDGETS[0], picture)
+    console.print(f"\n{results.config.method}, seed {seed}: {results.config.facts['why']}.\n", highlight=False)
     console.print(_summary(results))
     console.print(f"Coverage map: {picture}")
     console.print("\nThe same in Python:\n")
@@ -86,10 +87,7 @@ def _reachable_model() -> str:
 
 
 def _summary(results: CoresetResults) -> Table:
-    table = Table(
-        title=f"{results.config.method}, seed {results.config.seed}: {results.config.facts['why']}",
-        caption="95 % radius: the distance within which 95 % of all images have a kept one",
-    )
+    table = Table(caption="95 % radius: the distance within which 95 % of all images have a kept one")
     for heading in ("saved view", "kept", "95 % radius", "at random"):
         table.add_column(heading, justify="left" if heading == "saved view" else "right", no_wrap=True)
     for budget in _BUDGETS:
