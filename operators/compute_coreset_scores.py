@@ -126,7 +126,7 @@ def _methods() -> dict[str, str]:
     return {
         name: f"{name}: {description}"
         for name, description in list_methods().items()
-        if get_method(name).nested and name != "target_match"
+        if get_method(name).nested and not get_method(name).required
     }
 
 

@@ -42,7 +42,7 @@ class FindSuspiciousLabels(foo.Operator):
             description="The labels to check",
         )  # fmt: skip
         inputs.float(
-            "threshold", default=_THRESHOLD, min=0, max=1, label="Threshold",
+            "threshold", default=_THRESHOLD, min=0.01, max=0.99, label="Threshold",
             description="How probable it must be that a label is wrong; more gives fewer and surer finds",
         )  # fmt: skip
         inputs.str("name", default=_DEFAULT_NAME, label="Name of the view and its fields")

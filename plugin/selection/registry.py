@@ -91,6 +91,11 @@ class Method:
         parameters = list(inspect.signature(self.function).parameters.values())[2:]
         return {parameter.name: parameter for parameter in parameters}
 
+    @property
+    def required(self) -> list[str]:
+        """The method's own parameters that have no default."""
+        return [name for name, parameter in self.parameters.items() if parameter.default is inspect.Parameter.empty]
+
     def select(
         self,
         embeddings: Any,
@@ -172,6 +177,9 @@ class Method:
         if unknown:
             known = ", ".join(self.parameters) or "none"
             raise CoresetError(f"method {self.name!r} has no parameter {unknown[0]!r}; its parameters are: {known}")
+        for name in self.required:
+            if method_kwargs.get(name) is None:
+                raise CoresetError(f"method {self.name!r} needs {name}=; pass it or choose a method without it")
 
 
 def _require_plain(method: str, argument: str, budget: Any, constraints: list[str]) -> None:

@@ -36,6 +36,12 @@ def test_an_unknown_method_names_the_known_ones():
         get_method("zcroe")
 
 
+def test_only_matching_a_target_needs_an_argument():
+    assert {name: get_method(name).required for name in list_methods() if get_method(name).required} == {
+        "target_match": ["target"]
+    }
+
+
 def test_a_selection_says_what_was_set_aside():
     X = np.random.default_rng(0).normal(size=(50, 4))
     X[3] = np.nan

@@ -17,7 +17,7 @@ _FOLDS = 4
 
 
 @register("target_match", "Matches a target set, e.g. images from deployment, by importance resampling", scored=True)
-def target_match(pool: Pool, k: int, target: Any = None, temperature: float = 1.0) -> Picks:
+def target_match(pool: Pool, k: int, target: Any, temperature: float = 1.0) -> Picks:
     """Draws rows without replacement in proportion to how much likelier they are in the target than in the pool.
 
     After DSIR (Xie et al., NeurIPS 2023), with the density ratio on embeddings from a cross-fitted logistic regression
@@ -26,15 +26,13 @@ def target_match(pool: Pool, k: int, target: Any = None, temperature: float = 1.
     Args:
         pool: the problem
         k: rows to pick
-        target (None): (m, d) embeddings of the target set, from the same model; needed
+        target: (m, d) embeddings of the target set, e.g. images from deployment, from the same model
         temperature (1.0): exponent of the ratio; 0 is random, large values keep the most target-like rows
 
     Returns:
         the picks; ``effective_size`` in the details is how many rows the ratios are spread over, and a coreset much
         larger than that cannot match the target
     """
-    if target is None:
-        raise CoresetError("target_match needs target=, the embeddings of the images to match")
     wanted, valid = unit_rows(target)
     if not valid.any() or wanted.shape[1] != pool.Z.shape[1]:
         raise CoresetError(
