@@ -4,8 +4,8 @@
         [--budgets 0.05 0.1 0.3 0.5] [--seeds 0 1 2] [--judges probe cnn] [--embedding mobilenetv2]
     python benchmarks/quality.py report
 
-``run`` appends one line per judged selection to ``.cache/quality/results.jsonl`` and skips what is there already, so it
-can be stopped and continued; ``report`` turns the lines into ``docs/quality-results.md`` and a plot. DATA holds
+``run`` appends one line per judged selection to ``docs/quality-results.csv`` and skips what is there already, so it can
+be stopped and continued; ``report`` turns the lines into ``docs/quality-results.md`` and a plot. DATA holds
 ``cifar10_24k.zip`` and ``caltech101_64px.zip``, MODELS the MobileNetV2 weights and their loader.
 
 A seed is a pool (its own images, bursts and junk) and the seed of the selection; differences to random are paired by
@@ -15,18 +15,18 @@ seed, with random itself judged on several draws of each pool.
 from __future__ import annotations
 
 import argparse
-import json
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from fiftyone_coreset import get_method, list_methods
 from quality_pools import KINDS, POOL_SIZES, ImagePool, load_pool
-from quality_report import write_report
+from quality_report import CELL, FIGURES, read_records, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "quality"
-RESULTS = CACHE / "results.jsonl"
+RESULTS = ROOT / "docs" / "quality-results.csv"
 
 #: Arguments a method needs, or that keep its run short.
 ARGUMENTS = {
@@ -81,9 +81,9 @@ def cells(args: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
 
 
 def run(args: argparse.Namespace) -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    done = {tuple(json.loads(line)["cell"]) for line in lines}
+    if not RESULTS.exists():
+        RESULTS.write_text(",".join([*CELL, *FIGURES]) + "\n")
+    done = {tuple(record[name] for name in CELL) for record in read_records(RESULTS)}
     for dataset, kind, seed in cells(args):
         pool = load_pool(dataset, kind, seed, args.embedding, args.data, args.models, CACHE)
         for method in args.methods:
@@ -102,13 +102,15 @@ def judge_selections(pool: ImagePool, key: tuple, wanted: list[tuple[float, str]
     if not budgets:
         return
     selections = select(method, pool, [round(budget * len(pool.labels)) for budget in budgets], seed)
-    with RESULTS.open("a") as results:
+    with RESULTS.open("a", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
         for budget, kept in zip(budgets, selections, strict=True):
             for judge in [judge for b, judge in wanted if b == budget]:
-                record = {"cell": [*key, budget, judge], **JUDGES[judge](pool, kept, seed), **facts(pool, kept)}
-                results.write(json.dumps(record) + "\n")
-                results.flush()
-                print(*record["cell"], round(record["accuracy"], 3), flush=True)
+                figures = JUDGES[judge](pool, kept, seed) | facts(pool, kept)
+                line = [*key, budget, judge, *(round(figures[name], 5) for name in FIGURES)]
+                lines.writerow(line)
+                file.flush()
+                print(*line, flush=True)
 
 
 def parse() -> argparse.Namespace:

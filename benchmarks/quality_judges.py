@@ -12,8 +12,10 @@ from torch import nn
 
 #: Inverse strength of the probe's L2 penalty. One value for all methods and budgets, so that none is favoured.
 _PROBE_C = 0.1
-#: The network sees this many batches whatever the selection, and is small enough for hundreds of trainings on a CPU.
-_STEPS = 400
+#: The network sees this many batches whatever the selection, more where there are more classes to learn, and is small
+#: enough for thousands of trainings on a CPU.
+_STEPS = 300
+_STEPS_PER_CLASS = 3
 _BATCH = 32
 _RATE = 0.05
 
@@ -63,11 +65,13 @@ def cnn(pool: ImagePool, kept: np.ndarray, seed: int) -> dict[str, float]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images = _tensor(pool.images[rows]).to(device)
     y = torch.from_numpy(pool.labels[rows].astype(np.int64)).to(device)
-    model = _Net(int(pool.test_labels.max()) + 1).to(device, memory_format=torch.channels_last)
+    classes = int(pool.test_labels.max()) + 1
+    steps = _STEPS + _STEPS_PER_CLASS * classes
+    model = _Net(classes).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=_RATE, momentum=0.9, weight_decay=5e-4, nesterov=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_STEPS, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(_STEPS):
+    for _ in range(steps):
         batch = torch.randint(len(y), (_BATCH,), generator=generator)
         x = _augment(images[batch], generator)
         optimizer.zero_grad()
@@ -98,9 +102,9 @@ class _Net(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(24), nn.ReLU())
-        self.stages = nn.ModuleList(_Block(a, b) for a, b in ((24, 24), (24, 48), (48, 96)))
-        self.head = nn.Linear(96, classes)
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+        self.stages = nn.ModuleList(_Block(a, b) for a, b in ((16, 16), (16, 32), (32, 64)))
+        self.head = nn.Linear(64, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 KINDS = ("clean", "longtail", "duplicates", "junk", "mixed")
+#: Columns of the results file: what was judged, and what came out.
+CELL = {
+    "embedding": str,
+    "dataset": str,
+    "kind": str,
+    "seed": int,
+    "method": str,
+    "draw": int,
+    "budget": float,
+    "judge": str,
+}
+FIGURES = ("accuracy", "tail_recall", "junk", "classes", "originals")
 #: Not among the methods that a best one is chosen from.
 REFERENCES = {"random", "oracle", "auto"}
 
@@ -83,13 +95,19 @@ class Results:
         return max(found.items(), key=lambda item: item[1])
 
 
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The lines of the results file."""
+    kinds = CELL | dict.fromkeys(FIGURES, float)
+    with path.open(newline="") as file:
+        return [{name: kinds[name](value) for name, value in line.items()} for line in csv.DictReader(file)]
+
+
 def read(path: Path) -> Results:
-    """Reads the results file."""
+    """Groups the lines of the results file into cells; only those that random was judged in can be compared."""
     cells: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for line in path.read_text().splitlines():
-        record = json.loads(line)
-        embedding, dataset, kind, seed, method, _, budget, judge = record["cell"]
-        cells[Key(embedding, dataset, kind, judge, budget)][method][seed].append(record)
+    for record in read_records(path):
+        key = Key(*(record[name] for name in Key._fields))
+        cells[key][record["method"]][record["seed"]].append(record)
     return Results({key: methods for key, methods in cells.items() if "random" in methods})
 
 

@@ -21,10 +21,12 @@ _EXACT = 1e-6
 _SHORT = 0.02
 #: A gap between copies and distinct images counts if the density in it is at most this share of that on both sides,
 #: or, where one mode is a mere shoulder of the other, if the groups stand apart: by this factor, in the median group.
-#: The linked rows must fall into many groups, none of them a third of the pool, rather than into one dense region.
+#: The linked rows must fall into many groups, none of them a third of the pool, rather than into one dense region: into
+#: this share of all groups, besides a few that lie close by chance.
 _GAP_DEPTH = 0.9
 _STANDS_APART = 1.3
-_LEAST_GROUPS = 0.1
+_LEAST_GROUPS = 0.05
+_CHANCE_GROUPS = 2
 _LEAST_DISTINCT = 10
 _BINS = 1024
 
@@ -146,7 +148,7 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
             continue
         groups = _linked(n, rows, columns, ~long)
         merged = np.bincount(groups[first_of_copies]) > 1
-        if merged.mean() < _LEAST_GROUPS or np.bincount(groups).max() > n / 3:
+        if merged.sum() < _LEAST_GROUPS * len(merged) + _CHANCE_GROUPS or np.bincount(groups).max() > n / 3:
             continue
         if depth > _GAP_DEPTH and np.median(_apartness(groups, rows, columns, lengths, long)[merged]) < _STANDS_APART:
             continue

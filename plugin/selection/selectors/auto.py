@@ -14,6 +14,7 @@ from ..duplicates import NearDuplicates, near_duplicates
 from ..pool import Picks, Pool
 from ..quotas import take_turns
 from ..registry import register
+from ..singles import judge_singles
 from .maxherding import gaussian
 
 #: A burst of s near-copies counts as s ** _GROWTH distinct images.
@@ -26,10 +27,8 @@ _MASS_OTHERWISE = 0.5
 _IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
 #: Regions that take turns: the root of the number of images, but not more.
 _MOST_REGIONS = 1000
-#: Single images are judged by the bursts only if there are this many of each, and if they differ beyond this z-value.
-_LEAST_JUDGED = 20
-_LEAST_Z = 3.0
-_LEAST_TRUST = 0.05
+#: A region with a share x of the pool has x ** _FLATNESS of the turns: rare kinds of images come a little more often.
+_FLATNESS = 0.75
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,12 @@ def auto(pool: Pool, k: int) -> Picks:
     1.  Near-duplicates are found at the gap the data shows, see :func:`..duplicates.near_duplicates`. A burst of s
         copies counts as ``sqrt(s)`` images and one image stands for it. Where the data shows no bursts, half of the
         coreset still follows the plain number of images, so that a dense region mistaken for a burst is not starved.
-    2.  In a pool of bursts, a single image that looks unlike everything that comes in bursts is probably off-topic and
-        waits: it is judged by a cross-fitted classifier of single images against bursts, and only if the two differ
-        significantly.
-    3.  Regions, k-means clusters of the images that stand for the groups, take turns in proportion to their shares.
-        So at every budget no class is starved and no odd region, junk included, gets more than its share.
+    2.  In a pool of bursts, a single image unlike everything that comes in bursts is probably off-topic. Single images
+        are trusted, and wait, so that the coreset is expected to hold no more off-topic ones than the pool, see
+        :func:`..singles.judge_singles`.
+    3.  Regions, k-means clusters of the images that stand for the groups, take turns nearly in proportion to their
+        shares, small ones a little more often. So at every budget no class is starved, a rare one is kept rather than
+        not, and no odd region, junk included, gets much more than its share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
@@ -91,13 +91,16 @@ def auto(pool: Pool, k: int) -> Picks:
 def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
     sizes = np.bincount(found.groups)
     mass = np.bincount(found.groups, weights=pool.weights)
-    trust, judged = _trust(pool, found, sizes) if found.clear else (np.ones(len(sizes)), None)
-    value = trust * mass / sizes * sizes**_GROWTH
+    value = mass / sizes * sizes**_GROWTH
+    waits, judged = np.zeros(len(sizes), dtype=bool), None
+    if found.clear:
+        singles = judge_singles(pool.Z, found, value)
+        value, waits, judged = value * singles.trust, singles.waits, singles.auc
     blend = _MASS_IF_BURSTS if found.clear else _MASS_OTHERWISE
     share = (1 - blend) * value / value.sum() + blend * mass / mass.sum()
     one = (1 - blend) / value.sum() + blend / mass.sum()
     most = 1 if found.clear else sizes
-    delegates = np.where(trust < 1, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
+    delegates = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
     copies = float(1 - len(sizes) / len(pool))
     facts: dict[str, Any] = {
         "near_copy_share": copies,
@@ -126,35 +129,6 @@ def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, judged: float 
     return text
 
 
-def _trust(pool: Pool, found: NearDuplicates, sizes: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """How much a single image looks like those that come in bursts.
-
-    Returns:
-        a tuple of (g,) float64 in (0, 1], 1 for bursts, and the AUC of telling bursts from single images, None if
-        they do not differ
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import cross_val_predict
-
-    trust = np.ones(len(sizes))
-    central = np.flatnonzero(found.representatives())
-    burst = sizes[found.groups[central]] > 1
-    if min(burst.sum(), (~burst).sum()) < _LEAST_JUDGED:
-        return trust, None
-    X = pool.Z[central] - pool.Z[central].mean(axis=0)
-    model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=200)
-    score = cross_val_predict(model, X, burst, cv=5, method="decision_function")
-    auc = float(roc_auc_score(burst, score))
-    chance = np.sqrt((len(burst) + 1) / (12 * burst.sum() * (~burst).sum()))
-    if auc - 0.5 < _LEAST_Z * chance:
-        return trust, None
-    # Among on-topic images single ones would score like bursts: half of them above the bursts' median.
-    percentile = np.searchsorted(np.sort(score[burst]), score[~burst]) / burst.sum()
-    trust[found.groups[central[~burst]]] = np.clip((2 * percentile) ** 2, _LEAST_TRUST, 1)
-    return trust, auc
-
-
 def _delegates(pool: Pool, found: NearDuplicates, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
     """The rows that stand for their groups, kept rows first and then the most central one, and the others."""
     kept = ~pool.free
@@ -177,7 +151,7 @@ def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
     order = np.empty(0, dtype=np.int64)
     if count == 0:
         return order
-    shares = np.bincount(regions, weights=part.weights)
+    shares = np.bincount(regions, weights=part.weights) ** _FLATNESS
     neighbors = part.neighbors(GRAPH_NEIGHBORS)
     distances = distance_matrix(part, neighbors)
     to_neighbors = neighbors[1]

@@ -1,0 +1,97 @@
+"""Single images in a pool of bursts: which of them look off-topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .duplicates import NearDuplicates
+
+#: Single images are judged by the bursts only if there are this many of each, and if they differ beyond this z-value.
+_LEAST_JUDGED = 20
+_LEAST_Z = 2.5
+#: The share of on-topic images among the singles is read off above these quantiles of the bursts' scores.
+_QUANTILES = (0.25, 0.5, 0.75)
+_LEAST_TRUST = 0.01
+
+
+@dataclass(frozen=True)
+class Singles:
+    """What the bursts say of the single images.
+
+    Attributes:
+        trust: (g,) float64 in (0, 1] by which the share of a group is multiplied; 1 for bursts
+        waits: (g,) bool, True in single images that come after one image of every burst
+        auc: how well bursts can be told from single images; None if they do not differ
+    """
+
+    trust: np.ndarray
+    waits: np.ndarray
+    auc: float | None
+
+
+def judge_singles(Z: np.ndarray, found: NearDuplicates, value: np.ndarray) -> Singles:
+    """Trusts single images only so far that the coreset is expected to hold no more off-topic ones than the pool.
+
+    What comes in bursts was photographed on purpose, so an image unlike all of it is probably off-topic. A cross-fitted
+    classifier tells bursts from single images; on-topic single images would score like bursts, so the part of a
+    score's density that bursts do not explain is the chance that an image there is off-topic (a local false discovery
+    rate, Efron 2004). Where the two do not differ significantly, all are trusted.
+
+    Args:
+        Z: (n, d) float32 unit-norm embeddings
+        found: the groups of near-duplicates
+        value: (g,) float64 what every group is worth, if it is trusted
+
+    Returns:
+        trust in every group
+    """
+    sizes = np.bincount(found.groups)
+    trust, waits = np.ones(len(sizes)), np.zeros(len(sizes), dtype=bool)
+    central = np.flatnonzero(found.representatives())
+    burst = sizes[found.groups[central]] > 1
+    if min(burst.sum(), (~burst).sum()) < _LEAST_JUDGED:
+        return Singles(trust, waits, None)
+    score, auc, z = _tell_apart(Z[central], burst)
+    if z < _LEAST_Z:
+        return Singles(trust, waits, None)
+    single = found.groups[central[~burst]]
+    chance = _off_topic(score, burst)
+    allowed = chance.sum() / len(Z)
+
+    by_chance = np.lexsort((-score[~burst], chance))
+    company = burst.sum() + np.arange(1, len(single) + 1)
+    too_many = np.cumsum(chance[by_chance]) > allowed * company
+    first = int(np.argmax(too_many)) if too_many.any() else len(single)
+    waits[single[by_chance[first:]]] = True
+
+    worth = value[single] * (1 - chance)
+    excess = (worth * chance).sum() - allowed * worth.sum()
+    scale = min(1.0, allowed * value[sizes > 1].sum() / excess) if excess > 0 else 1.0
+    trust[single] = np.maximum(scale * (1 - chance), _LEAST_TRUST)
+    return Singles(trust, waits, auc)
+
+
+def _tell_apart(X: np.ndarray, burst: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Cross-fitted scores, higher = more like a burst, their AUC, and its distance from chance in standard errors."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import cross_val_predict
+
+    model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=200)
+    score = cross_val_predict(model, X - X.mean(axis=0), burst, cv=5, method="decision_function")
+    auc = float(roc_auc_score(burst, score))
+    error = np.sqrt((len(burst) + 1) / (12 * burst.sum() * (~burst).sum()))
+    return score, auc, (auc - 0.5) / error
+
+
+def _off_topic(score: np.ndarray, burst: np.ndarray) -> np.ndarray:
+    """(s,) chance that a single image is off-topic."""
+    from sklearn.isotonic import IsotonicRegression
+
+    bounds = np.quantile(score[burst], _QUANTILES)
+    on_topic = min(1.0, *((score[~burst] >= bound).mean() / (score[burst] >= bound).mean() for bound in bounds))
+    weights = np.where(burst, 0.5 / burst.sum(), 0.5 / (~burst).sum())
+    like_bursts = IsotonicRegression(y_min=0.02, y_max=0.98).fit(score, burst, weights).predict(score[~burst])
+    return np.clip(1 - on_topic * like_bursts / (1 - like_bursts), 0, 1)

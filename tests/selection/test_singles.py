@@ -1,0 +1,71 @@
+"""Single images beside bursts: strangers wait, and the like of the bursts do not."""
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.selection.duplicates import NearDuplicates
+from fiftyone_coreset.plugin.selection.singles import judge_singles
+
+
+def grouped(groups):
+    """Groups as they are found in a pool of plain bursts, the first row of each the most central."""
+    groups = np.asarray(groups)
+    later = np.r_[False, groups[1:] == groups[:-1]]
+    return NearDuplicates(groups, 0.1, clear=True, centrality=later.astype(np.float32))
+
+
+def pool(bursts, singles, strangers, seed=0):
+    """Bursts of five to the right, then singles like them, then strangers, to the left of all.
+
+    Returns:
+        the embeddings, their groups, and the group numbers of singles and of strangers
+    """
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(bursts + singles + strangers, 12))
+    centers[:, 0] += np.repeat([2.0, -2.0], [bursts + singles, strangers])
+    groups = np.repeat(np.arange(len(centers)), np.repeat([5, 1], [bursts, singles + strangers]))
+    Z = centers[groups] + 0.01 * rng.normal(size=(len(groups), 12))
+    first = np.cumsum([bursts, singles])
+    ours, theirs = np.arange(first[0], first[1]), np.arange(first[1], len(centers))
+    return (Z / np.linalg.norm(Z, axis=1, keepdims=True)).astype(np.float32), grouped(groups), ours, theirs
+
+
+def test_strangers_wait_and_the_like_of_the_bursts_do_not():
+    Z, found, ours, theirs = pool(60, 60, 60)
+    judged = judge_singles(Z, found, np.ones(180))
+    assert judged.auc > 0.7
+    assert judged.waits[ours].mean() < 0.2
+    assert judged.waits[theirs].mean() > 0.7
+    assert judged.trust[ours].mean() > 5 * judged.trust[theirs].mean()
+    assert (judged.trust[:60] == 1).all()
+    assert not judged.waits[:60].any()
+
+
+@pytest.mark.parametrize("strangers", [40, 100, 300])
+def test_no_more_strangers_are_expected_than_the_pool_holds(strangers):
+    shares, standing = [], []
+    for seed in range(8):
+        Z, found, _, theirs = pool(60, 40, strangers, seed)
+        worth = np.sqrt(np.bincount(found.groups))
+        judged = judge_singles(Z, found, worth)
+        shares.append((worth * judged.trust)[theirs].sum() / (worth * judged.trust).sum())
+        standing.append(np.isin(np.flatnonzero(~judged.waits), theirs).mean())
+    most = 1.02 * strangers / len(Z)  # the chances are estimated
+    assert np.mean(shares) <= most
+    assert np.mean(standing) <= most
+
+
+@pytest.mark.parametrize(("bursts", "singles", "strangers"), [(80, 80, 0), (60, 10, 9), (19, 60, 60)])
+def test_all_are_trusted_where_the_pool_says_nothing(bursts, singles, strangers):
+    Z, found, _, _ = pool(bursts, singles, strangers)
+    judged = judge_singles(Z, found, np.ones(bursts + singles + strangers))
+    assert judged.auc is None
+    assert (judged.trust == 1).all()
+    assert not judged.waits.any()
+
+
+def test_where_all_singles_are_strangers_few_are_left():
+    Z, found, _, theirs = pool(60, 0, 60)
+    judged = judge_singles(Z, found, np.ones(120))
+    assert judged.auc > 0.95
+    assert judged.waits[theirs].mean() > 0.7
+    assert judged.trust[theirs].max() < 0.3
