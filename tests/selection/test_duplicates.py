@@ -128,4 +128,7 @@ def test_auto_lets_single_images_unlike_the_bursts_wait():
     share = len(strangers) / len(X)
     assert selection.details["single_images_differ"] > 0.6
     for fraction in (0.05, 0.1, 0.3):
-        assert np.mean(selection.indices[: int(fraction * len(X))] >= len(Z)) <= share
+        first = selection.indices[: int(fraction * len(X))]
+        assert np.mean(first >= len(Z)) <= share
+        continued = get_method("auto").select(X, 0.5, preselected=first)
+        assert continued.indices.tolist() == selection.indices.tolist()
