@@ -27,8 +27,10 @@ _MASS_OTHERWISE = 0.5
 _IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
 #: Regions that take turns: the root of the number of images, but not more.
 _MOST_REGIONS = 1000
-#: A region with a share x of the pool has x ** _FLATNESS of the turns: rare kinds of images come a little more often.
-_FLATNESS = 0.75
+#: A region counts for the geometric mean of its share of the images and its share of the embedding space. The latter is
+#: estimated from this many draws per region, and no region has less of it than this part of its share of the images.
+_DRAWS_PER_REGION = 500
+_LEAST_SPACE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ def auto(pool: Pool, k: int) -> Picks:
     2.  In a pool of bursts, a single image unlike everything that comes in bursts is probably off-topic. Single images
         are trusted, and wait, so that the coreset is expected to hold no more off-topic ones than the pool, see
         :func:`..singles.judge_singles`.
-    3.  Regions, k-means clusters of the images that stand for the groups, take turns nearly in proportion to their
-        shares, small ones a little more often. So at every budget no class is starved, a rare one is kept rather than
-        not, and no odd region, junk included, gets much more than its share.
+    3.  Regions, k-means clusters of the images that stand for the groups, take turns. A region's share lies between
+        that of its images and that of the embedding space it covers, counted by ZCore's draws (nearest image to a
+        random target in a random plane). So at every budget no class is starved, a rare kind in a place of its own
+        comes more often, and no odd region, junk included, gets much more than its share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
@@ -146,12 +149,32 @@ def _region_count(n: int) -> int:
     return max(1, min(int(np.sqrt(n)), n // 10, _MOST_REGIONS))
 
 
+def _shares(part: Pool, regions: np.ndarray) -> np.ndarray:
+    """(r,) how the regions take turns: between the images they hold and the part of the embedding space they cover."""
+    from ...scoring.zcore import zcore_scores
+
+    mass = np.bincount(regions, weights=part.weights)
+    if len(mass) == 1 or (part.X[0] == part.X).all():
+        return mass
+    hits = zcore_scores(
+        part.X,
+        n_draws=_DRAWS_PER_REGION * len(mass),
+        seed=part.seed,
+        n_neighbors=1,
+        num_workers=part.num_workers,
+        progress=part_of(part.report, 0.3, 0.4),
+    ).coverage
+    space = np.bincount(regions, weights=part.weights * hits)
+    mass, space = mass / mass.sum(), space / space.sum()
+    return np.sqrt(mass * np.maximum(space, _LEAST_SPACE * mass))
+
+
 def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
     """The first ``count`` free rows, the regions taking turns, by the coverage they add at the scale of the budget."""
     order = np.empty(0, dtype=np.int64)
     if count == 0:
         return order
-    shares = np.bincount(regions, weights=part.weights) ** _FLATNESS
+    shares = _shares(part, regions)
     neighbors = part.neighbors(GRAPH_NEIGHBORS)
     distances = distance_matrix(part, neighbors)
     to_neighbors = neighbors[1]
