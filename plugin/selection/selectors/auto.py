@@ -48,7 +48,7 @@ class _Plan:
     facts: dict[str, Any]
 
 
-@register("auto", "Reads the pool: one image of each burst of near-copies first, every region in proportion")
+@register("auto", "Reads the pool: one image of each burst of near-copies first, every region its share")
 def auto(pool: Pool, k: int) -> Picks:
     """Groups near-duplicates, then lets the regions of the pool take turns, each giving what covers most.
 
@@ -121,7 +121,7 @@ def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, judged: float 
     if not found.clear:
         return (
             f"no bursts of near-copies stand out ({copies:.0%} of the images are copies), so every region of the pool"
-            " is kept in proportion to its images"
+            " is kept in proportion to its images and the space they cover"
         )
     text = (
         f"{copies:.0%} of the images are near-copies in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
