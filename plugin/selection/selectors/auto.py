@@ -1,4 +1,4 @@
-"""The default: reads the pool, then covers every region of it in proportion, burst by burst."""
+"""The default: reads the pool, then gives every region of it its share, burst by burst."""
 
 from __future__ import annotations
 
