@@ -8,6 +8,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from ..plugin.errors import CoresetError
+from ..plugin.scoring.clip_powered import check_threshold
 from ..plugin.suspicious import flag_suspicious_labels
 from . import clip_powered_form, forms
 from .configs import operator_config
@@ -42,7 +43,7 @@ class FindSuspiciousLabels(foo.Operator):
             description="The labels to check",
         )  # fmt: skip
         inputs.float(
-            "threshold", default=_THRESHOLD, min=0.01, max=0.99, label="Threshold",
+            "threshold", default=_THRESHOLD, min=0, max=1, label="Threshold",
             description="How probable it must be that a label is wrong; more gives fewer and surer finds",
         )  # fmt: skip
         inputs.str("name", default=_DEFAULT_NAME, label="Name of the view and its fields")
@@ -52,6 +53,7 @@ class FindSuspiciousLabels(foo.Operator):
             forms.check_embeddings(ctx)
             clip_powered_form.check(ctx, forms.chosen_embeddings(ctx))
             _check_name(ctx)
+            check_threshold(_threshold(ctx))
         except CoresetError as error:
             forms.refuse(inputs, str(error))
         return types.Property(inputs, view=types.View(label="Find suspicious labels"))
@@ -62,6 +64,11 @@ class FindSuspiciousLabels(foo.Operator):
 
 def _name(ctx: Any) -> str:
     return ctx.params.get("name") or _DEFAULT_NAME
+
+
+def _threshold(ctx: Any) -> float:
+    threshold = ctx.params.get("threshold")
+    return _THRESHOLD if threshold is None else threshold
 
 
 def _check_name(ctx: Any) -> None:
@@ -78,13 +85,12 @@ def _open(ctx: Any) -> Any:
 
 def _find(ctx: Any, report: Any) -> str:
     params = ctx.params
-    threshold = params.get("threshold")
     view = flag_suspicious_labels(
         forms.target_rows(ctx),
         embeddings=forms.chosen_embeddings(ctx),
         label_field=params["label_field"],
         name=_name(ctx),
-        threshold=_THRESHOLD if threshold is None else threshold,
+        threshold=_threshold(ctx),
         overwrite=bool(params.get("overwrite")),
         progress=report,
         **clip_powered_form.arguments(ctx, adapter=_ADAPTER),

@@ -8,6 +8,7 @@ and damaged images score low. ``docs/clip-powered.md`` says where this differs f
 from .api import (
     ClipPoweredScores,
     check_optimizer,
+    check_threshold,
     clip_powered_ranking,
     clip_powered_scores,
     find_suspicious_labels,
@@ -21,6 +22,7 @@ __all__ = [
     "ClipPoweredScores",
     "SuspiciousLabels",
     "check_optimizer",
+    "check_threshold",
     "class_names",
     "class_text_embeddings",
     "clip_powered_ranking",

@@ -216,6 +216,12 @@ def check_optimizer(optimizer: str) -> None:
         raise CoresetError(f"optimizer={optimizer!r}: choose 'exact' or 'sgd'")
 
 
+def check_threshold(threshold: float) -> None:
+    """Refuses a ``threshold=`` that is no probability."""
+    if not 0 < threshold < 1:
+        raise CoresetError(f"threshold={threshold}: a probability between 0 and 1, by default 0.5")
+
+
 def find_suspicious_labels(
     image_embeddings: Any,
     labels: Sequence[Any] | np.ndarray,
@@ -246,8 +252,7 @@ def find_suspicious_labels(
     Raises:
         CoresetError: as :func:`clip_powered_scores`, or if all labels are the same
     """
-    if not 0 < threshold < 1:
-        raise CoresetError(f"threshold={threshold}: a probability between 0 and 1, by default 0.5")
+    check_threshold(threshold)
     with reporting(progress, "Suspicious labels") as report:
         data = prepare(image_embeddings, labels, text_embeddings, "exclude", seed)
         if (data.labels == data.labels[0]).all():
