@@ -49,6 +49,15 @@ def test_a_region_of_odd_images_gets_no_more_than_its_share(width):
         assert 0.3 < share <= 1.2, share
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_scattered_noise_gets_no_more_than_its_share(seed):
+    rng = np.random.default_rng(seed)
+    usual = rng.random((8, 32))[rng.integers(0, 8, 480)] + 0.1 * rng.normal(size=(480, 32))
+    X = np.concatenate([usual, rng.random((120, 32))])  # a fifth, and most of the space
+    for rows in kept(X, seed=seed):
+        assert 0.1 <= np.mean(rows >= len(usual)) <= 0.23
+
+
 def test_weights_and_a_seed_set_move_the_regions_shares():
     rng = np.random.default_rng(0)
     side = np.repeat([0, 1], 200)

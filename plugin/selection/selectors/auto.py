@@ -66,8 +66,8 @@ def auto(pool: Pool, k: int) -> Picks:
     3.  Regions, k-means clusters of the images that stand for the groups, take turns. A region's share lies between
         that of its images and that of the embedding space it covers, counted by ZCore's draws (nearest image to a
         random target in a random plane), less what scattered images cover by being scattered. So at every budget no
-        class is starved, a rare kind in a place of its own comes more often, and no odd region, junk included, gets
-        much more than its share.
+        class is starved, a rare kind in a place of its own can come more often than its number says, and no odd region,
+        junk included, gets much more than its share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
