@@ -10,7 +10,7 @@ from .duplicates import NearDuplicates
 
 #: Single images are judged by the bursts only if there are this many of each, and if they differ beyond this z-value.
 _LEAST_JUDGED = 20
-_LEAST_Z = 2.5
+_LEAST_Z = 3.0
 #: The share of on-topic images among the singles is read off above these quantiles of the bursts' scores.
 _QUANTILES = (0.25, 0.5, 0.75)
 _LEAST_TRUST = 0.01
