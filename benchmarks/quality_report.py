@@ -33,6 +33,7 @@ _PLOTTED = {
     "facility_location": "C5",
     "herding": "C0",
     "kcenter": "C2",
+    "zcore": "C4",
 }
 
 
