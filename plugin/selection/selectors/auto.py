@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...progress import part_of
-from ..clusters import kmeans
 from ..cover import GRAPH_NEIGHBORS, distance_matrix, greedy_cover, similarities
 from ..duplicates import NearDuplicates, near_duplicates
 from ..pool import Picks, Pool
 from ..quotas import take_turns
+from ..regions import find_regions, region_shares
 from ..registry import register
 from ..singles import judge_singles
 from .maxherding import gaussian
@@ -25,17 +25,6 @@ _MASS_IF_BURSTS = 0.05
 _MASS_OTHERWISE = 0.5
 #: An image counts as covered at the distance of its m-th neighbour while fewer than one in m is kept, for these m.
 _IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
-#: Regions that take turns: the root of the number of images, but not more.
-_MOST_REGIONS = 1000
-#: A region counts for its images and for the part of the embedding space it covers, estimated from this many draws per
-#: region: up to the geometric mean of the two shares, and less so the more dimensions the pool effectively has beyond
-#: these, because in many dimensions all is margin. No region counts for less space than this part of its images' share.
-_DRAWS_PER_REGION = 500
-_FEW_DIMENSIONS = 32
-_LEAST_SPACE = 1 / 3
-#: Scattered images, junk among them, cover much space: a region's space is divided by this power of the distance of its
-#: images to their nearest neighbours, where that is above the median of the pool.
-_LOOSENESS_POWER = 4
 
 
 @dataclass(frozen=True)
@@ -65,7 +54,8 @@ def auto(pool: Pool, k: int) -> Picks:
         :func:`..singles.judge_singles`.
     3.  Regions, k-means clusters of the images that stand for the groups, take turns. A region's share lies between
         that of its images and that of the embedding space it covers, counted by ZCore's draws (nearest image to a
-        random target in a random plane), less what scattered images cover by being scattered. So at every budget no
+        random target in a random plane), less what scattered images cover by being scattered; see
+        :func:`..regions.region_shares`. So at every budget no
         class is starved, a rare kind in a place of its own can come more often than its number says, and no odd region,
         junk included, gets much more than its share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
@@ -89,7 +79,7 @@ def auto(pool: Pool, k: int) -> Picks:
     stand, later = _delegates(pool, found, plan)
     per_image = plan.share / np.maximum(plan.delegates, 1)
     part = replace(pool.subset(stand, pool.kept), weights=per_image[found.groups[stand]] * len(stand))
-    regions = kmeans(part.Z, _region_count(len(part)), seed=pool.seed, weights=part.weights)[0]
+    regions = find_regions(part)
     order = stand[_cover(part, regions, min(k, int(part.free.sum())))]
     if len(order) < k:
         taken = np.bincount(found.groups[np.concatenate([pool.kept, order])], minlength=len(plan.share))
@@ -151,49 +141,6 @@ def _delegates(pool: Pool, found: NearDuplicates, plan: _Plan) -> tuple[np.ndarr
     return np.flatnonzero(stands), np.flatnonzero(~stands)
 
 
-def _region_count(n: int) -> int:
-    return max(1, min(int(np.sqrt(n)), n // 10, _MOST_REGIONS))
-
-
-def _effective_dimension(Z: np.ndarray) -> float:
-    """Participation ratio of the variances: 1 for points on a line, d for a ball."""
-    mean = Z.mean(axis=0)
-    covariance = Z.T @ Z / len(Z) - np.outer(mean, mean)
-    return max(1.0, float(np.trace(covariance) ** 2 / max(np.sum(covariance**2), 1e-12)))
-
-
-def _shares(part: Pool, regions: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    """How the regions take turns: between the images they hold and the part of the embedding space they cover.
-
-    Args:
-        part: the images that stand for the groups
-        regions: (n,) region of every image
-        nearest: (n,) distance of every image to its nearest neighbour
-
-    Returns:
-        (r,) positive shares
-    """
-    from ...scoring.zcore import zcore_scores
-
-    mass = np.bincount(regions, weights=part.weights)
-    if len(mass) == 1 or (part.X[0] == part.X).all():
-        return mass
-    hits = zcore_scores(
-        part.X,
-        n_draws=_DRAWS_PER_REGION * len(mass),
-        seed=part.seed,
-        n_neighbors=1,
-        num_workers=part.num_workers,
-        progress=part_of(part.report, 0.3, 0.4),
-    ).coverage
-    typical = max(float(np.median(nearest)), 1e-6)
-    looseness = np.array([np.median(nearest[regions == region]) for region in range(len(mass))]) / typical
-    space = np.bincount(regions, weights=part.weights * hits) / np.maximum(looseness, 1) ** _LOOSENESS_POWER
-    room = (space / space.sum()) / (mass / mass.sum())
-    weight = min(1.0, _FEW_DIMENSIONS / _effective_dimension(part.Z)) / 2
-    return mass * np.maximum(room, _LEAST_SPACE) ** weight
-
-
 def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
     """The first ``count`` free rows, the regions taking turns, by the coverage they add at the scale of the budget."""
     order = np.empty(0, dtype=np.int64)
@@ -204,7 +151,7 @@ def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
     to_neighbors = neighbors[1]
     if to_neighbors.shape[1] == 0:
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
-    shares = _shares(part, regions, to_neighbors[:, 0])
+    shares = region_shares(part, regions, to_neighbors[:, 0])
     for images_per_pick in _IMAGES_PER_PICK:
         stop = min(count, len(part) // images_per_pick - len(part.kept))
         if stop <= len(order):
