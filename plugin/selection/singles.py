@@ -11,6 +11,9 @@ from .duplicates import NearDuplicates
 #: Single images are judged by the bursts only if there are this many of each, and if they differ beyond this z-value.
 _LEAST_JUDGED = 20
 _LEAST_Z = 3.0
+#: Nearness to bursts is the mean distance to this many of them, among so many at most.
+_NEAREST_BURSTS = 3
+_MOST_BURSTS = 2000
 #: The share of on-topic images among the singles is read off above these quantiles of the bursts' scores.
 _QUANTILES = (0.25, 0.5, 0.75)
 _LEAST_TRUST = 0.01
@@ -35,9 +38,10 @@ def judge_singles(Z: np.ndarray, found: NearDuplicates, value: np.ndarray) -> Si
     """Trusts single images only so far that the coreset is expected to hold no more off-topic ones than the pool.
 
     What comes in bursts was photographed on purpose, so an image unlike all of it is probably off-topic. A cross-fitted
-    classifier tells bursts from single images; on-topic single images would score like bursts, so the part of a
-    score's density that bursts do not explain is the chance that an image there is off-topic (a local false discovery
-    rate, Efron 2004). Where the two do not differ significantly, all are trusted.
+    classifier tells bursts from single images, or the distance to the nearest bursts does, if it does so better. Single
+    images on topic would score like bursts, so the part of a score's density that bursts do not explain is the chance
+    that an image there is off-topic (a local false discovery rate, Efron 2004). Where the two do not differ
+    significantly, all are trusted.
 
     Args:
         Z: (n, d) float32 unit-norm embeddings
@@ -74,16 +78,33 @@ def judge_singles(Z: np.ndarray, found: NearDuplicates, value: np.ndarray) -> Si
 
 
 def _tell_apart(X: np.ndarray, burst: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Cross-fitted scores, higher = more like a burst, their AUC, and its distance from chance in standard errors."""
-    from sklearn.linear_model import LogisticRegression
+    """Scores, higher = more like a burst, their AUC, and its distance from chance in standard errors."""
     from sklearn.metrics import roc_auc_score
+
+    error = np.sqrt((len(burst) + 1) / (12 * burst.sum() * (~burst).sum()))
+    views = [(float(roc_auc_score(burst, score)), score) for score in (_classified(X, burst), _nearness(X, burst))]
+    auc, score = max(views, key=lambda view: view[0])
+    return score, auc, (auc - 0.5) / error
+
+
+def _classified(X: np.ndarray, burst: np.ndarray) -> np.ndarray:
+    """(m,) scores of a linear classifier for images that it was not trained on."""
+    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
     model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=200)
-    score = cross_val_predict(model, X - X.mean(axis=0), burst, cv=5, method="decision_function")
-    auc = float(roc_auc_score(burst, score))
-    error = np.sqrt((len(burst) + 1) / (12 * burst.sum() * (~burst).sum()))
-    return score, auc, (auc - 0.5) / error
+    return cross_val_predict(model, X - X.mean(axis=0), burst, cv=5, method="decision_function")
+
+
+def _nearness(X: np.ndarray, burst: np.ndarray) -> np.ndarray:
+    """(m,) how near other bursts are, as a negative distance."""
+    from sklearn.neighbors import NearestNeighbors
+
+    known = np.flatnonzero(burst)[:_MOST_BURSTS]  # rows come in a random order
+    search = NearestNeighbors(n_neighbors=_NEAREST_BURSTS + 1, algorithm="brute").fit(X[known])
+    distances = search.kneighbors(X)[0]
+    itself = np.isin(np.arange(len(X)), known)
+    return -np.where(itself, distances[:, 1:].mean(axis=1), distances[:, :-1].mean(axis=1))
 
 
 def _off_topic(score: np.ndarray, burst: np.ndarray) -> np.ndarray:

@@ -56,6 +56,16 @@ def test_bursts_are_found_where_single_images_are_few():
     assert 55 <= len(pure) <= 90
 
 
+def test_bursts_are_found_among_many_single_images():
+    # As in a collection of photographs in which few things were filmed: one group in eighteen is a burst.
+    rng = np.random.default_rng(0)
+    origin = np.repeat(np.arange(1000), np.repeat([10, 1], [55, 945]))
+    Z = unit(unit(rng.normal(size=(1000, 32)))[origin] + 0.2 * rng.normal(size=(len(origin), 32)) / np.sqrt(32))
+    found = near_duplicates(Z)
+    assert found.clear
+    assert same_grouping(found.groups, origin)
+
+
 def test_a_dense_class_beside_isolated_images_is_not_a_burst():
     # One class much denser than everything else shows a gap too, but its images are distinct.
     rng = np.random.default_rng(0)

@@ -40,6 +40,20 @@ def test_strangers_wait_and_the_like_of_the_bursts_do_not():
     assert not judged.waits[:60].any()
 
 
+def test_strangers_in_no_one_direction_are_known_by_their_distance():
+    # Bursts and their like come from twelve places all around; no plane separates strangers from them.
+    rng = np.random.default_rng(0)
+    places = np.concatenate([np.eye(6), -np.eye(6)])
+    centers = places[np.arange(90) % 12] + 0.1 * rng.normal(size=(90, 6))
+    centers = np.concatenate([centers, rng.normal(size=(60, 6))])
+    groups = np.repeat(np.arange(150), np.repeat([5, 1], [50, 100]))
+    Z = centers[groups] / np.linalg.norm(centers[groups], axis=1, keepdims=True)
+    judged = judge_singles(Z.astype(np.float32), grouped(groups), np.ones(150))
+    assert judged.auc > 0.65
+    assert judged.waits[50:90].mean() < 0.2
+    assert judged.waits[90:].mean() > 0.6
+
+
 @pytest.mark.parametrize("strangers", [60, 100, 300])
 def test_no_more_strangers_are_expected_than_the_pool_holds(strangers):
     shares, standing = [], []
