@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,24 @@ from .pool import Pool
 DENSE_ROWS = 8192
 #: Neighbours per row in that graph.
 GRAPH_NEIGHBORS = 64
+
+
+@dataclass(frozen=True)
+class Favourites:
+    """Rows that regions give in some of their turns, whatever they add to the coverage.
+
+    Attributes:
+        ranking: (n,) int64 rows, first to give first
+        share: (r,) float64 in [0, 1], share of a region's turns in which it gives its first one in the ranking
+    """
+
+    ranking: np.ndarray
+    share: np.ndarray
+
+    def in_turn(self, region: int, taken: int) -> bool:
+        """True if the image after the first ``taken`` of a region is a favourite; they are spread evenly."""
+        share = self.share[region]
+        return int((taken + 1) * share + 1e-9) > int(taken * share + 1e-9)
 
 
 def similarity_matrix(
@@ -76,7 +95,12 @@ def similarities(
 
 
 def greedy_cover(
-    matrix: Any, k: int, pool: Pool, regions: np.ndarray | None = None, shares: np.ndarray | None = None
+    matrix: Any,
+    k: int,
+    pool: Pool,
+    regions: np.ndarray | None = None,
+    shares: np.ndarray | None = None,
+    favourites: Favourites | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maximises ``sum_i weight_i * max_{s in S} similarity(i, s)`` by lazy greedy (Minoux, 1978).
 
@@ -93,6 +117,7 @@ def greedy_cover(
         pool: the problem: its kept rows cover first, its weights weigh the covered rows
         regions (None): (n,) region of every row; one region by default
         shares (None): positive numbers in whose proportion the regions take turns
+        favourites (None): rows that regions give in some of their turns instead
 
     Returns:
         a tuple of (k,) int64 picks and their (k,) float64 gains
@@ -104,29 +129,44 @@ def greedy_cover(
     cover = _dense if isinstance(matrix, np.ndarray) else _sparse
     for row in pool.kept:
         cover(matrix, row, best, None)
+    free = pool.free.copy()
     heaps: list[list[tuple[float, int]]] = [[] for _ in shares]
-    for row in np.flatnonzero(pool.free).tolist():
+    for row in np.flatnonzero(free).tolist():
         heaps[regions[row]].append((-cover(matrix, row, best, weights), row))
-    taken = np.bincount(regions[pool.kept], minlength=len(shares))
-    turns = [((taken[region] + 0.5) / shares[region], region) for region, heap in enumerate(heaps) if heap]
+    queues: list[list[int]] = [[] for _ in shares]
+    if favourites is not None:
+        for row in favourites.ranking[::-1].tolist():
+            queues[regions[row]].append(row)
+    taken, left = (np.bincount(regions[rows], minlength=len(shares)) for rows in (pool.kept, np.flatnonzero(free)))
+    turns = [((taken[region] + 0.5) / shares[region], region) for region in np.flatnonzero(left).tolist()]
     for ordered in (turns, *heaps):
         heapq.heapify(ordered)
     order = np.empty(k, dtype=np.int64)
     value = np.empty(k)
     for step in range(k):
         region = turns[0][1]
-        heap = heaps[region]
-        while True:
-            _, row = heap[0]
+        if favourites is not None and favourites.in_turn(region, taken[region]):
+            queue = queues[region]
+            while not free[queue[-1]]:
+                queue.pop()
+            row = queue[-1]
             gain = cover(matrix, row, best, weights)
-            heapq.heapreplace(heap, (-gain, row))
-            if heap[0][1] == row:
-                break
-        heapq.heappop(heap)
+        else:
+            heap = heaps[region]
+            while True:
+                if not free[heap[0][1]]:
+                    heapq.heappop(heap)
+                    continue
+                row = heap[0][1]
+                gain = cover(matrix, row, best, weights)
+                heapq.heapreplace(heap, (-gain, row))
+                if heap[0][1] == row:
+                    break
         cover(matrix, row, best, None)
-        order[step], value[step] = row, gain
+        order[step], value[step], free[row] = row, gain, False
         taken[region] += 1
-        if heap:
+        left[region] -= 1
+        if left[region]:
             heapq.heapreplace(turns, ((taken[region] + 0.5) / shares[region], region))
         else:
             heapq.heappop(turns)

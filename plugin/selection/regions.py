@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..progress import part_of
 from .clusters import kmeans
 from .pool import Pool
 
 #: There are as many regions as the root of the number of images, but not more than this.
 _MOST_REGIONS = 1000
-#: A region counts for its images and for the part of the embedding space it covers, estimated from this many draws per
-#: region: up to the geometric mean of the two shares, and less so the more dimensions the pool effectively has beyond
-#: these, because in many dimensions all is margin. No region counts for less space than this part of its images' share.
-_DRAWS_PER_REGION = 500
+#: A region counts for its images and for the part of the embedding space it covers: up to the geometric mean of the two
+#: shares, and less so the more dimensions the pool effectively has beyond these, because in many dimensions all is
+#: margin. No region counts for less space than this part of its images' share.
 _FEW_DIMENSIONS = 32
 _LEAST_SPACE = 1 / 3
 #: Scattered images, junk among them, cover much space: a region's space is divided by this power of the distance of its
@@ -36,7 +34,7 @@ def find_regions(pool: Pool) -> np.ndarray:
     return np.unique(clusters, return_inverse=True)[1].astype(np.int64)
 
 
-def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray, hits: np.ndarray) -> np.ndarray:
     """How much regions count for: between the images they hold and the part of the embedding space they cover.
 
     Space is counted by ZCore's draws: how often an image of the region is the nearest to a random target in a random
@@ -46,29 +44,23 @@ def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray) -> np.nd
         pool: the problem; its weights are those of the images
         regions: (n,) region of every row, numbered from 0, none of them empty
         nearest: (n,) distance of every row to its nearest neighbour
+        hits: (n,) how often every row was hit
 
     Returns:
-        (r,) float64 positive shares, not normalised
+        (r,) float64 positive shares that add up to 1
     """
-    from ..scoring.zcore import zcore_scores
-
     mass = np.bincount(regions, weights=pool.weights)
-    if len(mass) == 1 or (pool.X[0] == pool.X).all():
+    mass /= mass.sum()
+    space = np.bincount(regions, weights=pool.weights * hits)
+    if space.sum() == 0:
         return mass
-    hits = zcore_scores(
-        pool.X,
-        n_draws=_DRAWS_PER_REGION * len(mass),
-        seed=pool.seed,
-        n_neighbors=1,
-        num_workers=pool.num_workers,
-        progress=part_of(pool.report, 0.3, 0.4),
-    ).coverage
     typical = max(float(np.median(nearest)), 1e-6)
     looseness = np.array([np.median(nearest[regions == region]) for region in range(len(mass))]) / typical
-    space = np.bincount(regions, weights=pool.weights * hits) / np.maximum(looseness, 1) ** _LOOSENESS_POWER
-    room = (space / space.sum()) / (mass / mass.sum())
+    space /= np.maximum(looseness, 1) ** _LOOSENESS_POWER
+    room = space / space.sum() / mass
     weight = min(1.0, _FEW_DIMENSIONS / effective_dimension(pool.Z)) / 2
-    return mass * np.maximum(room, _LEAST_SPACE) ** weight
+    shares = mass * np.maximum(room, _LEAST_SPACE) ** weight
+    return shares / shares.sum()
 
 
 def effective_dimension(Z: np.ndarray) -> float:

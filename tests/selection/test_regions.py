@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.selection.margins import find_margins
 from fiftyone_coreset.plugin.selection.pool import Pool
 from fiftyone_coreset.plugin.selection.regions import effective_dimension, find_regions, region_shares
 
@@ -11,11 +12,13 @@ def pool(X):
 
 
 def shares(X, regions):
-    """Normalised shares, over those of the images; distances to nearest neighbours are the real ones."""
+    """Shares over those of the images, with real distances to nearest neighbours and hits of real draws."""
     problem = pool(X)
-    found = region_shares(problem, regions, problem.neighbors(1)[1][:, 0])
+    hits = find_margins(problem, lambda fraction, message: None).hits
+    found = region_shares(problem, regions, problem.neighbors(1)[1][:, 0], hits)
     assert (found > 0).all()
-    return found / found.sum() / (np.bincount(regions) / len(regions))
+    assert found.sum() == pytest.approx(1)
+    return found / (np.bincount(regions) / len(regions))
 
 
 def test_effective_dimension_counts_the_axes():

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...progress import part_of
-from ..cover import GRAPH_NEIGHBORS, distance_matrix, greedy_cover, similarities
+from ..cover import GRAPH_NEIGHBORS, Favourites, distance_matrix, greedy_cover, similarities
 from ..duplicates import NearDuplicates, near_duplicates
+from ..margins import Margins, find_margins, trust_in_margins
 from ..pool import Picks, Pool
 from ..quotas import take_turns
 from ..regions import find_regions, region_shares
@@ -25,6 +26,8 @@ _MASS_IF_BURSTS = 0.05
 _MASS_OTHERWISE = 0.5
 #: An image counts as covered at the distance of its m-th neighbour while fewer than one in m is kept, for these m.
 _IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
+#: Share of the coreset that ZCore chooses where it can be trusted.
+_MOST_BY_ZCORE = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,16 @@ def auto(pool: Pool, k: int) -> Picks:
     plan = _plan(pool, found)
     stand, later = _delegates(pool, found, plan)
     per_image = plan.share / np.maximum(plan.delegates, 1)
-    part = replace(pool.subset(stand, pool.kept), weights=per_image[found.groups[stand]] * len(stand))
+    standing = pool.subset(stand, pool.kept)
+    margins = find_margins(standing, part_of(pool.report, 0.3, 0.4))
+    part = replace(standing, weights=per_image[found.groups[stand]] * len(stand))
     regions = find_regions(part)
-    order = stand[_cover(part, regions, min(k, int(part.free.sum())))]
+    order, by_zcore = _cover(part, regions, margins, min(k, int(part.free.sum())), found.clear)
+    order = stand[order]
     if len(order) < k:
         taken = np.bincount(found.groups[np.concatenate([pool.kept, order])], minlength=len(plan.share))
         order = np.concatenate([order, take_turns(later, found.groups, plan.share, taken)[: k - len(order)]])
-    return Picks(order, details=plan.facts | {"regions": int(regions.max()) + 1})
+    return Picks(order, details=plan.facts | {"regions": int(regions.max()) + 1, "chosen_by_zcore": by_zcore})
 
 
 def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
@@ -141,24 +147,41 @@ def _delegates(pool: Pool, found: NearDuplicates, plan: _Plan) -> tuple[np.ndarr
     return np.flatnonzero(stands), np.flatnonzero(~stands)
 
 
-def _cover(part: Pool, regions: np.ndarray, count: int) -> np.ndarray:
-    """The first ``count`` free rows, the regions taking turns, by the coverage they add at the scale of the budget."""
+def _cover(part: Pool, regions: np.ndarray, margins: Margins, count: int, bursts: bool) -> tuple[np.ndarray, float]:
+    """Lets the regions take turns.
+
+    Args:
+        part: the images that stand for the groups
+        regions: (n,) region of every row
+        margins: ZCore's view of them
+        count: rows to pick
+        bursts: True if images stand for bursts; what is odd is dealt with then, so being isolated says nothing
+
+    Returns:
+        a tuple of (count,) int64 picks and the share of the coreset that ZCore chose
+    """
     order = np.empty(0, dtype=np.int64)
     if count == 0:
-        return order
+        return order, 0.0
     neighbors = part.neighbors(GRAPH_NEIGHBORS)
     distances = distance_matrix(part, neighbors)
     to_neighbors = neighbors[1]
     if to_neighbors.shape[1] == 0:
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
-    shares = region_shares(part, regions, to_neighbors[:, 0])
+    nearest = to_neighbors[:, 0]
+    shares = region_shares(part, regions, nearest, margins.hits)
+    by_zcore = _MOST_BY_ZCORE * trust_in_margins(part, regions, margins.ranking, None if bursts else nearest)
     for images_per_pick in _IMAGES_PER_PICK:
-        stop = min(count, len(part) // images_per_pick - len(part.kept))
+        budget = len(part) // images_per_pick
+        stop = min(count, budget - len(part.kept))
         if stop <= len(order):
             continue
+        zcore_shares = np.bincount(regions[margins.ranking[:budget]], minlength=len(shares)) / budget
+        both = (1 - by_zcore) * shares + by_zcore * zcore_shares
+        favourites = Favourites(margins.ranking, by_zcore * zcore_shares / both)
         scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
         report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
         now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
         matrix = similarities(distances, gaussian, scale)
-        order = np.concatenate([order, greedy_cover(matrix, stop - len(order), now, regions, shares)[0]])
-    return order
+        order = np.concatenate([order, greedy_cover(matrix, stop - len(order), now, regions, both, favourites)[0]])
+    return order, by_zcore
