@@ -22,7 +22,7 @@ _MOST_ROWS = 2000
 #: isolated than another image is near one half: above it oddities are collected, below it the densest kind is.
 _STANDING = (0.75, 0.85)
 _CROWDED = (0.35, 0.4)
-_ISOLATED = (0.6, 0.55)
+_ISOLATED = (0.61, 0.57)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ _MOST_BURSTS = 2000
 #: The share of on-topic images among the singles is read off above these quantiles of the bursts' scores.
 _QUANTILES = (0.25, 0.5, 0.75)
 _LEAST_TRUST = 0.01
+#: Share of the pool up to which single images are believed to be off-topic.
+_MOST_OFF_TOPIC = 0.2
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def judge_singles(Z: np.ndarray, found: NearDuplicates, value: np.ndarray) -> Si
     classifier tells bursts from single images, or the distance to the nearest bursts does, if it does so better. Single
     images on topic would score like bursts, so the part of a score's density that bursts do not explain is the chance
     that an image there is off-topic (a local false discovery rate, Efron 2004). Where the two do not differ
-    significantly, all are trusted.
+    significantly, all are trusted. So they are if a large part of the pool would be off-topic: bursts that are pieces of
+    a few long ones show few things, and then it is the bursts that are unlike the pool.
 
     Args:
         Z: (n, d) float32 unit-norm embeddings
@@ -63,6 +66,8 @@ def judge_singles(Z: np.ndarray, found: NearDuplicates, value: np.ndarray) -> Si
     single = found.groups[central[~burst]]
     chance = _off_topic(score, burst)
     allowed = chance.sum() / len(Z)
+    if allowed > _MOST_OFF_TOPIC:
+        return Singles(trust, waits, None)
 
     by_chance = np.lexsort((-score[~burst], chance))
     company = burst.sum() + np.arange(1, len(single) + 1)

@@ -1,4 +1,4 @@
-"""The default: reads the pool, then gives every region of it its share, burst by burst."""
+"""The default: reads the pool, then gives every region of it its share, one image of each burst first."""
 
 from __future__ import annotations
 
@@ -56,16 +56,18 @@ def auto(pool: Pool, k: int) -> Picks:
         are trusted, and wait, so that the coreset is expected to hold no more off-topic ones than the pool, see
         :func:`..singles.judge_singles`.
     3.  Regions, k-means clusters of the images that stand for the groups, take turns. A region's share lies between
-        that of its images and that of the embedding space it covers, counted by ZCore's draws (nearest image to a
-        random target in a random plane), less what scattered images cover by being scattered; see
-        :func:`..regions.region_shares`. So at every budget no
-        class is starved, a rare kind in a place of its own can come more often than its number says, and no odd region,
-        junk included, gets much more than its share.
+        that of its images and that of the embedding space it covers, less what scattered images cover by being
+        scattered, see :func:`..regions.region_shares`. So at every budget no class is starved, a rare kind in a place
+        of its own can come more often than its number says, and no odd region, junk included, gets much more than its
+        share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
         large neighbourhoods, and large ones follow the density of the pool instead of collecting its margins.
-    5.  Further copies and doubtful single images follow, the groups taking turns.
+    5.  Where ZCore's first picks stand for the pool, see :func:`..margins.trust_in_margins`, up to two thirds of the
+        shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each at
+        the margins of its space, as many of a rare kind as of a frequent one.
+    6.  Further copies and doubtful single images follow, the groups taking turns.
 
     Every prefix of the order is the selection of that size.
 
@@ -90,7 +92,10 @@ def auto(pool: Pool, k: int) -> Picks:
     if len(order) < k:
         taken = np.bincount(found.groups[np.concatenate([pool.kept, order])], minlength=len(plan.share))
         order = np.concatenate([order, take_turns(later, found.groups, plan.share, taken)[: k - len(order)]])
-    return Picks(order, details=plan.facts | {"regions": int(regions.max()) + 1, "chosen_by_zcore": by_zcore})
+    facts = plan.facts | {"regions": int(regions.max()) + 1, "chosen_by_zcore": by_zcore}
+    if by_zcore > 0:
+        facts["why"] += f"; ZCore's picks stand for the pool, so it chooses {by_zcore:.0%} of the coreset"
+    return Picks(order, details=facts)
 
 
 def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
