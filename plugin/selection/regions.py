@@ -11,9 +11,9 @@ from .pool import Pool
 _MOST_REGIONS = 1000
 #: A region counts for its images and for the part of the embedding space it covers: up to the geometric mean of the two
 #: shares, and less so the more dimensions the pool effectively has beyond these, because in many dimensions all is
-#: margin. No region counts for less space than this part of its images' share.
+#: margin. Space counts as within this factor of the images' share.
 _FEW_DIMENSIONS = 32
-_LEAST_SPACE = 1 / 3
+_MOST_ROOM = 3
 #: Scattered images, junk among them, cover much space: a region's space is divided by this power of the distance of its
 #: images to their nearest neighbours, where that is above the median of the pool.
 _LOOSENESS_POWER = 4
@@ -59,7 +59,7 @@ def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray, hits: np
     space /= np.maximum(looseness, 1) ** _LOOSENESS_POWER
     room = space / space.sum() / mass
     weight = min(1.0, _FEW_DIMENSIONS / effective_dimension(pool.Z)) / 2
-    shares = mass * np.maximum(room, _LEAST_SPACE) ** weight
+    shares = mass * np.clip(room, 1 / _MOST_ROOM, _MOST_ROOM) ** weight
     return shares / shares.sum()
 
 

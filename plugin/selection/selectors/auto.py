@@ -27,7 +27,7 @@ _MASS_OTHERWISE = 0.5
 #: An image counts as covered at the distance of its m-th neighbour while fewer than one in m is kept, for these m.
 _IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
 #: Share of the coreset that ZCore chooses where it can be trusted.
-_MOST_BY_ZCORE = 2 / 3
+_MOST_BY_ZCORE = 0.8
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def auto(pool: Pool, k: int) -> Picks:
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
         large neighbourhoods, and large ones follow the density of the pool instead of collecting its margins.
-    5.  Where ZCore's first picks stand for the pool, see :func:`..margins.trust_in_margins`, up to two thirds of the
-        shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each at
+    5.  Where ZCore's first picks stand for the pool, see :func:`..margins.trust_in_margins`, up to four fifths of
+        the shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each at
         the margins of its space, as many of a rare kind as of a frequent one.
     6.  Further copies and doubtful single images follow, the groups taking turns.
 
