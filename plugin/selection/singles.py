@@ -74,12 +74,23 @@ def judge_singles(Z: np.ndarray, found: NearDuplicates, value: np.ndarray) -> Si
     too_many = np.cumsum(chance[by_chance]) > allowed * company
     first = int(np.argmax(too_many)) if too_many.any() else len(single)
     waits[single[by_chance[first:]]] = True
-
-    worth = value[single] * (1 - chance)
-    excess = (worth * chance).sum() - allowed * worth.sum()
-    scale = min(1.0, allowed * value[sizes > 1].sum() / excess) if excess > 0 else 1.0
-    trust[single] = np.maximum(scale * (1 - chance), _LEAST_TRUST)
+    trust[single] = _trusted(chance, value[single], value[sizes > 1].sum(), allowed)
     return Singles(trust, waits, auc)
+
+
+def _trusted(chance: np.ndarray, value: np.ndarray, bursts: float, allowed: float) -> np.ndarray:
+    """(s,) the most trust with which the expected share of off-topic images stays within what is allowed.
+
+    Trust is what is probably on topic, and a part, the same for all, of what is not.
+    """
+    on_topic = value * (1 - chance)
+    spare = allowed * (bursts + on_topic.sum()) - (on_topic * chance).sum()
+    if spare < 0:
+        excess = (on_topic * chance).sum() - allowed * on_topic.sum()
+        return np.maximum((1 - chance) * allowed * bursts / excess, _LEAST_TRUST)
+    price = (value * chance**2).sum() - allowed * (value * chance).sum()
+    part = min(1.0, spare / price) if price > 0 else 1.0
+    return np.maximum(1 - chance + part * chance, _LEAST_TRUST)
 
 
 def _tell_apart(X: np.ndarray, burst: np.ndarray) -> tuple[np.ndarray, float, float]:
