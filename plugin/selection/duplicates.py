@@ -29,6 +29,11 @@ _LEAST_GROUPS = 0.05
 _CHANCE_GROUPS = 2
 _LEAST_DISTINCT = 10
 _BINS = 1024
+#: Without a gap, links of copies and of distinct images overlap. They are two kinds if the long links stretch further
+#: from the median than the short ones, by this factor, and if the two parts of a mixture lie this many SDs apart.
+_LONG_TAIL = 1.2
+_PARTS_APART = 1.85
+_MOST_LINKS = 50_000
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ def near_duplicates(
     clear = False
     if threshold is None:
         gap = _gap(n, rows, columns, lengths)
+        if gap is None:
+            gap = _overlap(n, rows, columns, lengths, seed)
         clear = gap is not None
         threshold = gap if gap is not None else (float(np.median(lengths)) / 2 if len(lengths) else 0.0)
     groups = _linked(n, rows, columns, lengths <= max(threshold, _EXACT))
@@ -148,7 +155,7 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
             continue
         groups = _linked(n, rows, columns, ~long)
         merged = np.bincount(groups[first_of_copies]) > 1
-        if merged.sum() < _LEAST_GROUPS * len(merged) + _CHANCE_GROUPS or np.bincount(groups).max() > n / 3:
+        if not _many(merged, groups):
             continue
         if depth > _GAP_DEPTH and np.median(_apartness(groups, rows, columns, lengths, long)[merged]) < _STANDS_APART:
             continue
@@ -158,6 +165,33 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
         if between > separation:
             best, separation = float(np.exp(cut)), between
     return best
+
+
+def _overlap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray, seed: int) -> float | None:
+    """The length at which a link is as likely one between distinct images as one between copies, or None."""
+    from sklearn.mixture import GaussianMixture
+
+    scale = np.log(lengths[lengths > max(_SHORT * np.median(lengths), _EXACT)]) if len(lengths) else lengths
+    if len(scale) < 2 * _LEAST_DISTINCT:
+        return None
+    short, middle, long = np.quantile(scale, [0.05, 0.5, 0.95])
+    if long - middle < _LONG_TAIL * (middle - short):
+        return None
+    sample = np.random.default_rng(seed).permutation(scale)[:_MOST_LINKS, None]
+    mixture = GaussianMixture(2, n_init=2, random_state=seed).fit(sample)
+    parts = np.argsort(mixture.means_[:, 0])
+    means, variances = mixture.means_[parts, 0], mixture.covariances_[parts, 0, 0]
+    if means[1] - means[0] < _PARTS_APART * np.sqrt(variances.mean()):
+        return None
+    between = np.linspace(*means, _BINS)
+    cut = between[np.argmax(mixture.predict_proba(between[:, None])[:, parts[1]] > 0.5)]
+    groups = _linked(n, rows, columns, lengths <= np.exp(cut))
+    return float(np.exp(cut)) if _many(np.bincount(groups) > 1, groups) else None
+
+
+def _many(merged: np.ndarray, groups: np.ndarray) -> bool:
+    """True if many groups have several members, and none is a third of the pool."""
+    return merged.sum() >= _LEAST_GROUPS * len(merged) + _CHANCE_GROUPS and np.bincount(groups).max() <= len(groups) / 3
 
 
 def _apartness(

@@ -56,6 +56,19 @@ def test_bursts_are_found_where_single_images_are_few():
     assert 55 <= len(pure) <= 90
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_bursts_are_found_where_links_of_copies_and_of_images_overlap(seed):
+    # Copies spread so differently that the lengths of links show no gap, only a long tail.
+    rng = np.random.default_rng(seed)
+    origin = np.repeat(np.arange(150), np.minimum(1 + rng.pareto(0.9, 150) * 4, 150).astype(int))
+    spread = rng.lognormal(np.log(0.45), 0.6, 150)[origin, None]
+    Z = unit(unit(rng.normal(size=(150, 32)))[origin] + spread * rng.normal(size=(len(origin), 32)) / np.sqrt(32))
+    found = near_duplicates(Z, seed=seed)
+    assert found.clear
+    pure = [len(np.unique(origin[found.groups == group])) == 1 for group in np.unique(found.groups)]
+    assert np.mean(pure) > 0.9
+
+
 def test_bursts_are_found_among_many_single_images():
     # As in a collection of photographs in which few things were filmed: one group in eighteen is a burst.
     rng = np.random.default_rng(0)
@@ -127,18 +140,19 @@ def test_auto_starves_neither_dense_nor_sparse_regions():
         assert kept.min() >= k / 3 * 0.4, kept
 
 
-def test_auto_lets_single_images_unlike_the_bursts_wait():
+def test_single_images_unlike_the_bursts_keep_their_share_of_every_budget():
     rng = np.random.default_rng(0)
     Z, _ = burst_pool(originals=120)
     Z[:, 0] += 0.3  # bursts lie to one side, strangers to the other
     strangers = unit(rng.normal(size=(90, 32)))
     strangers[:, 0] = -np.abs(strangers[:, 0]) - 0.3
     X = np.concatenate([Z, strangers])
-    selection = get_method("auto").select(X, 0.5)
-    share = len(strangers) / len(X)
+    selection = get_method("auto").select(X, 1.0)
     assert selection.details["single_images_differ"] > 0.6
-    for fraction in (0.05, 0.1, 0.3):
+    singles = sum(np.bincount(near_duplicates(unit(X)).groups) == 1) / len(X)
+    assert singles > len(strangers) / len(X)
+    for fraction in (0.1, 0.3, 0.6):  # among all single images strangers are as many as chance has it
         first = selection.indices[: int(fraction * len(X))]
-        assert np.mean(first >= len(Z)) <= share
-        continued = get_method("auto").select(X, 0.5, preselected=first)
+        assert 0.5 * len(strangers) / len(X) <= np.mean(first >= len(Z)) <= 1.2 * singles
+        continued = get_method("auto").select(X, 1.0, preselected=first)
         assert continued.indices.tolist() == selection.indices.tolist()

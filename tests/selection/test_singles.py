@@ -1,9 +1,10 @@
-"""Single images beside bursts: strangers wait, and the like of the bursts do not."""
+"""Single images beside bursts: whether they differ, and that this costs no kind of image its share."""
 
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.selection.duplicates import NearDuplicates
-from fiftyone_coreset.plugin.selection.singles import judge_singles
+from fiftyone_coreset.plugin.selection.registry import get_method
+from fiftyone_coreset.plugin.selection.singles import singles_differ
 
 
 def grouped(groups):
@@ -13,31 +14,26 @@ def grouped(groups):
     return NearDuplicates(groups, 0.1, clear=True, centrality=later.astype(np.float32))
 
 
-def pool(bursts, singles, strangers, seed=0):
-    """Bursts of five to the right, then singles like them, then strangers, to the left of all.
+def pool(centers, bursts, copies=5, seed=0):
+    """The first centers come in bursts of near-copies, the others once.
 
     Returns:
-        the embeddings, their groups, and the group numbers of singles and of strangers
+        the embeddings and their groups
     """
-    rng = np.random.default_rng(seed)
-    centers = rng.normal(size=(bursts + singles + strangers, 12))
+    groups = np.repeat(np.arange(len(centers)), np.repeat([copies, 1], [bursts, len(centers) - bursts]))
+    Z = centers[groups] + 0.01 * np.random.default_rng(seed).normal(size=(len(groups), centers.shape[1]))
+    return (Z / np.linalg.norm(Z, axis=1, keepdims=True)).astype(np.float32), grouped(groups)
+
+
+def two_sides(bursts, singles, strangers, seed=0):
+    """Bursts to the right, then singles like them, then strangers, to the left of all."""
+    centers = np.random.default_rng(seed).normal(size=(bursts + singles + strangers, 12))
     centers[:, 0] += np.repeat([2.0, -2.0], [bursts + singles, strangers])
-    groups = np.repeat(np.arange(len(centers)), np.repeat([5, 1], [bursts, singles + strangers]))
-    Z = centers[groups] + 0.01 * rng.normal(size=(len(groups), 12))
-    first = np.cumsum([bursts, singles])
-    ours, theirs = np.arange(first[0], first[1]), np.arange(first[1], len(centers))
-    return (Z / np.linalg.norm(Z, axis=1, keepdims=True)).astype(np.float32), grouped(groups), ours, theirs
+    return pool(centers, bursts)
 
 
-def test_strangers_wait_and_the_like_of_the_bursts_do_not():
-    Z, found, ours, theirs = pool(60, 60, 60)
-    judged = judge_singles(Z, found, np.ones(180))
-    assert judged.auc > 0.7
-    assert judged.waits[ours].mean() < 0.2
-    assert judged.waits[theirs].mean() > 0.7
-    assert judged.trust[ours].mean() > 2 * judged.trust[theirs].mean()
-    assert (judged.trust[:60] == 1).all()
-    assert not judged.waits[:60].any()
+def test_strangers_to_one_side_are_noticed():
+    assert singles_differ(*two_sides(90, 60, 60)) > 0.7
 
 
 def test_strangers_in_no_one_direction_are_known_by_their_distance():
@@ -45,69 +41,35 @@ def test_strangers_in_no_one_direction_are_known_by_their_distance():
     rng = np.random.default_rng(0)
     places = np.concatenate([np.eye(6), -np.eye(6)])
     centers = places[np.arange(90) % 12] + 0.1 * rng.normal(size=(90, 6))
-    centers = np.concatenate([centers, rng.normal(size=(60, 6))])
-    groups = np.repeat(np.arange(150), np.repeat([5, 1], [50, 100]))
-    Z = centers[groups] / np.linalg.norm(centers[groups], axis=1, keepdims=True)
-    judged = judge_singles(Z.astype(np.float32), grouped(groups), np.ones(150))
-    assert judged.auc > 0.65
-    assert judged.waits[50:90].mean() < 0.2
-    assert judged.waits[90:].mean() > 0.6
+    assert singles_differ(*pool(np.concatenate([centers, rng.normal(size=(60, 6))]), 50)) > 0.65
 
 
-@pytest.mark.parametrize("strangers", [40, 60, 80])
-def test_no_more_strangers_are_expected_than_the_pool_holds(strangers):
-    shares, standing = [], []
-    for seed in range(8):
-        Z, found, _, theirs = pool(90, 40, strangers, seed)
-        worth = np.sqrt(np.bincount(found.groups))
-        judged = judge_singles(Z, found, worth)
-        assert judged.auc is not None
-        shares.append((worth * judged.trust)[theirs].sum() / (worth * judged.trust).sum())
-        standing.append(np.isin(np.flatnonzero(~judged.waits), theirs).mean())
-    most = 1.02 * strangers / len(Z)  # the chances are estimated
-    assert np.mean(shares) <= most
-    assert np.mean(standing) <= most
+@pytest.mark.parametrize("seed", range(6))
+def test_the_like_of_the_bursts_do_not_differ(seed):
+    assert singles_differ(*two_sides(80, 80, 0, seed)) is None
 
 
-def test_kinds_that_were_never_filmed_keep_their_share():
-    # One kind comes in bursts, the others as single photographs far away from it: nothing says which are off-topic.
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(300), np.repeat([10, 1], [100, 200]))
-    centers = rng.normal(size=(300, 12)) + np.where(np.arange(300) < 100, 4.0, -4.0)[:, None] * np.eye(12)[0]
-    Z = centers[groups] / np.linalg.norm(centers[groups], axis=1, keepdims=True)
-    value = np.sqrt(np.bincount(groups))
-    judged = judge_singles(Z.astype(np.float32), grouped(groups), value)
-    assert judged.auc > 0.95
-    share = (value * judged.trust)[100:].sum() / (value * judged.trust).sum()
-    assert share == pytest.approx(200 / 1200, rel=0.05)
+@pytest.mark.parametrize(
+    ("bursts", "singles", "strangers"),
+    [(60, 10, 9), (19, 10, 20), (60, 20, 160)],
+    ids=["few singles", "few bursts", "singles are no exception"],
+)
+def test_nothing_is_said_where_the_pool_says_too_little(bursts, singles, strangers):
+    assert singles_differ(*two_sides(bursts, singles, strangers)) is None
 
 
-def test_pieces_of_a_few_long_bursts_do_not_make_single_images_strangers():
-    # Four long videos, cut into forty short bursts each; photographs are unlike them, and most of what there is to see.
-    rng = np.random.default_rng(0)
-    videos = rng.normal(size=(4, 12))
-    pieces = videos[np.arange(160) % 4] + 0.3 * rng.normal(size=(160, 12))
-    centers = np.concatenate([pieces, rng.normal(size=(160, 12))])
-    groups = np.repeat(np.arange(320), np.repeat([3, 1], [160, 160]))
-    Z = centers[groups] / np.linalg.norm(centers[groups], axis=1, keepdims=True)
-    judged = judge_singles(Z.astype(np.float32), grouped(groups), np.ones(320))
-    assert (judged.trust == 1).all()
-    assert not judged.waits.any()
-    assert judged.auc is None
-
-
-@pytest.mark.parametrize(("bursts", "singles", "strangers"), [(80, 80, 0), (60, 10, 9), (19, 60, 60)])
-def test_all_are_trusted_where_the_pool_says_nothing(bursts, singles, strangers):
-    Z, found, _, _ = pool(bursts, singles, strangers)
-    judged = judge_singles(Z, found, np.ones(bursts + singles + strangers))
-    assert judged.auc is None
-    assert (judged.trust == 1).all()
-    assert not judged.waits.any()
-
-
-def test_where_all_singles_are_strangers_few_are_left():
-    Z, found, _, theirs = pool(60, 0, 60)
-    judged = judge_singles(Z, found, np.ones(120))
-    assert judged.auc > 0.95
-    assert judged.waits[theirs].mean() > 0.7
-    assert judged.trust[theirs].max() < 0.3
+@pytest.mark.parametrize("seed", range(3))
+def test_kinds_that_were_never_filmed_keep_their_share(seed):
+    # One kind comes in bursts of ten, five others as single photographs far away from it, a sixth of the pool.
+    rng = np.random.default_rng(seed)
+    kinds = 4 * np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    kind = np.repeat(np.arange(6), [80, 32, 32, 32, 32, 32])
+    Z, found = pool(kinds[kind] + rng.normal(size=(240, 12)), 80, copies=10, seed=seed)
+    row_kind = kind[found.groups]
+    selection = get_method("auto").select(Z, 0.5, seed=seed)
+    assert selection.details["bursts"]
+    assert selection.details["single_images_differ"] > 0.9
+    for fraction in (0.05, 0.1, 0.3, 0.5):
+        kept = row_kind[selection.indices[: round(fraction * len(Z))]]
+        assert np.mean(kept > 0) == pytest.approx(160 / 960, abs=0.05)
+        assert len(np.unique(kept)) == 6 or fraction < 0.1

@@ -15,7 +15,7 @@ from ..pool import Picks, Pool
 from ..quotas import take_turns
 from ..regions import find_regions, region_shares
 from ..registry import register
-from ..singles import judge_singles
+from ..singles import singles_differ
 from .maxherding import gaussian
 
 #: A burst of s near-copies counts as s ** _GROWTH distinct images.
@@ -37,11 +37,15 @@ class _Plan:
     Attributes:
         share: (g,) float64 share of the coreset for every group; they add up to 1
         delegates: (g,) int64 images that stand for a group before any group gets further copies
+        turns: (g,) int64 who takes turns once all delegates are kept: doubtful single images do so together
+        turn_share: share of the coreset for every one of them
         facts: what was read from the pool
     """
 
     share: np.ndarray
     delegates: np.ndarray
+    turns: np.ndarray
+    turn_share: np.ndarray
     facts: dict[str, Any]
 
 
@@ -52,9 +56,9 @@ def auto(pool: Pool, k: int) -> Picks:
     1.  Near-duplicates are found at the gap the data shows, see :func:`..duplicates.near_duplicates`. A burst of s
         copies counts as ``sqrt(s)`` images and one image stands for it. Where the data shows no bursts, half of the
         coreset still follows the plain number of images, so that a dense region mistaken for a burst is not starved.
-    2.  In a pool of bursts, a single image unlike everything that comes in bursts is probably off-topic. Single images
-        are trusted, and wait, so that the coreset is expected to hold no more off-topic ones than the pool, see
-        :func:`..singles.judge_singles`.
+    2.  In a pool of bursts, single images that differ from what comes in bursts may be off-topic, see
+        :func:`..singles.singles_differ`. One of each would fill the coreset with them, so at every budget they have
+        together the share that they have of the pool; which of them stand is left to chance.
     3.  Regions, k-means clusters of the images that stand for the groups, take turns. A region's share lies between
         that of its images and that of the embedding space it covers, less what scattered images cover by being
         scattered, see :func:`..regions.region_shares`. So at every budget no class is starved, a rare kind in a place
@@ -65,9 +69,9 @@ def auto(pool: Pool, k: int) -> Picks:
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
         large neighbourhoods, and large ones follow the density of the pool instead of collecting its margins.
     5.  Where ZCore's first picks stand for the pool, see :func:`..margins.trust_in_margins`, up to four fifths of
-        the shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each at
-        the margins of its space, as many of a rare kind as of a frequent one.
-    6.  Further copies and doubtful single images follow, the groups taking turns.
+        the shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each
+        at the margins of its space, as many of a rare kind as of a frequent one.
+    6.  Further copies and the other single images follow, the groups taking turns.
 
     Every prefix of the order is the selection of that size.
 
@@ -90,8 +94,9 @@ def auto(pool: Pool, k: int) -> Picks:
     order, by_zcore = _cover(part, regions, margins, min(k, int(part.free.sum())), found.clear)
     order = stand[order]
     if len(order) < k:
-        taken = np.bincount(found.groups[np.concatenate([pool.kept, order])], minlength=len(plan.share))
-        order = np.concatenate([order, take_turns(later, found.groups, plan.share, taken)[: k - len(order)]])
+        turns = plan.turns[found.groups]
+        taken = np.bincount(turns[np.concatenate([pool.kept, order])], minlength=len(plan.turn_share))
+        order = np.concatenate([order, take_turns(later, turns, plan.turn_share, taken)[: k - len(order)]])
     facts = plan.facts | {"regions": int(regions.max()) + 1, "chosen_by_zcore": by_zcore}
     if by_zcore > 0:
         facts["why"] += f"; ZCore's picks stand for the pool, so it chooses {by_zcore:.0%} of the coreset"
@@ -102,15 +107,22 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
     sizes = np.bincount(found.groups)
     mass = np.bincount(found.groups, weights=pool.weights)
     value = mass / sizes * sizes**_GROWTH
-    waits, judged = np.zeros(len(sizes), dtype=bool), None
-    if found.clear:
-        singles = judge_singles(pool.Z, found, value)
-        value, waits, judged = value * singles.trust, singles.waits, singles.auc
+    auc = singles_differ(pool.Z, found) if found.clear else None
+    doubtful = (sizes == 1) & (auc is not None)
+    waits = np.zeros(len(sizes), dtype=bool)
+    if auc is not None:
+        part = mass[doubtful].sum() / mass.sum()
+        standing = max(1, round(part / (1 - part) * np.sum(~doubtful)))
+        waits[np.flatnonzero(doubtful)[standing:]] = True  # groups, like rows, come in a random order
+        value[doubtful] = part / (1 - part) * value[~doubtful].sum() / np.sum(doubtful & ~waits)
+        value[waits] = 0
     blend = _MASS_IF_BURSTS if found.clear else _MASS_OTHERWISE
     share = (1 - blend) * value / value.sum() + blend * mass / mass.sum()
     one = (1 - blend) / value.sum() + blend / mass.sum()
     most = 1 if found.clear else sizes
     delegates = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
+    turns = np.where(doubtful, len(sizes), np.arange(len(sizes)))
+    turn_share = np.append(share, max(share[doubtful].sum(), 1e-9))
     copies = float(1 - len(sizes) / len(pool))
     facts: dict[str, Any] = {
         "near_copy_share": copies,
@@ -118,13 +130,13 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
         "largest_group": int(sizes.max()),
         "near_duplicate_radius": found.threshold,
         "bursts": found.clear,
-        "single_images_differ": judged,
-        "why": _why(found, sizes, copies, judged),
+        "single_images_differ": auc,
+        "why": _why(found, sizes, copies, auc),
     }
-    return _Plan(share, delegates, facts)
+    return _Plan(share, delegates, turns, turn_share, facts)
 
 
-def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, judged: float | None) -> str:
+def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | None) -> str:
     if not found.clear:
         return (
             f"no bursts of near-copies stand out ({copies:.0%} of the images are copies), so every region of the pool"
@@ -134,8 +146,8 @@ def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, judged: float 
         f"{copies:.0%} of the images are near-copies in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
         " image of each burst comes first"
     )
-    if judged is not None:
-        text += f"; single images look unlike the bursts (AUC {judged:.2f}), so those that differ most come late"
+    if auc is not None:
+        text += f"; single images look unlike the bursts (AUC {auc:.2f}), so they keep their share of the pool"
     return text
 
 
