@@ -19,8 +19,10 @@ _RANDOM_CHOICES = 5
 _MOST_ROWS = 2000
 #: Trust rises from the first to the second value. Picks stand for their regions if a row's nearest pick lies in the
 #: row's own region nearly as often as with random picks. They lie where images lie if the chance that a pick is more
-#: isolated than another image is near one half: above it oddities are collected, below it the densest kind is.
+#: isolated than another image is near one half: above it oddities are collected, below it the densest kind is. Among
+#: images that stand for bursts less is asked: copies are gone, which are what else is collected.
 _STANDING = (0.75, 0.85)
+_STANDING_FOR_BURSTS = (0.65, 0.75)
 _CROWDED = (0.35, 0.4)
 _ISOLATED = (0.61, 0.57)
 
@@ -68,7 +70,8 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
         pool: the problem
         regions: (n,) region of every row
         ranking: (n,) int64 rows, ZCore's first pick first
-        nearest (None): (n,) distance of every row to its nearest neighbour; where it is not given, isolation is no sign
+        nearest (None): (n,) distance of every row to its nearest neighbour; None if rows stand for bursts, where being
+            isolated is no sign of oddity
 
     Returns:
         trust from 0 to 1
@@ -80,15 +83,15 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
     rng = pool.rng()
     rows = rng.permutation(n)[:_MOST_ROWS]
     by_chance = [_standing(pool.Z, regions, rows, rng.permutation(n)[:count]) for _ in range(_RANDOM_CHOICES)]
-    trust = _ramp(_standing(pool.Z, regions, rows, ranking[:count]) / float(np.mean(by_chance)), *_STANDING)
+    standing = _standing(pool.Z, regions, rows, ranking[:count]) / float(np.mean(by_chance))
     if nearest is None:
-        return trust
+        return _ramp(standing, *_STANDING_FOR_BURSTS)
     picked = np.zeros(n, dtype=bool)
     picked[ranking[:count]] = True
     from sklearn.metrics import roc_auc_score
 
     isolation = roc_auc_score(picked, nearest)
-    return trust * _ramp(isolation, *_CROWDED) * _ramp(isolation, *_ISOLATED)
+    return _ramp(standing, *_STANDING) * _ramp(isolation, *_CROWDED) * _ramp(isolation, *_ISOLATED)
 
 
 def _standing(Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray) -> float:
