@@ -99,3 +99,20 @@ def test_progress_never_goes_back():
 def test_tiny_pools_are_ranked_whole(n, alike):
     X = np.ones((n, 8)) if alike else np.random.default_rng(0).normal(size=(n, 8))
     assert sorted(get_method("auto").select(X, n).indices) == list(range(n))
+
+
+def test_zcore_chooses_its_part_where_its_picks_stand_for_the_pool(monkeypatch):
+    rng = np.random.default_rng(0)
+    scenes = rng.normal(size=(8, 24))[np.arange(240) % 8] + 0.4 * rng.normal(size=(240, 24))
+    X = unit(scenes[np.repeat(np.arange(240), 5)] + 0.01 * rng.normal(size=(1200, 24)))
+    best = get_method("zcore").select(X, 60, n_draws=60_000).indices // 5
+    mixed = get_method("auto").select(X, 60)
+    assert mixed.details["bursts"]
+    assert 0.3 < mixed.details["chosen_by_zcore"] <= 0.8
+    assert "ZCore's picks stand for the pool" in mixed.details["why"]
+    monkeypatch.setattr("fiftyone_coreset.plugin.selection.selectors.auto._MOST_BY_ZCORE", 0.0)
+    plain = get_method("auto").select(X, 60)
+    assert plain.details["chosen_by_zcore"] == 0
+    assert "ZCore's picks" not in plain.details["why"]
+    shared = [len(set(best) & set(picks.indices // 5)) for picks in (mixed, plain)]
+    assert shared[0] > 1.3 * shared[1]
