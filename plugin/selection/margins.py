@@ -83,7 +83,7 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
     rng = pool.rng()
     rows = rng.permutation(n)[:_MOST_ROWS]
     by_chance = [_standing(pool.Z, regions, rows, rng.permutation(n)[:count]) for _ in range(_RANDOM_CHOICES)]
-    standing = _standing(pool.Z, regions, rows, ranking[:count]) / float(np.mean(by_chance))
+    standing = _standing(pool.Z, regions, rows, ranking[:count]) / max(float(np.mean(by_chance)), 1e-9)
     if nearest is None:
         return _ramp(standing, *_STANDING_FOR_BURSTS)
     picked = np.zeros(n, dtype=bool)
