@@ -146,22 +146,10 @@ def greedy_cover(
     for step in range(k):
         region = turns[0][1]
         if favourites is not None and favourites.in_turn(region, taken[region]):
-            queue = queues[region]
-            while not free[queue[-1]]:
-                queue.pop()
-            row = queue[-1]
+            row = _first_free(queues[region], free)
             gain = cover(matrix, row, best, weights)
         else:
-            heap = heaps[region]
-            while True:
-                if not free[heap[0][1]]:
-                    heapq.heappop(heap)
-                    continue
-                row = heap[0][1]
-                gain = cover(matrix, row, best, weights)
-                heapq.heapreplace(heap, (-gain, row))
-                if heap[0][1] == row:
-                    break
+            row, gain = _largest_gain(heaps[region], free, lambda row: cover(matrix, row, best, weights))
         cover(matrix, row, best, None)
         order[step], value[step], free[row] = row, gain, False
         taken[region] += 1
@@ -173,6 +161,28 @@ def greedy_cover(
         if step % 1000 == 0:
             pool.report(step / k, f"{len(pool.kept) + step} picked")
     return order, value
+
+
+def _first_free(queue: list[int], free: np.ndarray) -> int:
+    """The last row of the queue that is free; the others behind it are dropped."""
+    while not free[queue[-1]]:
+        queue.pop()
+    return queue[-1]
+
+
+def _largest_gain(
+    heap: list[tuple[float, int]], free: np.ndarray, gain_of: Callable[[int], float]
+) -> tuple[int, float]:
+    """The free row of the heap with the largest gain, evaluated only as far as needed, and its gain."""
+    while True:
+        row = heap[0][1]
+        if not free[row]:
+            heapq.heappop(heap)
+            continue
+        gain = gain_of(row)
+        heapq.heapreplace(heap, (-gain, row))
+        if heap[0][1] == row:
+            return row, gain
 
 
 def _dense(matrix: np.ndarray, row: int, best: np.ndarray, weights: np.ndarray | None) -> float:

@@ -76,6 +76,8 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
     Returns:
         trust from 0 to 1
     """
+    from sklearn.metrics import roc_auc_score
+
     n = len(pool)
     count = int(_TESTED_SHARE * n)
     if count < _LEAST_TESTED:
@@ -88,8 +90,6 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
         return _ramp(standing, *_STANDING_FOR_BURSTS)
     picked = np.zeros(n, dtype=bool)
     picked[ranking[:count]] = True
-    from sklearn.metrics import roc_auc_score
-
     isolation = roc_auc_score(picked, nearest)
     return _ramp(standing, *_STANDING) * _ramp(isolation, *_CROWDED) * _ramp(isolation, *_ISOLATED)
 
