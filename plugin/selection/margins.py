@@ -25,6 +25,10 @@ _STANDING = (0.75, 0.85)
 _STANDING_FOR_BURSTS = (0.65, 0.75)
 _CROWDED = (0.35, 0.4)
 _ISOLATED = (0.61, 0.57)
+#: What ZCore collects beside clear examples is junk in places of its own. The images farthest from this neighbour, this
+#: share of the pool, come last. Rare kinds have a nearest image or two.
+_OUTLIER_NEIGHBOR = 2
+_OUTLIER_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,21 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
     picked[ranking[:count]] = True
     isolation = roc_auc_score(picked, nearest)
     return _ramp(standing, *_STANDING) * _ramp(isolation, *_CROWDED) * _ramp(isolation, *_ISOLATED)
+
+
+def outliers_last(ranking: np.ndarray, to_neighbors: np.ndarray) -> np.ndarray:
+    """Moves the most isolated images to the end of ZCore's ranking.
+
+    Args:
+        ranking: (n,) int64 rows, ZCore's first pick first
+        to_neighbors: (n, m) distances of every row to its nearest neighbours, ascending
+
+    Returns:
+        (n,) int64, a permutation of ``ranking`` that keeps the order inside both parts
+    """
+    isolation = to_neighbors[:, min(_OUTLIER_NEIGHBOR, to_neighbors.shape[1]) - 1]
+    outlier = (isolation > np.quantile(isolation, 1 - _OUTLIER_SHARE))[ranking]
+    return np.concatenate([ranking[~outlier], ranking[outlier]])
 
 
 def _standing(Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray) -> float:

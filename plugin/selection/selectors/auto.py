@@ -10,7 +10,7 @@ import numpy as np
 from ...progress import part_of
 from ..cover import GRAPH_NEIGHBORS, Favourites, distance_matrix, greedy_cover, similarities
 from ..duplicates import NearDuplicates, near_duplicates
-from ..margins import Margins, find_margins, trust_in_margins
+from ..margins import Margins, find_margins, outliers_last, trust_in_margins
 from ..pool import Picks, Pool
 from ..quotas import take_turns
 from ..regions import find_regions, region_shares
@@ -27,7 +27,7 @@ _MASS_OTHERWISE = 0.5
 #: An image counts as covered at the distance of its m-th neighbour while fewer than one in m is kept, for these m.
 _IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
 #: Share of the coreset that ZCore chooses where it can be trusted.
-_MOST_BY_ZCORE = 0.8
+_MOST_BY_ZCORE = 0.9
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class _Plan:
     Attributes:
         share: (g,) float64 share of the coreset for every group; they add up to 1
         delegates: (g,) int64 images that stand for a group before any group gets further copies
+        doubtful: (g,) bool, True in single images that may be off-topic
         turns: (g,) int64 who takes turns once all delegates are kept: doubtful single images do so together
         turn_share: share of the coreset for every one of them
         facts: what was read from the pool
@@ -44,6 +45,7 @@ class _Plan:
 
     share: np.ndarray
     delegates: np.ndarray
+    doubtful: np.ndarray
     turns: np.ndarray
     turn_share: np.ndarray
     facts: dict[str, Any]
@@ -68,7 +70,7 @@ def auto(pool: Pool, k: int) -> Picks:
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
         large neighbourhoods, and large ones follow the density of the pool instead of collecting its margins.
-    5.  Where ZCore's first picks stand for the pool, see :func:`..margins.trust_in_margins`, up to four fifths of
+    5.  Where ZCore's first picks stand for the pool, see :func:`..margins.trust_in_margins`, up to nine tenths of
         the shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each
         at the margins of its space, as many of a rare kind as of a frequent one.
     6.  Further copies and the other single images follow, the groups taking turns.
@@ -90,8 +92,8 @@ def auto(pool: Pool, k: int) -> Picks:
     standing = pool.subset(stand, pool.kept)
     margins = find_margins(standing, part_of(pool.report, 0.3, 0.4))
     part = replace(standing, weights=per_image[found.groups[stand]] * len(stand))
-    regions = find_regions(part)
-    order, by_zcore = _cover(part, regions, margins, min(k, int(part.free.sum())), found.clear)
+    regions, apart = _regions(part, plan.doubtful[found.groups[stand]])
+    order, by_zcore = _cover(part, regions, apart, margins, min(k, int(part.free.sum())), found.clear)
     order = stand[order]
     if len(order) < k:
         turns = plan.turns[found.groups]
@@ -128,7 +130,7 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
         "single_images_differ": auc,
         "why": _why(found, sizes, copies, auc),
     }
-    return _Plan(share, delegates, turns, turn_share, facts)
+    return _Plan(share, delegates, doubtful, turns, turn_share, facts)
 
 
 def _standing_for_their_share(doubtful: np.ndarray, mass: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -174,12 +176,29 @@ def _delegates(pool: Pool, found: NearDuplicates, plan: _Plan) -> tuple[np.ndarr
     return np.flatnonzero(stands), np.flatnonzero(~stands)
 
 
-def _cover(part: Pool, regions: np.ndarray, margins: Margins, count: int, bursts: bool) -> tuple[np.ndarray, float]:
+def _regions(part: Pool, doubtful: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Regions of the doubtful images apart from those of the others.
+
+    Returns:
+        a tuple of (n,) int64 region of every row and (r,) bool, True in regions of doubtful images
+    """
+    known, apart = np.flatnonzero(~doubtful), np.flatnonzero(doubtful)
+    regions = np.empty(len(part), dtype=np.int64)
+    regions[known] = find_regions(part.subset(known, part.kept[~doubtful[part.kept]]))
+    if len(apart):
+        regions[apart] = regions[known].max() + 1 + find_regions(part.subset(apart, part.kept[doubtful[part.kept]]))
+    return regions, np.bincount(regions, weights=doubtful) > 0
+
+
+def _cover(
+    part: Pool, regions: np.ndarray, apart: np.ndarray, margins: Margins, count: int, bursts: bool
+) -> tuple[np.ndarray, float]:
     """Lets the regions take turns.
 
     Args:
         part: the images that stand for the groups
         regions: (n,) region of every row
+        apart: (r,) bool, True in regions that have no more and no less than their images' share
         margins: ZCore's view of them
         count: rows to pick
         bursts: True if images stand for bursts; what is odd is dealt with then, so being isolated says nothing
@@ -196,16 +215,19 @@ def _cover(part: Pool, regions: np.ndarray, margins: Margins, count: int, bursts
     if to_neighbors.shape[1] == 0:
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
     nearest = to_neighbors[:, 0]
+    mass = np.bincount(regions, weights=part.weights) / part.weights.sum()
     shares = region_shares(part, regions, nearest, margins.hits)
     by_zcore = _MOST_BY_ZCORE * trust_in_margins(part, regions, margins.ranking, None if bursts else nearest)
+    ranking = margins.ranking if bursts else outliers_last(margins.ranking, to_neighbors)
     for images_per_pick in _IMAGES_PER_PICK:
         budget = len(part) // images_per_pick
         stop = min(count, budget - len(part.kept))
         if stop <= len(order):
             continue
-        zcore_shares = np.bincount(regions[margins.ranking[:budget]], minlength=len(shares)) / budget
+        zcore_shares = np.bincount(regions[ranking[:budget]], minlength=len(shares)) / budget
         both = (1 - by_zcore) * shares + by_zcore * zcore_shares
-        favourites = Favourites(margins.ranking, by_zcore * zcore_shares / both)
+        favourites = Favourites(ranking, by_zcore * zcore_shares / both)
+        both = np.where(apart, mass, both / both[~apart].sum() * mass[~apart].sum())
         scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
         report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
         now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
