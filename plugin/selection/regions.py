@@ -15,7 +15,8 @@ _MOST_REGIONS = 1000
 _FEW_DIMENSIONS = 32
 _MOST_ROOM = 3
 #: Scattered images, junk among them, cover much space: a region's space is divided by this power of the distance of its
-#: images to their nearest neighbours, where that is above the median of the pool.
+#: images to their nearest neighbours, where that is above the median of the pool. For being scattered alone it does not
+#: fall below the images' share: rare kinds are scattered too.
 _LOOSENESS_POWER = 4
 
 
@@ -55,9 +56,10 @@ def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray, hits: np
     if space.sum() == 0:
         return mass
     typical = max(float(np.median(nearest)), 1e-6)
+    covered = space / space.sum() / mass
     looseness = np.array([np.median(nearest[regions == region]) for region in range(len(mass))]) / typical
     space = space / np.maximum(looseness, 1) ** _LOOSENESS_POWER
-    room = space / space.sum() / mass
+    room = np.maximum(space / space.sum() / mass, np.minimum(covered, 1))
     weight = min(1.0, _FEW_DIMENSIONS / effective_dimension(pool.Z)) / 2
     shares = mass * np.clip(room, 1 / _MOST_ROOM, _MOST_ROOM) ** weight
     return shares / shares.sum()
