@@ -12,17 +12,16 @@ from .pool import Pool, weighted_ranks
 #: Draws of ZCore per row, and at most.
 _DRAWS_PER_ROW = 50
 _MOST_DRAWS = 5_000_000
-#: The picks that are tested: this share of the pool, against so many random choices, as seen by so many rows.
-_TESTED_SHARE = 0.1
+#: The picks that are tested: these shares of the pool, if they are so many images, against so many random choices, as
+#: seen by so many rows.
+_TESTED_SHARES = (0.05, 0.1)
 _LEAST_TESTED = 10
-_RANDOM_CHOICES = 5
+_RANDOM_CHOICES = 10
 _MOST_ROWS = 2000
 #: Trust rises from the first to the second value. Picks stand for their regions if a row's nearest pick lies in the
 #: row's own region nearly as often as with random picks. They lie where images lie if the chance that a pick is more
-#: isolated than another image is near one half: above it oddities are collected, below it the densest kind is. Among
-#: images that stand for bursts less is asked: copies are gone, which are what else is collected.
+#: isolated than another image is near one half: above it oddities are collected, below it the densest kind is.
 _STANDING = (0.75, 0.85)
-_STANDING_FOR_BURSTS = (0.65, 0.75)
 _CROWDED = (0.35, 0.4)
 _ISOLATED = (0.61, 0.57)
 #: What ZCore collects beside clear examples is junk in places of its own. The images farthest from this neighbour, this
@@ -83,19 +82,19 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
     from sklearn.metrics import roc_auc_score
 
     n = len(pool)
-    count = int(_TESTED_SHARE * n)
-    if count < _LEAST_TESTED:
+    counts = [int(share * n) for share in _TESTED_SHARES if int(share * n) >= _LEAST_TESTED]
+    if not counts:
         return 0.0
     rng = pool.rng()
     rows = rng.permutation(n)[:_MOST_ROWS]
-    by_chance = [_standing(pool.Z, regions, rows, rng.permutation(n)[:count]) for _ in range(_RANDOM_CHOICES)]
-    standing = _standing(pool.Z, regions, rows, ranking[:count]) / max(float(np.mean(by_chance)), 1e-9)
+    standing = min(_standing_ratio(pool.Z, regions, rows, ranking[:count], rng) for count in counts)
+    trust = _ramp(standing, *_STANDING)
     if nearest is None:
-        return _ramp(standing, *_STANDING_FOR_BURSTS)
+        return trust
     picked = np.zeros(n, dtype=bool)
-    picked[ranking[:count]] = True
+    picked[ranking[: counts[-1]]] = True
     isolation = roc_auc_score(picked, nearest)
-    return _ramp(standing, *_STANDING) * _ramp(isolation, *_CROWDED) * _ramp(isolation, *_ISOLATED)
+    return trust * _ramp(isolation, *_CROWDED) * _ramp(isolation, *_ISOLATED)
 
 
 def outliers_last(ranking: np.ndarray, to_neighbors: np.ndarray) -> np.ndarray:
@@ -111,6 +110,14 @@ def outliers_last(ranking: np.ndarray, to_neighbors: np.ndarray) -> np.ndarray:
     isolation = to_neighbors[:, min(_OUTLIER_NEIGHBOR, to_neighbors.shape[1]) - 1]
     outlier = (isolation > np.quantile(isolation, 1 - _OUTLIER_SHARE))[ranking]
     return np.concatenate([ranking[~outlier], ranking[outlier]])
+
+
+def _standing_ratio(
+    Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray, rng: np.random.Generator
+) -> float:
+    """How often picks stand for the rows' regions, over how often as many random ones do."""
+    by_chance = [_standing(Z, regions, rows, rng.permutation(len(Z))[: len(picks)]) for _ in range(_RANDOM_CHOICES)]
+    return _standing(Z, regions, rows, picks) / max(float(np.mean(by_chance)), 1e-9)
 
 
 def _standing(Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.scoring.zcore import zcore_scores
-from fiftyone_coreset.plugin.selection.margins import find_margins, trust_in_margins
+from fiftyone_coreset.plugin.selection.margins import find_margins, outliers_last, trust_in_margins
 from fiftyone_coreset.plugin.selection.pool import Pool
 from fiftyone_coreset.plugin.selection.regions import find_regions
 
@@ -57,12 +57,35 @@ def test_isolated_crowded_and_lopsided_choices_are_not_trusted(clusters):
     assert trust(clusters, np.argsort(kind, kind="stable")) == 0
 
 
+def test_a_choice_that_becomes_fair_too_late_is_not_trusted(clusters):
+    kind = clusters[1]
+    fair = np.random.default_rng(0).permutation(1600)
+    of_one_kind = fair[kind[fair] == 0][:80]
+    late = np.concatenate([of_one_kind, np.setdiff1d(fair, of_one_kind, assume_unique=True)])
+    assert trust(clusters, late) == 0
+
+
 def test_isolation_counts_only_where_it_says_something(clusters):
     found, _, regions, nearest = clusters
     pairs = np.random.default_rng(0).permutation(1600).reshape(800, 2)
     representative = pairs[np.arange(800), nearest[pairs].argmax(axis=1)]  # from all over, the more isolated of two
     assert trust_in_margins(found, regions, representative, nearest) == 0
     assert trust_in_margins(found, regions, representative) > 0.5
+
+
+def test_outliers_come_last_and_three_of_a_kind_are_none():
+    rng = np.random.default_rng(0)
+    middle = rng.normal(size=(394, 2)) / 10
+    alone = np.array([[9, 0], [-9, 0], [0, 9]])
+    three = np.array([[0.0, -9.0], [0.001, -9.0], [0.0, -9.001]])
+    found = pool(np.concatenate([alone, three, middle]) + 20)
+    distances = np.sort(np.linalg.norm(found.X[:, None] - found.X[None], axis=2), axis=1)[:, 1:]
+    ranking = rng.permutation(400)
+    moved = outliers_last(ranking, distances)
+    assert {0, 1, 2} < set(moved[-20:])  # a twentieth of the pool
+    assert not {3, 4, 5} & set(moved[-20:])
+    for part in (moved[:-20], moved[-20:]):
+        assert part.tolist() == [row for row in ranking if row in part]
 
 
 def test_noise_is_not_trusted():
