@@ -61,9 +61,9 @@ def auto(pool: Pool, k: int) -> Picks:
     2.  In a pool of bursts, single images that differ from what comes in bursts may be off-topic, see
         :func:`..singles.singles_differ`. One of each would fill the coreset with them, so at every budget they have
         together the share that they have of the pool; which of them stand is left to chance.
-    3.  Regions, k-means clusters of the images that stand for the groups, take turns. A region's share lies between
-        that of its images and that of the embedding space it covers, less what scattered images cover by being
-        scattered, see :func:`..regions.region_shares`. So at every budget no class is starved, a rare kind in a place
+    3.  Regions, k-means clusters of the images that stand for the groups, take turns; single images that differ have
+        regions of their own. A region's share lies between that of its images and that of the embedding space it
+        covers, less what scattered images cover by being scattered, see :func:`..regions.region_shares`. So at every budget no class is starved, a rare kind in a place
         of its own can come more often than its number says, and no odd region, junk included, gets much more than its
         share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
