@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .clusters import kmeans
@@ -20,22 +22,51 @@ _MOST_ROOM = 3
 _LOOSENESS_POWER = 4
 
 
-def find_regions(pool: Pool) -> np.ndarray:
+@dataclass(frozen=True)
+class Regions:
+    """A pool divided.
+
+    Attributes:
+        of: (n,) int64 region of every row, numbered from 0, none of them empty
+        mass: (r,) float64 share of every region in the weights of all images
+        apart: (r,) bool, True in regions that count for their images and nothing else
+    """
+
+    of: np.ndarray
+    mass: np.ndarray
+    apart: np.ndarray
+
+    def settle(self, shares: np.ndarray) -> np.ndarray:
+        """Gives regions apart the share of their images, and scales the others so that all add up to 1."""
+        others = ~self.apart
+        return np.where(self.apart, self.mass, shares / shares[others].sum() * self.mass[others].sum())
+
+
+def find_regions(pool: Pool, apart: np.ndarray | None = None) -> Regions:
     """Divides a pool into k-means clusters.
 
     Args:
-        pool: the problem
+        pool: the problem; its weights are those of the images
+        apart (None): (n,) bool, True in some of the rows, which have regions of their own
 
     Returns:
-        (n,) int64 region of every row, numbered from 0, none of them empty
+        the regions
     """
-    n = len(pool)
-    count = max(1, min(int(np.sqrt(n)), n // 10, _MOST_REGIONS))
-    clusters = kmeans(pool.Z, count, seed=pool.seed, weights=pool.weights)[0]
-    return np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    apart = np.zeros(len(pool), dtype=bool) if apart is None else apart
+    parts: list[np.ndarray | slice] = [~apart, apart] if apart.any() else [slice(None)]  # a slice copies nothing
+    of = np.empty(len(pool), dtype=np.int64)
+    count = 0
+    for rows in parts:
+        n = len(of[rows])
+        k = max(1, min(int(np.sqrt(n)), n // 10, _MOST_REGIONS))
+        clusters = kmeans(pool.Z[rows], k, seed=pool.seed, weights=pool.weights[rows])[0]
+        of[rows] = count + np.unique(clusters, return_inverse=True)[1]
+        count = int(of[rows].max()) + 1
+    mass = np.bincount(of, weights=pool.weights)
+    return Regions(of, mass / mass.sum(), np.bincount(of, weights=apart) > 0)
 
 
-def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray, hits: np.ndarray) -> np.ndarray:
+def region_shares(pool: Pool, regions: Regions, nearest: np.ndarray, hits: np.ndarray) -> np.ndarray:
     """How much regions count for: between the images they hold and the part of the embedding space they cover.
 
     Space is counted by ZCore's draws: how often an image of the region is the nearest to a random target in a random
@@ -43,21 +74,20 @@ def region_shares(pool: Pool, regions: np.ndarray, nearest: np.ndarray, hits: np
 
     Args:
         pool: the problem; its weights are those of the images
-        regions: (n,) region of every row, numbered from 0, none of them empty
+        regions: its regions
         nearest: (n,) distance of every row to its nearest neighbour
         hits: (n,) how often every row was hit
 
     Returns:
         (r,) float64 positive shares that add up to 1
     """
-    mass = np.bincount(regions, weights=pool.weights)
-    mass = mass / mass.sum()
-    space = np.bincount(regions, weights=pool.weights * hits)
+    mass = regions.mass
+    space = np.bincount(regions.of, weights=pool.weights * hits)
     if space.sum() == 0:
         return mass
-    typical = max(float(np.median(nearest)), 1e-6)
     covered = space / space.sum() / mass
-    looseness = np.array([np.median(nearest[regions == region]) for region in range(len(mass))]) / typical
+    typical = max(float(np.median(nearest)), 1e-6)
+    looseness = np.array([np.median(nearest[regions.of == region]) for region in range(len(mass))]) / typical
     space = space / np.maximum(looseness, 1) ** _LOOSENESS_POWER
     room = np.maximum(space / space.sum() / mass, np.minimum(covered, 1))
     weight = min(1.0, _FEW_DIMENSIONS / effective_dimension(pool.Z)) / 2

@@ -23,7 +23,7 @@ def clusters():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 8, 1600)
     found = pool(rng.normal(size=(8, 16))[kind] + 0.3 * rng.normal(size=(1600, 16)))
-    return found, kind, find_regions(found), found.neighbors(1)[1][:, 0]
+    return found, kind, find_regions(found).of, found.neighbors(1)[1][:, 0]
 
 
 def trust(clusters, ranking):
@@ -94,12 +94,12 @@ def test_noise_is_not_trusted():
     found = pool(np.concatenate([usual, rng.random((120, 32))]))
     margins = find_margins(found, silent)
     assert np.mean(margins.ranking[:60] >= 480) > 0.5  # ZCore collects it
-    assert trust_in_margins(found, find_regions(found), margins.ranking, found.neighbors(1)[1][:, 0]) == 0
+    assert trust_in_margins(found, find_regions(found).of, margins.ranking, found.neighbors(1)[1][:, 0]) == 0
 
 
 def test_pools_that_say_too_little_are_not_trusted():
     small = pool(np.random.default_rng(0).normal(size=(99, 4)))
-    assert trust_in_margins(small, find_regions(small), np.arange(99)) == 0
+    assert trust_in_margins(small, find_regions(small).of, np.arange(99)) == 0
     alike = find_margins(pool(np.ones((7, 3))), silent)
     assert alike.ranking.tolist() == list(range(7))
     assert alike.hits.sum() == 0

@@ -1,10 +1,12 @@
 """Regions and their shares: images count, and so does the space they cover, where that means something."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.selection.margins import find_margins
 from fiftyone_coreset.plugin.selection.pool import Pool
-from fiftyone_coreset.plugin.selection.regions import effective_dimension, find_regions, region_shares
+from fiftyone_coreset.plugin.selection.regions import Regions, effective_dimension, find_regions, region_shares
 
 
 def pool(X):
@@ -15,10 +17,12 @@ def shares(X, regions):
     """Shares over those of the images, with real distances to nearest neighbours and hits of real draws."""
     problem = pool(X)
     hits = find_margins(problem, lambda fraction, message: None).hits
-    found = region_shares(problem, regions, problem.neighbors(1)[1][:, 0], hits)
+    mass = np.bincount(regions) / len(regions)
+    divided = Regions(regions, mass, np.zeros(len(mass), dtype=bool))
+    found = region_shares(problem, divided, problem.neighbors(1)[1][:, 0], hits)
     assert (found > 0).all()
     assert found.sum() == pytest.approx(1)
-    return found / (np.bincount(regions) / len(regions))
+    return found / mass
 
 
 def test_effective_dimension_counts_the_axes():
@@ -35,10 +39,21 @@ def test_effective_dimension_counts_the_axes():
 def test_regions_are_numbered_without_gaps_even_among_copies():
     rng = np.random.default_rng(0)
     copies = np.repeat(rng.normal(size=(3, 8)), 100, axis=0)
-    regions = find_regions(pool(copies))
-    assert np.unique(regions).tolist() == [0, 1, 2]
-    assert find_regions(pool(rng.normal(size=(400, 8)))).max() + 1 == 20  # the root of the number of images
-    assert find_regions(pool(rng.normal(size=(15, 8)))).max() == 0
+    assert np.unique(find_regions(pool(copies)).of).tolist() == [0, 1, 2]
+    assert len(find_regions(pool(rng.normal(size=(400, 8)))).mass) == 20  # the root of the number of images
+    assert len(find_regions(pool(rng.normal(size=(15, 8)))).mass) == 1
+
+
+def test_rows_apart_have_regions_of_their_own_that_count_for_their_images():
+    rng = np.random.default_rng(0)
+    apart = rng.random(500) < 0.2
+    weights = np.where(apart, 2.0, 1.0)
+    regions = find_regions(replace(pool(rng.normal(size=(500, 8))), weights=weights), apart)
+    assert np.array_equal(regions.apart[regions.of], apart)
+    assert regions.mass == pytest.approx(np.bincount(regions.of, weights=weights) / weights.sum())
+    settled = regions.settle(rng.random(len(regions.mass)))
+    assert settled.sum() == pytest.approx(1)
+    assert np.array_equal(settled[regions.apart], regions.mass[regions.apart])
 
 
 def test_one_region_and_coinciding_images_count_as_their_mass():

@@ -13,7 +13,7 @@ from ..duplicates import NearDuplicates, near_duplicates
 from ..margins import Margins, find_margins, outliers_last, trust_in_margins
 from ..pool import Picks, Pool
 from ..quotas import take_turns
-from ..regions import find_regions, region_shares
+from ..regions import Regions, find_regions, region_shares
 from ..registry import register
 from ..singles import singles_differ
 from .maxherding import gaussian
@@ -63,9 +63,9 @@ def auto(pool: Pool, k: int) -> Picks:
         together the share that they have of the pool; which of them stand is left to chance.
     3.  Regions, k-means clusters of the images that stand for the groups, take turns; single images that differ have
         regions of their own. A region's share lies between that of its images and that of the embedding space it
-        covers, less what scattered images cover by being scattered, see :func:`..regions.region_shares`. So at every budget no class is starved, a rare kind in a place
-        of its own can come more often than its number says, and no odd region, junk included, gets much more than its
-        share.
+        covers, less what scattered images cover by being scattered, see :func:`..regions.region_shares`. So at every
+        budget no class is starved, a rare kind in a place of its own can come more often than its number says, and no
+        odd region, junk included, gets much more than its share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
@@ -92,14 +92,14 @@ def auto(pool: Pool, k: int) -> Picks:
     standing = pool.subset(stand, pool.kept)
     margins = find_margins(standing, part_of(pool.report, 0.3, 0.4))
     part = replace(standing, weights=per_image[found.groups[stand]] * len(stand))
-    regions, apart = _regions(part, plan.doubtful[found.groups[stand]])
-    order, by_zcore = _cover(part, regions, apart, margins, min(k, int(part.free.sum())), found.clear)
+    regions = find_regions(part, plan.doubtful[found.groups[stand]])
+    order, by_zcore = _cover(part, regions, margins, min(k, int(part.free.sum())), found.clear)
     order = stand[order]
     if len(order) < k:
         turns = plan.turns[found.groups]
         taken = np.bincount(turns[np.concatenate([pool.kept, order])], minlength=len(plan.turn_share))
         order = np.concatenate([order, take_turns(later, turns, plan.turn_share, taken)[: k - len(order)]])
-    facts = plan.facts | {"regions": int(regions.max()) + 1, "chosen_by_zcore": by_zcore}
+    facts = plan.facts | {"regions": len(regions.mass), "chosen_by_zcore": by_zcore}
     if by_zcore > 0:
         facts["why"] += f"; ZCore's picks stand for the pool, so it chooses {by_zcore:.0%} of the coreset"
     return Picks(order, details=facts)
@@ -176,29 +176,12 @@ def _delegates(pool: Pool, found: NearDuplicates, plan: _Plan) -> tuple[np.ndarr
     return np.flatnonzero(stands), np.flatnonzero(~stands)
 
 
-def _regions(part: Pool, doubtful: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Regions of the doubtful images apart from those of the others.
-
-    Returns:
-        a tuple of (n,) int64 region of every row and (r,) bool, True in regions of doubtful images
-    """
-    known, apart = np.flatnonzero(~doubtful), np.flatnonzero(doubtful)
-    regions = np.empty(len(part), dtype=np.int64)
-    regions[known] = find_regions(part.subset(known, part.kept[~doubtful[part.kept]]))
-    if len(apart):
-        regions[apart] = regions[known].max() + 1 + find_regions(part.subset(apart, part.kept[doubtful[part.kept]]))
-    return regions, np.bincount(regions, weights=doubtful) > 0
-
-
-def _cover(
-    part: Pool, regions: np.ndarray, apart: np.ndarray, margins: Margins, count: int, bursts: bool
-) -> tuple[np.ndarray, float]:
+def _cover(part: Pool, regions: Regions, margins: Margins, count: int, bursts: bool) -> tuple[np.ndarray, float]:
     """Lets the regions take turns.
 
     Args:
         part: the images that stand for the groups
-        regions: (n,) region of every row
-        apart: (r,) bool, True in regions that have no more and no less than their images' share
+        regions: its regions
         margins: ZCore's view of them
         count: rows to pick
         bursts: True if images stand for bursts; what is odd is dealt with then, so being isolated says nothing
@@ -215,22 +198,21 @@ def _cover(
     if to_neighbors.shape[1] == 0:
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
     nearest = to_neighbors[:, 0]
-    mass = np.bincount(regions, weights=part.weights) / part.weights.sum()
     shares = region_shares(part, regions, nearest, margins.hits)
-    by_zcore = _MOST_BY_ZCORE * trust_in_margins(part, regions, margins.ranking, None if bursts else nearest)
+    by_zcore = _MOST_BY_ZCORE * trust_in_margins(part, regions.of, margins.ranking, None if bursts else nearest)
     ranking = margins.ranking if bursts else outliers_last(margins.ranking, to_neighbors)
     for images_per_pick in _IMAGES_PER_PICK:
         budget = len(part) // images_per_pick
         stop = min(count, budget - len(part.kept))
         if stop <= len(order):
             continue
-        zcore_shares = np.bincount(regions[ranking[:budget]], minlength=len(shares)) / budget
+        zcore_shares = np.bincount(regions.of[ranking[:budget]], minlength=len(shares)) / budget
         both = (1 - by_zcore) * shares + by_zcore * zcore_shares
         favourites = Favourites(ranking, by_zcore * zcore_shares / both)
-        both = np.where(apart, mass, both / both[~apart].sum() * mass[~apart].sum())
         scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
         report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
         now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
         matrix = similarities(distances, gaussian, scale)
-        order = np.concatenate([order, greedy_cover(matrix, stop - len(order), now, regions, both, favourites)[0]])
+        turns = regions.settle(both)
+        order = np.concatenate([order, greedy_cover(matrix, stop - len(order), now, regions.of, turns, favourites)[0]])
     return order, by_zcore
