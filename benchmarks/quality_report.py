@@ -47,6 +47,27 @@ class Key(NamedTuple):
     budget: float
 
 
+class Rival(NamedTuple):
+    """The best other method of a cell.
+
+    Attributes:
+        name: the method
+        points: its points above random
+        own: those of the method it is compared with, on the same pools
+        luck: two standard errors that luck alone explains of either
+    """
+
+    name: str
+    points: float
+    own: float
+    luck: float
+
+    @property
+    def near(self) -> bool:
+        """True if the difference is within two of its standard errors: both methods have had their luck."""
+        return self.own >= self.points - np.sqrt(2) * self.luck
+
+
 @dataclass(frozen=True)
 class Results:
     """Judged selections.
@@ -57,16 +78,18 @@ class Results:
 
     cells: dict[Key, dict[str, dict[int, list[dict]]]]
 
-    def differences(self, key: Key, method: str, what: str = "accuracy") -> np.ndarray:
-        """Difference to the mean of random on the same pool, one per seed, in points."""
-        methods = self.cells[key]
-        seeds = sorted(set(methods.get(method, {})) & set(methods.get("random", {})))
-        means = {
-            name: [np.mean([record[what] for record in methods[name][seed]]) for seed in seeds]
+    def pools(self, key: Key, *methods: str) -> list[int]:
+        """Seeds of the pools on which all of these methods and random were judged."""
+        return sorted(set.intersection(*(set(self.cells[key].get(name, {})) for name in (*methods, "random"))))
+
+    def differences(self, key: Key, method: str, what: str = "accuracy", beside: str = "random") -> np.ndarray:
+        """Difference to the mean of random, one per pool on which ``beside`` was judged too, in points."""
+        chosen, random = (
+            [np.mean([record[what] for record in self.cells[key][name][seed]]) for seed in seeds]
+            for seeds in [self.pools(key, method, beside)]
             for name in (method, "random")
-            if name in methods
-        }
-        return 100 * (np.array(means[method]) - means["random"]) if seeds else np.empty(0)
+        )
+        return 100 * (np.array(chosen) - np.array(random))
 
     def spread(self, key: Key) -> float:
         """What luck alone does to one selection: SD between random draws of one pool, in points.
@@ -82,18 +105,26 @@ class Results:
         ]
         return 100 * float(np.sqrt(np.mean(variances))) if variances else float("nan")
 
-    def margin(self, key: Key, seeds: int) -> float:
-        """Two standard errors of a mean over pools that luck alone explains, in points."""
-        return 2 * self.spread(key) / np.sqrt(seeds)
+    def margin(self, key: Key, method: str = "auto") -> float:
+        """Two standard errors that luck alone explains of a method's difference to random, in points.
 
-    def best_single(self, key: Key, seeds: int) -> tuple[str, float]:
-        """The best method of a cell other than auto, judged on two pools or as many, and its points above random."""
-        found = {"random": 0.0}
-        for method in set(self.cells[key]) - REFERENCES:
-            values = self.differences(key, method)
-            if len(values) >= min(2, seeds):
-                found[method] = float(values.mean())
-        return max(found.items(), key=lambda item: item[1])
+        Random is a mean over several draws, so its own luck counts for less.
+        """
+        seeds = self.pools(key, method)
+        draws = np.mean([len(self.cells[key]["random"][seed]) for seed in seeds])
+        return 2 * self.spread(key) * float(np.sqrt((1 + 1 / draws) / len(seeds)))
+
+    def best_other(self, key: Key, method: str = "auto") -> Rival:
+        """The best other method of a cell among those judged on two of the method's pools or more."""
+        others = {"random": np.zeros(1)}
+        for name in set(self.cells[key]) - REFERENCES - {method}:
+            values = self.differences(key, name, beside=method)
+            if len(values) >= min(2, len(self.pools(key, method))):
+                others[name] = values
+        name, values = max(others.items(), key=lambda item: item[1].mean())
+        own = self.differences(key, method, beside=name)
+        luck = self.spread(key) / float(np.sqrt(len(own)))
+        return Rival(name, float(values.mean()), float(own.mean()), 2 * luck)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
@@ -147,15 +178,15 @@ def summary(results: Results) -> list[str]:
     """How often every method is clearly below random, clearly above, and close to the best of its cell."""
     counts: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
     for key, methods in results.cells.items():
-        means = {name: self_means for name in methods if len(self_means := results.differences(key, name))}
-        best = max([0.0, *(float(values.mean()) for name, values in means.items() if name not in ("random", "oracle"))])
-        for name in set(means) - {"random", "oracle"}:
-            value, margin = float(means[name].mean()), results.margin(key, len(means[name]))
+        for name in set(methods) - {"random", "oracle"}:
+            if not results.pools(key, name):
+                continue
+            value, margin = float(results.differences(key, name).mean()), results.margin(key, name)
             row = counts[name]
             row[0] += 1
             row[1] += value < -margin
             row[2] += value > margin
-            row[3] += value >= best - margin
+            row[3] += results.best_other(key, name).near
             row[4] += value
     lines = [
         "| method | cells | mean, points above random | clearly below random | clearly above | near the best |",
@@ -177,9 +208,9 @@ def overview(results: Results) -> list[str]:
         entries = []
         for budget in budgets:
             key = Key(*group, budget)
-            values = results.differences(key, "auto") if key in results.cells else np.empty(0)
-            name, best = results.best_single(key, len(values)) if len(values) else ("", 0.0)
-            entries.append(f"{values.mean():+.1f} ({name} {best:+.1f})" if len(values) else "")
+            judged = key in results.cells and len(results.pools(key, "auto")) > 0
+            rival = results.best_other(key) if judged else None
+            entries.append(f"{rival.own:+.1f} ({rival.name} {rival.points:+.1f})" if rival else "")
         if any(entries):
             embedding, dataset, kind, judge = group
             lines.append(f"| {dataset}, {kind}, {judge}, {embedding} | " + " | ".join(entries) + " |")
@@ -203,14 +234,16 @@ def write_report(path: Path, docs: Path) -> None:
         "Generated by `benchmarks/quality.py report`; read [quality.md](quality.md) first. Entries are points of",
         "accuracy above random on the same pools, ± SD over pools; in brackets the share of junk among what is kept.",
         "Random is given as accuracy ± SD between its draws of one pool, pooled over the five kinds of pool.",
-        "*Clearly*, *noise* and *near the best* mean two such SDs over the root of the number of pools.",
+        "*Clearly* and *noise* mean two standard errors of the difference in question, from such an SD and the number",
+        "of pools: random is a mean over several draws, the best other method a single selection like any other.",
         "",
         "## What is asked of `auto`",
         "",
         *requirements(results),
         "## `auto` beside the best other method of each cell",
         "",
-        "In brackets the method that is best there, picked after the fact among those judged on two pools or more.",
+        "In brackets the method that is best there, picked after the fact among those judged on two pools or more;",
+        "`auto` on the same pools.",
         "",
         *overview(results),
         "## All methods",
