@@ -91,13 +91,13 @@ class Results:
         )
         return 100 * (np.array(chosen) - np.array(random))
 
-    def spread(self, key: Key) -> float:
+    def spread(self, key: Key, what: str = "accuracy") -> float:
         """What luck alone does to one selection: SD between random draws of one pool, in points.
 
         Pooled over the pools of the dataset, because few draws of one pool say little.
         """
         variances = [
-            np.var([record["accuracy"] for record in draws], ddof=1)
+            np.var([record[what] for record in draws], ddof=1)
             for other, methods in self.cells.items()
             if other._replace(kind="") == key._replace(kind="")
             for draws in methods.get("random", {}).values()
@@ -105,14 +105,14 @@ class Results:
         ]
         return 100 * float(np.sqrt(np.mean(variances))) if variances else float("nan")
 
-    def margin(self, key: Key, method: str = "auto") -> float:
+    def margin(self, key: Key, method: str = "auto", what: str = "accuracy") -> float:
         """Two standard errors that luck alone explains of a method's difference to random, in points.
 
         Random is a mean over several draws, so its own luck counts for less.
         """
         seeds = self.pools(key, method)
         draws = np.mean([len(self.cells[key]["random"][seed]) for seed in seeds])
-        return 2 * self.spread(key) * float(np.sqrt((1 + 1 / draws) / len(seeds)))
+        return 2 * self.spread(key, what) * float(np.sqrt((1 + 1 / draws) / len(seeds)))
 
     def best_other(self, key: Key, method: str = "auto") -> Rival:
         """The best other method of a cell among those judged on two of the method's pools or more."""

@@ -96,25 +96,25 @@ def _mixed(judged: dict[Key, np.ndarray]) -> Row:
 
 
 def _classes(results: Results, judged: dict[Key, np.ndarray]) -> Row:
-    gains = {}
-    for key in judged:
-        if key.kind == "longtail" and key.judge == "probe":
-            gains[key] = results.differences(key, "auto", "classes").mean() / 100
-    fewer = [f"{_name(key)}: {gain:+.2f}" for key, gain in gains.items() if gain < 0]
-    text = f"{sum(gain >= 0 for gain in gains.values())} of {len(gains)} cells keep as many classes as random or more"
-    text += f", mean {np.mean(list(gains.values())):+.1f} classes" + ("; fewer: " + "; ".join(fewer) if fewer else "")
-    return "longtail: keeps as many classes as random does on average", text, not fewer
+    keys = [key for key in judged if key.kind == "longtail" and key.judge == "probe"]
+    text, holds = _no_less(results, keys, "classes", 100)
+    return "longtail: keeps as many classes as random does on average", text, holds
 
 
 def _tail(results: Results, judged: dict[Key, np.ndarray]) -> Row:
-    gains = {key: results.differences(key, "auto", "tail_recall").mean() for key in judged if key.kind == "longtail"}
-    lower = [f"{_name(key)}: {gain:+.1f}" for key, gain in gains.items() if gain < 0]
-    text = f"{len(gains) - len(lower)} of {len(gains)} cells higher, mean {np.mean(list(gains.values())):+.1f} points"
-    return (
-        "longtail: higher recall on the rarer half of the classes",
-        text + ("; lower: " + "; ".join(lower) if lower else ""),
-        not lower,
-    )
+    text, holds = _no_less(results, [key for key in judged if key.kind == "longtail"], "tail_recall", 1)
+    return "longtail: higher recall on the rarer half of the classes", text, holds
+
+
+def _no_less(results: Results, keys: list[Key], what: str, unit: float) -> tuple[str, bool]:
+    """In how many cells ``auto`` has no less of something than random, and whether it never has clearly less."""
+    gains = {key: results.differences(key, "auto", what).mean() / unit for key in keys}
+    errors = {key: gains[key] / (results.margin(key, what=what) / 2 / unit) for key in keys}
+    less = [f"{_name(key)}: {gains[key]:+.2f} ({errors[key]:+.1f} standard errors)" for key in keys if gains[key] < 0]
+    clearly = sum(error < -2 for error in errors.values())
+    text = f"no less in {len(keys) - len(less)} of {len(keys)} cells, clearly less in {clearly}, mean"
+    text += f" {np.mean(list(gains.values())):+.1f}" + ("; less: " + "; ".join(less) if less else "")
+    return text, clearly == 0
 
 
 def _junk(results: Results, judged: dict[Key, np.ndarray]) -> Row:
