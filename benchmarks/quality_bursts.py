@@ -1,6 +1,6 @@
 """Counts the pools in which bursts of near-copies are recognised, where there are some and where there are none.
 
-    python benchmarks/quality_bursts.py --data DIR --models DIR [--seeds 0 1 2 3] [--unseen 100 101 102]
+    python benchmarks/quality_bursts.py --data DIR --models DIR [--seeds 0 1 2 3] [--unseen 100 101]
 
 Pools are those of ``quality.py``, of the report (``--seeds``) and others (``--unseen``), and digits as ``coreset-mini``
 and their pixels show them. Writes ``docs/quality-bursts.md``.
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
-    parser.add_argument("--unseen", type=int, nargs="+", default=[100, 101, 102])
+    parser.add_argument("--unseen", type=int, nargs="+", default=[100, 101])
     args = parser.parse_args()
     lines = [
         "# Where bursts are recognised",

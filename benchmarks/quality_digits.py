@@ -3,7 +3,7 @@
     python benchmarks/quality_digits.py
 
 Pools, probe and reading are those of ``quality.py``; off-topic images are cut out of scikit-learn's two photographs.
-Writes ``docs/quality-digits.md``. Takes a few minutes on two cores.
+The planted pools of ``quality_planted.py`` follow. Writes ``docs/quality-digits.md``. Takes ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from quality import facts, select
 from quality_judges import probe
+from quality_planted import PLANTED, plant
 from quality_pools import KINDS, ImagePool, build
 from sklearn.datasets import load_digits, load_sample_images
 
@@ -21,6 +22,7 @@ OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "quality-digits.md"
 METHODS = ("auto", "stratified", "zcore", "maxherding", "facility_location", "kcenter")
 BUDGETS = (0.05, 0.1, 0.3, 0.5)
 SEEDS = range(4)
+PLANTED_SEEDS = range(8)
 RANDOM_DRAWS = 5
 POOL_SIZES = dict.fromkeys(KINDS, 1200) | {"longtail": 400}  # of more, the tail would be short
 _PIXELS = 32
@@ -63,9 +65,8 @@ def make_pool(kind: str, seed: int) -> ImagePool:
     )
 
 
-def judge(kind: str, seed: int) -> dict[tuple[str, float], list[tuple[float, float]]]:
+def judge(pool: ImagePool, seed: int) -> dict[tuple[str, float], list[tuple[float, float]]]:
     """Accuracy and share of junk of every selection, by method and budget; several of ``random``."""
-    pool = make_pool(kind, seed)
     counts = [round(budget * len(pool.labels)) for budget in BUDGETS]
     found = defaultdict(list)
     for method in ("random", *METHODS):
@@ -77,9 +78,9 @@ def judge(kind: str, seed: int) -> dict[tuple[str, float], list[tuple[float, flo
     return found
 
 
-def table(kind: str, judged: list[dict]) -> list[str]:
-    """Points above random, mean and SD over pools, and in pools with junk its share."""
-    lines = ["", f"## {kind}", "", "| method | " + " | ".join(f"{budget:.0%}" for budget in BUDGETS) + " |"]
+def table(title: str, judged: list[dict], junk: bool = False) -> list[str]:
+    """Points above random, mean and SD over pools, and the share of junk where there is some."""
+    lines = ["", f"### {title}", "", "| method | " + " | ".join(f"{budget:.0%}" for budget in BUDGETS) + " |"]
     lines.append("|---" * (len(BUDGETS) + 1) + "|")
     chance = {
         budget: np.array([np.mean([a for a, _ in pool["random", budget]]) for pool in judged]) for budget in BUDGETS
@@ -90,8 +91,8 @@ def table(kind: str, judged: list[dict]) -> list[str]:
         for budget in BUDGETS:
             results = np.array([pool[method, budget][0] for pool in judged])
             gains = results[:, 0] - chance[budget]
-            junk = f" ({results[:, 1].mean():.0%})" if kind in ("junk", "mixed") else ""
-            entries.append(f"{gains.mean():+.1f} ± {gains.std(ddof=1):.1f}{junk}")
+            share = f" ({results[:, 1].mean():.0%})" if junk else ""
+            entries.append(f"{gains.mean():+.1f} ± {gains.std(ddof=1):.1f}{share}")
         lines.append(f"| {method} | " + " | ".join(entries) + " |")
     return lines
 
@@ -102,15 +103,19 @@ def main() -> None:
         "",
         "Written by `benchmarks/quality_digits.py`; read [quality.md](quality.md) first. The selection sees 64 pixels,",
         "and so does the probe that judges it on digits outside the pool. Pools of about 1,200 images, 400 where the",
-        f"tail is long. Points above random, mean ± SD over {len(SEEDS)} pools; in brackets the junk kept, of",
-        "20 % in pools.",
+        "tail is long. Points above random, mean ± SD over pools; in brackets the junk kept, of 20 % in pools.",
+        "",
+        f"## Pools as users have them ({len(SEEDS)} of each)",
     ]
     for kind in KINDS:
-        judged = []
-        for seed in SEEDS:
-            print(kind, seed, flush=True)
-            judged.append(judge(kind, seed))
-        lines += table(kind, judged)
+        print(kind, flush=True)
+        judged = [judge(make_pool(kind, seed), seed) for seed in SEEDS]
+        lines += table(kind, judged, junk=kind in ("junk", "mixed"))
+    lines += ["", f"## Planted pools ({len(PLANTED_SEEDS)} of each)", "", "In each some rule of selection has failed."]
+    for planted in PLANTED:
+        print(planted.__name__, flush=True)
+        title = f"{planted.__name__.replace('_', ' ')}: {planted.__doc__}"
+        lines += table(title, [judge(plant(planted, seed), seed) for seed in PLANTED_SEEDS])
     OUTPUT.write_text("\n".join(lines) + "\n")
 
 

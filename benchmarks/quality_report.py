@@ -84,12 +84,12 @@ class Results:
 
     def differences(self, key: Key, method: str, what: str = "accuracy", beside: str = "random") -> np.ndarray:
         """Difference to the mean of random, one per pool on which ``beside`` was judged too, in points."""
-        chosen, random = (
-            [np.mean([record[what] for record in self.cells[key][name][seed]]) for seed in seeds]
-            for seeds in [self.pools(key, method, beside)]
+        seeds = self.pools(key, method, beside)
+        own, random = (
+            np.array([np.mean([record[what] for record in self.cells[key][name][seed]]) for seed in seeds])
             for name in (method, "random")
         )
-        return 100 * (np.array(chosen) - np.array(random))
+        return 100 * (own - random)
 
     def spread(self, key: Key, what: str = "accuracy") -> float:
         """What luck alone does to one selection: SD between random draws of one pool, in points.
@@ -117,7 +117,7 @@ class Results:
     def best_other(self, key: Key, method: str = "auto") -> Rival:
         """The best other method of a cell among those judged on two of the method's pools or more."""
         others = {"random": np.zeros(1)}
-        for name in set(self.cells[key]) - REFERENCES - {method}:
+        for name in sorted(set(self.cells[key]) - REFERENCES - {method}):
             values = self.differences(key, name, beside=method)
             if len(values) >= min(2, len(self.pools(key, method))):
                 others[name] = values
@@ -178,7 +178,7 @@ def summary(results: Results) -> list[str]:
     """How often every method is clearly below random, clearly above, and close to the best of its cell."""
     counts: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
     for key, methods in results.cells.items():
-        for name in set(methods) - {"random", "oracle"}:
+        for name in sorted(set(methods) - {"random", "oracle"}):
             if not results.pools(key, name):
                 continue
             value, margin = float(results.differences(key, name).mean()), results.margin(key, name)

@@ -213,6 +213,7 @@ def _cover(part: Pool, regions: Regions, margins: Margins, count: int, bursts: b
         report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
         now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
         matrix = similarities(distances, gaussian, scale)
-        turns = regions.settle(both)
-        order = np.concatenate([order, greedy_cover(matrix, stop - len(order), now, regions.of, turns, favourites)[0]])
+        settled = regions.settle(both)
+        picks, _ = greedy_cover(matrix, stop - len(order), now, regions.of, settled, favourites)
+        order = np.concatenate([order, picks])
     return order, by_zcore
