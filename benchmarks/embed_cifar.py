@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from quality_pools import embed, read_zip
+
+from .quality.pools import embed, read_zip
 
 _CACHE = Path(__file__).parents[1] / ".cache" / "cifar10_mobilenetv2_96px.npz"
 

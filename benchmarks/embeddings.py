@@ -3,7 +3,7 @@
 Both embed the same generated 640 x 480 JPEGs with the same open_clip weights, batch size and number of workers, in
 turn, within one process. A third contestant is this package without its reduced JPEG decoding.
 
-    python benchmarks/embeddings.py --images 2000 --repeats 5 --write docs/benchmarks.md
+    python -m benchmarks.embeddings --images 2000 --repeats 5 --write docs/benchmarks.md
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ own; each round's ratio, and processor time, are then the figures to look at.
 
 {agreement(results)}
 
-Made with `python benchmarks/embeddings.py --images {options.images} --repeats {options.repeats} --models \
+Made with `python -m benchmarks.embeddings --images {options.images} --repeats {options.repeats} --models \
 {" ".join(options.models)} --write docs/benchmarks.md`. Models other than coreset-mini have random weights here, which
 cost the same to run.
 

@@ -1,6 +1,6 @@
 """Measures the Coreset panel in the real App: time to the first paint, budget changes, lasso to grid, request sizes.
 
-    python benchmarks/panel.py --n 100000
+    python -m benchmarks.panel --n 100000
 
 Runs a private mongod and App server and headless Chromium (software GL). The images share a few files, since the panel
 never reads them; embeddings and the ranking are synthetic.

@@ -1,6 +1,6 @@
 """Time and memory of every selection method at growing pool sizes, and what that means for a million images.
 
-    python benchmarks/selection_scale.py --n 25000 100000 [--methods ...] [--million random stratified ...] [--write]
+    python -m benchmarks.selection_scale --n 25000 100000 [--methods ...] [--million random stratified ...] [--write]
 
 Pools of unit vectors, 512 dimensions, in clusters of different size and width; each method keeps 10 % of them in a
 process of its own. Times are processor seconds of all threads, which other programs disturb less than the clock; two

@@ -8,13 +8,13 @@ import fiftyone as fo
 from rich.console import Console
 from rich.table import Table
 
-from ..plugin.coreset import compute_coreset
 from ..plugin.embeddings.clip import load_clip, resolve_clip
 from ..plugin.embeddings.compute import compute_embeddings
 from ..plugin.embeddings.record import ClipSpec, embedding_record
 from ..plugin.errors import CoresetError
 from ..plugin.results import CoresetResults
-from ..plugin.views import create_coreset_view
+from ..plugin.runs.compute import compute_coreset
+from ..plugin.runs.views import create_coreset_view
 from .coverage_map import draw_coverage_map
 from .images import load_digits_dataset, load_folder_dataset
 

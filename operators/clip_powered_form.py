@@ -7,10 +7,10 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.operators.types as types
 
-from ..plugin.class_texts import recorded_clip
+from ..plugin.dataset.rows import Units
+from ..plugin.embeddings.class_texts import recorded_clip
+from ..plugin.embeddings.text import PROMPT_TEMPLATES, class_names
 from ..plugin.errors import CoresetError
-from ..plugin.scoring.clip_powered.text import PROMPT_TEMPLATES, class_names
-from ..plugin.units import Units
 from . import forms
 
 _ADAPTERS = {

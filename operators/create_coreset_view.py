@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 
 from ..plugin.brain import load_run
 from ..plugin.errors import CoresetError
-from ..plugin.views import create_coreset_view
+from ..plugin.runs.views import create_coreset_view
 from . import forms
 from .configs import operator_config
 

@@ -8,8 +8,8 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from ..plugin.errors import CoresetError
-from ..plugin.scoring.clip_powered import check_threshold
-from ..plugin.suspicious import flag_suspicious_labels
+from ..plugin.runs.suspicious_labels import flag_suspicious_labels
+from ..plugin.selection.methods.clip_powered import check_threshold
 from . import clip_powered_form, forms
 from .configs import operator_config
 from .streaming import run_with_progress

@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 
 from ..plugin.brain import list_runs, load_run
 from ..plugin.errors import CoresetError
-from ..plugin.views import views_of_run
+from ..plugin.runs.views import views_of_run
 from . import forms
 from .configs import operator_config
 

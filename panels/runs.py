@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset
 
     from ..plugin.brain import CoresetConfig
-    from ..plugin.diagnostics.points import Points
     from ..plugin.results import CoresetResults
+    from ..plugin.vectors.points import Points
 
 #: Runs whose arrays stay in memory.
 _HELD = 4
@@ -69,7 +69,7 @@ class PanelRun:
     @cached_property
     def points(self) -> Points:
         """The embeddings, by rank, ready for distances."""
-        from ..plugin.diagnostics.points import Points
+        from ..plugin.vectors.points import Points
 
         return Points(self.results.embeddings()[self.order])
 

@@ -120,7 +120,7 @@ class Coreset(fob.BrainMethod):
 
     def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
         """Renames the run's fields and its visualization, and points its saved views at them."""
-        from .views import retarget_views
+        from .runs.views import retarget_views
 
         dataset = samples._root_dataset
         old_fields = self.get_fields(samples, key)
@@ -138,7 +138,7 @@ class Coreset(fob.BrainMethod):
 
     def cleanup(self, samples: SampleCollection, key: str) -> None:
         """Deletes the run's fields and map, and the saved views that cannot be opened without them."""
-        from .views import views_of_run
+        from .runs.views import views_of_run
 
         dataset = samples._root_dataset
         for name in views_of_run(dataset, self.path(samples, key, "rank")):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .dataset.arguments import CONSTRAINTS
 from .errors import CoresetError
 from .progress import Report
-from .row_arguments import CONSTRAINTS
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _rank_zcore(
     progress: Report | None,
     method_kwargs: dict[str, Any],
 ) -> Ranking:
-    from .scoring.zcore import zcore_scores
+    from .selection.methods.zcore.scores import zcore_scores
 
     scores = zcore_scores(matrix, seed=seed, num_workers=num_workers, progress=progress, **method_kwargs)
     columns = {"score": scores.score, "coverage": scores.coverage, "redundancy": scores.redundancy}
@@ -137,7 +137,7 @@ def _rank_zcore(
 def _rank_clip_powered(
     matrix: np.ndarray, labels: Any, seed: int, progress: Report | None, method_kwargs: dict[str, Any]
 ) -> Ranking:
-    from .scoring.clip_powered import check_optimizer, clip_powered_ranking, clip_powered_scores
+    from .selection.methods.clip_powered import check_optimizer, clip_powered_ranking, clip_powered_scores
     from .selection.registry import get_method
 
     known = [*get_method("clip_powered").parameters, "text_embeddings"]

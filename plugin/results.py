@@ -10,10 +10,10 @@ import fiftyone.core.utils as fou
 import numpy as np
 
 from .brain import Coreset, CoresetConfig, list_runs, ranked, visualization_key
+from .dataset.labels import read_labels
+from .dataset.rows import Units
 from .errors import CoresetError
-from .labels import read_labels
 from .progress import Report
-from .units import Units
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -108,7 +108,7 @@ class CoresetResults(fob.BrainResults):
         Returns:
             a view of the images, or of the objects if objects were ranked
         """
-        from .views import rank_view
+        from .runs.views import rank_view
 
         return rank_view(self, self.budget(budget))
 
@@ -155,7 +155,7 @@ class CoresetResults(fob.BrainResults):
             CoresetError: if the run ranks too many rows for it
         """
         from .diagnostics.first_cover import MAX_ROWS, first_cover
-        from .diagnostics.points import Points
+        from .vectors.points import Points
 
         if self._first_cover is None:
             if len(self) > MAX_ROWS:
@@ -218,7 +218,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the run was computed from an array that is not stored anywhere
         """
-        from .blocks import load_embeddings
+        from .dataset.embeddings import load_embeddings
 
         if self._embeddings is None:
             if self.config.embeddings is None:

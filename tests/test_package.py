@@ -71,19 +71,6 @@ def test_public_names_resolve_and_unknown_ones_do_not():
         _ = fc.nonsense
 
 
-def test_every_package_is_listed_for_the_wheel():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    listed = set(project["tool"]["setuptools"]["packages"])
-    tops = ("plugin", "operators", "panels", "demo")
-    found = {
-        "fiftyone_coreset." + ".".join(path.parent.relative_to(ROOT).parts)
-        for top in tops
-        for path in (ROOT / top).rglob("__init__.py")
-        if "node_modules" not in path.parts
-    }
-    assert listed == found | {"fiftyone_coreset"}
-
-
 def test_requirements_agree_with_the_package():
     """``fiftyone plugins requirements --install`` reads requirements.txt, pip reads pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from .points import Points
+from ..vectors.points import Points
 
 #: A group that keeps less than this share of its fair number is starved.
 STARVED = 1 / 3
@@ -193,7 +193,7 @@ def clusters(points: Points, n_clusters: int | None = None, seed: int = 0) -> np
     Returns:
         (n,) int64 cluster of every row; -1 for rows without an embedding
     """
-    from ..selection.clusters import kmeans, nearest_center
+    from ..vectors.kmeans import kmeans, nearest_center
 
     if n_clusters is None:
         n_clusters = int(np.clip(round(len(points.rows) ** 0.5), 2, 1000))

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
+from ..vectors.points import as_points, as_selected
+from ..vectors.radius import comparison_distances
 from .balance import clusters
-from .calibrate import comparison_distances
-from .points import as_points, as_selected
 from .report import CoresetReport, coreset_report
 from .tables import Content, html_card, markdown_card, number, text_card
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
-from .calibrate import comparison_distances
+from ..vectors.points import as_points, as_selected
+from ..vectors.radius import comparison_distances
 from .metric import MEANING, Metric, RandomBand, distance_figures
-from .points import as_points, as_selected
 from .ranking_pass import ranking_pass
 from .tables import Content, html_card, number, text_card
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .points import Points, as_points, as_selected
+from ..vectors.points import Points, as_points, as_selected
 
 _BLOCK = 1024
 

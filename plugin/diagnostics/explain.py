@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from .calibrate import comparison_distances
-from .points import Points, as_points, as_selected
+from ..vectors.points import Points, as_points, as_selected
+from ..vectors.radius import comparison_distances
 
 _BLOCK = 16_384
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..progress import Report
+from ..vectors.points import Points
 from .balance import Groups, Retention, effective_size, retention
 from .distribution import DistributionShift
 from .metric import distance_figures
 from .nearest_selected import nearest_selected
-from .points import Points
 from .ranking_pass import ranking_pass
 from .redundancy import EXACT_ROWS, duplicate_groups, redundancy_figures
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import Report, part_of
-from .points import Points
+from ..vectors.points import Points
 
 #: Larger than any budget.
 NEVER = np.iinfo(np.uint32).max

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..progress import Report, reporting
-from .points import Points, as_points, as_selected, tile_shape
+from ..vectors.points import Points, as_points, as_selected, tile_shape
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import Report
-from .points import Points
+from ..vectors.points import Points
 
 _COLUMNS = 8192
 _ROWS = 1024

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .calibrate import near_duplicate_distance
-from .points import Points, as_points, as_selected
+from ..vectors.points import Points, as_points, as_selected
+from ..vectors.radius import near_duplicate_distance
 
 #: Largest number of images whose pairs are all compared.
 EXACT_ROWS = 20_000
@@ -32,7 +32,7 @@ def duplicate_groups(points: Points, rows: np.ndarray, near_duplicate: float) ->
     """
     if len(rows) <= EXACT_ROWS:
         return _exact_groups(points, rows, near_duplicate)
-    from ..selection.duplicates import near_duplicates
+    from ..vectors.near_duplicates import near_duplicates
 
     return near_duplicates(points.block(rows), threshold=near_duplicate).groups
 

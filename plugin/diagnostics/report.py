@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
+from ..vectors.points import Points, as_points, as_selected
+from ..vectors.radius import comparison_distances
 from .balance import Groups, Retention, clusters
-from .calibrate import comparison_distances
 from .figures import (
     Figures,
     coverage_figures,
@@ -21,7 +22,6 @@ from .figures import (
     shift_figures,
 )
 from .metric import MEANING, Metric, RandomBand
-from .points import Points, as_points, as_selected
 from .redundancy import EXACT_ROWS
 from .tables import Content, html_card, number, text_card
 

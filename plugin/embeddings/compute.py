@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..dataset.rows import Units
 from ..errors import CoresetError
 from ..progress import Report, reporting
-from ..units import Units
 from .clip import choose_device, load_image_model, resolve_clip
 from .embedder import Embedder
 from .field import EmbeddingField

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..dataset.rows import Units
 from ..errors import CoresetError
-from ..units import Units
 from .loading import ImageFile
 from .record import ClipSpec, embedding_record, make_record, write_record
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..units import Units
+from ..dataset.rows import Units
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from .neighbors import nearest_neighbors, pairwise_distances, unit_rows
+from ..vectors.neighbors import nearest_neighbors, pairwise_distances, unit_rows
 
 _FORMS = 'a count (500), a fraction (0.3), a percentage ("30%"), "95% coverage", "saturation" or "redundancy"'
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*(coverage)?\s*", re.IGNORECASE)
@@ -159,8 +159,8 @@ def ranking_budget(ranking: Any, embeddings: Any, target: Any, *, seed: int = 0)
 
     Returns:
         the number of leading entries of ``ranking`` to keep. For :class:`RedundancyBudget` this is the number of
-        near-duplicate groups; order the ranking with :func:`.duplicates.representatives_first` so that the prefix
-        holds one image of each
+        near-duplicate groups; order the ranking with :func:`.representatives_first` so that the prefix holds one image
+        of each
 
     Raises:
         CoresetError: if even the whole ranking misses the target; the message says what it reaches
@@ -171,7 +171,7 @@ def ranking_budget(ranking: Any, embeddings: Any, target: Any, *, seed: int = 0)
         return resolve_budget(parsed, len(order))
     unit, valid = unit_rows(embeddings)
     if isinstance(parsed, RedundancyBudget):
-        from .duplicates import near_duplicates
+        from ..vectors.near_duplicates import near_duplicates
 
         groups = near_duplicates(unit[valid], threshold=parsed.threshold, seed=seed).groups
         return min(len(order), int(groups.max()) + 1)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import as_matrix
 from ..errors import CoresetError
 from ..progress import Report
-from .neighbors import isolation
+from ..vectors.matrix import as_matrix
+from ..vectors.neighbors import isolation
 from .pool import Picks, Pool, seeded_order
 from .quotas import factorize, resolve_quota, take_turns
 
@@ -244,7 +244,7 @@ def _tiers(pool: Pool, request: Request, facts: dict[str, Any]) -> tuple[np.ndar
     tier = np.zeros(len(pool), dtype=np.int64)
     isolated = np.zeros(len(pool))
     if request.deduplicate:
-        from .duplicates import near_duplicates
+        from ..vectors.near_duplicates import near_duplicates
 
         found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
         tier[~found.representatives(prefer=pool.kept)] = 1

@@ -62,7 +62,7 @@ def distance_matrix(pool: Pool, neighbors: tuple[np.ndarray, np.ndarray] | None 
         an (n, n) float32 array, or a scipy CSR matrix in which row j holds the rows that j is a neighbour of, itself
         among them
     """
-    from .neighbors import pairwise_distances
+    from ..vectors.neighbors import pairwise_distances
 
     n = len(pool)
     if n <= DENSE_ROWS:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report
-from .neighbors import nearest_neighbors, unit_rows
+from ..vectors.neighbors import nearest_neighbors, unit_rows
 
 
 def _silent(fraction: float, message: str) -> None:

@@ -1,6 +1,6 @@
 """The registry of selection methods: one signature, and the constraints that hold for all of them.
 
-A method is a function in a file of its own under :mod:`.selectors`::
+A method is a function in a file of its own under :mod:`.methods`::
 
     @register("random", "Uniform at random: the baseline every method must beat")
     def random(pool: Pool, k: int) -> Picks: ...
@@ -119,7 +119,7 @@ class Method:
         """Selects rows.
 
         Args:
-            embeddings: (n, d) embeddings in any form :func:`..arrays.as_matrix` reads; rows that are missing or not
+            embeddings: (n, d) embeddings in any form :func:`.as_matrix` reads; rows that are missing or not
                 finite are never selected
             k: the budget, ``preselected`` included: a count, a fraction, or any form :func:`.budget.parse_budget`
                 reads; fractions count the rows that can be selected
@@ -239,8 +239,8 @@ def list_methods() -> dict[str, str]:
 
 
 def _load() -> dict[str, Method]:
-    from . import selectors
+    from . import methods
 
-    for module in pkgutil.iter_modules(selectors.__path__):
-        importlib.import_module(f"{selectors.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(methods.__path__):
+        importlib.import_module(f"{methods.__name__}.{module.name}{'.selector' * module.ispkg}")
     return _METHODS

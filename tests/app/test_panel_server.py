@@ -10,8 +10,8 @@ from coreset_data import clusters, embedded, repeated
 from fiftyone_coreset.panels import colorings, figures, grid, payload
 from fiftyone_coreset.panels.runs import find_run
 from fiftyone_coreset.plugin.diagnostics.first_cover import NEVER, first_cover
-from fiftyone_coreset.plugin.diagnostics.points import Points
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.vectors.points import Points
 from matplotlib.path import Path as Outline
 
 N = 90

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin.diagnostics.balance import clusters, effective_size, retention
 from fiftyone_coreset.plugin.diagnostics.nearest_selected import nearest_selected
-from fiftyone_coreset.plugin.diagnostics.points import Points
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.vectors.points import Points
 
 
 def test_worked_example():

@@ -4,7 +4,7 @@ import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.compare import compare_coresets
+from fiftyone_coreset.plugin.runs.compare import compare_coresets
 
 
 @pytest.fixture

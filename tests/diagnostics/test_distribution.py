@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.diagnostics.distribution import DistributionShift, energy_distance, mmd
-from fiftyone_coreset.plugin.diagnostics.points import Points
+from fiftyone_coreset.plugin.vectors.points import Points
 
 
 def pairs(a, b):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.diagnostics import points as points_module
 from fiftyone_coreset.plugin.diagnostics.nearest_selected import nearest_selected
-from fiftyone_coreset.plugin.diagnostics.points import Points
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.vectors import points as points_module
+from fiftyone_coreset.plugin.vectors.points import Points
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.diagnostics import redundancy
-from fiftyone_coreset.plugin.diagnostics.points import Points
 from fiftyone_coreset.plugin.diagnostics.redundancy import duplicate_groups, redundancy_figures, redundant_groups
+from fiftyone_coreset.plugin.vectors.points import Points
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

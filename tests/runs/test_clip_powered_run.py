@@ -24,7 +24,7 @@ def spec(tmp_path_factory):
 @pytest.fixture(scope="session")
 def texts(spec):
     """The text embedding of every class, from the model itself."""
-    from fiftyone_coreset.plugin.scoring.clip_powered import class_text_embeddings
+    from fiftyone_coreset.plugin.embeddings.text import class_text_embeddings
 
     model, _, tokenizer = fc.load_clip(spec.model, checkpoint=spec.checkpoint, device="cpu")
     return class_text_embeddings(["cat", "sea lake", "airplane"], model, tokenizer, "{}")
@@ -45,7 +45,7 @@ def recorded(samples, spec):
     """Makes the field say which model it came from, as compute_embeddings does."""
     from dataclasses import asdict
 
-    from fiftyone_coreset.plugin.units import Units
+    from fiftyone_coreset.plugin.dataset.rows import Units
 
     units = Units(samples)
     field = units.dataset.get_field(units.path(FIELD))

@@ -194,7 +194,7 @@ def test_a_failed_run_leaves_the_dataset_as_it_was(embedded, quick, monkeypatch)
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patched:
-        patched.setattr("fiftyone_coreset.plugin.coreset.rank_rows", fail)
+        patched.setattr("fiftyone_coreset.plugin.runs.compute.rank_rows", fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             fc.compute_coreset(dataset, "emb", overwrite=True, **quick)
     assert dataset.values("coreset_rank") == ranks
@@ -218,7 +218,7 @@ def test_an_interrupted_write_is_never_taken_for_a_result(embedded, quick, monke
 
 
 def test_the_same_run_is_not_computed_twice_at_once(embedded, quick):
-    from fiftyone_coreset.plugin.lease import lease
+    from fiftyone_coreset.plugin.runs.lock import lease
 
     dataset = embedded()
     with (

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.selection.methods import herding, kcenter
+from fiftyone_coreset.plugin.selection.methods.density import cluster_budgets
 from fiftyone_coreset.plugin.selection.pool import Pool
 from fiftyone_coreset.plugin.selection.registry import get_method
-from fiftyone_coreset.plugin.selection.selectors import herding, kcenter
-from fiftyone_coreset.plugin.selection.selectors.density import cluster_budgets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -63,7 +63,7 @@ def test_facility_location_outside_oracle():
 
 def test_facility_location_over_a_graph(monkeypatch):
     from fiftyone_coreset.plugin.selection import cover
-    from fiftyone_coreset.plugin.selection.selectors import facility_location
+    from fiftyone_coreset.plugin.selection.methods import facility_location
 
     X = gaussians()
     cosine = unit(X) @ unit(X).T
@@ -188,7 +188,7 @@ def test_probcover_on_a_line_of_clusters():
 
 
 def test_probcover_radius_is_the_largest_pure_one():
-    from fiftyone_coreset.plugin.selection.selectors.probcover import purity_radius
+    from fiftyone_coreset.plugin.selection.methods.probcover import purity_radius
 
     X = np.concatenate([gaussians(60, seed=1), gaussians(60, seed=2) - [2, 2, 0, 0, 0]])
     labels = np.repeat([0, 1], 60)

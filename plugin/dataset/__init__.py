@@ -1,0 +1,1 @@
+"""What FiftyOne holds, read as rows: one row an image or an object."""

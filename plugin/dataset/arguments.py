@@ -1,0 +1,95 @@
+"""Arguments of methods that speak of rows, given the way FiftyOne users name rows: by view, tag or field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import CoresetError
+from .rows import Units
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+
+#: Sets of rows, and values of rows.
+_SETS = ("preselected", "excluded")
+_VALUES = ("groups", "weights", "difficulty")
+
+#: Arguments that constrain any method.
+CONSTRAINTS = (
+    *_SETS, "groups", "weights", "quota", "min_per_group", "deduplicate", "outlier_guard"
+)  # fmt: skip
+
+
+def resolve_row_arguments(
+    units: Units, fields: list[str] | None, arguments: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Turns views, tags and fields into arrays with one value a row.
+
+    Args:
+        units: the rows
+        fields: the embeddings fields of the run, for a target view
+        arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, a tag, a boolean field or a
+            list of ids, ``groups``, ``weights`` and ``difficulty`` a field, and ``target`` a view. Arrays stay
+
+    Returns:
+        a tuple of the arguments with arrays, and of the arguments as the run's record keeps them: arrays and views are
+        only counted there
+
+    Raises:
+        CoresetError: if a field does not exist, or nothing carries the tag
+    """
+    resolved, record = dict(arguments), {}
+    for name, value in arguments.items():
+        if name in _SETS and value is not None:
+            resolved[name] = _members(units, name, value)
+        elif name in _VALUES and isinstance(value, str):
+            resolved[name] = np.array(_field_values(units, name, value), dtype=object)
+            if name != "groups":
+                resolved[name] = resolved[name].astype(np.float64)
+        elif name == "target" and hasattr(value, "_root_dataset"):
+            resolved[name] = _target_embeddings(value, fields)
+        record[name] = _recorded(value)
+    return resolved, record
+
+
+def _members(units: Units, name: str, value: Any) -> np.ndarray:
+    """A mask of the rows in a view, with a tag or true field, or in a list of ids."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, str):
+        if units.has(value):
+            return np.array([bool(flag) for flag in units.values(value)])
+        mask = np.array([value in (tags or ()) for tags in units.values("tags")])
+        if not mask.any():
+            raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {units.noun}")
+        return mask
+    chosen = set(Units(value).ids() if hasattr(value, "_root_dataset") else value)
+    return np.array([row_id in chosen for row_id in units.ids()])
+
+
+def _field_values(units: Units, name: str, field: str) -> list[Any]:
+    from .labels import read_labels
+
+    if not units.has(field):
+        raise CoresetError(f"{name}: field '{units.path(field)}' does not exist on '{units.dataset.name}'")
+    values = units.values(field)
+    return read_labels(units, field) or values if any(hasattr(value, "label") for value in values) else values
+
+
+def _target_embeddings(target: SampleCollection, fields: list[str] | None) -> np.ndarray:
+    from .embeddings import load_embeddings
+
+    if fields is None:
+        raise CoresetError("target: a target view needs embeddings in a field; pass an array of target embeddings")
+    matrix, valid = load_embeddings(Units(target), fields)
+    return matrix[valid]
+
+
+def _recorded(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return f"array {value.shape}"
+    if hasattr(value, "_root_dataset"):
+        return value.name or f"view of {len(value)}"
+    return value

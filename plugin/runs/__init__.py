@@ -1,0 +1,1 @@
+"""What users call: compute, load, view, compare, flag."""

@@ -1,0 +1,182 @@
+"""``compute_coreset``: from embeddings to a brain run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..brain import CoresetConfig, list_runs, visualization_key
+from ..dataset.arguments import resolve_row_arguments
+from ..dataset.embeddings import field_names, load_embeddings
+from ..dataset.labels import read_labels
+from ..dataset.rows import Units
+from ..embeddings.class_texts import with_class_texts
+from ..errors import CoresetError
+from ..progress import Report, part_of, reporting
+from ..ranking import Ranking, rank_rows
+from ..requirements import require
+from ..results import CoresetResults
+from .lock import lease
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+
+    from ..vectors.projection import Projection
+
+
+def compute_coreset(
+    samples: SampleCollection,
+    embeddings: Any = "clip_embeddings",
+    brain_key: str = "coreset",
+    method: str = "auto",
+    label_field: str | None = None,
+    projection: str | None = "umap",
+    seed: int = 0,
+    num_workers: int | None = None,
+    progress: bool | Report | None = None,
+    overwrite: bool = False,
+    **method_kwargs: Any,
+) -> CoresetResults:
+    """Ranks the images (or objects) of a collection by how much they are worth keeping.
+
+    Writes the fields ``<brain_key>_score``, ``_rank`` (0 = first to keep) and what else the method measures, e.g.
+    ``_coverage`` and ``_redundancy``, on the scored samples only, and registers a brain run of type ``"coreset"`` and,
+    with a projection, a standard visualization run ``<brain_key>_umap``. Everything is computed before anything is
+    written: a run that fails leaves the dataset as it was.
+
+    Args:
+        samples: a dataset, a view, or a ``to_patches()`` view to rank objects
+        embeddings ("clip_embeddings"): a vector field, a list of fields (balanced and concatenated), an (n, d) array,
+            or the path of an ``.npy`` file, with one row a sample. Samples without a usable vector are left out,
+            counted in ``results.config.n_missing``, and keep ``None``
+        brain_key ("coreset"): the name of the run
+        method ("auto"): a name from :func:`list_methods`
+        label_field (None): a label field, for methods that use labels and for class retention in reports
+        projection ("umap"): the map: ``"umap"``, ``"pca"`` or ``None``
+        seed (0): the random seed; the same seed gives the same result for any number of workers
+        num_workers (None): threads to use; all cores by default
+        progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
+        overwrite (False): whether to replace an existing run of this name
+        **method_kwargs: passed to the method, e.g. ``n_draws=`` of ZCore; or ``k=``, the largest budget that is needed
+            (methods whose selections are not nested need it, others rank all rows); or one of the constraints that all
+            methods share, e.g. ``preselected=`` a view, tag or field of what must be kept, or ``groups=`` a field and
+            ``quota=`` (see :meth:`.Method.select`). ``clip_powered`` also takes ``class_names=`` and ``templates=``,
+            see :func:`.class_texts.class_texts`
+
+    Returns:
+        a :class:`CoresetResults`
+
+    Raises:
+        CoresetError: if an argument is unusable, the name is taken, or the same run is being computed elsewhere
+    """
+    require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
+    units = Units(samples)
+    arguments, record = resolve_row_arguments(units, field_names(embeddings), method_kwargs)
+    config = CoresetConfig(
+        method=method,
+        embeddings=field_names(embeddings),
+        patches_field=units.patches_field,
+        label_field=label_field,
+        seed=seed,
+        method_kwargs=record,
+    )
+    _require_free(units, brain_key, overwrite)
+    with lease(units.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
+        report(0.0, "reading embeddings")
+        matrix, valid = load_embeddings(units, embeddings)
+        labels = read_labels(units, label_field)
+        if method == "clip_powered":
+            arguments = with_class_texts(units, embeddings, labels, arguments)
+        ranking = rank_rows(
+            matrix,
+            valid,
+            method,
+            labels=labels,
+            seed=seed,
+            num_workers=num_workers,
+            progress=part_of(report, 0.05, 0.65),
+            **arguments,
+        )
+        config.n_missing = int((~valid).sum())
+        results = _build_results(units, config, brain_key, matrix, ranking, projection, part_of(report, 0.65, 0.95))
+        report(0.95, "writing fields")
+        results.write(overwrite)
+    return results
+
+
+def _require_free(units: Units, brain_key: str, overwrite: bool) -> None:
+    """Refuses a name that is taken, before any work is done."""
+    dataset = units.dataset
+    if not brain_key.isidentifier():
+        raise CoresetError(f"brain_key '{brain_key}' must be a valid variable name, e.g. 'coreset'")
+    if brain_key in dataset.list_brain_runs():
+        if brain_key not in list_runs(dataset):
+            raise CoresetError(f"brain key '{brain_key}' belongs to a run of another type; choose another one")
+        if not overwrite:
+            raise CoresetError(f"run '{brain_key}' exists; choose another brain_key or pass overwrite=True")
+        return
+    if visualization_key(brain_key) in dataset.list_brain_runs():
+        raise CoresetError(f"brain run '{visualization_key(brain_key)}' exists; choose another brain_key")
+    taken = [path for path in map(units.path, (f"{brain_key}_rank", f"{brain_key}_score")) if dataset.has_field(path)]
+    if taken:
+        raise CoresetError(f"field '{taken[0]}' exists and belongs to no coreset run; choose another brain_key")
+
+
+def _build_results(
+    units: Units,
+    config: CoresetConfig,
+    brain_key: str,
+    matrix: np.ndarray,
+    ranking: Ranking,
+    projection: str | None,
+    report: Report,
+) -> CoresetResults:
+    from ..diagnostics.curve import coverage_curve
+    from ..diagnostics.first_cover import MAX_ROWS
+
+    rows = np.flatnonzero(ranking.rank >= 0)
+    if len(rows) == 0:
+        raise CoresetError(f"method '{config.method}' ranked none of the {len(matrix)} {units.noun}")
+    kept = matrix[rows]
+    projected: Projection | None = None
+    if projection is not None:
+        from ..vectors.projection import project
+
+        projected = project(kept, projection, config.seed, part_of(report, 0.0, 0.6))
+    rank = ranking.rank[rows]
+    curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.6, 0.8))
+    config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
+    config.facts = ranking.facts
+    config.n, config.n_unranked = len(rows), len(matrix) - len(rows)
+    if projected is not None:
+        config.projection, config.projection_note = projected.method, projected.note
+    config.package_version = _package_version()
+    config.models = _model_records(units, config.embeddings)
+    results = CoresetResults(
+        units.samples,
+        config,
+        brain_key,
+        ids=np.array(units.ids())[rows],
+        rank=rank,
+        columns={name: values[rows] for name, values in ranking.columns.items()},
+        points=None if projected is None else projected.points,
+        curve=curve,
+        embeddings=kept,
+    )
+    if projected is not None and len(rows) <= MAX_ROWS:
+        results.first_cover(part_of(report, 0.8, 1.0))  # what the panel's map shows at every budget
+    return results
+
+
+def _model_records(units: Units, fields: list[str] | None) -> dict[str, Any]:
+    from ..embeddings.record import embedding_record
+
+    records = {field: embedding_record(units.samples, field) for field in fields or []}
+    return {field: record for field, record in records.items() if record}
+
+
+def _package_version() -> str:
+    from ... import __version__
+
+    return __version__

@@ -1,1 +1,0 @@
-"""Scores of how much an image is worth keeping. Plain numpy arrays in and out."""

@@ -1,0 +1,324 @@
+"""Runs ZCore's draws: cuts them into chunks, lets threads work on them, and adds the results up in order.
+
+A chunk depends on the seed and on its number only, and sums are taken in the order of the chunks. So neither the number
+of threads nor their timing can be seen in the result. Chunks belong to two halves by turns; the halves share no random
+number, which makes their agreement an honest measure of how reliable the result is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ....errors import CoresetError
+from . import reliability as stability
+from .sampling import spread_targets, subspaces
+
+#: Callback for progress: the fraction done and a sentence.
+Progress = Callable[[float, str], None]
+#: Coverage and redundancy, (n,) float64 each.
+Effect = tuple[np.ndarray, np.ndarray]
+
+_CHUNK_SUBSPACES = 64
+_CHUNK_DRAWS = 2048
+_CODES = 256
+_MOST_DRAWS = 100_000  # an image; scores that still look like noise are all the same
+_IMAGES_PER_CELL = 20
+_SCOUTS = 8  # a target
+
+
+@dataclass(frozen=True)
+class Game:
+    """The rules of ZCore: how many neighbours share a penalty, its fall-off, and what becomes of coinciding images."""
+
+    n_neighbors: int
+    exponent: float
+    literal: bool
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of work: which half it counts for, how many draws it holds, how to compute its effect, and from what."""
+
+    half: int
+    n_draws: int
+    effect: Callable[[], Effect]
+    plan: tuple = ()
+
+
+class Workers:
+    """Threads that leave with the block, whatever ends it."""
+
+    def __init__(self, number: int | None):
+        self.number = number or _usable_cores()
+        self._pool = ThreadPoolExecutor(self.number, thread_name_prefix="zcore")
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function: Callable, items: Iterator) -> Iterator:
+        """Results in the order of the items, which may be endless; works only a little ahead."""
+        pending: deque[Future] = deque()
+        for item in items:
+            pending.append(self._pool.submit(function, item))
+            if len(pending) > 2 * self.number:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# ---- chunks of draws
+
+
+def injected_chunks(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game) -> Iterator[Chunk]:
+    """The caller's own draws, in chunks."""
+    from .kernel_pairs import LITERAL, SHARED
+
+    rule = LITERAL if game.literal else SHARED
+    sample = _sample(columns, game)
+    size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 2))
+    for number, first in enumerate(range(0, len(dims), size)):
+        draws = slice(first, first + size)
+        work = partial(_score_draws, columns, sample, dims[draws], targets[draws], game, rule)
+        yield Chunk(number % 2, len(dims[draws]), work)
+
+
+def _sample(columns: np.ndarray, game: Game) -> np.ndarray:
+    """Every so many images, such that some 32 of the sample are among the neighbours of any; empty if n is small."""
+    n = columns.shape[1]
+    if n <= 32 * game.n_neighbors:
+        return columns[:, :0].copy()
+    return np.ascontiguousarray(columns[:, :: max(1, game.n_neighbors // 32)])
+
+
+def _score_draws(
+    columns: np.ndarray, sample: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game, rule: int
+) -> Effect:
+    from .kernel_any_dim import score_draws
+
+    effect = np.zeros((2, columns.shape[1]))
+    score_draws(columns, sample, dims, targets, game.n_neighbors, game.exponent, rule, *_scratch(columns), *effect)
+    return effect[0], effect[1]
+
+
+def _scratch(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Room for n distances, and the same memory as unsigned integers."""
+    distance = np.empty(columns.shape[1], dtype=columns.dtype)
+    return distance, distance.view(f"u{distance.itemsize}")
+
+
+class OwnDraws:
+    """Draws made from a seed: balanced subspaces with many evenly spread targets in each.
+
+    Args:
+        columns: (d, n) embeddings
+        sample_dim: dimensions of a subspace
+        n_draws: how many to make, or None for no end
+        seed: of all randomness
+        game: the rules
+        workers: for the preparation
+    """
+
+    def __init__(
+        self, columns: np.ndarray, sample_dim: int, n_draws: int | None, seed: int, game: Game, workers: Workers
+    ):
+        d, n = columns.shape
+        self._columns = columns
+        self._game = game
+        self._seed = seed
+        self._codes = np.empty((d, n), dtype=np.uint8)
+        self._edges = np.empty((d, _CODES + 1), dtype=columns.dtype)
+        self._triangles = np.empty((d, 3))
+        for _ in workers.map(self._prepare, iter(range(d))):
+            pass
+        self.dims = np.flatnonzero(self._triangles[:, 0] < self._triangles[:, 2])
+        if len(self.dims) == 0:
+            raise CoresetError(f"embeddings: all {n} usable vectors are identical, so there is nothing to rank")
+        self._sample_dim = min(sample_dim, len(self.dims))
+        if self._sample_dim != 2:
+            self._sample = _sample(columns, game)
+        side = 2 ** round(math.log2(max(n / _IMAGES_PER_CELL, 1)) / 2)
+        self._side = min(side, _CODES)
+        self._n_draws = n_draws
+        self._n_targets = max(16, 2 ** round(math.log2(0.65 * n**0.5)))
+        if n_draws is not None:
+            self._n_targets = max(1, min(self._n_targets, n_draws // len(self.dims)))
+
+    @property
+    def fewest_chunks(self) -> int:
+        """Chunks that use all dimensions about equally often, in both halves."""
+        return 2 * max(4, math.ceil(len(self.dims) / 2 / _CHUNK_SUBSPACES))
+
+    def _prepare(self, dim: int) -> None:
+        """Orders one dimension: its triangular distribution, and the quantile cells of its values."""
+        from .kernel_pairs import encode_column
+
+        ordered = np.sort(self._columns[dim])
+        n = len(ordered)
+        self._triangles[dim] = ordered[0], (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) / 2, ordered[-1]
+        low, high = ordered[0], ordered[-1]
+        if not high / 4 - low / 4 < np.finfo(ordered.dtype).max / 8:
+            raise CoresetError(
+                f"embeddings: dimension {dim} spans {low} to {high}, too wide for {ordered.dtype}; rescale it"
+            )
+        self._edges[dim] = ordered[np.linspace(0, n - 1, _CODES + 1).round().astype(np.int64)]
+        encode_column(self._columns[dim], self._edges[dim], self._codes[dim])
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The draws, in chunks; without end if no number was given."""
+        left = sys.maxsize if self._n_draws is None else self._n_draws
+        size = _CHUNK_SUBSPACES
+        if self._n_draws is not None:
+            size = max(1, min(size, self._n_draws // self._n_targets // 8))
+        sequences = [self._subspaces(half, size) for half in (0, 1)]
+        for number in itertools.count():
+            if left == 0:
+                return
+            half = number % 2
+            dims = next(sequences[half])
+            n_targets = self._n_targets
+            whole = min(left // n_targets, len(dims))
+            if whole == 0:
+                whole, n_targets = 1, left
+            left -= whole * n_targets
+            plan = number, dims[:whole], n_targets
+            yield Chunk(half, whole * n_targets, partial(self._effect, *plan), plan)
+
+    def _subspaces(self, half: int, size: int) -> Iterator[np.ndarray]:
+        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(0, half)))
+        pending = np.empty((0, self._sample_dim), dtype=np.int64)
+        for some in subspaces(len(self.dims), self._sample_dim, rng):
+            pending = np.concatenate([pending, self.dims[some]])
+            while len(pending) >= size:
+                yield pending[:size]
+                pending = pending[size:]
+
+    def targets(self, number: int, dims: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
+        """The targets of a chunk and its scouts, (m, s, n_targets) and (m, s, 8 n_targets)."""
+        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, number)))
+        targets = spread_targets(self._triangles, dims, n_targets, rng)
+        return targets, spread_targets(self._triangles, dims, _SCOUTS * n_targets, rng)
+
+    def _effect(self, number: int, dims: np.ndarray, n_targets: int) -> Effect:
+        from .kernel_pairs import LITERAL, SYMMETRIC
+
+        targets, scouts = self.targets(number, dims, n_targets)
+        if self._sample_dim != 2:
+            rule = LITERAL if self._game.literal else SYMMETRIC
+            dims = np.repeat(dims, n_targets, axis=0)
+            points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
+            return _score_draws(self._columns, self._sample, dims, points, self._game, rule)
+        return self.play(dims, targets, scouts)
+
+    def play(self, dims: np.ndarray, targets: np.ndarray, scouts: np.ndarray) -> Effect:
+        """The effect of targets and scouts in pairs of dimensions."""
+        from .kernel_pairs import LITERAL, SYMMETRIC, score_pairs
+
+        game = self._game
+        rule = LITERAL if game.literal else SYMMETRIC
+        effect = np.zeros((2, self._columns.shape[1]))
+        score_pairs(
+            self._columns, self._codes, self._edges, self._side, dims, targets, scouts, game.n_neighbors, game.exponent,
+            rule, *_scratch(self._columns), *effect,
+        )  # fmt: skip
+        return effect[0], effect[1]
+
+
+# ---- adding up
+
+
+class Totals:
+    """Running sums, apart for the two halves of a run."""
+
+    def __init__(self, n: int):
+        self.coverage = np.zeros((2, n))
+        self.redundancy = np.zeros((2, n))
+        self.draws = [0, 0]
+
+    @property
+    def n_draws(self) -> int:
+        """Draws so far, over all parts."""
+        return sum(self.draws)
+
+    def add(self, chunk: Chunk, effect: Effect) -> None:
+        """Adds one chunk."""
+        self.coverage[chunk.half] += effect[0]
+        self.redundancy[chunk.half] += effect[1]
+        self.draws[chunk.half] += chunk.n_draws
+
+    def halves(self) -> np.ndarray:
+        """The scores of either half, scaled to half of the draws; NaN while a half is empty."""
+        draws = np.array(self.draws, dtype=np.float64)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (self.coverage - self.redundancy) * (draws.sum() / 2 / draws)
+
+    def reliability(self) -> float:
+        """Correlation to expect between this run and another one."""
+        if 0 in self.draws:
+            return float("nan")
+        return stability.split_half_reliability(*self.halves())
+
+
+def run_fixed(chunks: Iterator[Chunk], n_draws: int, totals: Totals, workers: Workers, progress: Progress) -> None:
+    """Takes all draws there are."""
+    started = time.monotonic()
+    for chunk, effect in workers.map(_work, chunks):
+        totals.add(chunk, effect)
+        done = totals.n_draws / n_draws
+        progress(done, f"{totals.n_draws:,} of {n_draws:,} draws{_eta(started, done)}")
+
+
+def run_adaptive(
+    draws: OwnDraws, target: float, time_budget: float | None, totals: Totals, workers: Workers, progress: Progress
+) -> None:
+    """Takes draws until the reliability reaches the target or the time is up."""
+    started = time.monotonic()
+    look_at = draws.fewest_chunks
+    expected: float = look_at
+    reached = 0.0
+    for number, (chunk, effect) in enumerate(workers.map(_work, draws.chunks()), start=1):
+        totals.add(chunk, effect)
+        if number == look_at:
+            reached = totals.reliability()
+            if reached >= target:
+                break
+            expected = number * stability.draws_factor(reached, target)
+            look_at = 2 * math.ceil(min(max(expected, 1.1 * number), 1.5 * number) / 2)
+        spent = time.monotonic() - started
+        out_of_time = time_budget is not None and spent > time_budget and 0 not in totals.draws
+        if out_of_time or totals.n_draws >= _MOST_DRAWS * len(totals.coverage[0]):
+            break
+        done = min(number / expected, 0.99)
+        if time_budget is not None:
+            done = max(done, spent / max(spent, time_budget))
+        progress(done, f"{totals.n_draws:,} draws, reliability {reached:.2f} of {target:.2f}{_eta(started, done)}")
+    progress(1.0, f"{totals.n_draws:,} draws, reliability {totals.reliability():.2f}")
+
+
+def _work(chunk: Chunk) -> tuple[Chunk, Effect]:
+    return chunk, chunk.effect()
+
+
+def _eta(started: float, done: float) -> str:
+    """How long it will still take, once that can be told."""
+    if not 0 < done < 1:
+        return ""
+    seconds = (time.monotonic() - started) * (1 - done) / done
+    return f", about {seconds:.0f} s left" if seconds < 120 else f", about {seconds / 60:.0f} min left"

@@ -1,0 +1,198 @@
+"""ZCore: zero-shot coreset scores (Griffin, Marks, Corso; arXiv 2411.15349), seeded and as stable as asked for.
+
+An image gains a point whenever it is the nearest image to a random target in a random subspace of the embedding, and
+loses up to one whenever a near neighbour of it is. The score is the expectation of that game, estimated by drawing; how
+it is computed is told in `_zcore_pairs`, which draws are taken in `_zcore_plan`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ....errors import CoresetError
+from ....vectors.matrix import as_matrix, row_blocks
+from . import reliability as stability
+from .engine import Game, OwnDraws, Progress, Totals, Workers, injected_chunks, run_adaptive, run_fixed
+
+#: Rows turned into columns at a time.
+_BLOCK_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class ZCoreScores:
+    """ZCore scores of n images.
+
+    Attributes:
+        score: (n,) float64, coverage - redundancy; higher = keep; NaN where the embedding is missing or non-finite
+        coverage: (n,) float64, draws in which the image was nearest to the target
+        redundancy: (n,) float64, penalties for being near to such images
+        n_draws: draws taken
+        reliability: Spearman correlation to expect between this run and another with a new seed; NaN if unknown
+        target_reliability: what an adaptive run aimed at, or None
+        halves: (2, n) float64, the scores from either half of the draws; their sum is ``score``
+    """
+
+    score: np.ndarray
+    coverage: np.ndarray
+    redundancy: np.ndarray
+    n_draws: int
+    reliability: float
+    target_reliability: float | None = None
+    halves: np.ndarray = field(repr=False, default_factory=lambda: np.empty((2, 0)))
+
+    @property
+    def converged(self) -> bool:
+        """Whether the target reliability was reached; True for runs with a fixed number of draws."""
+        return self.target_reliability is None or self.reliability >= self.target_reliability
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence for users if the target reliability was not reached."""
+        if self.converged:
+            return None
+        factor = stability.draws_factor(self.reliability, self.target_reliability or 0)
+        more = f"about {factor:.1f} times as many" if np.isfinite(factor) else "many more"
+        return (
+            f"ZCore reached reliability {self.reliability:.2f} instead of {self.target_reliability:.2f} with "
+            f"{self.n_draws:,} draws; give it {more} draws (n_draws) or a longer time_budget"
+        )
+
+    def overlap_at(self, budget: float, seed: int = 0) -> float:
+        """The share of the kept images that another run with a new seed is expected to keep too.
+
+        Args:
+            budget: fraction in (0, 1], or count, of the scored images to keep
+            seed (0): of the simulation behind the estimate
+
+        Returns:
+            a share in [0, 1]; choosing at random would give the kept fraction
+        """
+        scored = ~np.isnan(self.score)
+        n = int(scored.sum())
+        keep = round(budget * n) if isinstance(budget, float) else budget
+        if not 1 <= keep <= n:
+            raise CoresetError(f"budget: {budget} keeps {keep} of {n} scored images; give 1 to {n}, or a fraction")
+        first, second = self.halves[:, scored]
+        return stability.expected_overlap(first, second, keep, seed)
+
+
+def zcore_scores(
+    embeddings: Any,
+    n_draws: int | None = None,
+    seed: int = 0,
+    sample_dim: int = 2,
+    n_neighbors: int = 1000,
+    exponent: float = 4.0,
+    num_workers: int | None = None,
+    draws: tuple[np.ndarray, np.ndarray] | None = None,
+    progress: Progress | None = None,
+    *,
+    target_reliability: float = 0.95,
+    time_budget: float | None = 300.0,
+    strict_reference: bool = False,
+) -> ZCoreScores:
+    """Scores images by how much of the embedding space only they cover.
+
+    The same seed gives the same bits for any number of workers, from memory or from a file. Images without a finite
+    embedding get NaN and do not influence the others. An adaptive run that ended after T draws equals the run with
+    ``n_draws=T``.
+
+    Args:
+        embeddings: (n, d) real array, path of an ``.npy`` file, or sequence of vectors with ``None`` for missing ones
+        n_draws (None): number of draws; by default draws are added until `target_reliability` or `time_budget`
+        seed (0): seed of the draws
+        sample_dim (2): dimensions of a subspace, m in the paper
+        n_neighbors (1000): images that share the penalty of a draw, K in the paper
+        exponent (4.0): power of the distance by which the penalty falls off, e in the paper
+        num_workers (None): threads; by default all cores this process may use
+        draws (None): the caller's own draws instead: a tuple of dimensions, (T, sample_dim) int, and targets,
+            (T, sample_dim) float
+        progress (None): called with the fraction done and a sentence
+        target_reliability (0.95): correlation between two such runs at which an adaptive run may stop
+        time_budget (300.0): seconds after which an adaptive run stops anyway; None for no limit
+        strict_reference (False): with images that coincide in a subspace, cover the first and penalise one other, as
+            the reference code does. By default they share the penalty (and, unless `draws` are given, the coverage)
+
+    Returns:
+        a :class:`ZCoreScores`
+
+    Raises:
+        CoresetError: if there are fewer than 2 usable embeddings, all are identical, or an argument is out of range
+    """
+    if seed < 0 or n_neighbors < 1 or sample_dim < 1 or not exponent > 0:
+        raise CoresetError("zcore: give seed >= 0, n_neighbors >= 1, sample_dim >= 1 and exponent > 0")
+    for name, value in (("n_draws", n_draws), ("num_workers", num_workers)):
+        if value is not None and value < 1:
+            raise CoresetError(f"{name}: expected at least 1, got {value}")
+    if not 0 < target_reliability < 1:
+        raise CoresetError(f"target_reliability: expected a number between 0 and 1, got {target_reliability}")
+    matrix, valid = as_matrix(embeddings)
+    columns = _columns(matrix, valid)
+    n = columns.shape[1]
+    if n < 2:
+        raise CoresetError(f"embeddings: {n} of {len(valid)} vectors are usable, but ZCore compares at least 2")
+    game = Game(min(n_neighbors, n - 1), float(exponent), strict_reference)
+    report = progress or _silent
+    totals = Totals(n)
+    with Workers(num_workers) as workers:
+        if draws is not None:
+            dims, targets = _checked_draws(draws, len(columns))
+            run_fixed(injected_chunks(columns, dims, targets, game), len(dims), totals, workers, report)
+        else:
+            own = OwnDraws(columns, sample_dim, n_draws, seed, game, workers)
+            if n_draws is not None:
+                run_fixed(own.chunks(), n_draws, totals, workers, report)
+            else:
+                run_adaptive(own, target_reliability, time_budget, totals, workers, report)
+    adaptive = draws is None and n_draws is None
+    return _result(totals, valid, target_reliability if adaptive else None)
+
+
+def _silent(fraction: float, message: str) -> None:
+    pass
+
+
+def _columns(matrix: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The usable rows as (d, n) columns, copied block by block so that a memmap never lies in memory as a whole."""
+    columns = np.empty((matrix.shape[1], int(valid.sum())), dtype=matrix.dtype)
+    done = 0
+    for rows, block in row_blocks(matrix, _BLOCK_ROWS):
+        usable = block[valid[rows]]
+        columns[:, done : done + len(usable)] = usable.T
+        done += len(usable)
+    return columns
+
+
+def _checked_draws(draws: tuple[np.ndarray, np.ndarray], n_dims: int) -> tuple[np.ndarray, np.ndarray]:
+    dims, targets = np.asarray(draws[0]), np.asarray(draws[1], dtype=np.float64)
+    if dims.ndim != 2 or dims.shape != targets.shape or dims.size == 0 or dims.dtype.kind not in "iu":
+        raise CoresetError(
+            f"draws: expected integer dimensions and targets, both (T, sample_dim), got {dims.dtype} {dims.shape} and "
+            f"{targets.shape}"
+        )
+    if dims.min() < 0 or dims.max() >= n_dims or not np.isfinite(targets).all():
+        raise CoresetError(f"draws: dimensions must lie in 0 to {n_dims - 1} and targets must be finite")
+    return np.ascontiguousarray(dims, dtype=np.int64), np.ascontiguousarray(targets)
+
+
+def _result(totals: Totals, valid: np.ndarray, target: float | None) -> ZCoreScores:
+    """Puts the sums back to the rows they belong to."""
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        result = np.full((*values.shape[:-1], len(valid)), np.nan)
+        result[..., valid] = values
+        return result
+
+    coverage, redundancy = totals.coverage.sum(axis=0), totals.redundancy.sum(axis=0)
+    return ZCoreScores(
+        score=spread(coverage - redundancy),
+        coverage=spread(coverage),
+        redundancy=spread(redundancy),
+        n_draws=totals.n_draws,
+        reliability=totals.reliability(),
+        target_reliability=target,
+        halves=spread(totals.halves()),
+    )

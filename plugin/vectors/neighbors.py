@@ -1,0 +1,139 @@
+"""One door to neighbour search: exact for pools of ordinary size, approximate for large ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .matrix import as_matrix
+
+#: Rows up to which neighbours are exact. NN-descent beyond: a few per cent of the neighbours are missed, so distances
+#: can only be over-estimated.
+EXACT_LIMIT = 30_000
+#: Rows up to which one distance matrix is the fastest way.
+_MATRIX_ROWS = 512
+
+_BLOCK_ROWS = 65_536
+
+
+def unit_rows(embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Scales every embedding to unit length.
+
+    Args:
+        embeddings: (n, d) embeddings in any form :func:`.matrix.as_matrix` reads
+
+    Returns:
+        a tuple of the (n, d) float32 matrix, where zero vectors stay zero and unusable rows hold NaN, and an (n,)
+        bool array that is True in usable rows
+    """
+    matrix, valid = as_matrix(embeddings)
+    unit = np.empty(matrix.shape, dtype=np.float32)
+    for start in range(0, len(matrix), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        block = np.where(valid[rows, None], matrix[rows], np.nan)
+        # Dividing by the largest entry first keeps huge and tiny vectors from overflowing when squared.
+        largest = np.abs(block).max(axis=1, keepdims=True)
+        block = block / np.where(largest == 0, 1, largest)
+        norm = np.linalg.norm(block, axis=1, keepdims=True)
+        unit[rows] = block / np.where(norm == 0, 1, norm)
+    return unit, valid
+
+
+def pairwise_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Euclidean distances between the rows of two float32 matrices.
+
+    Args:
+        a: (n, d) float32, rows of about unit length
+        b: (m, d) float32, likewise
+
+    Returns:
+        (n, m) float32; distances below 1e-3 are returned as 0, because the product keeps no digits of them
+    """
+    squared = _squared(a, b)
+    squared[squared < 1e-6] = 0
+    return np.sqrt(squared, out=squared)
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    squared = a @ b.T
+    squared *= -2
+    squared += np.einsum("ij,ij->i", a, a)[:, None]
+    squared += np.einsum("ij,ij->i", b, b)[None]
+    return squared
+
+
+def nearest_neighbors(
+    points: np.ndarray, k: int, *, seed: int = 0, num_workers: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the nearest other rows of every row.
+
+    Args:
+        points: (n, d) float32
+        k: neighbours per row; at most n - 1 are returned
+        seed (0): seed of the approximate search
+        num_workers (None): threads, by default all
+
+    Returns:
+        a tuple of (n, k) int64 neighbour indices and (n, k) float32 Euclidean distances, nearest first, the row itself
+        never among them. Exact up to :data:`EXACT_LIMIT` rows, NN-descent (Dong et al., WWW 2011) beyond
+    """
+    n = len(points)
+    k = min(k, n - 1)
+    if k < 1:
+        return np.empty((n, 0), dtype=np.int64), np.empty((n, 0), dtype=np.float32)
+    if n <= _MATRIX_ROWS:
+        search = _all_pairs
+    else:
+        search = _exact if n <= EXACT_LIMIT else _approximate
+    indices, distances = search(points, k + 1, seed, num_workers)
+    return _without_self(indices, distances)
+
+
+def isolation(points: np.ndarray, k: int = 10, *, seed: int = 0, num_workers: int | None = None) -> np.ndarray:
+    """How far every row lies from its neighbours.
+
+    Args:
+        points: (n, d) float32
+        k (10): neighbours to average over
+        seed (0): seed of the approximate search
+        num_workers (None): threads
+
+    Returns:
+        (n,) float32 mean Euclidean distances to the ``k`` nearest other rows; 0 if there is none
+    """
+    distances = nearest_neighbors(points, k, seed=seed, num_workers=num_workers)[1]
+    return distances.mean(axis=1) if distances.shape[1] else np.zeros(len(points), dtype=np.float32)
+
+
+def _all_pairs(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
+    # In double precision, where the product keeps the digits of near copies; no set-up cost for a small cluster.
+    wide = points.astype(np.float64)
+    distances = np.sqrt(np.maximum(_squared(wide, wide), 0))
+    np.fill_diagonal(distances, 0)
+    indices = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return indices, np.take_along_axis(distances, indices, axis=1).astype(np.float32)
+
+
+def _exact(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.neighbors import NearestNeighbors
+
+    index = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=num_workers).fit(points)
+    distances, indices = index.kneighbors(points)
+    return indices.astype(np.int64), distances.astype(np.float32)
+
+
+def _approximate(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
+    from pynndescent import NNDescent
+
+    index = NNDescent(points, n_neighbors=max(k, 15), random_state=seed, n_jobs=num_workers)
+    indices, distances = index.neighbor_graph
+    return indices[:, :k].astype(np.int64), distances[:, :k].astype(np.float32)
+
+
+def _without_self(indices: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Drops the row itself; among more copies than neighbours it may be missing, then the farthest goes."""
+    own = indices == np.arange(len(indices))[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = (len(indices), indices.shape[1] - 1)
+    return indices[~own].reshape(shape), distances[~own].reshape(shape)

@@ -1,0 +1,128 @@
+"""Embedding rows made ready for distances, a block at a time, so that a memmap stays on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import CoresetError
+from .matrix import as_matrix
+
+#: Largest number of distances held at once (float32: 128 MB).
+_TILE = 32 * 1024**2
+
+_TILE_COLUMNS = 16_384
+
+#: Below this many multiplications distances are found in float64, exact to about 1e-8.
+_DOUBLE_WORK = 5e9
+
+
+class Points:
+    """The usable rows of an embedding matrix, read in blocks.
+
+    Args:
+        embeddings: (n, d) array, memmap, ``.npy`` path, or sequence of vectors with ``None`` for missing ones; rows
+            that are missing or not finite take part in nothing
+        normalize (True): whether to scale rows to unit length, so that distances are ``sqrt(2 - 2 cos)``; rows of
+            zeros stay zero. Otherwise plain Euclidean distances on the rows as they are
+
+    Attributes:
+        n: number of rows, usable or not
+        rows: (v,) the usable rows, ascending
+    """
+
+    def __init__(self, embeddings: Any, normalize: bool = True):
+        self._matrix, valid = as_matrix(embeddings)
+        self.normalize = normalize
+        self.n = len(self._matrix)
+        self.rows = np.flatnonzero(valid)
+        if not len(self.rows):
+            raise CoresetError(f"none of the {self.n} rows has a finite embedding; compute embeddings first")
+        # Distances do not change when the origin moves, but far from it float32 loses their digits.
+        head = self.rows[:: max(1, len(self.rows) // 10_000)]
+        self._center = 0.0 if normalize else self._matrix[head].mean(axis=0, dtype=np.float64)
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the embeddings."""
+        return self._matrix.shape[1]
+
+    def block(self, rows: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+        """The given rows as a (len(rows), d) matrix ready for distances."""
+        block = self._matrix[rows].astype(np.float64 if dtype is np.float64 else self._matrix.dtype)
+        if not self.normalize:
+            return (block - self._center).astype(dtype, copy=False)
+        # Scaling by the largest entry first keeps the squares of huge and tiny vectors finite.
+        scale = np.abs(block).max(axis=1, keepdims=True)
+        block /= np.where(scale > 0, scale, 1)
+        norm = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
+        return (block / np.where(norm > 0, norm, 1)).astype(dtype, copy=False)
+
+    def distance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Distances between paired rows, by direct subtraction in float64."""
+        out = np.empty(len(left))
+        step = max(1, _TILE // (8 * self.dim))
+        for start in range(0, len(left), step):
+            part = slice(start, start + step)
+            delta = self.block(left[part], np.float64) - self.block(right[part], np.float64)
+            out[part] = np.sqrt(np.einsum("ij,ij->i", delta, delta))
+        return out
+
+    def work_dtype(self, n_left: int, n_right: int) -> type:
+        """float64 where it costs no more than about a second, else float32."""
+        return np.float64 if n_left * n_right * self.dim <= _DOUBLE_WORK else np.float32
+
+    def sample(self, size: int, seed: int) -> np.ndarray:
+        """At most ``size`` usable rows, drawn without replacement, ascending."""
+        if size >= len(self.rows):
+            return self.rows
+        return np.sort(np.random.default_rng(seed).choice(self.rows, size, replace=False))
+
+
+def as_points(embeddings: Any, normalize: bool = True) -> Points:
+    """Wraps embeddings once; ``Points`` pass through."""
+    return embeddings if isinstance(embeddings, Points) else Points(embeddings, normalize)
+
+
+def as_selected(selected: Sequence[int] | np.ndarray, points: Points, name: str = "selected") -> np.ndarray:
+    """Checks a subset and gives it as row indices in the caller's order.
+
+    Args:
+        selected: row indices without repeats, or an (n,) boolean mask
+        points: the points it is a subset of
+        name ("selected"): what to call it in error messages
+
+    Returns:
+        (k,) row indices, k >= 1
+
+    Raises:
+        CoresetError: if it is empty, repeats or leaves the matrix, or has rows without an embedding
+    """
+    rows = np.asarray(selected)
+    if rows.dtype == bool:
+        if rows.shape != (points.n,):
+            raise CoresetError(f"{name}: a mask of shape {rows.shape} does not fit {points.n} embedding rows")
+        rows = np.flatnonzero(rows)
+    if rows.size == 0:
+        raise CoresetError(f"{name} is empty; choose a budget of at least one image")
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise CoresetError(f"{name}: expected row indices or a boolean mask, got {rows.dtype} {rows.shape}")
+    if rows.min() < 0 or rows.max() >= points.n:
+        raise CoresetError(f"{name}: rows must lie in [0, {points.n}), got {rows.min()} to {rows.max()}")
+    n_repeats = len(rows) - len(np.unique(rows))
+    if n_repeats:
+        raise CoresetError(f"{name} repeats {n_repeats} rows; give every row once")
+    n_missing = int((~np.isin(rows, points.rows)).sum())
+    if n_missing:
+        raise CoresetError(
+            f"{name}: {n_missing} of {len(rows)} rows have no finite embedding; leave them out or embed them"
+        )
+    return rows.astype(np.int64)
+
+
+def tile_shape(n_rows: int, n_columns: int) -> tuple[int, int]:
+    """Block sizes (rows, columns) whose distance matrix stays within the memory bound."""
+    columns = min(n_columns, _TILE_COLUMNS)
+    return max(1, min(n_rows, _TILE // max(columns, 1))), columns

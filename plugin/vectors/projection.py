@@ -1,0 +1,121 @@
+"""Two-dimensional points of embeddings, for the map."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import CoresetError
+from ..progress import Report
+from .matrix import distinct_rows
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("umap", "pca")
+
+#: Rows that UMAP is fitted on; the others are placed between their nearest fitted rows.
+_MAX_FITTED = 100_000
+_PLACEMENT_NEIGHBORS = 5
+_PLACEMENT_BLOCK = 4_096
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Points for a plot.
+
+    Attributes:
+        points: (n, 2) float32
+        method: ``"umap"`` or ``"pca"``, what was really used
+        note: one sentence for the user on how the points were made
+    """
+
+    points: np.ndarray
+    method: str
+    note: str
+
+
+def project(embeddings: np.ndarray, method: str = "umap", seed: int = 0, progress: Report | None = None) -> Projection:
+    """Projects embeddings to the plane.
+
+    UMAP runs on distinct rows (exact duplicates share a point, which also keeps its neighbour graph sound) and, because
+    it is seeded, on a single thread. When UMAP cannot run, PCA takes its place and the note says so.
+
+    Args:
+        embeddings: (n, d) finite floats
+        method ("umap"): ``"umap"`` or ``"pca"``
+        seed (0): the random seed
+        progress (None): a function ``(fraction, message)``
+
+    Returns:
+        a :class:`Projection`
+
+    Raises:
+        CoresetError: if the method is unknown
+    """
+    if method not in METHODS:
+        raise CoresetError(f"projection '{method}' is unknown; use one of {', '.join(METHODS)} or None")
+    first, row_of = distinct_rows(embeddings)
+    distinct = embeddings[first]
+    if progress is not None:
+        progress(0.0, f"{method.upper()} of {len(distinct):,} distinct embeddings")
+    if method == "umap":
+        try:
+            points, note = _umap(distinct, seed)
+            return Projection(points[row_of], "umap", note)
+        except Exception as error:  # umap fails in many ways on small or degenerate data
+            logger.warning("UMAP failed (%s); using PCA for the map", error)
+            return Projection(_pca(distinct)[row_of], "pca", f"PCA, because UMAP failed: {error}")
+    return Projection(_pca(distinct)[row_of], "pca", "PCA: the two directions of largest variance.")
+
+
+def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
+    if len(rows) < 4:
+        raise CoresetError(f"{len(rows)} distinct embeddings are too few for UMAP")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numba and the seeded single thread announce themselves
+        import umap
+
+        note = "UMAP, seeded and therefore single-threaded."
+        fitted = np.arange(len(rows))
+        if len(rows) > _MAX_FITTED:
+            fitted = np.sort(np.random.default_rng(seed).choice(len(rows), _MAX_FITTED, replace=False))
+            note = (
+                f"UMAP of {_MAX_FITTED:,} sampled images, seeded and therefore single-threaded; the others lie "
+                f"between their {_PLACEMENT_NEIGHBORS} nearest sampled images."
+            )
+        reducer = umap.UMAP(n_neighbors=min(15, len(fitted) - 1), metric="cosine", random_state=seed, n_jobs=1)
+        fitted_points = reducer.fit_transform(rows[fitted]).astype(np.float32)
+    if not np.isfinite(fitted_points).all():
+        raise CoresetError("UMAP returned points that are not finite")
+    if len(fitted) == len(rows):
+        return fitted_points, note
+    return _place_between(rows, fitted, fitted_points), note
+
+
+def _place_between(rows: np.ndarray, fitted: np.ndarray, fitted_points: np.ndarray) -> np.ndarray:
+    """Places every row at the similarity-weighted mean of its nearest fitted rows."""
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    anchors = unit[fitted].T
+    points = np.empty((len(rows), 2), dtype=np.float32)
+    for start in range(0, len(rows), _PLACEMENT_BLOCK):
+        block = slice(start, start + _PLACEMENT_BLOCK)
+        cosine = unit[block] @ anchors
+        nearest = np.argpartition(cosine, -_PLACEMENT_NEIGHBORS, axis=1)[:, -_PLACEMENT_NEIGHBORS:]
+        distance = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(cosine, nearest, axis=1), 1e-9))
+        weight = distance**-2
+        points[block] = np.einsum("rk,rkc->rc", weight / weight.sum(axis=1, keepdims=True), fitted_points[nearest])
+    points[fitted] = fitted_points
+    return points
+
+
+def _pca(rows: np.ndarray) -> np.ndarray:
+    from sklearn.decomposition import PCA
+
+    points = np.zeros((len(rows), 2), dtype=np.float32)
+    components = min(2, *rows.shape)
+    if len(rows) > 1:
+        points[:, :components] = PCA(components, svd_solver="covariance_eigh").fit_transform(rows)
+    return points

@@ -1,0 +1,105 @@
+"""ZCore's ranking is trusted where its first picks could stand for the pool, and only there."""
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.selection.methods.auto.regions import find_regions
+from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import find_margins, outliers_last, trust_in_margins
+from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
+from fiftyone_coreset.plugin.selection.pool import Pool
+
+
+def pool(X, weights=None):
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    return Pool(X, np.empty(0, dtype=np.int64), np.ones(len(X)) if weights is None else weights)
+
+
+def silent(fraction, message):
+    pass
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Eight clusters of two hundred images, the regions, and distances to nearest neighbours."""
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 8, 1600)
+    found = pool(rng.normal(size=(8, 16))[kind] + 0.3 * rng.normal(size=(1600, 16)))
+    return found, kind, find_regions(found).of, found.neighbors(1)[1][:, 0]
+
+
+def trust(clusters, ranking):
+    found, _, regions, nearest = clusters
+    return trust_in_margins(found, regions, np.asarray(ranking), nearest)
+
+
+def test_margins_are_the_zcore_ranking(clusters):
+    found = clusters[0]
+    margins = find_margins(found, silent)
+    scores = zcore_scores(found.X, n_draws=50 * len(found), seed=0)
+    assert sorted(margins.ranking) == list(range(len(found)))
+    assert (np.diff(scores.score[margins.ranking]) <= 0).all()
+    assert np.array_equal(margins.hits, scores.coverage)
+
+
+def test_weights_move_images_up_the_ranking(clusters):
+    heavy = clusters[1] == 3
+    weighted = find_margins(pool(clusters[0].X, np.where(heavy, 5.0, 1.0)), silent).ranking
+    assert heavy[weighted[:160]].mean() > 2 * heavy[find_margins(clusters[0], silent).ranking[:160]].mean()
+
+
+def test_a_choice_like_any_other_is_trusted(clusters):
+    assert np.mean([trust(clusters, np.random.default_rng(seed).permutation(1600)) for seed in range(5)]) > 0.8
+
+
+def test_isolated_crowded_and_lopsided_choices_are_not_trusted(clusters):
+    _, kind, _, nearest = clusters
+    assert trust(clusters, np.argsort(-nearest)) == 0
+    assert trust(clusters, np.argsort(nearest)) == 0
+    assert trust(clusters, np.argsort(kind, kind="stable")) == 0
+
+
+def test_a_choice_that_becomes_fair_too_late_is_not_trusted(clusters):
+    kind = clusters[1]
+    fair = np.random.default_rng(0).permutation(1600)
+    of_one_kind = fair[kind[fair] == 0][:80]
+    late = np.concatenate([of_one_kind, np.setdiff1d(fair, of_one_kind, assume_unique=True)])
+    assert trust(clusters, late) == 0
+
+
+def test_isolation_counts_only_where_it_says_something(clusters):
+    found, _, regions, nearest = clusters
+    pairs = np.random.default_rng(0).permutation(1600).reshape(800, 2)
+    representative = pairs[np.arange(800), nearest[pairs].argmax(axis=1)]  # from all over, the more isolated of two
+    assert trust_in_margins(found, regions, representative, nearest) == 0
+    assert trust_in_margins(found, regions, representative) > 0.5
+
+
+def test_outliers_come_last_and_three_of_a_kind_are_none():
+    rng = np.random.default_rng(0)
+    middle = rng.normal(size=(394, 2)) / 10
+    alone = np.array([[9, 0], [-9, 0], [0, 9]])
+    three = np.array([[0.0, -9.0], [0.001, -9.0], [0.0, -9.001]])
+    found = pool(np.concatenate([alone, three, middle]) + 20)
+    distances = np.sort(np.linalg.norm(found.X[:, None] - found.X[None], axis=2), axis=1)[:, 1:]
+    ranking = rng.permutation(400)
+    moved = outliers_last(ranking, distances)
+    assert {0, 1, 2} < set(moved[-20:])  # a twentieth of the pool
+    assert not {3, 4, 5} & set(moved[-20:])
+    for part in (moved[:-20], moved[-20:]):
+        assert part.tolist() == [row for row in ranking if row in part]
+
+
+def test_noise_is_not_trusted():
+    rng = np.random.default_rng(0)
+    usual = rng.random((8, 32))[rng.integers(0, 8, 480)] + 0.1 * rng.normal(size=(480, 32))
+    found = pool(np.concatenate([usual, rng.random((120, 32))]))
+    margins = find_margins(found, silent)
+    assert np.mean(margins.ranking[:60] >= 480) > 0.5  # ZCore collects it
+    assert trust_in_margins(found, find_regions(found).of, margins.ranking, found.neighbors(1)[1][:, 0]) == 0
+
+
+def test_pools_that_say_too_little_are_not_trusted():
+    small = pool(np.random.default_rng(0).normal(size=(99, 4)))
+    assert trust_in_margins(small, find_regions(small).of, np.arange(99)) == 0
+    alike = find_margins(pool(np.ones((7, 3))), silent)
+    assert alike.ranking.tolist() == list(range(7))
+    assert alike.hits.sum() == 0
