@@ -23,7 +23,7 @@ _PUBLIC = {
     "load_clip": "plugin.embeddings.clip",
     "compute_coreset": "plugin.runs.compute",
     "CoresetResults": "plugin.results",
-    "load_run": "plugin.brain",
+    "load_run": "plugin.runs.load",
     "create_coreset_view": "plugin.runs.views",
     "compare_coresets": "plugin.runs.compare",
     "ComparedCoresets": "plugin.runs.compare",

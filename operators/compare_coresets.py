@@ -7,9 +7,9 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from ..plugin.brain import list_runs
 from ..plugin.errors import CoresetError
 from ..plugin.runs.compare import compare_coresets
+from ..plugin.runs.load import list_runs
 from ..plugin.selection.budget import parse_budget
 from . import forms
 from .configs import operator_config

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from ..plugin.brain import list_runs
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
 from ..plugin.runs.compute import compute_coreset
+from ..plugin.runs.load import list_runs
 from ..plugin.selection.registry import get_method, list_methods
 from . import clip_powered_form, forms
 from .configs import operator_config

@@ -7,8 +7,8 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from ..plugin.brain import load_run
 from ..plugin.errors import CoresetError
+from ..plugin.runs.load import load_run
 from ..plugin.runs.views import create_coreset_view
 from . import forms
 from .configs import operator_config

@@ -7,8 +7,8 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.operators.types as types
 
-from ..plugin.brain import list_runs
 from ..plugin.errors import CoresetError
+from ..plugin.runs.load import list_runs
 
 DEFAULT_EMBEDDINGS = "clip_embeddings"
 DEFAULT_KEY = "coreset"

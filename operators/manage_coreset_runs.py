@@ -7,9 +7,9 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from ..plugin.brain import list_runs, load_run
 from ..plugin.errors import CoresetError
-from ..plugin.runs.views import views_of_run
+from ..plugin.rank_views import views_on_rank
+from ..plugin.runs.load import list_runs, load_run
 from . import forms
 from .configs import operator_config
 
@@ -80,7 +80,7 @@ def _what_goes(ctx: Any, key: str) -> str:
     """What deleting a run takes with it."""
     run = ctx.dataset.get_brain_info(key).config.build()
     fields = run.get_fields(ctx.dataset, key)
-    views = views_of_run(ctx.dataset, run.path(ctx.dataset, key, "rank"))
+    views = views_on_rank(ctx.dataset, run.path(ctx.dataset, key, "rank"))
     sentence = f"its fields {', '.join(fields)}"
     return f"{sentence} and the saved views {', '.join(views)}" if views else sentence
 

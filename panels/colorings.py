@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import fiftyone as fo
 import numpy as np
 
-from ..plugin.brain import load_run
 from ..plugin.errors import CoresetError
+from ..plugin.runs.load import load_run
 from .payload import category_coloring, ordered_coloring, shared_coloring
 
 if TYPE_CHECKING:

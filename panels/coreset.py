@@ -13,9 +13,9 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 import numpy as np
 
-from ..plugin.brain import list_runs
 from ..plugin.embeddings.record import ClipSpec
 from ..plugin.errors import CoresetError
+from ..plugin.runs.load import list_runs
 from . import figures, grid
 from .colorings import channels, coloring
 from .payload import encode, encode_mask

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plugin.brain import list_runs, load_run, visualization_key
+from ..plugin.brain import visualization_key
 from ..plugin.errors import CoresetError
+from ..plugin.runs.load import list_runs, load_run
 
 if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
 
-from .errors import CoresetError
+from .rank_views import retarget_views, views_on_rank
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
-
-    from .results import CoresetResults
 
 #: Version of what a run stores; raised when an older reader could not read it.
 FORMAT_VERSION = 1
@@ -120,8 +118,6 @@ class Coreset(fob.BrainMethod):
 
     def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
         """Renames the run's fields and its visualization, and points its saved views at them."""
-        from .runs.views import retarget_views
-
         dataset = samples._root_dataset
         old_fields = self.get_fields(samples, key)
         new_fields = self.get_fields(samples, new_key)
@@ -138,10 +134,8 @@ class Coreset(fob.BrainMethod):
 
     def cleanup(self, samples: SampleCollection, key: str) -> None:
         """Deletes the run's fields and map, and the saved views that cannot be opened without them."""
-        from .runs.views import views_of_run
-
         dataset = samples._root_dataset
-        for name in views_of_run(dataset, self.path(samples, key, "rank")):
+        for name in views_on_rank(dataset, self.path(samples, key, "rank")):
             dataset.delete_saved_view(name)
         self.delete_fields(samples, key)
 
@@ -155,56 +149,6 @@ class Coreset(fob.BrainMethod):
             dataset.delete_sample_fields(fields, error_level=1)
 
 
-def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
-    """Loads a coreset run, in any process.
-
-    Args:
-        dataset: the dataset or one of its views
-        brain_key: the name of the run
-
-    Returns:
-        a :class:`CoresetResults`
-
-    Raises:
-        CoresetError: if there is no such run, it is of another type, was cut short, or needs a newer version
-    """
-    runs = list_runs(dataset)
-    if brain_key not in runs:
-        names = ", ".join(f"'{run}'" for run in runs) or "none yet"
-        raise CoresetError(
-            f"dataset '{dataset._root_dataset.name}' has no coreset run '{brain_key}' (runs: {names}); "
-            f"compute_coreset(samples, brain_key='{brain_key}') makes one"
-        )
-    config = dataset.get_brain_info(brain_key).config
-    if config.format_version > FORMAT_VERSION:
-        raise CoresetError(
-            f"run '{brain_key}' was made by fiftyone-coreset {config.package_version}; update the package to read it"
-        )
-    results = dataset.load_brain_results(brain_key)
-    if results is None:
-        raise CoresetError(
-            f"run '{brain_key}' is incomplete: it was interrupted while being written; "
-            f"compute it again with overwrite=True, or delete_brain_run('{brain_key}')"
-        )
-    return results
-
-
-def list_runs(dataset: SampleCollection) -> list[str]:
-    """Names the coreset runs of a dataset."""
-    return dataset.list_brain_runs(type="coreset")
-
-
 def visualization_key(brain_key: str) -> str:
     """The name of the visualization run that shows a coreset run's points."""
     return f"{brain_key}_umap"
-
-
-def ranked(rank_path: str, below: int | None = None) -> Any:
-    """An expression for rows that are ranked, and ranked before ``below``.
-
-    The lower bound is not decoration: in MongoDB's order a missing rank is less than any number.
-    """
-    from fiftyone import ViewField as F
-
-    is_ranked = F(rank_path) >= 0
-    return is_ranked if below is None else is_ranked & (F(rank_path) < below)

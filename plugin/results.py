@@ -9,11 +9,12 @@ import fiftyone.core.fields as fof
 import fiftyone.core.utils as fou
 import numpy as np
 
-from .brain import Coreset, CoresetConfig, list_runs, ranked, visualization_key
+from .brain import Coreset, CoresetConfig, visualization_key
 from .dataset.labels import read_labels
 from .dataset.rows import Units
 from .errors import CoresetError
 from .progress import Report
+from .rank_views import rank_view, ranked
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -108,9 +109,8 @@ class CoresetResults(fob.BrainResults):
         Returns:
             a view of the images, or of the objects if objects were ranked
         """
-        from .runs.views import rank_view
-
-        return rank_view(self, self.budget(budget))
+        rank_path = self.backend.path(self.samples, self.key, "rank")
+        return rank_view(self.samples, self.config.patches_field, rank_path, self.budget(budget))
 
     def report(self, budget: Any, **kwargs: Any) -> CoresetReport:
         """Judges the coreset of a budget against random subsets of its size (``docs/diagnostics.md``).
@@ -252,7 +252,7 @@ class CoresetResults(fob.BrainResults):
         """
         units = Units(self.samples)
         replaced = None
-        if overwrite and self.key in list_runs(units.dataset):
+        if overwrite and self.key in units.dataset.list_brain_runs(type="coreset"):
             replaced = units.dataset.get_brain_info(self.key).config.build()
         self.backend.register_run(units.samples, self.key, overwrite=overwrite, cleanup=False)
         try:

@@ -59,7 +59,7 @@ def test_one_canonical_import_path(installed, tmp_path):
         "print(fc.load_run.__module__, CoresetConfig().cls)"
     )
     printed = _run(program, str(ROOT), cwd=tmp_path).split()
-    assert printed == ["fiftyone_coreset.plugin.brain", "fiftyone_coreset.plugin.brain.CoresetConfig"]
+    assert printed == ["fiftyone_coreset.plugin.runs.load", "fiftyone_coreset.plugin.brain.CoresetConfig"]
 
 
 def test_public_names_resolve_and_unknown_ones_do_not():

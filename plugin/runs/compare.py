@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..brain import list_runs, load_run
 from ..dataset.rows import Units
 from ..diagnostics.compare import CoresetComparison, compare_subsets
 from ..errors import CoresetError
 from ..progress import Report
+from .load import list_runs, load_run
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..brain import CoresetConfig, list_runs, visualization_key
+from ..brain import CoresetConfig, visualization_key
 from ..dataset.arguments import resolve_row_arguments
 from ..dataset.embeddings import field_names, load_embeddings
 from ..dataset.labels import read_labels
@@ -17,7 +17,8 @@ from ..progress import Report, part_of, reporting
 from ..ranking import Ranking, rank_rows
 from ..requirements import require
 from ..results import CoresetResults
-from .lock import lease
+from .load import list_runs
+from .lock import run_lock
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -82,7 +83,7 @@ def compute_coreset(
         method_kwargs=record,
     )
     _require_free(units, brain_key, overwrite)
-    with lease(units.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
+    with run_lock(units.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
         report(0.0, "reading embeddings")
         matrix, valid = load_embeddings(units, embeddings)
         labels = read_labels(units, label_field)

@@ -22,7 +22,7 @@ _RENEWAL = 15.0
 
 
 @contextmanager
-def lease(dataset: Dataset, brain_key: str) -> Iterator[None]:
+def run_lock(dataset: Dataset, brain_key: str) -> Iterator[None]:
     """Holds the right to compute one run, and renews it until the work ends.
 
     Args:

@@ -218,11 +218,11 @@ def test_an_interrupted_write_is_never_taken_for_a_result(embedded, quick, monke
 
 
 def test_the_same_run_is_not_computed_twice_at_once(embedded, quick):
-    from fiftyone_coreset.plugin.runs.lock import lease
+    from fiftyone_coreset.plugin.runs.lock import run_lock
 
     dataset = embedded()
     with (
-        lease(dataset, "coreset"),
+        run_lock(dataset, "coreset"),
         pytest.raises(fc.CoresetError, match=f"run 'coreset' of dataset '{dataset.name}' is being computed elsewhere"),
     ):
         fc.compute_coreset(dataset, "emb", **quick)

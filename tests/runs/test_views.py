@@ -88,11 +88,11 @@ def test_tag_and_field_mark_what_is_kept(run):
 
 def test_the_saved_document_stays_small_at_any_size(run):
     """Ids of 600,000 samples would not fit a document; a rank condition has the same size for 7 and for 700,000."""
-    dataset, results = run
-    from fiftyone_coreset.plugin.runs.views import rank_view
+    dataset, _ = run
+    from fiftyone_coreset.plugin.rank_views import rank_view
 
     fc.create_coreset_view(dataset, "coreset", 7)
-    dataset.save_view("large", rank_view(results, 700_000))
+    dataset.save_view("large", rank_view(dataset, None, "coreset_rank", 700_000))
     documents = [len(bson.encode(view.to_mongo())) for view in dataset._doc.get_saved_views()]
     assert len(documents) == 2
     assert max(documents) < 2_000
