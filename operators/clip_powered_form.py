@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.operators.types as types
 
-from ..plugin.dataset.rows import Units
+from ..plugin.dataset.rows import Rows
 from ..plugin.embeddings.class_texts import recorded_clip
 from ..plugin.embeddings.text import PROMPT_TEMPLATES, class_names
 from ..plugin.errors import CoresetError
@@ -83,7 +83,7 @@ def check(ctx: Any, embeddings: list[str]) -> None:
     if not labels:
         raise CoresetError(f"'{ctx.params['label_field']}' holds no label yet")
     if (ctx.params.get("rows") or forms.IMAGES) == forms.IMAGES:
-        recorded_clip(Units(ctx.dataset), embeddings)
+        recorded_clip(Rows(ctx.dataset), embeddings)
     class_names(labels, arguments(ctx)["class_names"])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .brain import Coreset, CoresetConfig, visualization_key
 from .dataset.labels import read_labels
-from .dataset.rows import Units
+from .dataset.rows import Rows
 from .errors import CoresetError
 from .progress import Report
 from .rank_views import rank_view, ranked
@@ -226,20 +226,20 @@ class CoresetResults(fob.BrainResults):
                     f"run '{self.key}' was computed from an array, which is not stored with the run; "
                     "store the embeddings in a field and compute the run from it"
                 )
-            units = Units(self.samples)
-            matrix, _ = load_embeddings(units, self.config.embeddings)
-            row_of = {row_id: row for row, row_id in enumerate(units.ids())}
-            rows = np.array([row_of.get(row_id, -1) for row_id in self.ids], dtype=np.int64)
-            self._embeddings = np.where(rows[:, None] >= 0, matrix[rows], np.nan).astype(matrix.dtype)
+            rows = Rows(self.samples)
+            matrix, _ = load_embeddings(rows, self.config.embeddings)
+            row_of = {row_id: row for row, row_id in enumerate(rows.ids())}
+            places = np.array([row_of.get(row_id, -1) for row_id in self.ids], dtype=np.int64)
+            self._embeddings = np.where(places[:, None] >= 0, matrix[places], np.nan).astype(matrix.dtype)
         return self._embeddings
 
     def labels(self) -> list[str | None] | None:
         """Reads the label of every ranked row from the run's label field, or None if it has none."""
-        units = Units(self.samples)
-        values = read_labels(units, self.config.label_field)
+        rows = Rows(self.samples)
+        values = read_labels(rows, self.config.label_field)
         if values is None:
             return None
-        by_id = dict(zip(units.ids(), values, strict=True))
+        by_id = dict(zip(rows.ids(), values, strict=True))
         return [by_id.get(row_id) for row_id in self.ids]
 
     def write(self, overwrite: bool = False) -> None:
@@ -250,41 +250,41 @@ class CoresetResults(fob.BrainResults):
         Args:
             overwrite (False): whether to replace an existing run of this name
         """
-        units = Units(self.samples)
+        rows = Rows(self.samples)
         replaced = None
-        if overwrite and self.key in units.dataset.list_brain_runs(type="coreset"):
-            replaced = units.dataset.get_brain_info(self.key).config.build()
-        self.backend.register_run(units.samples, self.key, overwrite=overwrite, cleanup=False)
+        if overwrite and self.key in rows.dataset.list_brain_runs(type="coreset"):
+            replaced = rows.dataset.get_brain_info(self.key).config.build()
+        self.backend.register_run(rows.samples, self.key, overwrite=overwrite, cleanup=False)
         try:
             if replaced is not None:
-                replaced.delete_fields(units.samples, self.key)
-            self._write_fields(units)
-            self.backend.save_run_results(units.samples, self.key, self)
+                replaced.delete_fields(rows.samples, self.key)
+            self._write_fields(rows)
+            self.backend.save_run_results(rows.samples, self.key, self)
             if self.points is not None:
-                self._write_visualization(units, self.points)
+                self._write_visualization(rows, self.points)
         except BaseException:
-            units.dataset.delete_brain_run(self.key)
+            rows.dataset.delete_brain_run(self.key)
             raise
 
-    def _write_fields(self, units: Units) -> None:
+    def _write_fields(self, rows: Rows) -> None:
         for name, values in self.columns.items():
-            units.declare(f"{self.key}_{name}", fof.FloatField)
-            units.set_values(f"{self.key}_{name}", dict(zip(self.ids, values.tolist(), strict=True)))
-        units.declare(f"{self.key}_rank", fof.IntField)
-        units.set_values(f"{self.key}_rank", dict(zip(self.ids, self.rank.tolist(), strict=True)))
+            rows.declare(f"{self.key}_{name}", fof.FloatField)
+            rows.set_values(f"{self.key}_{name}", dict(zip(self.ids, values.tolist(), strict=True)))
+        rows.declare(f"{self.key}_rank", fof.IntField)
+        rows.set_values(f"{self.key}_rank", dict(zip(self.ids, self.rank.tolist(), strict=True)))
 
-    def _write_visualization(self, units: Units, points: np.ndarray) -> None:
+    def _write_visualization(self, rows: Rows, points: np.ndarray) -> None:
         """Registers the points as a standard visualization, so that FiftyOne's own Embeddings panel shows them."""
         import fiftyone.brain as fb
 
         is_ranked = ranked(f"{self.key}_rank")
-        if units.patches_field is None:
-            shown = units.samples.match(is_ranked)
+        if rows.patches_field is None:
+            shown = rows.samples.match(is_ranked)
         else:
-            shown = units.source.filter_labels(units.patches_field, is_ranked)
+            shown = rows.source.filter_labels(rows.patches_field, is_ranked)
         fb.compute_visualization(
             shown,
-            patches_field=units.patches_field,
+            patches_field=rows.patches_field,
             points=dict(zip(self.ids, points, strict=True)),
             points_field=f"{self.key}_xy",
             brain_key=visualization_key(self.key),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CoresetError
-from .rows import Units
+from .rows import Rows
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -22,13 +22,13 @@ CONSTRAINTS = (
 )  # fmt: skip
 
 
-def resolve_row_arguments(
-    units: Units, fields: list[str] | None, arguments: dict[str, Any]
+def resolve_arguments(
+    rows: Rows, fields: list[str] | None, arguments: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Turns views, tags and fields into arrays with one value a row.
 
     Args:
-        units: the rows
+        rows: the rows
         fields: the embeddings fields of the run, for a target view
         arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, a tag, a boolean field or a
             list of ids, ``groups``, ``weights`` and ``difficulty`` a field, and ``target`` a view. Arrays stay
@@ -43,9 +43,9 @@ def resolve_row_arguments(
     resolved, record = dict(arguments), {}
     for name, value in arguments.items():
         if name in _SETS and value is not None:
-            resolved[name] = _members(units, name, value)
+            resolved[name] = _members(rows, name, value)
         elif name in _VALUES and isinstance(value, str):
-            resolved[name] = np.array(_field_values(units, name, value), dtype=object)
+            resolved[name] = np.array(_field_values(rows, name, value), dtype=object)
             if name != "groups":
                 resolved[name] = resolved[name].astype(np.float64)
         elif name == "target" and hasattr(value, "_root_dataset"):
@@ -54,28 +54,28 @@ def resolve_row_arguments(
     return resolved, record
 
 
-def _members(units: Units, name: str, value: Any) -> np.ndarray:
+def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
     """A mask of the rows in a view, with a tag or true field, or in a list of ids."""
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, str):
-        if units.has(value):
-            return np.array([bool(flag) for flag in units.values(value)])
-        mask = np.array([value in (tags or ()) for tags in units.values("tags")])
+        if rows.has(value):
+            return np.array([bool(flag) for flag in rows.values(value)])
+        mask = np.array([value in (tags or ()) for tags in rows.values("tags")])
         if not mask.any():
-            raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {units.noun}")
+            raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {rows.noun}")
         return mask
-    chosen = set(Units(value).ids() if hasattr(value, "_root_dataset") else value)
-    return np.array([row_id in chosen for row_id in units.ids()])
+    chosen = set(Rows(value).ids() if hasattr(value, "_root_dataset") else value)
+    return np.array([row_id in chosen for row_id in rows.ids()])
 
 
-def _field_values(units: Units, name: str, field: str) -> list[Any]:
+def _field_values(rows: Rows, name: str, field: str) -> list[Any]:
     from .labels import read_labels
 
-    if not units.has(field):
-        raise CoresetError(f"{name}: field '{units.path(field)}' does not exist on '{units.dataset.name}'")
-    values = units.values(field)
-    return read_labels(units, field) or values if any(hasattr(value, "label") for value in values) else values
+    if not rows.has(field):
+        raise CoresetError(f"{name}: field '{rows.path(field)}' does not exist on '{rows.dataset.name}'")
+    values = rows.values(field)
+    return read_labels(rows, field) or values if any(hasattr(value, "label") for value in values) else values
 
 
 def _target_embeddings(target: SampleCollection, fields: list[str] | None) -> np.ndarray:
@@ -83,7 +83,7 @@ def _target_embeddings(target: SampleCollection, fields: list[str] | None) -> np
 
     if fields is None:
         raise CoresetError("target: a target view needs embeddings in a field; pass an array of target embeddings")
-    matrix, valid = load_embeddings(Units(target), fields)
+    matrix, valid = load_embeddings(Rows(target), fields)
     return matrix[valid]
 
 

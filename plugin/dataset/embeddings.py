@@ -9,10 +9,10 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..vectors.matrix import as_matrix
-from .rows import Units
+from .rows import Rows
 
 
-def load_embeddings(units: Units, embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
+def load_embeddings(rows: Rows, embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
     """Reads the embeddings of all rows.
 
     Several fields are balanced before they are concatenated: each block is divided by the root of its mean variance
@@ -20,7 +20,7 @@ def load_embeddings(units: Units, embeddings: Any) -> tuple[np.ndarray, np.ndarr
     (ZCore paper code concatenates raw values; see ``docs/methods.md``).
 
     Args:
-        units: the rows
+        rows: the rows
         embeddings: a field name, a list of field names, an (n, d) array, or the path of an ``.npy`` file
 
     Returns:
@@ -29,7 +29,7 @@ def load_embeddings(units: Units, embeddings: Any) -> tuple[np.ndarray, np.ndarr
     Raises:
         CoresetError: if a field does not exist or is empty, or if the number of rows differs from the collection's
     """
-    count = len(units.samples)
+    count = len(rows.samples)
     if count == 0:
         raise CoresetError("the collection has 0 samples; choose a dataset or view with images")
     fields = field_names(embeddings)
@@ -37,15 +37,15 @@ def load_embeddings(units: Units, embeddings: Any) -> tuple[np.ndarray, np.ndarr
         matrix, valid = as_matrix(embeddings)
         if len(matrix) != count:
             raise CoresetError(
-                f"embeddings have {len(matrix)} rows but the collection has {count} {units.noun}; pass one row each"
+                f"embeddings have {len(matrix)} rows but the collection has {count} {rows.noun}; pass one row each"
             )
-        return _require_rows(matrix, valid, "embeddings", units)
-    blocks = [_load_field(units, field) for field in fields]
+        return _require_rows(matrix, valid, "embeddings", rows)
+    blocks = [_load_field(rows, field) for field in fields]
     valid = np.logical_and.reduce([block_valid for _, block_valid in blocks])
     if len(blocks) == 1:
-        return _require_rows(*blocks[0], fields[0], units)
+        return _require_rows(*blocks[0], fields[0], rows)
     name = " + ".join(fields)
-    _require_rows(blocks[0][0], valid, name, units)
+    _require_rows(blocks[0][0], valid, name, rows)
     return np.concatenate([_balance(block, valid) for block, _ in blocks], axis=1), valid
 
 
@@ -62,19 +62,19 @@ def field_names(embeddings: Any) -> list[str] | None:
     )
 
 
-def _load_field(units: Units, field: str) -> tuple[np.ndarray, np.ndarray]:
-    if not units.has(field):
+def _load_field(rows: Rows, field: str) -> tuple[np.ndarray, np.ndarray]:
+    if not rows.has(field):
         raise CoresetError(
-            f"field '{units.path(field)}' does not exist on dataset '{units.dataset.name}'; "
+            f"field '{rows.path(field)}' does not exist on dataset '{rows.dataset.name}'; "
             f"run compute_embeddings(samples, embeddings_field='{field}') first"
         )
-    return as_matrix(units.values(field), name=f"field '{units.path(field)}'")
+    return as_matrix(rows.values(field), name=f"field '{rows.path(field)}'")
 
 
-def _require_rows(matrix: np.ndarray, valid: np.ndarray, name: str, units: Units) -> tuple[np.ndarray, np.ndarray]:
+def _require_rows(matrix: np.ndarray, valid: np.ndarray, name: str, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     if not valid.any():
         raise CoresetError(
-            f"'{name}' holds no usable vector in any of the {len(valid)} {units.noun}; recompute the embeddings"
+            f"'{name}' holds no usable vector in any of the {len(valid)} {rows.noun}; recompute the embeddings"
         )
     return matrix, valid
 

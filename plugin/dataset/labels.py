@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..errors import CoresetError
-from .rows import Units
+from .rows import Rows
 
 
-def read_labels(units: Units, label_field: str | None) -> list[str | None] | None:
+def read_labels(rows: Rows, label_field: str | None) -> list[str | None] | None:
     """One label a row.
 
     Args:
-        units: the rows
+        rows: the rows
         label_field: a ``Classification`` or string field; for objects the attribute of the object, usually ``"label"``
 
     Returns:
@@ -23,14 +23,14 @@ def read_labels(units: Units, label_field: str | None) -> list[str | None] | Non
 
     if label_field is None:
         return None
-    if not units.has(label_field):
-        raise CoresetError(f"label field '{units.path(label_field)}' does not exist on '{units.dataset.name}'")
-    field = units.dataset.get_field(units.path(label_field))
+    if not rows.has(label_field):
+        raise CoresetError(f"label field '{rows.path(label_field)}' does not exist on '{rows.dataset.name}'")
+    field = rows.dataset.get_field(rows.path(label_field))
     if isinstance(field, fo.StringField):
-        return units.values(label_field)
+        return rows.values(label_field)
     if isinstance(field, fo.EmbeddedDocumentField) and field.document_type is fo.Classification:
-        return units.values(f"{label_field}.label")
+        return rows.values(f"{label_field}.label")
     raise CoresetError(
         f"label field '{label_field}' must be a Classification or a string field, one label for each of the "
-        f"{units.noun}; for detections pass dataset.to_patches('{label_field}') and label_field='label'"
+        f"{rows.noun}; for detections pass dataset.to_patches('{label_field}') and label_field='label'"
     )

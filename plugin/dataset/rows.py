@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fiftyone.core.fields import Field
 
 
-class Units:
+class Rows:
     """The images of a collection, or the objects of a ``to_patches()`` view, one row each.
 
     Args:

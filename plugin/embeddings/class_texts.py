@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dataset.embeddings import field_names
-from ..dataset.rows import Units
+from ..dataset.rows import Rows
 from ..errors import CoresetError
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ _WITHOUT_TEXT = "or use a method without texts such as 'zcore'"
 
 
 def with_class_texts(
-    units: Units, embeddings: Any, labels: Sequence[str | None] | None, method_kwargs: Mapping[str, Any]
+    rows: Rows, embeddings: Any, labels: Sequence[str | None] | None, method_kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The arguments of CLIP-powered selection with text embeddings in place of names and templates.
 
     Args:
-        units: the rows
+        rows: the rows
         embeddings: the field that holds the image embeddings
         labels: the label of each row, or None if no label field was given
         method_kwargs: the arguments as given; ``text_embeddings`` among them is left as it is
@@ -41,12 +41,12 @@ def with_class_texts(
     options = dict(method_kwargs)
     names, templates = options.pop("class_names", None), options.pop("templates", None)
     if options.get("text_embeddings") is None:
-        options["text_embeddings"] = class_texts(units, embeddings, labels, names, templates)
+        options["text_embeddings"] = class_texts(rows, embeddings, labels, names, templates)
     return options
 
 
 def class_texts(
-    units: Units,
+    rows: Rows,
     embeddings: Any,
     labels: Sequence[str | None],
     class_names: Mapping[str, str] | None = None,
@@ -55,7 +55,7 @@ def class_texts(
     """Embeds the names of all classes that occur.
 
     Args:
-        units: the rows
+        rows: the rows
         embeddings: the field that holds the image embeddings; it remembers its model
         labels: the label of each row, or None
         class_names (None): what to call labels in the prompts, for labels that are no words
@@ -73,19 +73,19 @@ def class_texts(
     present = sorted({label for label in labels if label})
     if not present:
         raise CoresetError(
-            f"none of the {len(labels)} {units.noun} has a label to agree with; label some, {_WITHOUT_TEXT}"
+            f"none of the {len(labels)} {rows.noun} has a label to agree with; label some, {_WITHOUT_TEXT}"
         )
     names = named(present, class_names)
-    model, tokenizer = _text_model(units, embeddings)
+    model, tokenizer = _text_model(rows, embeddings)
     texts = class_text_embeddings(list(names.values()), model, tokenizer, templates or PROMPT_TEMPLATES)
     return dict(zip(names, texts, strict=True))
 
 
-def recorded_clip(units: Units, embeddings: Any) -> ClipSpec:
+def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
     """The CLIP model that an embeddings field remembers.
 
     Args:
-        units: the rows
+        rows: the rows
         embeddings: the field
 
     Returns:
@@ -103,21 +103,21 @@ def recorded_clip(units: Units, embeddings: Any) -> ClipSpec:
             f"embeddings: clip_powered compares images with class texts of the same model, but {given} came in; "
             f"give one field, or text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"
         )
-    record = embedding_record(units.samples, fields[0])
+    record = embedding_record(rows.samples, fields[0])
     if record is None:
         raise CoresetError(
-            f"field '{units.path(fields[0])}' does not say which model made it, so there is no text tower to ask; "
+            f"field '{rows.path(fields[0])}' does not say which model made it, so there is no text tower to ask; "
             f"embed with compute_embeddings() and a CLIP model such as 'coreset-mini' or 'ViT-B-32', or give "
             f"text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"
         )
     return ClipSpec.of(record)
 
 
-def _text_model(units: Units, embeddings: Any) -> tuple[Any, Any]:
+def _text_model(rows: Rows, embeddings: Any) -> tuple[Any, Any]:
     """The model recorded with the field, and its tokenizer."""
     from .clip import load_clip, resolve_clip
 
-    spec = recorded_clip(units, embeddings)
+    spec = recorded_clip(rows, embeddings)
     if not resolve_clip(spec.model, spec.pretrained, spec.checkpoint).same_weights(spec):
         raise CoresetError(f"the weights of {spec} changed since '{embeddings}' was embedded; embed it again")
     model, _, tokenizer = load_clip(spec.model, spec.pretrained, spec.checkpoint)

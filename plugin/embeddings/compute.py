@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..dataset.rows import Units
+from ..dataset.rows import Rows
 from ..errors import CoresetError
 from ..progress import Report, reporting
 from .clip import choose_device, load_image_model, resolve_clip
@@ -71,16 +71,16 @@ def compute_embeddings(
         CoresetError: if the collection is empty or not of images, if the model cannot be loaded, if the field holds
             the embeddings of another model, or if not a single image could be embedded; nothing is written then
     """
-    units = _image_units(samples)
+    rows = _image_rows(samples)
     for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
         if value is not None and value < least:
             raise CoresetError(f"{name} must be at least {least}, got {value}")
     spec = resolve_clip(model, pretrained, checkpoint)
-    field = EmbeddingField(units, embeddings_field, spec, overwrite)
+    field = EmbeddingField(rows, embeddings_field, spec, overwrite)
     files = field.pending()
     total = len(samples)
     n_pending = sum(len(file.ids) for file in files)
-    report = EmbeddingReport(field.path, str(spec), total, units.noun, n_present=total - n_pending)
+    report = EmbeddingReport(field.path, str(spec), total, rows.noun, n_present=total - n_pending)
     if files:
         with reporting(progress, "Embedding") as tell:
             tell(0.0, f"loading {spec}")
@@ -92,7 +92,7 @@ def compute_embeddings(
     return report
 
 
-def _image_units(samples: SampleCollection) -> Units:
+def _image_rows(samples: SampleCollection) -> Rows:
     """Checks that there are images to embed."""
     if len(samples) == 0:
         raise CoresetError(f"'{samples.name or samples._root_dataset.name}' has no samples to embed")
@@ -100,7 +100,7 @@ def _image_units(samples: SampleCollection) -> Units:
     if media != "image":
         remedy = _REMEDIES.get(media, "render them as images first")
         raise CoresetError(f"CLIP embeds images, but these {len(samples):,} samples are of type '{media}'; {remedy}")
-    return Units(samples)
+    return Rows(samples)
 
 
 def _embed(
@@ -129,8 +129,8 @@ def _embed(
                 if not ok
             ]
             if ids and not report.n_embedded:
-                rows = (row_id for file in files for row_id in file.ids)
-                field.open(rows, vectors.shape[1], embedder.preprocess)
+                pending = (row_id for file in files for row_id in file.ids)
+                field.open(pending, vectors.shape[1], embedder.preprocess)
             field.write(ids, vectors[good])
             report.n_embedded += len(ids)
         done = report.n_embedded + report.n_failed

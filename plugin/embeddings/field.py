@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset.rows import Units
+from ..dataset.rows import Rows
 from ..errors import CoresetError
 from .loading import ImageFile
 from .record import ClipSpec, embedding_record, make_record, write_record
@@ -21,7 +21,7 @@ class EmbeddingField:
     """A vector field that holds the embeddings of one model only.
 
     Args:
-        units: the images or objects to embed
+        rows: the images or objects to embed
         name: the field, of the samples or of the objects
         spec: the model that will write to it
         overwrite: whether embeddings that are there are to be replaced
@@ -30,23 +30,23 @@ class EmbeddingField:
         CoresetError: if the field holds something else, or if writing to it would mix two models
     """
 
-    def __init__(self, units: Units, name: str, spec: ClipSpec, overwrite: bool):
+    def __init__(self, rows: Rows, name: str, spec: ClipSpec, overwrite: bool):
         import fiftyone as fo
 
-        self.units = units
+        self.rows = rows
         self.name = name
-        self.path = units.path(name)
+        self.path = rows.path(name)
         self.spec = spec
         self.overwrite = overwrite
-        record = embedding_record(units.samples, name)
-        if record is not None and not units.has(name):
-            units.dataset.reload()  # another process added the field
-        self._exists = units.has(name)
+        record = embedding_record(rows.samples, name)
+        if record is not None and not rows.has(name):
+            rows.dataset.reload()  # another process added the field
+        self._exists = rows.has(name)
         self._sample_ids: dict[str, str] = {}  # of the objects to embed
         if not self._exists:
             _check_name(name)
             return
-        declared = units.dataset.get_field(self.path)
+        declared = rows.dataset.get_field(self.path)
         if not isinstance(declared, fo.VectorField):
             raise CoresetError(
                 f"field '{self.path}' is a {type(declared).__name__}; give embeddings a field of their own"
@@ -56,8 +56,8 @@ class EmbeddingField:
 
     def pending(self) -> list[ImageFile]:
         """The files to embed: all when overwriting, else those without an embedding."""
-        samples = self.units.samples
-        if self.units.patches_field is None:
+        samples = self.rows.samples
+        if self.rows.patches_field is None:
             if self._exists and not self.overwrite:
                 samples = samples.exists(self.name, False)
             return [ImageFile(path, [row_id]) for row_id, path in zip(*samples.values(["id", "filepath"]), strict=True)]
@@ -81,13 +81,13 @@ class EmbeddingField:
             dimension: length of the vectors
             preprocess: the model's preprocessing
         """
-        self.units.declare(self.name, _vector_field())
+        self.rows.declare(self.name, _vector_field())
         if self.overwrite and self._exists:
-            rows = list(ids)
-            for start in range(0, len(rows), _CLEAR_AT_ONCE):
-                self._set(dict.fromkeys(rows[start : start + _CLEAR_AT_ONCE]))
+            written = list(ids)
+            for start in range(0, len(written), _CLEAR_AT_ONCE):
+                self._set(dict.fromkeys(written[start : start + _CLEAR_AT_ONCE]))
         self._record = make_record(self.spec, dimension, preprocess)
-        write_record(self.units, self.name, self._record, "partial")
+        write_record(self.rows, self.name, self._record, "partial")
 
     def write(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         """Writes one vector for each row."""
@@ -95,17 +95,17 @@ class EmbeddingField:
 
     def close(self) -> None:
         """Notes that the run is finished."""
-        write_record(self.units, self.name, self._record, "complete")
-        if self.units.patches_field is not None:
-            self.units.samples.reload()  # a patches view is a copy of the objects
+        write_record(self.rows, self.name, self._record, "complete")
+        if self.rows.patches_field is not None:
+            self.rows.samples.reload()  # a patches view is a copy of the objects
 
     def _set(self, values: Mapping[str, np.ndarray | None]) -> None:
         """Writes values by row id."""
-        if self.units.patches_field is None:
-            self.units.set_values(self.name, values)
+        if self.rows.patches_field is None:
+            self.rows.set_values(self.name, values)
             return
         # by sample and label: without the sample, FiftyOne would search the whole dataset for each batch
-        self.units.dataset.set_label_values(
+        self.rows.dataset.set_label_values(
             self.path,
             [
                 {"sample_id": self._sample_ids[label_id], "label_id": label_id, "value": value}
@@ -115,15 +115,15 @@ class EmbeddingField:
 
     def tag(self, ids: Sequence[str], tag: str) -> None:
         """Tags images, or the labels of objects."""
-        if self.units.patches_field is None:
-            self.units.samples.select(ids).tag_samples(tag)
+        if self.rows.patches_field is None:
+            self.rows.samples.select(ids).tag_samples(tag)
         else:
-            field = self.units.patches_field
-            self.units.source.select_labels(ids=ids, fields=field).tag_labels(tag, label_fields=field)
+            field = self.rows.patches_field
+            self.rows.source.select_labels(ids=ids, fields=field).tag_labels(tag, label_fields=field)
 
     def _check_mix(self, there: ClipSpec | None) -> None:
         """Refuses to put vectors of a second model beside those that stay."""
-        dataset = self.units.dataset
+        dataset = self.rows.dataset
         whole = dataset.select_group_slices(_allow_mixed=True) if dataset.media_type == "group" else dataset
         n = whole.count(self.path)
         if n == 0:
@@ -134,10 +134,10 @@ class EmbeddingField:
                 f"field '{self.path}' holds {n:,} embeddings of {origin}, which must not be mixed with those of "
                 f"{self.spec}; choose another field, or overwrite=True to replace them"
             )
-        left = n - (len(self.units.samples) - len(self._missing()))
+        left = n - (len(self.rows.samples) - len(self._missing()))
         if left:
             raise CoresetError(
-                f"overwriting these {len(self.units.samples):,} {self.units.noun} in field '{self.path}' would leave "
+                f"overwriting these {len(self.rows.samples):,} {self.rows.noun} in field '{self.path}' would leave "
                 f"{left:,} embeddings of {origin} beside those of {self.spec}; overwrite the whole dataset, or choose "
                 "another field"
             )
@@ -146,24 +146,24 @@ class EmbeddingField:
         """Ids of the rows without a vector."""
         import fiftyone as fo
 
-        ids = set(self.units.ids())
+        ids = set(self.rows.ids())
         if not self._exists:
             return ids
-        if self.units.patches_field is None:
-            return set(self.units.samples.exists(self.name, False).values("id"))
-        lacking = self.units.source.filter_labels(self.units.patches_field, fo.ViewField(self.name) == None)  # noqa: E711
-        return ids & set(lacking.values(self.units.path("id"), unwind=True))
+        if self.rows.patches_field is None:
+            return set(self.rows.samples.exists(self.name, False).values("id"))
+        lacking = self.rows.source.filter_labels(self.rows.patches_field, fo.ViewField(self.name) == None)  # noqa: E711
+        return ids & set(lacking.values(self.rows.path("id"), unwind=True))
 
     def _boxes(self) -> list[Sequence[float]]:
         """The objects' bounding boxes."""
         import fiftyone as fo
 
-        field = self.units.patches_field
-        label_type = self.units.dataset._get_label_field_type(field)
+        field = self.rows.patches_field
+        label_type = self.rows.dataset._get_label_field_type(field)
         if label_type is fo.Detections:
-            return self.units.samples.values(f"{field}.bounding_box")
+            return self.rows.samples.values(f"{field}.bounding_box")
         if label_type is fo.Polylines:
-            return [_bounding_box(points) for points in self.units.samples.values(f"{field}.points")]
+            return [_bounding_box(points) for points in self.rows.samples.values(f"{field}.points")]
         raise CoresetError(
             f"objects of field '{field}' have no extent ({label_type.__name__}); embed detections or polylines"
         )

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..dataset.rows import Units
+from ..dataset.rows import Rows
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -79,8 +79,8 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
         -   state: ``"partial"`` while a run writes, or if it was killed; else ``"complete"``
         -   package_version: the version of fiftyone-coreset
     """
-    units = Units(samples)
-    stored = _stored_field(units, units.path(field))
+    rows = Rows(samples)
+    stored = _stored_field(rows, rows.path(field))
     record = ((stored or {}).get("info") or {}).get(_INFO_KEY)
     return dict(record) if record else None
 
@@ -98,18 +98,18 @@ def make_record(spec: ClipSpec, dimension: int, preprocess: Mapping[str, Any]) -
     }
 
 
-def write_record(units: Units, field: str, record: Mapping[str, Any], state: State) -> None:
+def write_record(rows: Rows, field: str, record: Mapping[str, Any], state: State) -> None:
     """Writes the record of a declared field."""
-    stored = units.dataset.get_field(units.path(field))
+    stored = rows.dataset.get_field(rows.path(field))
     stored.info = (stored.info or {}) | {_INFO_KEY: {**record, "state": state}}
     stored.save()
 
 
-def _stored_field(units: Units, path: str) -> dict[str, Any] | None:
+def _stored_field(rows: Rows, path: str) -> dict[str, Any] | None:
     """The field's description in the database, which other processes may have changed since it was loaded."""
     from fiftyone.core.odm import get_db_conn
 
-    document = get_db_conn().datasets.find_one({"_id": units.dataset._doc.id}, {"sample_fields": 1})
+    document = get_db_conn().datasets.find_one({"_id": rows.dataset._doc.id}, {"sample_fields": 1})
     fields, found = document["sample_fields"], None
     for name in path.split("."):
         found = next((described for described in fields if described["name"] == name), None)

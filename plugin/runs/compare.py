@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset.rows import Units
+from ..dataset.rows import Rows
 from ..diagnostics.compare import CoresetComparison, compare_subsets
 from ..errors import CoresetError
 from ..progress import Report
@@ -135,16 +135,16 @@ def _resolve(samples: SampleCollection, coreset: Any, budget: Any) -> _Item:
     from fiftyone.core.collections import SampleCollection
 
     if isinstance(coreset, SampleCollection):
-        return _Item(Units(coreset).ids())
+        return _Item(Rows(coreset).ids())
     if isinstance(coreset, tuple) and len(coreset) == 2:
         return _of_run(samples, *coreset)
     if not isinstance(coreset, str):
         raise CoresetError(f"cannot compare {coreset!r}; give a run name, (run name, budget), a view or a tag")
-    dataset = Units(samples).dataset
+    dataset = Rows(samples).dataset
     if coreset in list_runs(dataset):
         return _of_run(samples, coreset, budget)
     if coreset in dataset.list_saved_views():
-        return _Item(Units(dataset.load_saved_view(coreset)).ids())
+        return _Item(Rows(dataset.load_saved_view(coreset)).ids())
     return _Item(_marked_ids(samples, coreset))
 
 
@@ -159,17 +159,17 @@ def _marked_ids(samples: SampleCollection, name: str) -> list[str]:
     """Ids of the images (or objects) with a boolean field set, or with a tag."""
     import fiftyone as fo
 
-    units = Units(samples)
-    if units.has(name) and isinstance(units.dataset.get_field(units.path(name)), fo.BooleanField):
-        marked = units.values(name)
+    rows = Rows(samples)
+    if rows.has(name) and isinstance(rows.dataset.get_field(rows.path(name)), fo.BooleanField):
+        marked = rows.values(name)
     else:
-        marked = [name in (tags or ()) for tags in units.values("tags")]
-    ids = [row_id for row_id, is_marked in zip(units.ids(), marked, strict=True) if is_marked]
+        marked = [name in (tags or ()) for tags in rows.values("tags")]
+    ids = [row_id for row_id, is_marked in zip(rows.ids(), marked, strict=True) if is_marked]
     if not ids:
-        runs = ", ".join(f"'{run}'" for run in list_runs(units.dataset)) or "none yet"
+        runs = ", ".join(f"'{run}'" for run in list_runs(rows.dataset)) or "none yet"
         raise CoresetError(
             f"'{name}' is no coreset run (runs: {runs}), no saved view, and no boolean field or tag that marks "
-            f"any of the {len(marked)} {units.noun}"
+            f"any of the {len(marked)} {rows.noun}"
         )
     return ids
 
@@ -183,13 +183,13 @@ def _pool(samples: SampleCollection, embeddings: Any, label_field: str | None, r
         raise CoresetError("no coreset comes from a run; pass embeddings='...', the field to measure distances in")
     label_field = label_field or (run.config.label_field if run else None)
     if embeddings is not None:
-        units = Units(samples)
-        matrix, _ = load_embeddings(units, embeddings)
-        return _Pool(samples, np.array(units.ids()), matrix, read_labels(units, label_field))
+        rows = Rows(samples)
+        matrix, _ = load_embeddings(rows, embeddings)
+        return _Pool(samples, np.array(rows.ids()), matrix, read_labels(rows, label_field))
     assert run is not None
-    units = Units(run.samples)
-    labels = read_labels(units, label_field)
-    by_id = dict(zip(units.ids(), labels, strict=True)) if labels is not None else None
+    rows = Rows(run.samples)
+    labels = read_labels(rows, label_field)
+    by_id = dict(zip(rows.ids(), labels, strict=True)) if labels is not None else None
     aligned = [by_id.get(row_id) for row_id in run.ids.tolist()] if by_id is not None else None
     return _Pool(run.samples, run.ids, run.embeddings(), aligned)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..brain import CoresetConfig, visualization_key
-from ..dataset.arguments import resolve_row_arguments
+from ..dataset.arguments import resolve_arguments
 from ..dataset.embeddings import field_names, load_embeddings
 from ..dataset.labels import read_labels
-from ..dataset.rows import Units
+from ..dataset.rows import Rows
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
@@ -72,23 +72,23 @@ def compute_coreset(
         CoresetError: if an argument is unusable, the name is taken, or the same run is being computed elsewhere
     """
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
-    units = Units(samples)
-    arguments, record = resolve_row_arguments(units, field_names(embeddings), method_kwargs)
+    rows = Rows(samples)
+    arguments, record = resolve_arguments(rows, field_names(embeddings), method_kwargs)
     config = CoresetConfig(
         method=method,
         embeddings=field_names(embeddings),
-        patches_field=units.patches_field,
+        patches_field=rows.patches_field,
         label_field=label_field,
         seed=seed,
         method_kwargs=record,
     )
-    _require_free(units, brain_key, overwrite)
-    with run_lock(units.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
+    _require_free(rows, brain_key, overwrite)
+    with run_lock(rows.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
         report(0.0, "reading embeddings")
-        matrix, valid = load_embeddings(units, embeddings)
-        labels = read_labels(units, label_field)
+        matrix, valid = load_embeddings(rows, embeddings)
+        labels = read_labels(rows, label_field)
         if method == "clip_powered":
-            arguments = with_class_texts(units, embeddings, labels, arguments)
+            arguments = with_class_texts(rows, embeddings, labels, arguments)
         ranking = rank_rows(
             matrix,
             valid,
@@ -100,15 +100,15 @@ def compute_coreset(
             **arguments,
         )
         config.n_missing = int((~valid).sum())
-        results = _build_results(units, config, brain_key, matrix, ranking, projection, part_of(report, 0.65, 0.95))
+        results = _build_results(rows, config, brain_key, matrix, ranking, projection, part_of(report, 0.65, 0.95))
         report(0.95, "writing fields")
         results.write(overwrite)
     return results
 
 
-def _require_free(units: Units, brain_key: str, overwrite: bool) -> None:
+def _require_free(rows: Rows, brain_key: str, overwrite: bool) -> None:
     """Refuses a name that is taken, before any work is done."""
-    dataset = units.dataset
+    dataset = rows.dataset
     if not brain_key.isidentifier():
         raise CoresetError(f"brain_key '{brain_key}' must be a valid variable name, e.g. 'coreset'")
     if brain_key in dataset.list_brain_runs():
@@ -119,13 +119,13 @@ def _require_free(units: Units, brain_key: str, overwrite: bool) -> None:
         return
     if visualization_key(brain_key) in dataset.list_brain_runs():
         raise CoresetError(f"brain run '{visualization_key(brain_key)}' exists; choose another brain_key")
-    taken = [path for path in map(units.path, (f"{brain_key}_rank", f"{brain_key}_score")) if dataset.has_field(path)]
+    taken = [path for path in map(rows.path, (f"{brain_key}_rank", f"{brain_key}_score")) if dataset.has_field(path)]
     if taken:
         raise CoresetError(f"field '{taken[0]}' exists and belongs to no coreset run; choose another brain_key")
 
 
 def _build_results(
-    units: Units,
+    rows: Rows,
     config: CoresetConfig,
     brain_key: str,
     matrix: np.ndarray,
@@ -136,44 +136,44 @@ def _build_results(
     from ..diagnostics.curve import coverage_curve
     from ..diagnostics.first_cover import MAX_ROWS
 
-    rows = np.flatnonzero(ranking.rank >= 0)
-    if len(rows) == 0:
-        raise CoresetError(f"method '{config.method}' ranked none of the {len(matrix)} {units.noun}")
-    kept = matrix[rows]
+    chosen = np.flatnonzero(ranking.rank >= 0)
+    if len(chosen) == 0:
+        raise CoresetError(f"method '{config.method}' ranked none of the {len(matrix)} {rows.noun}")
+    kept = matrix[chosen]
     projected: Projection | None = None
     if projection is not None:
         from ..vectors.projection import project
 
         projected = project(kept, projection, config.seed, part_of(report, 0.0, 0.6))
-    rank = ranking.rank[rows]
+    rank = ranking.rank[chosen]
     curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.6, 0.8))
     config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
     config.facts = ranking.facts
-    config.n, config.n_unranked = len(rows), len(matrix) - len(rows)
+    config.n, config.n_unranked = len(chosen), len(matrix) - len(chosen)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()
-    config.models = _model_records(units, config.embeddings)
+    config.models = _model_records(rows, config.embeddings)
     results = CoresetResults(
-        units.samples,
+        rows.samples,
         config,
         brain_key,
-        ids=np.array(units.ids())[rows],
+        ids=np.array(rows.ids())[chosen],
         rank=rank,
-        columns={name: values[rows] for name, values in ranking.columns.items()},
+        columns={name: values[chosen] for name, values in ranking.columns.items()},
         points=None if projected is None else projected.points,
         curve=curve,
         embeddings=kept,
     )
-    if projected is not None and len(rows) <= MAX_ROWS:
+    if projected is not None and len(chosen) <= MAX_ROWS:
         results.first_cover(part_of(report, 0.8, 1.0))  # what the panel's map shows at every budget
     return results
 
 
-def _model_records(units: Units, fields: list[str] | None) -> dict[str, Any]:
+def _model_records(rows: Rows, fields: list[str] | None) -> dict[str, Any]:
     from ..embeddings.record import embedding_record
 
-    records = {field: embedding_record(units.samples, field) for field in fields or []}
+    records = {field: embedding_record(rows.samples, field) for field in fields or []}
     return {field: record for field, record in records.items() if record}
 
 

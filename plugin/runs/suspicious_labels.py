@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dataset.embeddings import load_embeddings
 from ..dataset.labels import read_labels
-from ..dataset.rows import Units
+from ..dataset.rows import Rows
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
@@ -61,62 +61,62 @@ def flag_suspicious_labels(
     """
     from ..selection.methods.clip_powered import find_suspicious_labels
 
-    units = Units(samples)
-    _require_free(units, name, overwrite)
+    rows = Rows(samples)
+    _require_free(rows, name, overwrite)
     given = {"class_names": class_names, "templates": templates, "text_embeddings": text_embeddings}
     with reporting(progress, "Suspicious labels") as report:
         report(0.0, "reading embeddings")
-        matrix, _ = load_embeddings(units, embeddings)
-        labels = read_labels(units, label_field)
-        texts = with_class_texts(units, embeddings, labels, given)["text_embeddings"]
+        matrix, _ = load_embeddings(rows, embeddings)
+        labels = read_labels(rows, label_field)
+        texts = with_class_texts(rows, embeddings, labels, given)["text_embeddings"]
         assert labels is not None
         found = find_suspicious_labels(
             matrix, labels, texts, adapter=adapter, threshold=threshold, seed=seed, progress=part_of(report, 0.1, 0.9)
         )
         report(0.9, "writing fields")
-        _write(units, name, found)
-    return _save_view(units, name, found, label_field, overwrite)
+        _write(rows, name, found)
+    return _save_view(rows, name, found, label_field, overwrite)
 
 
 def _fields(name: str) -> tuple[str, str]:
     return f"{name}_score", f"{name}_class"
 
 
-def _require_free(units: Units, name: str, overwrite: bool) -> None:
+def _require_free(rows: Rows, name: str, overwrite: bool) -> None:
     if not name.isidentifier():
         raise CoresetError(f"name '{name}' must be a valid variable name, e.g. 'suspicious'")
-    taken = [f"field '{units.path(field)}'" for field in _fields(name) if units.has(field)]
-    if name in units.dataset.list_saved_views():
+    taken = [f"field '{rows.path(field)}'" for field in _fields(name) if rows.has(field)]
+    if name in rows.dataset.list_saved_views():
         taken.append(f"saved view '{name}'")
     if taken and not overwrite:
         raise CoresetError(f"{taken[0]} exists; choose another name or pass overwrite=True")
 
 
-def _write(units: Units, name: str, found: Any) -> None:
+def _write(rows: Rows, name: str, found: Any) -> None:
     import fiftyone.core.fields as fof
 
-    ids = units.ids()
+    ids = rows.ids()
     score_field, class_field = _fields(name)
     checked = np.flatnonzero(~np.isnan(found.suspicion))
     classes = dict.fromkeys(checked.tolist()) | dict(zip(found.rows.tolist(), found.suggested_labels(), strict=True))
-    units.declare(score_field, fof.FloatField)
-    units.set_values(score_field, {ids[row]: float(found.suspicion[row]) for row in checked})
-    units.declare(class_field, fof.StringField)
-    units.set_values(class_field, {ids[row]: label for row, label in classes.items()})
+    rows.declare(score_field, fof.FloatField)
+    rows.set_values(score_field, {ids[row]: float(found.suspicion[row]) for row in checked})
+    rows.declare(class_field, fof.StringField)
+    rows.set_values(class_field, {ids[row]: label for row, label in classes.items()})
 
 
-def _save_view(units: Units, name: str, found: Any, label_field: str, overwrite: bool) -> DatasetView:
+def _save_view(rows: Rows, name: str, found: Any, label_field: str, overwrite: bool) -> DatasetView:
     from fiftyone import ViewField as F
 
     score_field, class_field = _fields(name)
-    condition, dataset = F(class_field) != None, units.dataset  # noqa: E711  (an expression, not a comparison)
-    if units.patches_field is None:
+    condition, dataset = F(class_field) != None, rows.dataset  # noqa: E711  (an expression, not a comparison)
+    if rows.patches_field is None:
         view = dataset.match(condition).sort_by(score_field, reverse=True)
     else:
-        patches = dataset.filter_labels(units.patches_field, condition).to_patches(units.patches_field)
-        view = patches.sort_by(f"{units.patches_field}.{score_field}", reverse=True)
+        patches = dataset.filter_labels(rows.patches_field, condition).to_patches(rows.patches_field)
+        view = patches.sort_by(f"{rows.patches_field}.{score_field}", reverse=True)
     description = (
-        f"{len(found.rows):,} {units.noun} whose '{label_field}' looks wrong; '{class_field}' fits better. "
+        f"{len(found.rows):,} {rows.noun} whose '{label_field}' looks wrong; '{class_field}' fits better. "
         f"An estimated {found.share_wrong:.1%} of all labels are wrong"
     )
     dataset.save_view(name, view, description=description, overwrite=overwrite)

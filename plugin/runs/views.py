@@ -77,13 +77,13 @@ def describe(results: CoresetResults, k: int) -> str:
 def _write_membership(results: CoresetResults, k: int, field: str, overwrite: bool) -> None:
     import fiftyone.core.fields as fof
 
-    from ..dataset.rows import Units
+    from ..dataset.rows import Rows
 
-    units = Units(results.samples)
-    if units.has(field) and not overwrite:
-        raise CoresetError(f"field '{units.path(field)}' exists; choose another name or pass overwrite=True")
-    units.declare(field, fof.BooleanField)
-    units.set_values(field, dict(zip(results.ids.tolist(), (results.rank < k).tolist(), strict=True)))
+    rows = Rows(results.samples)
+    if rows.has(field) and not overwrite:
+        raise CoresetError(f"field '{rows.path(field)}' exists; choose another name or pass overwrite=True")
+    rows.declare(field, fof.BooleanField)
+    rows.set_values(field, dict(zip(results.ids.tolist(), (results.rank < k).tolist(), strict=True)))
 
 
 def _tag(results: CoresetResults, view: DatasetView, tag: str) -> None:

@@ -45,10 +45,10 @@ def recorded(samples, spec):
     """Makes the field say which model it came from, as compute_embeddings does."""
     from dataclasses import asdict
 
-    from fiftyone_coreset.plugin.dataset.rows import Units
+    from fiftyone_coreset.plugin.dataset.rows import Rows
 
-    units = Units(samples)
-    field = units.dataset.get_field(units.path(FIELD))
+    rows = Rows(samples)
+    field = rows.dataset.get_field(rows.path(FIELD))
     field.info = {"coreset_embedding": asdict(spec)}
     field.save()
 
