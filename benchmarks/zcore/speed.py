@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 from fiftyone_coreset import zcore_scores
-from fiftyone_coreset.plugin.selection.methods.zcore.engine import Game, OwnDraws, Workers
+from fiftyone_coreset.plugin.selection.methods.zcore.engine import SeededDraws, Workers
+from fiftyone_coreset.plugin.selection.methods.zcore.params import SYMMETRIC, ZCoreParams
 
 from ..embed_cifar import cifar_embeddings
 from .rivals import literal, partitioned, random_draws
 
 _REPORT = Path(__file__).parents[2] / "docs" / "benchmarks-zcore.md"
-_RIVALS = ("literal", "partitioned", "ours, injected", "ours, own")
+_RIVALS = ("literal", "partitioned", "ours, given", "ours, seeded")
 
 
 def unit_clusters(n: int, d: int = 512, seed: int = 0) -> np.ndarray:
@@ -48,7 +49,7 @@ def cpu_seconds(function: Callable[[], object]) -> float:
 
 
 def time_draws(x: np.ndarray, rounds: int) -> np.ndarray:
-    """CPU microseconds a draw, (rounds, 4): literal, partitioned, ours injected, ours own."""
+    """CPU microseconds a draw, (rounds, 4): literal, partitioned, ours given, ours seeded."""
     rng = np.random.default_rng(0)
     n = len(x)
     few = max(2, min(60, 3_000_000 // n))
@@ -59,8 +60,8 @@ def time_draws(x: np.ndarray, rounds: int) -> np.ndarray:
     with Workers(1) as workers:
         columns = np.ascontiguousarray(x.T)
         started = time.process_time()
-        plan = OwnDraws(columns, 2, None, 0, Game(1000, 4.0, False), workers)
-        print(f"  preparation of own draws: {time.process_time() - started:.1f} s of CPU", flush=True)
+        plan = SeededDraws(columns, 2, None, 0, ZCoreParams(1000, 4.0, SYMMETRIC), workers)
+        print(f"  preparation of seeded draws: {time.process_time() - started:.1f} s of CPU", flush=True)
         chunks = plan.chunks()
         next(chunks).effect()
         del columns
@@ -70,7 +71,7 @@ def time_draws(x: np.ndarray, rounds: int) -> np.ndarray:
             row[0] = cpu_seconds(lambda: literal(x, dims[:few], targets[:few])) / few  # noqa: B023
             pieces = slice(0, -(-few // batch) * batch)
             row[1] = cpu_seconds(lambda: partitioned(x, dims[pieces], targets[pieces], batch=batch)) / len(dims[pieces])  # noqa: B023
-            row[2] = _injected(x, dims, targets)
+            row[2] = _given(x, dims, targets)
             chunk = next(chunks)
             row[3] = cpu_seconds(chunk.effect) / chunk.n_draws
             print(
@@ -81,7 +82,7 @@ def time_draws(x: np.ndarray, rounds: int) -> np.ndarray:
     return times * 1e6
 
 
-def _injected(x: np.ndarray, dims: np.ndarray, targets: np.ndarray) -> float:
+def _given(x: np.ndarray, dims: np.ndarray, targets: np.ndarray) -> float:
     """CPU seconds a draw; the fixed cost of a call, turning rows into columns, is measured and taken off."""
     whole = cpu_seconds(lambda: zcore_scores(x, draws=(dims, targets), num_workers=1))
     fixed = cpu_seconds(lambda: zcore_scores(x, draws=(dims[:1], targets[:1]), num_workers=1))
@@ -108,8 +109,8 @@ def main() -> None:
     for n in arguments.rows:
         cases.append(("clustered unit vectors", lambda n=n: unit_clusters(n)))  # type: ignore[misc]
     lines = [
-        "| embeddings | n x d | literal | partitioned | ours, injected draws | ours, own draws | injected vs literal "
-        "| own vs literal |",
+        "| embeddings | n x d | literal | partitioned | ours, given draws | ours, seeded draws | given vs literal "
+        "| seeded vs literal |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, make in cases:

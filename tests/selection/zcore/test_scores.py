@@ -30,7 +30,7 @@ def test_same_bits_for_any_number_of_workers(clusters, num_workers, sample_dim):
     assert_same(alone, zcore_scores(clusters, n_draws=5000, sample_dim=sample_dim, num_workers=num_workers, seed=3))
 
 
-def test_injected_draws_give_the_same_bits_for_any_number_of_workers(clusters):
+def test_given_draws_give_the_same_bits_for_any_number_of_workers(clusters):
     rng = np.random.default_rng(1)
     draws = rng.integers(0, 5, (3000, 2)) * 2 + [0, 1], rng.normal(size=(3000, 2))
     assert_same(*(zcore_scores(clusters, draws=draws, num_workers=workers) for workers in (1, 8)))

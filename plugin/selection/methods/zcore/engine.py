@@ -21,7 +21,8 @@ from functools import partial
 import numpy as np
 
 from ....errors import CoresetError
-from . import reliability as stability
+from .params import ZCoreParams
+from .reliability import draws_factor, split_half_reliability
 from .sampling import spread_targets, subspaces
 
 #: Callback for progress: the fraction done and a sentence.
@@ -34,16 +35,7 @@ _CHUNK_DRAWS = 2048
 _CODES = 256
 _MOST_DRAWS = 100_000  # an image; scores that still look like noise are all the same
 _IMAGES_PER_CELL = 20
-_SCOUTS = 8  # a target
-
-
-@dataclass(frozen=True)
-class Game:
-    """The rules of ZCore: how many neighbours share a penalty, its fall-off, and what becomes of coinciding images."""
-
-    n_neighbors: int
-    exponent: float
-    literal: bool
+_AUXILIARY_TARGETS = 8  # a target
 
 
 @dataclass(frozen=True)
@@ -87,44 +79,46 @@ def _usable_cores() -> int:
 # ---- chunks of draws
 
 
-def injected_chunks(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game) -> Iterator[Chunk]:
-    """The caller's own draws, in chunks."""
-    from .kernel_pairs import LITERAL, SHARED
+def given_draws(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, params: ZCoreParams) -> Iterator[Chunk]:
+    """The caller's own draws, in chunks.
 
-    rule = LITERAL if game.literal else SHARED
-    sample = _sample(columns, game)
+    Args:
+        columns: (d, n) embeddings
+        dims: (t, m) int64 dimensions
+        targets: (t, m) float64 points in these
+        params: the hyperparameters
+
+    Yields:
+        the chunks
+    """
+    sample = _sample(columns, params.n_neighbors)
     size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 2))
     for number, first in enumerate(range(0, len(dims), size)):
         draws = slice(first, first + size)
-        work = partial(_score_draws, columns, sample, dims[draws], targets[draws], game, rule)
+        work = partial(_score_draws, columns, sample, dims[draws], targets[draws], params)
         yield Chunk(number % 2, len(dims[draws]), work)
 
 
-def _sample(columns: np.ndarray, game: Game) -> np.ndarray:
+def _sample(columns: np.ndarray, n_neighbors: int) -> np.ndarray:
     """Every so many images, such that some 32 of the sample are among the neighbours of any; empty if n is small."""
     n = columns.shape[1]
-    if n <= 32 * game.n_neighbors:
+    if n <= 32 * n_neighbors:
         return columns[:, :0].copy()
-    return np.ascontiguousarray(columns[:, :: max(1, game.n_neighbors // 32)])
+    return np.ascontiguousarray(columns[:, :: max(1, n_neighbors // 32)])
 
 
 def _score_draws(
-    columns: np.ndarray, sample: np.ndarray, dims: np.ndarray, targets: np.ndarray, game: Game, rule: int
+    columns: np.ndarray, sample: np.ndarray, dims: np.ndarray, targets: np.ndarray, params: ZCoreParams
 ) -> Effect:
     from .kernel_any_dim import score_draws
+    from .kernel_pairs import make_scratch
 
     effect = np.zeros((2, columns.shape[1]))
-    score_draws(columns, sample, dims, targets, game.n_neighbors, game.exponent, rule, *_scratch(columns), *effect)
+    score_draws(columns, sample, dims, targets, params, make_scratch(columns), *effect)
     return effect[0], effect[1]
 
 
-def _scratch(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Room for n distances, and the same memory as unsigned integers."""
-    distance = np.empty(columns.shape[1], dtype=columns.dtype)
-    return distance, distance.view(f"u{distance.itemsize}")
-
-
-class OwnDraws:
+class SeededDraws:
     """Draws made from a seed: balanced subspaces with many evenly spread targets in each.
 
     Args:
@@ -132,16 +126,22 @@ class OwnDraws:
         sample_dim: dimensions of a subspace
         n_draws: how many to make, or None for no end
         seed: of all randomness
-        game: the rules
+        params: the hyperparameters
         workers: for the preparation
     """
 
     def __init__(
-        self, columns: np.ndarray, sample_dim: int, n_draws: int | None, seed: int, game: Game, workers: Workers
+        self,
+        columns: np.ndarray,
+        sample_dim: int,
+        n_draws: int | None,
+        seed: int,
+        params: ZCoreParams,
+        workers: Workers,
     ):
         d, n = columns.shape
         self._columns = columns
-        self._game = game
+        self._params = params
         self._seed = seed
         self._codes = np.empty((d, n), dtype=np.uint8)
         self._edges = np.empty((d, _CODES + 1), dtype=columns.dtype)
@@ -153,7 +153,7 @@ class OwnDraws:
             raise CoresetError(f"embeddings: all {n} usable vectors are identical, so there is nothing to rank")
         self._sample_dim = min(sample_dim, len(self.dims))
         if self._sample_dim != 2:
-            self._sample = _sample(columns, game)
+            self._sample = _sample(columns, params.n_neighbors)
         side = 2 ** round(math.log2(max(n / _IMAGES_PER_CELL, 1)) / 2)
         self._side = min(side, _CODES)
         self._n_draws = n_draws
@@ -211,33 +211,37 @@ class OwnDraws:
                 pending = pending[size:]
 
     def targets(self, number: int, dims: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
-        """The targets of a chunk and its scouts, (m, s, n_targets) and (m, s, 8 n_targets)."""
+        """The targets of a chunk and its auxiliary targets, (m, s, n_targets) and (m, s, 8 n_targets) float64."""
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, number)))
         targets = spread_targets(self._triangles, dims, n_targets, rng)
-        return targets, spread_targets(self._triangles, dims, _SCOUTS * n_targets, rng)
+        return targets, spread_targets(self._triangles, dims, _AUXILIARY_TARGETS * n_targets, rng)
 
     def _effect(self, number: int, dims: np.ndarray, n_targets: int) -> Effect:
-        from .kernel_pairs import LITERAL, SYMMETRIC
+        targets, auxiliary = self.targets(number, dims, n_targets)
+        if self._sample_dim == 2:
+            return self.score_pairs(dims, targets, auxiliary)
+        dims = np.repeat(dims, n_targets, axis=0)
+        points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
+        return _score_draws(self._columns, self._sample, dims, points, self._params)
 
-        targets, scouts = self.targets(number, dims, n_targets)
-        if self._sample_dim != 2:
-            rule = LITERAL if self._game.literal else SYMMETRIC
-            dims = np.repeat(dims, n_targets, axis=0)
-            points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
-            return _score_draws(self._columns, self._sample, dims, points, self._game, rule)
-        return self.play(dims, targets, scouts)
+    def score_pairs(self, dims: np.ndarray, targets: np.ndarray, auxiliary: np.ndarray) -> Effect:
+        """The effect of targets in pairs of dimensions.
 
-    def play(self, dims: np.ndarray, targets: np.ndarray, scouts: np.ndarray) -> Effect:
-        """The effect of targets and scouts in pairs of dimensions."""
-        from .kernel_pairs import LITERAL, SYMMETRIC, score_pairs
+        Args:
+            dims: (p, 2) int64 dimensions
+            targets: (2, p, t) float64 points in these
+            auxiliary: (2, p, s) float64 points that serve as control variates, see :func:`.kernel_pairs.score_pairs`
 
-        game = self._game
-        rule = LITERAL if game.literal else SYMMETRIC
-        effect = np.zeros((2, self._columns.shape[1]))
-        score_pairs(
-            self._columns, self._codes, self._edges, self._side, dims, targets, scouts, game.n_neighbors, game.exponent,
-            rule, *_scratch(self._columns), *effect,
-        )  # fmt: skip
+        Returns:
+            coverage and redundancy, (n,) float64 each
+        """
+        from .kernel_pairs import Quantiles, make_scratch, score_pairs
+
+        columns, params = self._columns, self._params
+        effect = np.zeros((2, columns.shape[1]))
+        quantiles = Quantiles(self._codes, self._edges, self._side)
+        scratch = make_scratch(columns, self._side)
+        score_pairs(columns, quantiles, dims, targets, auxiliary, params, scratch, *effect)
         return effect[0], effect[1]
 
 
@@ -273,7 +277,7 @@ class Totals:
         """Correlation to expect between this run and another one."""
         if 0 in self.draws:
             return float("nan")
-        return stability.split_half_reliability(*self.halves())
+        return split_half_reliability(*self.halves())
 
 
 def run_fixed(chunks: Iterator[Chunk], n_draws: int, totals: Totals, workers: Workers, progress: Progress) -> None:
@@ -286,7 +290,7 @@ def run_fixed(chunks: Iterator[Chunk], n_draws: int, totals: Totals, workers: Wo
 
 
 def run_adaptive(
-    draws: OwnDraws, target: float, time_budget: float | None, totals: Totals, workers: Workers, progress: Progress
+    draws: SeededDraws, target: float, time_budget: float | None, totals: Totals, workers: Workers, progress: Progress
 ) -> None:
     """Takes draws until the reliability reaches the target or the time is up."""
     started = time.monotonic()
@@ -299,7 +303,7 @@ def run_adaptive(
             reached = totals.reliability()
             if reached >= target:
                 break
-            expected = number * stability.draws_factor(reached, target)
+            expected = number * draws_factor(reached, target)
             look_at = 2 * math.ceil(min(max(expected, 1.1 * number), 1.5 * number) / 2)
         spent = time.monotonic() - started
         out_of_time = time_budget is not None and spent > time_budget and 0 not in totals.draws

@@ -5,29 +5,95 @@ and its K nearest images share a penalty of 1 in proportion to distance ** -expo
 
 Data layout. Embeddings are columns, (d, n), because a draw reads few dimensions of all images. The images of one pair
 of dimensions are sorted into a grid of cells whose edges are quantiles of either dimension, so a cell holds about as
-many images in a crowd as at the fringe. Cells are stored row by row: what a diamond (an L1 ball) touches in one row of
-cells is one contiguous run of images. Hence
+many images in a dense part as in a sparse one. Cells are stored row by row: what a diamond (an L1 ball) touches in one
+row of cells is one contiguous run of images. Hence
 
 1.  a target finds its nearest image by walking a few cells outwards;
 2.  targets with the same nearest image share one penalty, which depends on pair and image alone; and since finding
-    the image is cheap but penalising K others is not, many scouts settle most of it for each target (`score_pairs`);
+    the image is cheap but penalising K others is not, many auxiliary targets settle most of it (`score_pairs`);
 3.  penalties are vector loops over runs, and are added up in cell order; only once a pair do they go back to images;
 4.  the K-th distance is found by interpolation: a probe counts the distances below a guess, which is one vector
     loop, and a handful of probes is cheaper than any sort.
+
+In the docstrings n is the number of images, and *float* the dtype of the embeddings, float32 or float64. An image's
+*position* is its place in cell order, which differs from its row. Every kernel says what it writes; what is not said
+to be written is read only.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from .jit import jit
+from .params import LITERAL, SYMMETRIC
 
-# How images that coincide in the subspace are treated.
-LITERAL = 0  #: the reference: the first is covered, and one single other image takes the whole penalty
-SHARED = 1  #: the first is covered, the others share the penalty
-SYMMETRIC = 2  #: the mean over all orders of the images: coverage and penalty are shared by all of them
+
+class Quantiles(NamedTuple):
+    """The quantile cell of every value, for all dimensions; made once a run.
+
+    Attributes:
+        codes: (d, n) uint8 cell of each value, of 256, see :func:`encode_column`
+        edges: (d, 257) float edges of these cells
+        side: cells along a side of the grid, a power of two up to 256
+    """
+
+    codes: np.ndarray
+    edges: np.ndarray
+    side: int
+
+
+class Grid(NamedTuple):
+    """The images of one pair of dimensions, sorted by cell.
+
+    Attributes:
+        xs: (n,) float first coordinate, by position
+        ys: (n,) float second coordinate, by position
+        images: (n,) int32 row of the image, by position
+        start: (side * side + 2,) int64; cell (row, column) holds the positions from start[row * side + column] up to
+            the next entry
+        x_edges: (side + 1,) float edges of the columns
+        y_edges: (side + 1,) float edges of the rows
+        side: cells along a side
+    """
+
+    xs: np.ndarray
+    ys: np.ndarray
+    images: np.ndarray
+    start: np.ndarray
+    x_edges: np.ndarray
+    y_edges: np.ndarray
+    side: int
+
+
+class Scratch(NamedTuple):
+    """Memory that kernels overwrite.
+
+    Attributes:
+        runs: (side, 2) int64 first position and the one after the last of every run of images
+        distance: (n,) float distances of the images of all runs, one run after the other
+        bits: (n,) the memory of ``distance`` seen as unsigned integers
+        weight: (n,) float penalties of the same images, not scaled yet
+    """
+
+    runs: np.ndarray
+    distance: np.ndarray
+    bits: np.ndarray
+    weight: np.ndarray
+
+
+def make_scratch(columns: np.ndarray, side: int = 0) -> Scratch:
+    """Scratch memory for (d, n) embeddings and a grid of ``side`` cells along a side."""
+    n = columns.shape[1]
+    distance = np.empty(n, dtype=columns.dtype)
+    return Scratch(
+        runs=np.empty((side, 2), dtype=np.int64),
+        distance=distance,
+        bits=distance.view(f"u{distance.itemsize}"),
+        weight=np.empty(n, dtype=columns.dtype),
+    )
 
 
 # ---- the K-th distance and the weights
@@ -35,7 +101,7 @@ SYMMETRIC = 2  #: the mean over all orders of the images: coverage and penalty a
 
 @jit
 def count_within(distance, size, limit):
-    """How many of the first ``size`` distances are below or at the limit."""
+    """How many of the first ``size`` of (>= size,) float distances are below or at the limit."""
     inside = 0
     for i in range(size):
         inside += distance[i] <= limit
@@ -44,10 +110,17 @@ def count_within(distance, size, limit):
 
 @jit
 def find_cut(distance, size, rank, high, above):
-    """The distance that separates the `rank` smallest of `distance[:size]` from the rest.
+    """The distance that separates the ``rank`` smallest of the first ``size`` from the rest.
 
-    `distance` holds exactly one 0 (the hit itself), and `above` >= rank entries are <= `high`. Returns the cut and how
-    many of the entries equal to it are too many; ties apart that is 0.
+    Args:
+        distance: (>= size,) float, of which exactly one is 0 (the image that was hit)
+        size: how many count
+        rank: how many are to lie at or below the cut
+        high: a float64 distance at or below which ``above`` >= rank of them lie
+        above: see there
+
+    Returns:
+        the cut, a float, and how many of the entries equal to it are too many; ties apart that is 0
     """
     low = 0.0
     below = 1
@@ -73,7 +146,7 @@ def find_cut(distance, size, rank, high, above):
 def smallest_positive(bits, size):
     """Where the smallest positive number is; numbers >= 0 order like their bits, and 0 - 1 is the largest integer.
 
-    Unlike a minimum of floats, a minimum of integers becomes a vector loop.
+    ``bits`` is (>= size,) of unsigned integers. Unlike a minimum of floats, theirs becomes a vector loop.
     """
     one = bits.dtype.type(1)
     smallest = bits.dtype.type(bits[0] - one)
@@ -88,9 +161,21 @@ def smallest_positive(bits, size):
 
 @jit
 def weigh(distance, size, smallest, cut, spare, exponent, weight):
-    """Fills `weight[:size]` with the unscaled penalties of the neighbours up to `cut`, and returns their sum.
+    """Computes the unscaled penalties of the neighbours up to a distance.
 
     (smallest / D) ** e is D ** -e up to a factor that cancels, and cannot overflow. Ties at the cut get equal parts.
+
+    Args:
+        distance: (>= size,) float
+        size: how many count
+        smallest: the smallest positive distance, a float
+        cut: the largest distance that is penalised, a float
+        spare: how many of the entries equal to the cut are too many
+        exponent: float64 power by which penalties fall off
+        weight: (>= size,) float; the first ``size`` are written
+
+    Returns:
+        the float64 sum of the weights
     """
     zero = distance.dtype.type(0)
     total = 0.0
@@ -121,7 +206,7 @@ def weigh(distance, size, smallest, cut, spare, exponent, weight):
 
 @jit
 def _cell_of(value, edges, cells):
-    """The number of inner edges at or below a value; `cells` is a power of two."""
+    """The number of inner edges, of (cells + 1,) float, at or below a value; ``cells`` is a power of two."""
     cell = 0
     half = cells >> 1
     while half > 0:
@@ -132,14 +217,24 @@ def _cell_of(value, edges, cells):
 
 @jit
 def encode_column(column, edges, codes):
-    """Writes the quantile cell of each value."""
+    """Writes the quantile cell, of 256, of each of (n,) float values into ``codes``, (n,) uint8; edges are (257,)."""
     for i in range(len(column)):
         codes[i] = _cell_of(column[i], edges, 256)
 
 
 @jit
-def _sort_into_cells(x, y, x_code, y_code, side, shift, start, xs, ys, images):
-    """Sorts the images of a pair by cell; images of cell (row, column) lie in start[row * side + column] onwards."""
+def _sort_into_cells(x, y, x_code, y_code, shift, grid):
+    """Sorts the images of a pair by cell; writes ``xs``, ``ys``, ``images`` and ``start`` of the grid.
+
+    Args:
+        x: (n,) float first coordinate of all images
+        y: (n,) float second coordinate
+        x_code: (n,) uint8 cell of the first coordinate, of 256
+        y_code: (n,) uint8 cell of the second coordinate
+        shift: bits by which 256 cells become ``grid.side``
+        grid: the :class:`Grid` to fill
+    """
+    xs, ys, images, start, _, _, side = grid
     start[:] = 0
     for i in range(len(x)):
         start[(y_code[i] >> shift) * side + (x_code[i] >> shift) + 2] += 1
@@ -156,13 +251,14 @@ def _sort_into_cells(x, y, x_code, y_code, side, shift, start, xs, ys, images):
 
 @jit
 def _gap(value, edges, cell):
-    """How far a value lies outside a cell."""
+    """How far a float value lies outside a cell; 0 inside it."""
     return max(edges[cell] - value, value - edges[cell + 1], edges[0] * 0)
 
 
 @jit
-def _nearest_image(x, y, xs, ys, images, start, x_edges, y_edges, side, rule):
-    """The position, in cell order, of the image nearest to a target."""
+def _nearest_image(x, y, grid, rule):
+    """The position of the image nearest to the target (x, y), two floats; ``rule`` decides between equals."""
+    xs, ys, images, start, x_edges, y_edges, side = grid
     row = _cell_of(y, y_edges, side)
     column = _cell_of(x, x_edges, side)
     best = xs.dtype.type(np.inf)
@@ -195,8 +291,22 @@ def _nearest_image(x, y, xs, ys, images, start, x_edges, y_edges, side, rule):
 
 
 @jit
-def _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, runs):
-    """Lists the runs of images, one a row of cells, that may lie within `radius`; returns runs and images."""
+def _runs_in_reach(x, y, row, column, radius, grid, runs):
+    """Lists the runs of images, one a row of cells, that may lie within ``radius`` of (x, y).
+
+    Args:
+        x: first coordinate, a float
+        y: second coordinate, a float
+        row: row of the cell that (x, y) lies in
+        column: its column
+        radius: float64
+        grid: the :class:`Grid`
+        runs: (side, 2) int64; the first rows are written
+
+    Returns:
+        the number of runs, and of images in them
+    """
+    start, x_edges, y_edges, side = grid.start, grid.x_edges, grid.y_edges, grid.side
     reach = radius * (1 + 16 * np.finfo(x_edges.dtype).eps)  # distances are rounded, cells must not be missed
     n_runs = 0
     n_images = 0
@@ -225,63 +335,12 @@ def _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, run
 
 
 @jit
-def _measure(x, y, xs, ys, runs, n_runs, distance):
-    """Writes the distances of the images of some runs one after the other; returns how many."""
-    size = 0
-    for run in range(n_runs):
-        first = runs[run, 0]
-        stop = runs[run, 1]
-        run_xs = xs[first:stop]  # slices, because the compiler turns loops over whole arrays into vector loops
-        run_ys = ys[first:stop]
-        run_distance = distance[size : size + stop - first]
-        for i in range(len(run_xs)):
-            run_distance[i] = abs(run_xs[i] - x) + abs(run_ys[i] - y)
-        size += stop - first
-    return size
+def _runs_around(row, column, grid, runs):
+    """Lists the runs of the 3 x 3 cells around one, and of more if it holds a single image.
 
-
-@jit
-def _neighbours(hit, row, column, rank, radius, xs, ys, start, x_edges, y_edges, side, runs, distance):
-    """Measures runs that hold the `rank` nearest images; returns runs, their size, a radius and its count."""
-    x = xs[hit]
-    y = ys[hit]
-    n = len(xs)
-    if 2 * rank >= n:
-        runs[0, 0] = 0
-        runs[0, 1] = n
-        _measure(x, y, xs, ys, runs, 1, distance)
-        return 1, n, np.inf, n
-    slack = 4 * n / (side * side)  # images in the cells around: no radius is finer than that
-    attempt = 0
-    while True:
-        n_runs, size = _runs_in_reach(x, y, row, column, radius, start, x_edges, y_edges, side, runs)
-        attempt += 1
-        if size < 1.35 * rank and size < n:
-            radius *= 1.05 * min(math.sqrt(1.6 * rank / max(size, 1)), 2.0) if attempt < 32 else np.inf
-        elif size > 2.4 * rank + slack and attempt < 4:
-            radius *= max(math.sqrt(1.6 * rank / size), 0.25)
-        else:
-            _measure(x, y, xs, ys, runs, n_runs, distance)
-            inside = count_within(distance, size, radius)
-            if inside >= rank:
-                return n_runs, size, radius, inside
-            radius *= 1.05 * min(math.sqrt(rank / max(inside, 1)), 2.0)
-
-
-@jit
-def _add_to_runs(weight, scale, runs, n_runs, penalty):
-    offset = 0
-    for run in range(n_runs):
-        run_penalty = penalty[runs[run, 0] : runs[run, 1]]
-        run_weight = weight[offset : offset + len(run_penalty)]
-        for i in range(len(run_penalty)):
-            run_penalty[i] += scale * run_weight[i]
-        offset += len(run_penalty)
-
-
-@jit
-def _runs_around(row, column, start, side, runs):
-    """Lists the runs of the cells around one, more of them if it is alone; returns how many."""
+    Writes the first rows of ``runs``, (side, 2) int64, and returns how many.
+    """
+    start, side = grid.start, grid.side
     reach = 1
     while True:
         n_runs = 0
@@ -297,82 +356,181 @@ def _runs_around(row, column, start, side, runs):
 
 
 @jit
-def _answer_hit(hit, scout_part, target_part, rank, first_radius, exponent, rule, xs, ys, images, start, x_edges,
-                y_edges, side, runs, distance, bits, weight, coverage, penalty):  # fmt: skip
-    """Covers one image by `scout_part` and penalises its neighbours; returns a first guess of the next radius.
+def _measure(hit, grid, n_runs, scratch):
+    """Measures how far the images of the first runs lie from the one at position ``hit``.
 
-    The penalty in the cells around is the same for scouts and targets and differs in sign, so it cancels on average.
+    Reads ``scratch.runs``, writes ``scratch.distance``, one run after the other, and returns how many it wrote.
     """
-    row = _cell_of(ys[hit], y_edges, side)
-    column = _cell_of(xs[hit], x_edges, side)
-    n_runs = _runs_around(row, column, start, side, runs)
-    size = _measure(xs[hit], ys[hit], xs, ys, runs, n_runs, distance)
-    twins = count_within(distance, size, 0)
-    if twins > 1:
-        _share_among_twins(hit, scout_part, twins, rule, images, runs, n_runs, distance, coverage, penalty)
+    xs, ys, runs, distance = grid.xs, grid.ys, scratch.runs, scratch.distance
+    x = xs[hit]
+    y = ys[hit]
+    size = 0
+    for run in range(n_runs):
+        first = runs[run, 0]
+        stop = runs[run, 1]
+        run_xs = xs[first:stop]  # slices, because the compiler turns loops over whole arrays into vector loops
+        run_ys = ys[first:stop]
+        run_distance = distance[size : size + stop - first]
+        for i in range(len(run_xs)):
+            run_distance[i] = abs(run_xs[i] - x) + abs(run_ys[i] - y)
+        size += stop - first
+    return size
+
+
+# ---- the effect of a hit
+
+
+@jit
+def _neighbours(hit, row, column, rank, radius, grid, scratch):
+    """Measures runs that hold the ``rank`` nearest images to the one at position ``hit``.
+
+    Args:
+        hit: position of the image
+        row: row of its cell
+        column: column of its cell
+        rank: how many images to hold, itself among them
+        radius: float64 first guess of the distance of the last of them
+        grid: the :class:`Grid`
+        scratch: the :class:`Scratch`, of which ``runs`` and ``distance`` are written
+
+    Returns:
+        the number of runs, of images in them, a float64 radius (infinite if all images were taken), and how many
+        images lie within it: at least ``rank``
+    """
+    n = len(grid.xs)
+    if 2 * rank >= n:
+        scratch.runs[0, 0] = 0
+        scratch.runs[0, 1] = n
+        _measure(hit, grid, 1, scratch)
+        return 1, n, np.inf, n
+    slack = 4 * n / (grid.side * grid.side)  # images in the cells around: no radius is finer than that
+    attempt = 0
+    while True:
+        n_runs, size = _runs_in_reach(grid.xs[hit], grid.ys[hit], row, column, radius, grid, scratch.runs)
+        attempt += 1
+        if size < 1.35 * rank and size < n:
+            radius *= 1.05 * min(math.sqrt(1.6 * rank / max(size, 1)), 2.0) if attempt < 32 else np.inf
+        elif size > 2.4 * rank + slack and attempt < 4:
+            radius *= max(math.sqrt(1.6 * rank / size), 0.25)
+        else:
+            _measure(hit, grid, n_runs, scratch)
+            inside = count_within(scratch.distance, size, radius)
+            if inside >= rank:
+                return n_runs, size, radius, inside
+            radius *= 1.05 * min(math.sqrt(rank / max(inside, 1)), 2.0)
+
+
+@jit
+def _add_to_runs(scale, n_runs, scratch, penalty):
+    """Adds ``scratch.weight`` times ``scale`` to ``penalty``, (n,) float64 by position, over the first runs."""
+    runs, weight = scratch.runs, scratch.weight
+    offset = 0
+    for run in range(n_runs):
+        run_penalty = penalty[runs[run, 0] : runs[run, 1]]
+        run_weight = weight[offset : offset + len(run_penalty)]
+        for i in range(len(run_penalty)):
+            run_penalty[i] += scale * run_weight[i]
+        offset += len(run_penalty)
+
+
+@jit
+def _answer_hit(hit, auxiliary_part, target_part, first_radius, params, grid, scratch, coverage, penalty):
+    """Covers one image by ``auxiliary_part`` and penalises its neighbours.
+
+    The penalty in the cells around is the same for auxiliary and other targets and differs in sign, so it cancels on
+    average.
+
+    Args:
+        hit: position of the image
+        auxiliary_part: float64 number of auxiliary targets that it is nearest to, scaled to the number of targets
+        target_part: float64 number of targets that it is nearest to
+        first_radius: float64 first guess of the distance of its K-th neighbour
+        params: the :class:`.params.ZCoreParams`
+        grid: the :class:`Grid`
+        scratch: the :class:`Scratch`, overwritten
+        coverage: (n,) float64 by row, added to
+        penalty: (n,) float64 by position, added to
+
+    Returns:
+        a float64 first guess for the next image
+    """
+    runs, distance, bits, weight = scratch
+    row = _cell_of(grid.ys[hit], grid.y_edges, grid.side)
+    column = _cell_of(grid.xs[hit], grid.x_edges, grid.side)
+    n_runs = _runs_around(row, column, grid, runs)
+    size = _measure(hit, grid, n_runs, scratch)
+    coincident = count_within(distance, size, 0)
+    if coincident > 1:
+        _share_among_coincident(hit, auxiliary_part, coincident, params.rule, grid, n_runs, scratch, coverage, penalty)
         return first_radius
-    coverage[images[hit]] += scout_part
+    coverage[grid.images[hit]] += auxiliary_part
     everything = distance.dtype.type(np.inf)
-    total = weigh(distance, size, distance[smallest_positive(bits, size)], everything, 0, exponent, weight)
-    _add_to_runs(weight, (scout_part - target_part) / total, runs, n_runs, penalty)
+    total = weigh(distance, size, distance[smallest_positive(bits, size)], everything, 0, params.exponent, weight)
+    _add_to_runs((auxiliary_part - target_part) / total, n_runs, scratch, penalty)
     if target_part == 0:
         return first_radius
-    n_runs, size, radius, inside = _neighbours(
-        hit, row, column, rank, first_radius, xs, ys, start, x_edges, y_edges, side, runs, distance
-    )
+    rank = params.n_neighbors + 1
+    n_runs, size, radius, inside = _neighbours(hit, row, column, rank, first_radius, grid, scratch)
     if radius == np.inf:
         radius = float(distance[:size].max())
     cut, spare = find_cut(distance, size, rank, radius, inside)
-    total = weigh(distance, size, distance[smallest_positive(bits, size)], cut, spare, exponent, weight)
-    _add_to_runs(weight, target_part / total, runs, n_runs, penalty)
-    return max(cut * 1.06, (x_edges[side] - x_edges[0]) * 1e-6)
+    total = weigh(distance, size, distance[smallest_positive(bits, size)], cut, spare, params.exponent, weight)
+    _add_to_runs(target_part / total, n_runs, scratch, penalty)
+    return max(cut * 1.06, (grid.x_edges[grid.side] - grid.x_edges[0]) * 1e-6)
 
 
 @jit
-def _share_among_twins(hit, part, zeros, rule, images, runs, n_runs, distance, coverage, penalty):
-    """Covers and penalises images that coincide in the subspace."""
-    victim = -1
-    offset = 0
-    for run in range(n_runs):
-        for i in range(runs[run, 0], runs[run, 1]):
-            if distance[offset] == 0:
-                if rule == SYMMETRIC:
-                    coverage[images[i]] += part / zeros
-                    penalty[i] += part / zeros
-                elif i != hit and (victim < 0 or images[i] < images[victim]):
-                    victim = i
-            offset += 1
-    if rule == LITERAL:
-        coverage[images[hit]] += part
-        penalty[victim] += part
-
-
-@jit
-def score_pairs(columns, codes, edges, side, pairs, targets, scouts, n_neighbors, exponent, rule, distance, bits,
-                coverage, redundancy):  # fmt: skip
-    """Adds the effect of `targets` in the subspaces `pairs`, made more precise by `scouts`.
-
-    Scouts are further targets, which cost little: they alone say which images are covered, and how the penalty is
-    shared in the cells around. The targets correct that to the share of all neighbours: they add the true penalty and
-    take off the one in the cells around. In expectation nothing changes.
+def _share_among_coincident(hit, part, count, rule, grid, n_runs, scratch, coverage, penalty):
+    """Covers and penalises images that coincide with the one at position ``hit`` in the subspace.
 
     Args:
-        columns: (d, n) embeddings, one dimension a row
-        codes: (d, n) uint8 quantile cell of each value, see `encode_column`
-        edges: (d, 257) edges of these cells
-        side: cells along a side of the grid, a power of two up to 256
-        pairs: (p, 2) dimensions
-        targets: (2, p, t) points in these dimensions
-        scouts: (2, p, s) more points, which together count as much as all targets
-        n_neighbors: images that share a penalty, at most n - 1
-        exponent: of the distance in the penalty
+        hit: position of the image
+        part: float64 coverage and penalty to give in all
+        count: how many images coincide, itself among them
         rule: LITERAL or SYMMETRIC
-        distance: (n,) scratch of the embeddings' dtype
-        bits: the same memory seen as unsigned integers
+        grid: the :class:`Grid`
+        n_runs: runs that hold all of them
+        scratch: the :class:`Scratch`, of which ``runs`` and ``distance`` are read
+        coverage: (n,) float64 by row, added to
+        penalty: (n,) float64 by position, added to
+    """
+    penalised = -1
+    offset = 0
+    for run in range(n_runs):
+        for i in range(scratch.runs[run, 0], scratch.runs[run, 1]):
+            if scratch.distance[offset] == 0:
+                if rule == SYMMETRIC:
+                    coverage[grid.images[i]] += part / count
+                    penalty[i] += part / count
+                elif i != hit and (penalised < 0 or grid.images[i] < grid.images[penalised]):
+                    penalised = i
+            offset += 1
+    if rule == LITERAL:
+        coverage[grid.images[hit]] += part
+        penalty[penalised] += part
+
+
+@jit
+def score_pairs(columns, quantiles, pairs, targets, auxiliary, params, scratch, coverage, redundancy):
+    """Adds the effect of ``targets`` in the subspaces ``pairs``, made more precise by auxiliary targets.
+
+    Auxiliary targets are control variates. They cost little: they alone say which images are covered, and how the
+    penalty is shared in the cells around. The targets correct that to the share of all neighbours: they add the true
+    penalty and take off the one in the cells around. In expectation nothing changes.
+
+    Args:
+        columns: (d, n) float embeddings, one dimension a row
+        quantiles: the :class:`Quantiles` of all dimensions
+        pairs: (p, 2) int64 dimensions
+        targets: (2, p, t) float64 points in these dimensions
+        auxiliary: (2, p, s) float64 more points, which together count as much as all targets
+        params: the :class:`.params.ZCoreParams`; the rule is LITERAL or SYMMETRIC
+        scratch: the :class:`Scratch`, overwritten
         coverage: (n,) float64, added to
         redundancy: (n,) float64, added to
     """
     n = columns.shape[1]
+    side = quantiles.side
     step = 256 // side
     shift = 0
     while side << shift < 256:
@@ -383,26 +541,23 @@ def score_pairs(columns, codes, edges, side, pairs, targets, scouts, n_neighbors
     images = np.empty(n, dtype=np.int32)
     hits = np.zeros((2, n), dtype=np.int32)
     penalty = np.zeros(n, dtype=np.float64)
-    weight = np.empty(n, dtype=columns.dtype)
-    runs = np.empty((side, 2), dtype=np.int64)
-    scout_part = targets.shape[2] / scouts.shape[2]
+    auxiliary_part = targets.shape[2] / auxiliary.shape[2]
     for p in range(len(pairs)):
         a, b = pairs[p]
-        x_edges = edges[a, ::step].copy()
-        y_edges = edges[b, ::step].copy()
-        _sort_into_cells(columns[a], columns[b], codes[a], codes[b], side, shift, start, xs, ys, images)
-        for which, points in enumerate((scouts, targets)):
+        x_edges = quantiles.edges[a, ::step].copy()
+        y_edges = quantiles.edges[b, ::step].copy()
+        grid = Grid(xs, ys, images, start, x_edges, y_edges, side)
+        _sort_into_cells(columns[a], columns[b], quantiles.codes[a], quantiles.codes[b], shift, grid)
+        for which, points in enumerate((auxiliary, targets)):
             for t in range(points.shape[2]):
                 x = columns.dtype.type(points[0, p, t])
                 y = columns.dtype.type(points[1, p, t])
-                hits[which, _nearest_image(x, y, xs, ys, images, start, x_edges, y_edges, side, rule)] += 1
+                hits[which, _nearest_image(x, y, grid, params.rule)] += 1
         radius = float(x_edges[side] - x_edges[0]) / 8
         for hit in range(n):
             if hits[0, hit] > 0 or hits[1, hit] > 0:
-                radius = _answer_hit(
-                    hit, hits[0, hit] * scout_part, hits[1, hit] * 1.0, n_neighbors + 1, radius, exponent, rule, xs, ys,
-                    images, start, x_edges, y_edges, side, runs, distance, bits, weight, coverage, penalty,
-                )  # fmt: skip
+                parts = hits[0, hit] * auxiliary_part, hits[1, hit] * 1.0
+                radius = _answer_hit(hit, *parts, radius, params, grid, scratch, coverage, penalty)
                 hits[:, hit] = 0
         for i in range(n):
             if penalty[i] != 0:

@@ -2,7 +2,7 @@
 
 An image gains a point whenever it is the nearest image to a random target in a random subspace of the embedding, and
 loses up to one whenever a near neighbour of it is. The score is the expectation of that game, estimated by drawing; how
-it is computed is told in `_zcore_pairs`, which draws are taken in `_zcore_plan`.
+it is computed is told in `kernel_pairs`, which draws are taken in `sampling`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 
 from ....errors import CoresetError
 from ....vectors.matrix import as_matrix, row_blocks
-from . import reliability as stability
-from .engine import Game, OwnDraws, Progress, Totals, Workers, injected_chunks, run_adaptive, run_fixed
+from .engine import Progress, SeededDraws, Totals, Workers, given_draws, run_adaptive, run_fixed
+from .params import LITERAL, SHARED, SYMMETRIC, ZCoreParams
+from .reliability import draws_factor, expected_overlap
 
 #: Rows turned into columns at a time.
 _BLOCK_ROWS = 2048
@@ -53,7 +54,7 @@ class ZCoreScores:
         """A sentence for users if the target reliability was not reached."""
         if self.converged:
             return None
-        factor = stability.draws_factor(self.reliability, self.target_reliability or 0)
+        factor = draws_factor(self.reliability, self.target_reliability or 0)
         more = f"about {factor:.1f} times as many" if np.isfinite(factor) else "many more"
         return (
             f"ZCore reached reliability {self.reliability:.2f} instead of {self.target_reliability:.2f} with "
@@ -76,7 +77,7 @@ class ZCoreScores:
         if not 1 <= keep <= n:
             raise CoresetError(f"budget: {budget} keeps {keep} of {n} scored images; give 1 to {n}, or a fraction")
         first, second = self.halves[:, scored]
-        return stability.expected_overlap(first, second, keep, seed)
+        return expected_overlap(first, second, keep, seed)
 
 
 def zcore_scores(
@@ -134,15 +135,16 @@ def zcore_scores(
     n = columns.shape[1]
     if n < 2:
         raise CoresetError(f"embeddings: {n} of {len(valid)} vectors are usable, but ZCore compares at least 2")
-    game = Game(min(n_neighbors, n - 1), float(exponent), strict_reference)
+    rule = LITERAL if strict_reference else SYMMETRIC if draws is None else SHARED
+    params = ZCoreParams(min(n_neighbors, n - 1), float(exponent), rule)
     report = progress or _silent
     totals = Totals(n)
     with Workers(num_workers) as workers:
         if draws is not None:
             dims, targets = _checked_draws(draws, len(columns))
-            run_fixed(injected_chunks(columns, dims, targets, game), len(dims), totals, workers, report)
+            run_fixed(given_draws(columns, dims, targets, params), len(dims), totals, workers, report)
         else:
-            own = OwnDraws(columns, sample_dim, n_draws, seed, game, workers)
+            own = SeededDraws(columns, sample_dim, n_draws, seed, params, workers)
             if n_draws is not None:
                 run_fixed(own.chunks(), n_draws, totals, workers, report)
             else:
