@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,24 +14,6 @@ from .pool import Pool
 DENSE_ROWS = 8192
 #: Neighbours per row in that graph.
 GRAPH_NEIGHBORS = 64
-
-
-@dataclass(frozen=True)
-class Favourites:
-    """Rows that regions give in some of their turns, whatever they add to the coverage.
-
-    Attributes:
-        ranking: (n,) int64 rows, first to give first
-        share: (r,) float64 in [0, 1], share of a region's turns in which it gives its first one in the ranking
-    """
-
-    ranking: np.ndarray
-    share: np.ndarray
-
-    def in_turn(self, region: int, taken: int) -> bool:
-        """True if the image after the first ``taken`` of a region is a favourite; they are spread evenly."""
-        share = self.share[region]
-        return int((taken + 1) * share + 1e-9) > int(taken * share + 1e-9)
 
 
 def similarity_matrix(
@@ -94,109 +75,92 @@ def similarities(
     return graph
 
 
-def greedy_cover(
-    matrix: Any,
-    k: int,
-    pool: Pool,
-    regions: np.ndarray | None = None,
-    shares: np.ndarray | None = None,
-    favourites: Favourites | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Maximises ``sum_i weight_i * max_{s in S} similarity(i, s)`` by lazy greedy (Minoux, 1978).
+class Coverage:
+    """Facility location: ``f(S) = sum_i weight_i * max_{s in S} similarity(i, s)``, and how much a row would add to it.
 
-    Gains only shrink while S grows, so a row whose outdated gain is not the largest need not be evaluated. The result
-    is that of plain greedy, at least (1 - 1/e) of the best possible.
+    Args:
+        matrix: what :func:`similarity_matrix` returns
+        weights: (n,) float64 weights of the covered rows
+    """
 
-    With regions, the next row comes from the region that is furthest behind its share, counting kept rows (Webster's
-    method of apportionment, as in :func:`.quotas.take_turns`), and is the one there that adds most to the coverage of
-    all rows.
+    def __init__(self, matrix: Any, weights: np.ndarray) -> None:
+        self._matrix = matrix
+        self._weights = weights
+        self._best = np.zeros(len(weights), dtype=np.float32)
+
+    def gain(self, row: int) -> float:
+        """By how much f would grow if a row were added; S stays as it is."""
+        rows, values = self._similar(row)
+        return float(np.maximum(values - self._best[rows], 0) @ self._weights[rows])
+
+    def add(self, row: int) -> None:
+        """Adds a row to S."""
+        rows, values = self._similar(row)
+        self._best[rows] = np.maximum(self._best[rows], values)
+
+    def _similar(self, row: int) -> tuple[Any, np.ndarray]:
+        """The rows that a row covers, and how well."""
+        if isinstance(self._matrix, np.ndarray):
+            return slice(None), self._matrix[row]
+        span = slice(self._matrix.indptr[row], self._matrix.indptr[row + 1])
+        return self._matrix.indices[span], self._matrix.data[span]
+
+
+class GainQueue:
+    """Rows, the one with the largest gain first, found by lazy evaluation (Minoux, 1978).
+
+    Gains only shrink while S grows, so a row whose outdated gain is not the largest need not be evaluated.
+
+    Args:
+        coverage: what gains are measured by
+        rows: (r,) int64 the rows to give
+    """
+
+    def __init__(self, coverage: Coverage, rows: np.ndarray) -> None:
+        self._coverage = coverage
+        self._heap = [(-coverage.gain(row), row) for row in rows.tolist()]
+        self._gone: set[int] = set()
+        heapq.heapify(self._heap)
+
+    def pop(self) -> tuple[int, float]:
+        """Removes the row with the largest gain, the first of equals; returns it and its gain."""
+        while True:
+            row = self._heap[0][1]
+            if row in self._gone:
+                heapq.heappop(self._heap)
+                continue
+            gain = self._coverage.gain(row)
+            heapq.heapreplace(self._heap, (-gain, row))
+            if self._heap[0][1] == row:
+                heapq.heappop(self._heap)
+                return row, gain
+
+    def discard(self, row: int) -> None:
+        """Removes a row."""
+        self._gone.add(row)
+
+
+def greedy_cover(matrix: Any, k: int, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+    """Maximises :class:`Coverage` by lazy greedy: time after time the row that adds most.
+
+    The result is that of plain greedy, at least (1 - 1/e) of the best possible (Nemhauser, Wolsey and Fisher, 1978).
 
     Args:
         matrix: what :func:`similarity_matrix` returns
         k: rows to pick
         pool: the problem: its kept rows cover first, its weights weigh the covered rows
-        regions (None): (n,) region of every row; one region by default
-        shares (None): positive numbers in whose proportion the regions take turns
-        favourites (None): rows that regions give in some of their turns instead
 
     Returns:
         a tuple of (k,) int64 picks and their (k,) float64 gains
     """
-    weights = pool.weights
-    if regions is None or shares is None:
-        regions, shares = np.zeros(len(pool), dtype=np.int64), np.ones(1)
-    best = np.zeros(len(pool), dtype=np.float32)
-    cover = _dense if isinstance(matrix, np.ndarray) else _sparse
+    coverage = Coverage(matrix, pool.weights)
     for row in pool.kept:
-        cover(matrix, row, best, None)
-    free = pool.free.copy()
-    heaps: list[list[tuple[float, int]]] = [[] for _ in shares]
-    for row in np.flatnonzero(free).tolist():
-        heaps[regions[row]].append((-cover(matrix, row, best, weights), row))
-    queues: list[list[int]] = [[] for _ in shares]
-    if favourites is not None:
-        for row in favourites.ranking[::-1].tolist():
-            queues[regions[row]].append(row)
-    taken, left = (np.bincount(regions[rows], minlength=len(shares)) for rows in (pool.kept, np.flatnonzero(free)))
-    turns = [((taken[region] + 0.5) / shares[region], region) for region in np.flatnonzero(left).tolist()]
-    for ordered in (turns, *heaps):
-        heapq.heapify(ordered)
-    order = np.empty(k, dtype=np.int64)
-    value = np.empty(k)
+        coverage.add(row)
+    queue = GainQueue(coverage, np.flatnonzero(pool.free))
+    order, gains = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
-        region = turns[0][1]
-        if favourites is not None and favourites.in_turn(region, taken[region]):
-            row = _first_free(queues[region], free)
-            gain = cover(matrix, row, best, weights)
-        else:
-            row, gain = _largest_gain(heaps[region], free, lambda row: cover(matrix, row, best, weights))
-        cover(matrix, row, best, None)
-        order[step], value[step], free[row] = row, gain, False
-        taken[region] += 1
-        left[region] -= 1
-        if left[region]:
-            heapq.heapreplace(turns, ((taken[region] + 0.5) / shares[region], region))
-        else:
-            heapq.heappop(turns)
+        order[step], gains[step] = queue.pop()
+        coverage.add(order[step])
         if step % 1000 == 0:
             pool.report(step / k, f"{len(pool.kept) + step} picked")
-    return order, value
-
-
-def _first_free(queue: list[int], free: np.ndarray) -> int:
-    """The last row of the queue that is free; the others behind it are dropped."""
-    while not free[queue[-1]]:
-        queue.pop()
-    return queue[-1]
-
-
-def _largest_gain(
-    heap: list[tuple[float, int]], free: np.ndarray, gain_of: Callable[[int], float]
-) -> tuple[int, float]:
-    """The free row of the heap with the largest gain, evaluated only as far as needed, and its gain."""
-    while True:
-        row = heap[0][1]
-        if not free[row]:
-            heapq.heappop(heap)
-            continue
-        gain = gain_of(row)
-        heapq.heapreplace(heap, (-gain, row))
-        if heap[0][1] == row:
-            return row, gain
-
-
-def _dense(matrix: np.ndarray, row: int, best: np.ndarray, weights: np.ndarray | None) -> float:
-    """The gain of a row; without weights the row is taken and ``best`` raised instead."""
-    if weights is None:
-        np.maximum(best, matrix[row], out=best)
-        return 0.0
-    return float(np.maximum(matrix[row] - best, 0) @ weights)
-
-
-def _sparse(matrix: Any, row: int, best: np.ndarray, weights: np.ndarray | None) -> float:
-    span = slice(matrix.indptr[row], matrix.indptr[row + 1])
-    rows, values = matrix.indices[span], matrix.data[span]
-    if weights is None:
-        best[rows] = np.maximum(best[rows], values)
-        return 0.0
-    return float(np.maximum(values - best[rows], 0) @ weights[rows])
+    return order, gains

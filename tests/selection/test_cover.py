@@ -1,52 +1,55 @@
-"""Greedy coverage: the regions' turns, and the favourites that regions give in some of them."""
+"""Greedy coverage: the textbook objective, and lazy evaluation that gives what plain greedy gives."""
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.selection.cover import Favourites, greedy_cover, similarity_matrix
+from fiftyone_coreset.plugin.selection.cover import Coverage, GainQueue, greedy_cover
 from fiftyone_coreset.plugin.selection.pool import Pool
+from scipy.sparse import csr_matrix
 
 
-def problem(kept=(), n=60, seed=0):
+def problem(n=40, kept=(3,), seed=0):
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 6)).astype(np.float32)
-    return Pool(X, np.array(kept, dtype=np.int64), np.ones(n)), np.arange(n) % 3, rng.permutation(n)
+    similarity = rng.random((n, n)).astype(np.float32) * (rng.random((n, n)) < 0.4)
+    pool = Pool(rng.normal(size=(n, 4)).astype(np.float32), np.array(kept, dtype=np.int64), rng.uniform(0.5, 2, n))
+    return pool, similarity
 
 
-def cover(pool, k, regions, shares, favourites=None):
-    matrix = similarity_matrix(pool, lambda distances: np.exp(-(distances**2)))
-    return greedy_cover(matrix, k, pool, regions, np.asarray(shares), favourites)[0]
+def objective(similarity, weights, chosen):
+    return float(similarity[chosen].max(axis=0) @ weights)
 
 
-def test_regions_give_their_favourites_in_order():
-    pool, regions, ranking = problem()
-    order = cover(pool, 60, regions, [1.0, 1.0, 1.0], Favourites(ranking, np.ones(3)))
-    for region in range(3):
-        assert order[regions[order] == region].tolist() == ranking[regions[ranking] == region].tolist()
-    assert sorted(regions[order[:6]]) == [0, 0, 1, 1, 2, 2]
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix], ids=["dense", "sparse"])
+def test_gain_is_the_growth_of_the_objective_and_changes_nothing(form):
+    pool, similarity = problem()
+    coverage = Coverage(form(similarity), pool.weights)
+    for row in (5, 8):
+        coverage.add(row)
+    expected = objective(similarity, pool.weights, [5, 8, 20]) - objective(similarity, pool.weights, [5, 8])
+    assert coverage.gain(20) == pytest.approx(expected, rel=1e-5)
+    assert coverage.gain(20) == pytest.approx(expected, rel=1e-5)
+    coverage.add(20)
+    assert coverage.gain(20) == 0
 
 
-def test_without_a_share_favourites_change_nothing():
-    pool, regions, ranking = problem()
-    plain = cover(pool, 40, regions, [2.0, 1.0, 1.0])
-    assert cover(pool, 40, regions, [2.0, 1.0, 1.0], Favourites(ranking, np.zeros(3))).tolist() == plain.tolist()
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("seed", range(3))
+def test_lazy_greedy_gives_what_plain_greedy_gives(form, seed):
+    pool, similarity = problem(seed=seed)
+    order, gains = greedy_cover(form(similarity), 15, pool)
+    chosen = [3]
+    for row, gain in zip(order, gains, strict=True):
+        before = objective(similarity, pool.weights, chosen)
+        growth = [
+            objective(similarity, pool.weights, [*chosen, i]) - before if i not in chosen else -1 for i in range(40)
+        ]
+        assert row == np.argmax(growth)
+        assert gain == pytest.approx(growth[row], rel=1e-4)
+        chosen.append(row)
 
 
-def test_every_region_has_its_own_share_of_favourites():
-    pool, regions, ranking = problem()
-    order = cover(pool, 24, regions, [1.0, 1.0, 1.0], Favourites(ranking, np.array([0.5, 0.25, 1.0])))
-    first = {region: ranking[regions[ranking] == region] for region in range(3)}
-    for region, share in enumerate([0.5, 0.25, 1.0]):
-        given = order[regions[order] == region]
-        assert len(given) == 8
-        assert set(first[region][: int(8 * share)]) <= set(given)
-    plain = cover(pool, 3, regions, [1.0, 1.0, 1.0])
-    assert order[regions[order] == 1][0] == plain[regions[plain] == 1][0]  # its first favourite comes fourth
-
-
-@pytest.mark.parametrize("split", [1, 7, 20])
-def test_continuing_equals_selecting_at_once(split):
-    pool, regions, ranking = problem()
-    favourites = Favourites(ranking, np.array([0.3, 0.6, 0.9]))
-    whole = cover(pool, 45, regions, [3.0, 2.0, 1.0], favourites)
-    rest = cover(problem(kept=whole[:split])[0], 45 - split, regions, [3.0, 2.0, 1.0], favourites)
-    assert rest.tolist() == whole[split:].tolist()
+def test_a_discarded_row_does_not_come():
+    pool, similarity = problem()
+    queue = GainQueue(Coverage(similarity, pool.weights), np.arange(40))
+    first = queue.pop()[0]
+    queue.discard(5)
+    assert sorted([first, *(queue.pop()[0] for _ in range(38))]) == [row for row in range(40) if row != 5]

@@ -10,7 +10,7 @@ from fiftyone_coreset.plugin.selection.methods.auto.regions import (
     find_regions,
     region_shares,
 )
-from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import find_margins
+from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import zcore_ranking
 from fiftyone_coreset.plugin.selection.pool import Pool
 
 
@@ -21,7 +21,7 @@ def pool(X):
 def shares(X, regions):
     """Shares over those of the images, with real distances to nearest neighbours and hits of real draws."""
     problem = pool(X)
-    hits = find_margins(problem, lambda fraction, message: None).hits
+    hits = zcore_ranking(problem, lambda fraction, message: None).hits
     mass = np.bincount(regions) / len(regions)
     divided = Regions(regions, mass, np.zeros(len(mass), dtype=bool))
     found = region_shares(problem, divided, problem.neighbors(1)[1][:, 0], hits)
@@ -44,9 +44,9 @@ def test_effective_dimension_counts_the_axes():
 def test_regions_are_numbered_without_gaps_even_among_copies():
     rng = np.random.default_rng(0)
     copies = np.repeat(rng.normal(size=(3, 8)), 100, axis=0)
-    assert np.unique(find_regions(pool(copies)).of).tolist() == [0, 1, 2]
-    assert len(find_regions(pool(rng.normal(size=(400, 8)))).mass) == 20  # the root of the number of images
-    assert len(find_regions(pool(rng.normal(size=(15, 8)))).mass) == 1
+    assert np.unique(find_regions(pool(copies)).labels).tolist() == [0, 1, 2]
+    assert len(find_regions(pool(rng.normal(size=(400, 8)))).weight) == 20  # the root of the number of images
+    assert len(find_regions(pool(rng.normal(size=(15, 8)))).weight) == 1
 
 
 def test_rows_apart_have_regions_of_their_own_that_count_for_their_images():
@@ -54,11 +54,11 @@ def test_rows_apart_have_regions_of_their_own_that_count_for_their_images():
     apart = rng.random(500) < 0.2
     weights = np.where(apart, 2.0, 1.0)
     regions = find_regions(replace(pool(rng.normal(size=(500, 8))), weights=weights), apart)
-    assert np.array_equal(regions.apart[regions.of], apart)
-    assert regions.mass == pytest.approx(np.bincount(regions.of, weights=weights) / weights.sum())
-    settled = regions.settle(rng.random(len(regions.mass)))
+    assert np.array_equal(regions.is_singleton[regions.labels], apart)
+    assert regions.weight == pytest.approx(np.bincount(regions.labels, weights=weights) / weights.sum())
+    settled = regions.rescale(rng.random(len(regions.weight)))
     assert settled.sum() == pytest.approx(1)
-    assert np.array_equal(settled[regions.apart], regions.mass[regions.apart])
+    assert np.array_equal(settled[regions.is_singleton], regions.weight[regions.is_singleton])
 
 
 def test_one_region_and_coinciding_images_count_as_their_mass():

@@ -1,7 +1,10 @@
-"""The default keeps its promises on planted pools: bursts, tails, junk, margins."""
+"""The default keeps its promises on planted pools: bursts, tails, junk, outskirts."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.selection.methods.auto.settings import DEFAULTS
 from fiftyone_coreset.plugin.selection.registry import get_method
 from fiftyone_coreset.plugin.vectors.neighbors import isolation
 
@@ -19,7 +22,7 @@ def kept(X, method="auto", seed=0):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_budget_collects_the_margins(seed):
+def test_no_budget_collects_the_outskirts(seed):
     rng = np.random.default_rng(seed)
     spread = rng.gamma(2, 0.15, (600, 1))  # a dense middle and far-off images in each of six clusters
     X = unit(rng.normal(size=(6, 24))[rng.integers(0, 6, 600)] + rng.normal(size=(600, 24)) * spread)
@@ -123,7 +126,9 @@ def test_zcore_chooses_its_part_where_its_picks_stand_for_the_pool(monkeypatch):
     assert mixed.details["bursts"]
     assert 0.3 < mixed.details["chosen_by_zcore"] <= 0.9
     assert "ZCore's picks stand for the pool" in mixed.details["why"]
-    monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.selector._MOST_BY_ZCORE", 0.0)
+    monkeypatch.setattr(
+        "fiftyone_coreset.plugin.selection.methods.auto.selector.DEFAULTS", replace(DEFAULTS, zcore_share=0.0)
+    )
     plain = get_method("auto").select(X, 60)
     assert plain.details["chosen_by_zcore"] == 0
     assert "ZCore's picks" not in plain.details["why"]
@@ -133,7 +138,7 @@ def test_zcore_chooses_its_part_where_its_picks_stand_for_the_pool(monkeypatch):
 
 @pytest.mark.parametrize("copies", [1, 5], ids=["no bursts", "bursts"])
 def test_zcore_chooses_the_most_isolated_images_only_where_bursts_make_it_no_sign_of_junk(copies, monkeypatch):
-    monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.selector.trust_in_margins", lambda *_: 1.0)
+    monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.selector.zcore_trust", lambda *_: 1.0)
     rng = np.random.default_rng(0)
     usual = rng.normal(size=(8, 24))[np.arange(380) % 8] + 0.8 * rng.normal(size=(380, 24))
     scenes = np.concatenate([usual, 2 * rng.normal(size=(20, 24))])  # a twentieth lies alone

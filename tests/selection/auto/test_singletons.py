@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.selection.methods.auto.singletons import singles_differ
+from fiftyone_coreset.plugin.selection.methods.auto.singletons import singleton_auc
 from fiftyone_coreset.plugin.selection.registry import get_method
 from fiftyone_coreset.plugin.vectors.near_duplicates import NearDuplicates
 
@@ -33,7 +33,7 @@ def two_sides(bursts, singles, strangers, seed=0):
 
 
 def test_strangers_to_one_side_are_noticed():
-    assert singles_differ(*two_sides(90, 60, 60)) > 0.7
+    assert singleton_auc(*two_sides(90, 60, 60)) > 0.7
 
 
 def test_strangers_in_no_one_direction_are_known_by_their_distance():
@@ -41,12 +41,12 @@ def test_strangers_in_no_one_direction_are_known_by_their_distance():
     rng = np.random.default_rng(0)
     places = np.concatenate([np.eye(6), -np.eye(6)])
     centers = places[np.arange(90) % 12] + 0.1 * rng.normal(size=(90, 6))
-    assert singles_differ(*pool(np.concatenate([centers, rng.normal(size=(60, 6))]), 50)) > 0.65
+    assert singleton_auc(*pool(np.concatenate([centers, rng.normal(size=(60, 6))]), 50)) > 0.65
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_like_of_the_bursts_do_not_differ(seed):
-    assert singles_differ(*two_sides(80, 80, 0, seed)) is None
+    assert singleton_auc(*two_sides(80, 80, 0, seed)) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_the_like_of_the_bursts_do_not_differ(seed):
     ids=["few singles", "few bursts", "singles are no exception"],
 )
 def test_nothing_is_said_where_the_pool_says_too_little(bursts, singles, strangers):
-    assert singles_differ(*two_sides(bursts, singles, strangers)) is None
+    assert singleton_auc(*two_sides(bursts, singles, strangers)) is None
 
 
 @pytest.mark.parametrize("trust", [None, 1.0], ids=["as it is", "ZCore chooses"])
@@ -63,9 +63,7 @@ def test_nothing_is_said_where_the_pool_says_too_little(bursts, singles, strange
 def test_kinds_that_were_never_filmed_keep_their_share(seed, trust, monkeypatch):
     # One kind comes in bursts of ten, five others as single photographs far away from it, a sixth of the pool.
     if trust is not None:
-        monkeypatch.setattr(
-            "fiftyone_coreset.plugin.selection.methods.auto.selector.trust_in_margins", lambda *_: trust
-        )
+        monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.selector.zcore_trust", lambda *_: trust)
     rng = np.random.default_rng(seed)
     kinds = 4 * np.linalg.qr(rng.normal(size=(12, 12)))[0]
     kind = np.repeat(np.arange(6), [80, 32, 32, 32, 32, 32])

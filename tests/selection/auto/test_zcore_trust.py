@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.selection.methods.auto.regions import find_regions
-from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import find_margins, outliers_last, trust_in_margins
+from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import outliers_last, zcore_ranking, zcore_trust
 from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
 from fiftyone_coreset.plugin.selection.pool import Pool
 
@@ -23,27 +23,27 @@ def clusters():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 8, 1600)
     found = pool(rng.normal(size=(8, 16))[kind] + 0.3 * rng.normal(size=(1600, 16)))
-    return found, kind, find_regions(found).of, found.neighbors(1)[1][:, 0]
+    return found, kind, find_regions(found).labels, found.neighbors(1)[1][:, 0]
 
 
 def trust(clusters, ranking):
     found, _, regions, nearest = clusters
-    return trust_in_margins(found, regions, np.asarray(ranking), nearest)
+    return zcore_trust(found, regions, np.asarray(ranking), nearest)
 
 
-def test_margins_are_the_zcore_ranking(clusters):
+def test_the_ranking_is_the_zcore_ranking(clusters):
     found = clusters[0]
-    margins = find_margins(found, silent)
+    by_zcore = zcore_ranking(found, silent)
     scores = zcore_scores(found.X, n_draws=50 * len(found), seed=0)
-    assert sorted(margins.ranking) == list(range(len(found)))
-    assert (np.diff(scores.score[margins.ranking]) <= 0).all()
-    assert np.array_equal(margins.hits, scores.coverage)
+    assert sorted(by_zcore.ranking) == list(range(len(found)))
+    assert (np.diff(scores.score[by_zcore.ranking]) <= 0).all()
+    assert np.array_equal(by_zcore.hits, scores.coverage)
 
 
 def test_weights_move_images_up_the_ranking(clusters):
     heavy = clusters[1] == 3
-    weighted = find_margins(pool(clusters[0].X, np.where(heavy, 5.0, 1.0)), silent).ranking
-    assert heavy[weighted[:160]].mean() > 2 * heavy[find_margins(clusters[0], silent).ranking[:160]].mean()
+    weighted = zcore_ranking(pool(clusters[0].X, np.where(heavy, 5.0, 1.0)), silent).ranking
+    assert heavy[weighted[:160]].mean() > 2 * heavy[zcore_ranking(clusters[0], silent).ranking[:160]].mean()
 
 
 def test_a_choice_like_any_other_is_trusted(clusters):
@@ -69,8 +69,8 @@ def test_isolation_counts_only_where_it_says_something(clusters):
     found, _, regions, nearest = clusters
     pairs = np.random.default_rng(0).permutation(1600).reshape(800, 2)
     representative = pairs[np.arange(800), nearest[pairs].argmax(axis=1)]  # from all over, the more isolated of two
-    assert trust_in_margins(found, regions, representative, nearest) == 0
-    assert trust_in_margins(found, regions, representative) > 0.5
+    assert zcore_trust(found, regions, representative, nearest) == 0
+    assert zcore_trust(found, regions, representative) > 0.5
 
 
 def test_outliers_come_last_and_three_of_a_kind_are_none():
@@ -92,14 +92,14 @@ def test_noise_is_not_trusted():
     rng = np.random.default_rng(0)
     usual = rng.random((8, 32))[rng.integers(0, 8, 480)] + 0.1 * rng.normal(size=(480, 32))
     found = pool(np.concatenate([usual, rng.random((120, 32))]))
-    margins = find_margins(found, silent)
-    assert np.mean(margins.ranking[:60] >= 480) > 0.5  # ZCore collects it
-    assert trust_in_margins(found, find_regions(found).of, margins.ranking, found.neighbors(1)[1][:, 0]) == 0
+    by_zcore = zcore_ranking(found, silent)
+    assert np.mean(by_zcore.ranking[:60] >= 480) > 0.5  # ZCore collects it
+    assert zcore_trust(found, find_regions(found).labels, by_zcore.ranking, found.neighbors(1)[1][:, 0]) == 0
 
 
 def test_pools_that_say_too_little_are_not_trusted():
     small = pool(np.random.default_rng(0).normal(size=(99, 4)))
-    assert trust_in_margins(small, find_regions(small).of, np.arange(99)) == 0
-    alike = find_margins(pool(np.ones((7, 3))), silent)
+    assert zcore_trust(small, find_regions(small).labels, np.arange(99)) == 0
+    alike = zcore_ranking(pool(np.ones((7, 3))), silent)
     assert alike.ranking.tolist() == list(range(7))
     assert alike.hits.sum() == 0

@@ -8,18 +8,7 @@ import numpy as np
 
 from ....vectors.kmeans import kmeans
 from ...pool import Pool
-
-#: There are as many regions as the root of the number of images, but not more than this.
-_MOST_REGIONS = 1000
-#: A region counts for its images and for the part of the embedding space it covers: up to the geometric mean of the two
-#: shares, and less so the more dimensions the pool effectively has beyond these, because in many dimensions all is
-#: margin. Space counts as within this factor of the images' share.
-_FEW_DIMENSIONS = 32
-_MOST_ROOM = 3
-#: Scattered images, junk among them, cover much space: a region's space is divided by this power of the distance of its
-#: images to their nearest neighbours, where that is above the median of the pool. For being scattered alone it does not
-#: fall below the images' share: rare kinds are scattered too.
-_LOOSENESS_POWER = 4
+from .settings import DEFAULTS, AutoSettings
 
 
 @dataclass(frozen=True)
@@ -27,71 +16,81 @@ class Regions:
     """A pool divided.
 
     Attributes:
-        of: (n,) int64 region of every row, numbered from 0, none of them empty
-        mass: (r,) float64 share of every region in the weights of all images
-        apart: (r,) bool, True in regions that count for their images and nothing else
+        labels: (n,) int64 region of every row, numbered from 0, none of them empty
+        weight: (r,) float64 share of every region in the weights of all images
+        is_singleton: (r,) bool, True in regions of off-topic singletons, which count for their images and nothing else
     """
 
-    of: np.ndarray
-    mass: np.ndarray
-    apart: np.ndarray
+    labels: np.ndarray
+    weight: np.ndarray
+    is_singleton: np.ndarray
 
-    def settle(self, shares: np.ndarray) -> np.ndarray:
-        """Gives regions apart the share of their images, and scales the others so that all add up to 1."""
-        others = ~self.apart
-        return np.where(self.apart, self.mass, shares / shares[others].sum() * self.mass[others].sum())
+    def rescale(self, shares: np.ndarray) -> np.ndarray:
+        """Gives regions of singletons the share of their images, and scales the others so that all add up to 1."""
+        others = ~self.is_singleton
+        return np.where(self.is_singleton, self.weight, shares / shares[others].sum() * self.weight[others].sum())
 
 
-def find_regions(pool: Pool, apart: np.ndarray | None = None) -> Regions:
+def find_regions(pool: Pool, singleton: np.ndarray | None = None, settings: AutoSettings = DEFAULTS) -> Regions:
     """Divides a pool into k-means clusters.
 
     Args:
         pool: the problem; its weights are those of the images
-        apart (None): (n,) bool, True in some of the rows, which have regions of their own
+        singleton (None): (n,) bool, True in rows that get regions of their own
+        settings: the constants
 
     Returns:
         the regions
     """
-    apart = np.zeros(len(pool), dtype=bool) if apart is None else apart
-    parts: list[np.ndarray | slice] = [~apart, apart] if apart.any() else [slice(None)]  # a slice copies nothing
-    of = np.empty(len(pool), dtype=np.int64)
+    singleton = np.zeros(len(pool), dtype=bool) if singleton is None else singleton
+    parts: list[np.ndarray | slice] = (
+        [~singleton, singleton] if singleton.any() else [slice(None)]
+    )  # a slice copies nothing
+    labels = np.empty(len(pool), dtype=np.int64)
     count = 0
     for rows in parts:
-        n = len(of[rows])
-        k = max(1, min(int(np.sqrt(n)), n // 10, _MOST_REGIONS))
+        n = len(labels[rows])
+        k = max(1, min(int(np.sqrt(n)), n // 10, settings.max_clusters))
         clusters = kmeans(pool.Z[rows], k, seed=pool.seed, weights=pool.weights[rows])[0]
-        of[rows] = count + np.unique(clusters, return_inverse=True)[1]
-        count = int(of[rows].max()) + 1
-    mass = np.bincount(of, weights=pool.weights)
-    return Regions(of, mass / mass.sum(), np.bincount(of, weights=apart) > 0)
+        labels[rows] = count + np.unique(clusters, return_inverse=True)[1]
+        count = int(labels[rows].max()) + 1
+    weight = np.bincount(labels, weights=pool.weights)
+    return Regions(labels, weight / weight.sum(), np.bincount(labels, weights=singleton) > 0)
 
 
-def region_shares(pool: Pool, regions: Regions, nearest: np.ndarray, hits: np.ndarray) -> np.ndarray:
+def region_shares(
+    pool: Pool, regions: Regions, nearest: np.ndarray, hits: np.ndarray, settings: AutoSettings = DEFAULTS
+) -> np.ndarray:
     """How much regions count for: between the images they hold and the part of the embedding space they cover.
 
     Space is counted by ZCore's draws: how often an image of the region is the nearest to a random target in a random
-    plane (Griffin et al., arXiv 2411.15349, section 3).
+    plane (Griffin et al., arXiv 2411.15349, section 3). It counts up to the geometric mean of the two shares, and less
+    the more dimensions the pool effectively has, because high-dimensional volume concentrates near the boundary.
+    Scattered images, junk among them, cover much space, so a region's space is divided by a power of the distance of
+    its images to their nearest neighbours, where that is above the median of the pool. For being scattered alone it
+    does not fall below the images' share: rare kinds are scattered too.
 
     Args:
         pool: the problem; its weights are those of the images
         regions: its regions
         nearest: (n,) distance of every row to its nearest neighbour
         hits: (n,) how often every row was hit
+        settings: the constants
 
     Returns:
         (r,) float64 positive shares that add up to 1
     """
-    mass = regions.mass
-    space = np.bincount(regions.of, weights=pool.weights * hits)
+    mass = regions.weight
+    space = np.bincount(regions.labels, weights=pool.weights * hits)
     if space.sum() == 0:
         return mass
     covered = space / space.sum() / mass
     typical = max(float(np.median(nearest)), 1e-6)
-    looseness = np.array([np.median(nearest[regions.of == region]) for region in range(len(mass))]) / typical
-    space = space / np.maximum(looseness, 1) ** _LOOSENESS_POWER
+    looseness = np.array([np.median(nearest[regions.labels == region]) for region in range(len(mass))]) / typical
+    space = space / np.maximum(looseness, 1) ** settings.looseness_power
     room = np.maximum(space / space.sum() / mass, np.minimum(covered, 1))
-    weight = min(1.0, _FEW_DIMENSIONS / effective_dimension(pool.Z)) / 2
-    shares = mass * np.clip(room, 1 / _MOST_ROOM, _MOST_ROOM) ** weight
+    weight = min(1.0, settings.few_dimensions / effective_dimension(pool.Z)) / 2
+    shares = mass * np.clip(room, 1 / settings.max_room, settings.max_room) ** weight
     return shares / shares.sum()
 
 

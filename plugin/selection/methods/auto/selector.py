@@ -9,44 +9,35 @@ import numpy as np
 
 from ....progress import part_of
 from ....vectors.near_duplicates import NearDuplicates, near_duplicates
-from ...cover import GRAPH_NEIGHBORS, Favourites, distance_matrix, greedy_cover, similarities
+from ...cover import GRAPH_NEIGHBORS, distance_matrix, similarities
 from ...pool import Picks, Pool
 from ...quotas import take_turns
 from ...registry import register
 from ..maxherding import gaussian
 from .regions import Regions, find_regions, region_shares
-from .singletons import singles_differ
-from .zcore_trust import Margins, find_margins, outliers_last, trust_in_margins
-
-#: A burst of s near-copies counts as s ** _GROWTH distinct images.
-_GROWTH = 0.5
-#: Share of the coreset that follows the plain number of images all the same: where bursts are plain to see, and where
-#: they are not and a dense region may hold distinct images.
-_MASS_IF_BURSTS = 0.05
-_MASS_OTHERWISE = 0.5
-#: An image counts as covered at the distance of its m-th neighbour while fewer than one in m is kept, for these m.
-_IMAGES_PER_PICK = (64, 32, 16, 8, 4, 2, 1)
-#: Share of the coreset that ZCore chooses where it can be trusted.
-_MOST_BY_ZCORE = 0.9
+from .settings import DEFAULTS, AutoSettings
+from .singletons import singleton_auc
+from .turns import Priority, cover_in_turns
+from .zcore_trust import ZCoreRanking, outliers_last, zcore_ranking, zcore_trust
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _GroupQuota:
     """How the budget is shared among groups of near-duplicates.
 
     Attributes:
         share: (g,) float64 share of the coreset for every group; they add up to 1
-        delegates: (g,) int64 images that stand for a group before any group gets further copies
-        doubtful: (g,) bool, True in single images that may be off-topic
-        turns: (g,) int64 who takes turns once all delegates are kept: doubtful single images do so together
-        turn_share: share of the coreset for every one of them
+        n_representatives: (g,) int64 images that represent a group before any group gets further copies
+        off_topic: (g,) bool, True in singletons that may be off-topic
+        turn_group: (g,) int64 who takes turns once all representatives are kept: off-topic singletons do so together
+        turn_share: (g + 1,) float64 share of the coreset for every one of them
         facts: what was read from the pool
     """
 
     share: np.ndarray
-    delegates: np.ndarray
-    doubtful: np.ndarray
-    turns: np.ndarray
+    n_representatives: np.ndarray
+    off_topic: np.ndarray
+    turn_group: np.ndarray
     turn_share: np.ndarray
     facts: dict[str, Any]
 
@@ -59,20 +50,20 @@ def auto(pool: Pool, k: int) -> Picks:
         copies counts as ``sqrt(s)`` images and one image stands for it. Where the data shows no bursts, half of the
         coreset still follows the plain number of images, so that a dense region mistaken for a burst is not starved.
     2.  In a pool of bursts, single images that differ from what comes in bursts may be off-topic, see
-        :func:`..singles.singles_differ`. One of each would fill the coreset with them, so at every budget they have
+        :func:`.singletons.singleton_auc`. One of each would fill the coreset with them, so at every budget they have
         together the share that they have of the pool; which of them stand is left to chance.
     3.  Regions, k-means clusters of the images that stand for the groups, take turns; single images that differ have
         regions of their own. A region's share lies between that of its images and that of the embedding space it
-        covers, less what scattered images cover by being scattered, see :func:`..regions.region_shares`. So at every
+        covers, less what scattered images cover by being scattered, see :func:`.regions.region_shares`. So at every
         budget no class is starved, a rare kind in a place of its own can come more often than its number says, and no
         odd region, junk included, gets much more than its share.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
-        large neighbourhoods, and large ones follow the density of the pool instead of collecting its margins.
-    5.  Where ZCore's first picks stand for the pool, see :func:`..margins.trust_in_margins`, up to nine tenths of
+        large neighbourhoods, and large ones follow the density of the pool instead of collecting its outskirts.
+    5.  Where ZCore's first picks stand for the pool, see :func:`.zcore_trust.zcore_trust`, up to nine tenths of
         the shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each
-        at the margins of its space, as many of a rare kind as of a frequent one.
+        at the outskirts of its space, as many of a rare kind as of a frequent one.
     6.  Further copies and the other single images follow, the groups taking turns.
 
     Every prefix of the order is the selection of that size.
@@ -84,42 +75,60 @@ def auto(pool: Pool, k: int) -> Picks:
     Returns:
         the picks; the details say what was read from the pool and what was done
     """
+    return select(pool, k, DEFAULTS)
+
+
+def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
+    """What :func:`auto` does, with other constants than its own.
+
+    Args:
+        pool: the problem
+        k: rows to pick
+        settings: the constants
+
+    Returns:
+        the picks
+    """
     found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
     pool.report(0.3, "near-duplicates found")
-    plan = _plan(pool, found)
-    stand, later = _delegates(pool, found, plan)
-    per_image = plan.share / np.maximum(plan.delegates, 1)
-    standing = pool.subset(stand, pool.kept)
-    margins = find_margins(standing, part_of(pool.report, 0.3, 0.4))
-    part = replace(standing, weights=per_image[found.groups[stand]] * len(stand))
-    regions = find_regions(part, plan.doubtful[found.groups[stand]])
-    order, by_zcore = _cover(part, regions, margins, min(k, int(part.free.sum())), found.clear)
-    order = stand[order]
+    quota = _group_quota(pool, found, settings)
+    represent, later = _representatives(pool, found, quota.n_representatives)
+    per_image = quota.share / np.maximum(quota.n_representatives, 1)
+    representatives = pool.subset(represent, pool.kept)
+    by_zcore = zcore_ranking(representatives, part_of(pool.report, 0.3, 0.4), settings)
+    part = replace(representatives, weights=per_image[found.groups[represent]] * len(represent))
+    regions = find_regions(part, quota.off_topic[found.groups[represent]], settings)
+    order, zcore_share = _cover(part, regions, by_zcore, min(k, int(part.free.sum())), found.clear, settings)
+    order = represent[order]
     if len(order) < k:
-        turns = plan.turns[found.groups]
-        taken = np.bincount(turns[np.concatenate([pool.kept, order])], minlength=len(plan.turn_share))
-        order = np.concatenate([order, take_turns(later, turns, plan.turn_share, taken)[: k - len(order)]])
-    facts = plan.facts | {"regions": len(regions.mass), "chosen_by_zcore": by_zcore}
-    if by_zcore > 0:
-        facts["why"] += f"; ZCore's picks stand for the pool, so it chooses {by_zcore:.0%} of the coreset"
+        turns = quota.turn_group[found.groups]
+        taken = np.bincount(turns[np.concatenate([pool.kept, order])], minlength=len(quota.turn_share))
+        order = np.concatenate([order, take_turns(later, turns, quota.turn_share, taken)[: k - len(order)]])
+    facts = quota.facts | {"regions": len(regions.weight), "chosen_by_zcore": zcore_share}
+    if zcore_share > 0:
+        facts["why"] += f"; ZCore's picks stand for the pool, so it chooses {zcore_share:.0%} of the coreset"
     return Picks(order, details=facts)
 
 
-def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
+def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _GroupQuota:
     sizes = np.bincount(found.groups)
-    mass = np.bincount(found.groups, weights=pool.weights)
-    value = mass / sizes * sizes**_GROWTH
-    auc = singles_differ(pool.Z, found) if found.clear else None
-    doubtful = (sizes == 1) & (auc is not None)
-    waits = _standing_for_their_share(doubtful, mass, value) if auc is not None else doubtful
-    blend = _MASS_IF_BURSTS if found.clear else _MASS_OTHERWISE
-    share = (1 - blend) * value / value.sum() + blend * mass / mass.sum()
-    one = (1 - blend) / value.sum() + blend / mass.sum()
+    weight = np.bincount(found.groups, weights=pool.weights)
+    value = weight / sizes * sizes**settings.group_growth
+    auc = singleton_auc(pool.Z, found, settings) if found.clear else None
+    off_topic = (sizes == 1) & (auc is not None)
+    waits = np.zeros(len(sizes), dtype=bool)
+    if auc is not None:
+        odds = weight[off_topic].sum() / weight[~off_topic].sum()
+        waits = _beyond_their_share(off_topic, odds)
+        one = odds * value[~off_topic].sum() / np.sum(off_topic & ~waits)
+        value = np.where(waits, 0, np.where(off_topic, one, value))
+    blend = settings.proportional_if_bursts if found.clear else settings.proportional_otherwise
+    share = (1 - blend) * value / value.sum() + blend * weight / weight.sum()
+    one = (1 - blend) / value.sum() + blend / weight.sum()
     most = 1 if found.clear else sizes
-    delegates = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
-    together = len(sizes)
-    turns = np.where(doubtful, together, np.arange(len(sizes)))
-    turn_share = np.append(share, max(share[doubtful].sum(), 1e-9))
+    n_representatives = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
+    turn_group = np.where(off_topic, len(sizes), np.arange(len(sizes)))
+    turn_share = np.append(share, max(share[off_topic].sum(), 1e-9))
     copies = 1 - len(sizes) / len(pool)
     facts: dict[str, Any] = {
         "near_copy_share": copies,
@@ -130,21 +139,14 @@ def _plan(pool: Pool, found: NearDuplicates) -> _Plan:
         "single_images_differ": auc,
         "why": _why(found, sizes, copies, auc),
     }
-    return _Plan(share, delegates, doubtful, turns, turn_share, facts)
+    return _GroupQuota(share, n_representatives, off_topic, turn_group, turn_share, facts)
 
 
-def _standing_for_their_share(doubtful: np.ndarray, mass: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Lets as many doubtful groups stand, and count for as much in ``value``, as their share of the pool says.
-
-    Returns:
-        (g,) bool, True in those that wait
-    """
-    odds = mass[doubtful].sum() / mass[~doubtful].sum()
-    standing = max(1, round(odds * np.sum(~doubtful)))
-    waits = np.zeros(len(doubtful), dtype=bool)
-    waits[np.flatnonzero(doubtful)[standing:]] = True  # groups, like rows, come in a random order
-    value[doubtful] = odds * value[~doubtful].sum() / np.sum(doubtful & ~waits)
-    value[waits] = 0
+def _beyond_their_share(off_topic: np.ndarray, odds: float) -> np.ndarray:
+    """(g,) bool, True in the off-topic singletons that must wait, so that the others are to the groups as ``odds``."""
+    represented = max(1, round(odds * np.sum(~off_topic)))
+    waits = np.zeros(len(off_topic), dtype=bool)
+    waits[np.flatnonzero(off_topic)[represented:]] = True  # groups, like rows, come in a random order
     return waits
 
 
@@ -163,28 +165,31 @@ def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | N
     return text
 
 
-def _delegates(pool: Pool, found: NearDuplicates, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that stand for their groups, kept rows first and then the most central one, and the others."""
+def _representatives(pool: Pool, found: NearDuplicates, n_representatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that represent their groups, preselected ones first and then the most central, and all other rows."""
     kept = ~pool.free
     central = found.representatives()
     order = np.lexsort((np.arange(len(pool)), ~central, ~kept, found.groups))
     sizes = np.bincount(found.groups)
     place = np.arange(len(pool)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    stands = np.empty(len(pool), dtype=bool)
-    stands[order] = place < plan.delegates[found.groups[order]]
-    stands |= kept
-    return np.flatnonzero(stands), np.flatnonzero(~stands)
+    represents = np.empty(len(pool), dtype=bool)
+    represents[order] = place < n_representatives[found.groups[order]]
+    represents |= kept
+    return np.flatnonzero(represents), np.flatnonzero(~represents)
 
 
-def _cover(part: Pool, regions: Regions, margins: Margins, count: int, bursts: bool) -> tuple[np.ndarray, float]:
+def _cover(
+    part: Pool, regions: Regions, by_zcore: ZCoreRanking, count: int, bursts: bool, settings: AutoSettings
+) -> tuple[np.ndarray, float]:
     """Lets the regions take turns.
 
     Args:
-        part: the images that stand for the groups
+        part: the images that represent the groups
         regions: its regions
-        margins: ZCore's view of them
+        by_zcore: ZCore's view of them
         count: rows to pick
-        bursts: True if images stand for bursts; what is odd is dealt with then, so being isolated says nothing
+        bursts: True if images represent bursts; what is odd is dealt with then, so being isolated says nothing
+        settings: the constants
 
     Returns:
         a tuple of (count,) int64 picks and the share of the coreset that ZCore chose
@@ -198,22 +203,23 @@ def _cover(part: Pool, regions: Regions, margins: Margins, count: int, bursts: b
     if to_neighbors.shape[1] == 0:
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
     nearest = to_neighbors[:, 0]
-    shares = region_shares(part, regions, nearest, margins.hits)
-    by_zcore = _MOST_BY_ZCORE * trust_in_margins(part, regions.of, margins.ranking, None if bursts else nearest)
-    ranking = margins.ranking if bursts else outliers_last(margins.ranking, to_neighbors)
-    for images_per_pick in _IMAGES_PER_PICK:
+    shares = region_shares(part, regions, nearest, by_zcore.hits, settings)
+    trust = zcore_trust(part, regions.labels, by_zcore.ranking, None if bursts else nearest, settings)
+    zcore_share = settings.zcore_share * trust
+    ranking = by_zcore.ranking if bursts else outliers_last(by_zcore.ranking, to_neighbors, settings)
+    images_per_pick = settings.coarsest_scale
+    while images_per_pick >= 1:
         budget = len(part) // images_per_pick
         stop = min(count, budget - len(part.kept))
-        if stop <= len(order):
-            continue
-        zcore_shares = np.bincount(regions.of[ranking[:budget]], minlength=len(shares)) / budget
-        both = (1 - by_zcore) * shares + by_zcore * zcore_shares
-        favourites = Favourites(ranking, by_zcore * zcore_shares / both)
-        scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
-        report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
-        now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
-        matrix = similarities(distances, gaussian, scale)
-        settled = regions.settle(both)
-        picks, _ = greedy_cover(matrix, stop - len(order), now, regions.of, settled, favourites)
-        order = np.concatenate([order, picks])
-    return order, by_zcore
+        if stop > len(order):
+            zcore_shares = np.bincount(regions.labels[ranking[:budget]], minlength=len(shares)) / budget
+            both = (1 - zcore_share) * shares + zcore_share * zcore_shares
+            scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
+            report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
+            now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
+            matrix = similarities(distances, gaussian, scale)
+            priority = Priority(ranking, zcore_share * zcore_shares / both)
+            picks = cover_in_turns(matrix, stop - len(order), now, regions.labels, regions.rescale(both), priority)
+            order = np.concatenate([order, picks])
+        images_per_pick //= 2
+    return order, zcore_share

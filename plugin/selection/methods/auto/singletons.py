@@ -1,22 +1,14 @@
-"""Single images in a pool of bursts: whether they differ from what was photographed more than once."""
+"""Singletons in a pool of bursts: whether they differ from what was photographed more than once."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ....vectors.near_duplicates import NearDuplicates
-
-#: Single images are compared with bursts only if there are this many of each, and differ beyond this z-value.
-_LEAST_JUDGED = 20
-_LEAST_Z = 3.0
-#: Where they are a larger part of the pool, they are not the exception.
-_MOST_SINGLE = 1 / 3
-#: Nearness to bursts is the mean distance to this many of them, among so many at most.
-_NEAREST_BURSTS = 3
-_MOST_BURSTS = 2000
+from .settings import DEFAULTS, AutoSettings
 
 
-def singles_differ(Z: np.ndarray, found: NearDuplicates) -> float | None:
+def singleton_auc(Z: np.ndarray, found: NearDuplicates, settings: AutoSettings = DEFAULTS) -> float | None:
     """Compares single images with bursts, as a classifier sees them and by their distance to the nearest bursts.
 
     Images on topic are alike whether they come once or in bursts. Where the two differ, many of the single images may
@@ -25,6 +17,7 @@ def singles_differ(Z: np.ndarray, found: NearDuplicates) -> float | None:
     Args:
         Z: (n, d) float32 unit-norm embeddings
         found: the groups of near-duplicates
+        settings: the constants
 
     Returns:
         the chance that a burst looks more like a burst than a single image does (AUC), if it is significantly above
@@ -34,14 +27,14 @@ def singles_differ(Z: np.ndarray, found: NearDuplicates) -> float | None:
     central = np.flatnonzero(found.representatives())
     burst = sizes[found.groups[central]] > 1
     singles = np.sum(~burst)
-    if min(len(burst) - singles, singles) < _LEAST_JUDGED or singles > _MOST_SINGLE * len(Z):
+    if min(len(burst) - singles, singles) < settings.min_judged or singles > settings.max_singleton_share * len(Z):
         return None
     from sklearn.metrics import roc_auc_score
 
     X = Z[central]
-    auc = max(float(roc_auc_score(burst, score)) for score in (_classified(X, burst), _nearness(X, burst)))
+    auc = max(float(roc_auc_score(burst, score)) for score in (_classified(X, burst), _nearness(X, burst, settings)))
     error = np.sqrt((len(burst) + 1) / (12 * burst.sum() * singles))
-    return auc if auc > 0.5 + _LEAST_Z * error else None
+    return auc if auc > 0.5 + settings.min_z * error else None
 
 
 def _classified(X: np.ndarray, burst: np.ndarray) -> np.ndarray:
@@ -53,12 +46,12 @@ def _classified(X: np.ndarray, burst: np.ndarray) -> np.ndarray:
     return cross_val_predict(model, X - X.mean(axis=0), burst, cv=5, method="decision_function")
 
 
-def _nearness(X: np.ndarray, burst: np.ndarray) -> np.ndarray:
+def _nearness(X: np.ndarray, burst: np.ndarray, settings: AutoSettings) -> np.ndarray:
     """(m,) how near other bursts are, as a negative distance."""
     from sklearn.neighbors import NearestNeighbors
 
-    known = np.flatnonzero(burst)[:_MOST_BURSTS]  # rows come in a random order
-    search = NearestNeighbors(n_neighbors=_NEAREST_BURSTS + 1, algorithm="brute").fit(X[known])
+    known = np.flatnonzero(burst)[: settings.max_bursts]  # rows come in a random order
+    search = NearestNeighbors(n_neighbors=settings.nearest_bursts + 1, algorithm="brute").fit(X[known])
     distances = search.kneighbors(X)[0]
     itself = np.isin(np.arange(len(X)), known)
     return -np.where(itself, distances[:, 1:].mean(axis=1), distances[:, :-1].mean(axis=1))

@@ -8,30 +8,11 @@ import numpy as np
 
 from ....progress import Report
 from ...pool import Pool, weighted_ranks
-
-#: Draws of ZCore per row, and at most.
-_DRAWS_PER_ROW = 50
-_MOST_DRAWS = 5_000_000
-#: The picks that are tested: these shares of the pool, if they are so many images, against so many random choices, as
-#: seen by so many rows.
-_TESTED_SHARES = (0.05, 0.1)
-_LEAST_TESTED = 10
-_RANDOM_CHOICES = 10
-_MOST_ROWS = 2000
-#: Trust rises from the first to the second value. Picks stand for their regions if a row's nearest pick lies in the
-#: row's own region nearly as often as with random picks. They lie where images lie if the chance that a pick is more
-#: isolated than another image is near one half: above it oddities are collected, below it the densest kind is.
-_STANDING = (0.75, 0.85)
-_CROWDED = (0.35, 0.4)
-_ISOLATED = (0.61, 0.57)
-#: What ZCore collects beside clear examples is junk in places of its own. The images farthest from this neighbour, this
-#: share of the pool, come last. Rare kinds have a nearest image or two.
-_OUTLIER_NEIGHBOR = 2
-_OUTLIER_SHARE = 0.05
+from .settings import DEFAULTS, AutoSettings
 
 
 @dataclass(frozen=True)
-class Margins:
+class ZCoreRanking:
     """ZCore's view of a pool.
 
     Attributes:
@@ -43,12 +24,13 @@ class Margins:
     hits: np.ndarray
 
 
-def find_margins(pool: Pool, report: Report) -> Margins:
-    """Ranks a pool by ZCore (Griffin et al., arXiv 2411.15349), which takes what lies at the margins of the space.
+def zcore_ranking(pool: Pool, report: Report, settings: AutoSettings = DEFAULTS) -> ZCoreRanking:
+    """Ranks a pool by ZCore (Griffin et al., arXiv 2411.15349), which takes what lies at the outskirts of the space.
 
     Args:
         pool: the problem
         report: called with the finished fraction and what is being done
+        settings: the constants
 
     Returns:
         the ranking
@@ -56,18 +38,25 @@ def find_margins(pool: Pool, report: Report) -> Margins:
     from ..zcore.scores import zcore_scores
 
     if (pool.X[0] == pool.X).all():
-        return Margins(np.arange(len(pool)), np.zeros(len(pool)))
-    n_draws = min(_DRAWS_PER_ROW * len(pool), _MOST_DRAWS)
+        return ZCoreRanking(np.arange(len(pool)), np.zeros(len(pool)))
+    n_draws = min(settings.draws_per_row * len(pool), settings.max_draws)
     found = zcore_scores(pool.X, n_draws, pool.seed, num_workers=pool.num_workers, progress=report)
-    return Margins(np.argsort(-weighted_ranks(found.score, pool.weights), kind="stable"), found.coverage)
+    return ZCoreRanking(np.argsort(-weighted_ranks(found.score, pool.weights), kind="stable"), found.coverage)
 
 
-def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, nearest: np.ndarray | None = None) -> float:
+def zcore_trust(
+    pool: Pool,
+    regions: np.ndarray,
+    ranking: np.ndarray,
+    nearest: np.ndarray | None = None,
+    settings: AutoSettings = DEFAULTS,
+) -> float:
     """Judges without labels whether ZCore's first picks make a good coreset in this embedding space.
 
-    They do where a model separates the kinds of images, so that its margins are clear examples of each kind. Elsewhere
-    margins are oddities. Two things tell: whether the picks stand for their regions, and whether they lie neither
-    farther from other images than any image does nor much closer.
+    They do where a model separates the kinds of images, so that the outskirts of its space are clear examples of each
+    kind. Elsewhere the outskirts are oddities. Picks represent their regions if a row's nearest pick lies in the row's
+    own region nearly as often as with random picks. They lie where images lie if the chance that a pick is more
+    isolated than another image is near one half: above it oddities are collected, below it the densest kind is.
 
     Args:
         pool: the problem
@@ -75,6 +64,7 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
         ranking: (n,) int64 rows, ZCore's first pick first
         nearest (None): (n,) distance of every row to its nearest neighbour; None if rows stand for bursts, where being
             isolated is no sign of oddity
+        settings: the constants
 
     Returns:
         trust from 0 to 1
@@ -82,41 +72,46 @@ def trust_in_margins(pool: Pool, regions: np.ndarray, ranking: np.ndarray, neare
     from sklearn.metrics import roc_auc_score
 
     n = len(pool)
-    counts = [int(share * n) for share in _TESTED_SHARES if int(share * n) >= _LEAST_TESTED]
+    counts = [int(share * n) for share in settings.tested_shares if int(share * n) >= settings.min_tested]
     if not counts:
         return 0.0
     rng = pool.rng()
-    rows = rng.permutation(n)[:_MOST_ROWS]
-    standing = min(_standing_ratio(pool.Z, regions, rows, ranking[:count], rng) for count in counts)
-    trust = _ramp(standing, *_STANDING)
+    rows = rng.permutation(n)[: settings.max_tested_rows]
+    standing = min(
+        _standing_ratio(pool.Z, regions, rows, ranking[:count], rng, settings.random_choices) for count in counts
+    )
+    trust = _ramp(standing, *settings.trust_standing)
     if nearest is None:
         return trust
     picked = np.zeros(n, dtype=bool)
     picked[ranking[: counts[-1]]] = True
     isolation = roc_auc_score(picked, nearest)
-    return trust * _ramp(isolation, *_CROWDED) * _ramp(isolation, *_ISOLATED)
+    return trust * _ramp(isolation, *settings.trust_crowded) * _ramp(isolation, *settings.trust_isolated)
 
 
-def outliers_last(ranking: np.ndarray, to_neighbors: np.ndarray) -> np.ndarray:
-    """Moves the most isolated images to the end of ZCore's ranking.
+def outliers_last(ranking: np.ndarray, to_neighbors: np.ndarray, settings: AutoSettings = DEFAULTS) -> np.ndarray:
+    """Moves the most isolated images to the end of ZCore's ranking, which ranks junk in places of its own high.
+
+    Isolation is the distance to the second neighbour: rare kinds have a nearest image or two.
 
     Args:
         ranking: (n,) int64 rows, ZCore's first pick first
         to_neighbors: (n, m) distances of every row to its nearest neighbours, ascending
+        settings: the constants
 
     Returns:
         (n,) int64, a permutation of ``ranking`` that keeps the order inside both parts
     """
-    isolation = to_neighbors[:, min(_OUTLIER_NEIGHBOR, to_neighbors.shape[1]) - 1]
-    outlier = (isolation > np.quantile(isolation, 1 - _OUTLIER_SHARE))[ranking]
+    isolation = to_neighbors[:, min(settings.outlier_neighbor, to_neighbors.shape[1]) - 1]
+    outlier = (isolation > np.quantile(isolation, 1 - settings.outlier_share))[ranking]
     return np.concatenate([ranking[~outlier], ranking[outlier]])
 
 
 def _standing_ratio(
-    Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray, rng: np.random.Generator
+    Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray, rng: np.random.Generator, repeats: int
 ) -> float:
     """How often picks stand for the rows' regions, over how often as many random ones do."""
-    by_chance = [_standing(Z, regions, rows, rng.permutation(len(Z))[: len(picks)]) for _ in range(_RANDOM_CHOICES)]
+    by_chance = [_standing(Z, regions, rows, rng.permutation(len(Z))[: len(picks)]) for _ in range(repeats)]
     return _standing(Z, regions, rows, picks) / max(float(np.mean(by_chance)), 1e-9)
 
 
