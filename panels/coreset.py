@@ -202,7 +202,7 @@ class CoresetPanel(foo.Panel):
     @_event
     def show_kept(self, ctx: Any) -> dict[str, Any]:
         run = _run(ctx)
-        return self._show(ctx, run.results.view(_budget(ctx, run)))
+        return self._show(ctx, run.results.view(run.n_alive(_budget(ctx, run))))
 
     @_event
     def show_uncovered(self, ctx: Any) -> dict[str, Any]:
@@ -235,14 +235,14 @@ class CoresetPanel(foo.Panel):
     @_event
     def create_view(self, ctx: Any) -> dict[str, Any]:
         run = _run(ctx)
-        params = {"brain_key": run.key, "budget": str(_budget(ctx, run))}
+        params = {"brain_key": run.key, "budget": str(run.n_alive(_budget(ctx, run)))}
         ctx.prompt(f"{_PLUGIN}/create_coreset_view", params=params)
         return {"shown": 0}
 
     @_event
     def compare(self, ctx: Any) -> dict[str, Any]:
         run = _run(ctx)
-        params = {"first": run.key, "second": ctx.params["other"], "budget": str(_budget(ctx, run))}
+        params = {"first": run.key, "second": ctx.params["other"], "budget": str(run.n_alive(_budget(ctx, run)))}
         ctx.prompt(f"{_PLUGIN}/compare_coresets", params=params)
         return {"shown": 0}
 

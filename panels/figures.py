@@ -76,9 +76,10 @@ def curve_payload(run: PanelRun) -> dict[str, Any]:
 
 def report_payload(run: PanelRun, k: int) -> dict[str, Any]:
     """The figures of the report card that are measured anew for a budget, and how reliable the run is."""
-    report = run.results.report(k, n_random=5, max_rows=4_000)
+    left = run.n_alive(k)
+    report = run.results.report(left, n_random=5, max_rows=4_000)
     rows = [_row(name, report.metrics[name]) for name in _MEASURED if name in report.metrics]
-    return {"rows": rows + _stability_rows(run, k), "warnings": report.warnings}
+    return {"rows": rows + _stability_rows(run, left), "warnings": report.warnings}
 
 
 def _row(name: str, metric: Metric) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class PanelRun:
     @property
     def noun(self) -> str:
         """What one row is called."""
-        return "objects" if self.config.patches_field else "images"
+        return self.results.noun
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -82,6 +82,10 @@ class PanelRun:
     def kept_rows(self, k: int) -> np.ndarray:
         """The rows that budget k keeps and whose embedding can still be read."""
         return self.points.rows[self.points.rows < k]
+
+    def n_alive(self, k: int) -> int:
+        """How many of the first k rows were not deleted since; at least 1, so that it is a budget."""
+        return max(1, int(self.results.alive()[self.order[:k]].sum()))
 
     def path(self, column: str) -> str:
         """The dataset path of one of the run's fields, e.g. ``"coreset_rank"``."""

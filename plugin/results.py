@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
@@ -10,8 +12,10 @@ import fiftyone.core.utils as fou
 import numpy as np
 
 from .brain import Coreset, CoresetConfig, visualization_key
+from .dataset.embeddings import EmbeddingSource
 from .dataset.labels import read_labels
-from .dataset.rows import Rows
+from .dataset.rows import Rows, noun_of
+from .diagnostics.tables import html_card
 from .errors import CoresetError
 from .progress import Report
 from .rank_views import rank_view, ranked
@@ -24,6 +28,12 @@ if TYPE_CHECKING:
     from .diagnostics.explain import RowExplanation
     from .diagnostics.first_cover import FirstCover
     from .diagnostics.report import CoresetReport
+
+
+logger = logging.getLogger(__name__)
+
+#: Rows whose embeddings are compared with those of the run's time, a few milliseconds.
+_CHECKED = 64
 
 
 class CoresetResults(fob.BrainResults):
@@ -48,6 +58,7 @@ class CoresetResults(fob.BrainResults):
         curve: CoverageCurve | None = None,
         embeddings: np.ndarray | None = None,
         first_cover: FirstCover | None = None,
+        fingerprints: np.ndarray | None = None,
         backend: Coreset | None = None,
     ):
         super().__init__(samples, config, key, backend=backend)
@@ -58,9 +69,38 @@ class CoresetResults(fob.BrainResults):
         self._curve = curve
         self._embeddings = embeddings
         self._first_cover = first_cover
+        self._fingerprints = fingerprints
+        self._told = ""
 
     def __len__(self) -> int:
         return len(self.rank)
+
+    def __str__(self) -> str:
+        return f"Coreset run '{self.key}': " + "; ".join(f"{name} {value}" for name, value in self._facts().items())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [[name, value] for name, value in self._facts().items()]
+        return html_card([(f"Coreset run '{self.key}'", ("", ""), rows, "")])
+
+    def _facts(self) -> dict[str, str]:
+        """The run in a few words."""
+        config = self.config
+        facts = {
+            "ranked": f"{len(self):,} {self.noun} by {config.method}",
+            "left out": f"{config.n_unranked:,}" if config.n_unranked else "",
+            "embeddings": " + ".join(config.embeddings) if config.embeddings else "given as an array",
+            "seed": str(config.seed),
+            "reliability": "" if config.reliability is None else f"{config.reliability:.2f}",
+            "map": (config.projection or "").upper(),
+        }
+        return {name: value for name, value in facts.items() if value}
+
+    @property
+    def noun(self) -> str:
+        """What was ranked, in messages: images or objects."""
+        return noun_of(self.config.patches_field)
 
     @property
     def score(self) -> np.ndarray | None:
@@ -83,22 +123,109 @@ class CoresetResults(fob.BrainResults):
         return np.argsort(self.rank)
 
     def budget(self, budget: Any) -> int:
-        """The number of rows that a budget keeps.
+        """The number of rows that a budget keeps, of those that still exist.
 
         Args:
             budget: a count, a fraction in (0, 1], ``"30%"``, ``"95% coverage"``, ``"saturation"`` or ``"redundancy"``
 
         Returns:
-            an int from 1 to ``len(self)``
+            an int from 1 to the number of ranked rows that were not deleted since
+
+        Raises:
+            CoresetError: if the budget cannot be met
         """
+        return len(self.kept(budget))
+
+    def kept(self, budget: Any) -> np.ndarray:
+        """The rows that a budget keeps, of those that still exist.
+
+        What changed in the dataset since the run is logged as a warning, see :meth:`changes`.
+
+        Args:
+            budget: see :meth:`budget`
+
+        Returns:
+            (k,) int64 row numbers, first to keep first
+
+        Raises:
+            CoresetError: if the budget cannot be met
+        """
+        self._warn()
+        return self._kept(budget, self.alive())
+
+    def _kept(self, budget: Any, alive: np.ndarray) -> np.ndarray:
         from .selection.budget import CoverageBudget, parse_budget, ranking_budget, resolve_budget
 
+        order = self.ranking
+        order = order[alive[order]]
+        if len(order) == 0:
+            raise CoresetError(f"all {len(self):,} {self.noun} that run '{self.key}' ranked were deleted")
         parsed = parse_budget(budget)
         if isinstance(parsed, int | float):
-            return resolve_budget(parsed, len(self))
+            return order[: resolve_budget(parsed, len(order))]
         if isinstance(parsed, CoverageBudget) and parsed.radius is None:
-            return self.curve().smallest_budget_for(parsed.share)
-        return ranking_budget(self.ranking, self.embeddings(), budget, seed=self.config.seed)
+            if alive.all():
+                return order[: self.curve().smallest_budget_for(parsed.share)]
+            parsed = CoverageBudget(parsed.share, self.curve().radius)  # the curve counts what is gone
+        embeddings = self.embeddings()
+        order = order[np.isfinite(embeddings[order]).all(axis=1)]
+        return order[: ranking_budget(order, embeddings, parsed, seed=self.config.seed)]
+
+    def rows(self) -> Rows:
+        """The rows of the dataset, whatever view the run was made of: what a view holds may change."""
+        root = self.samples._root_dataset
+        if root.media_type == "group":
+            root = root.select_group_slices(_allow_mixed=True)
+        return Rows(root, self.config.patches_field)
+
+    def alive(self) -> np.ndarray:
+        """(n,) bool, the ranked rows that were not deleted since."""
+        rows = self.rows()
+        if rows.count(f"{self.key}_rank") == len(self):
+            return np.ones(len(self), dtype=bool)
+        return np.isin(self.ids, rows.ids())
+
+    def changes(self) -> str | None:
+        """What changed in the dataset since the run, as one sentence; None if nothing did."""
+        alive, source = self.alive(), EmbeddingSource.of(self.config.embeddings or [])
+        facts = []
+        if not alive.all():
+            facts.append(f"{(~alive).sum():,} of the {len(self):,} ranked {self.noun} were deleted")
+        seen = Rows(self.samples)
+        if seen.patches_field is None:
+            unranked = len(seen) - seen.count(f"{self.key}_rank")
+        else:
+            unranked = int((~np.isin(seen.ids(), self.ids)).sum())
+        added = unranked - (self.config.n_unranked or 0)
+        if added > 0:
+            facts.append(f"{added:,} {self.noun} were added and are not ranked")
+        changed = self._n_changed(alive, source)
+        if changed:
+            facts.append(f"{changed} have other embeddings in {' + '.join(source.recorded or [])}")
+        if not facts:
+            return None
+        return f"since run '{self.key}' was computed, {', '.join(facts)}; compute it again with overwrite=True"
+
+    def _n_changed(self, alive: np.ndarray, source: EmbeddingSource) -> str:
+        """How many rows have other embeddings than the run was computed from, found on a sample of them."""
+        if self._fingerprints is None or source.fields is None:
+            return ""
+        living = np.flatnonzero(alive)
+        sample = living[np.linspace(0, len(living) - 1, min(_CHECKED, len(living))).astype(np.int64)]
+        now = source.fingerprints_of(self.rows(), self.ids[sample].tolist())
+        changed = len(sample) if now is None else int((now != self._fingerprints[sample]).sum())
+        if changed:
+            self._embeddings = None  # of the run's time; figures are to be of today
+        if not changed or len(sample) == len(living):
+            return f"{changed:,} {self.noun}" if changed else ""
+        return f"{changed:,} of {len(sample):,} checked {self.noun}"
+
+    def _warn(self) -> None:
+        """Logs what changed since the run, once."""
+        changes = self.changes() or ""
+        if changes and changes != self._told:
+            logger.warning(changes)
+        self._told = changes
 
     def view(self, budget: Any) -> DatasetView:
         """The coreset of a budget as a view: small, live, and defined by rank, never by a list of ids.
@@ -108,12 +235,30 @@ class CoresetResults(fob.BrainResults):
 
         Returns:
             a view of the images, or of the objects if objects were ranked
+
+        Raises:
+            CoresetError: if the view would not hold what the budget keeps, e.g. because the rank field was changed
         """
-        rank_path = self.backend.path(self.samples, self.key, "rank")
-        return rank_view(self.samples, self.config.patches_field, rank_path, self.budget(budget))
+        kept = self.kept(budget)
+        path = self.backend.path(self.samples, self.key, "rank")
+        remedy = "compute the run again with overwrite=True"
+        if not self.samples._root_dataset.has_field(path):
+            raise CoresetError(
+                f"field '{path}' of run '{self.key}' was deleted, so no view can be made of it; {remedy}"
+            )
+        view = rank_view(self.samples, self.config.patches_field, path, int(self.rank[kept[-1]]) + 1)
+        found = view.values("id")
+        if set(found) != set(self.ids[kept].tolist()):
+            raise CoresetError(
+                f"field '{path}' no longer holds the ranks of run '{self.key}': a view by it would hold {len(found):,} "
+                f"{self.noun}, not the {len(kept):,} of the budget; {remedy}"
+            )
+        return view
 
     def report(self, budget: Any, **kwargs: Any) -> CoresetReport:
         """Judges the coreset of a budget against random subsets of its size (``docs/diagnostics.md``).
+
+        Only what still exists counts; what changed since the run is the first of the report's warnings.
 
         Args:
             budget: see :meth:`budget`
@@ -124,8 +269,10 @@ class CoresetResults(fob.BrainResults):
         """
         from .diagnostics.report import coreset_report
 
-        embeddings = self.embeddings()
-        kept = self.ranking[: self.budget(budget)]
+        changes = self.changes()
+        embeddings, alive = self.embeddings(), self.alive()
+        kept = self._kept(budget, alive)
+        kept = kept[np.isfinite(embeddings[kept]).all(axis=1)]
         options = {
             "labels": self.labels(),
             "stability": self.expected_overlap(budget),
@@ -133,8 +280,8 @@ class CoresetResults(fob.BrainResults):
             "near_duplicate": self.curve().near_duplicate,
             "seed": self.config.seed,
         }
-        still_there = np.isfinite(embeddings[kept]).all(axis=1)
-        return coreset_report(embeddings, kept[still_there], **options | kwargs)
+        report = coreset_report(embeddings, kept, **options | kwargs)
+        return dataclasses.replace(report, warnings=[*([changes] if changes else []), *report.warnings])
 
     def curve(self) -> CoverageCurve:
         """Coverage and redundancy at every budget, beside random subsets; computed with the run."""
@@ -182,7 +329,7 @@ class CoresetResults(fob.BrainResults):
         fractions, overlaps = zip(
             *sorted((float(fraction), overlap) for fraction, overlap in stored.items()), strict=True
         )
-        return float(np.interp(self.budget(budget) / len(self), fractions, overlaps))
+        return float(np.interp(self.budget(budget) / self.alive().sum(), fractions, overlaps))
 
     def explain(self, row_id: str, budget: Any) -> RowExplanation:
         """Says why an image (or object) is kept or dropped at a budget.
@@ -192,25 +339,46 @@ class CoresetResults(fob.BrainResults):
             budget: see :meth:`budget`
 
         Returns:
-            a :class:`RowExplanation`; its ``summary(results.ids)`` is one sentence
+            a :class:`RowExplanation`; print it to read one sentence, which names images by their files
 
         Raises:
-            CoresetError: if the run did not rank this row
+            CoresetError: if the run did not rank this row, or it was deleted, or its embedding was
         """
         from .diagnostics.explain import explain_row
 
         (rows,) = np.nonzero(self.ids == row_id)
         if len(rows) == 0:
             raise CoresetError(f"run '{self.key}' did not rank '{row_id}'; it ranked {len(self):,} others")
-        return explain_row(
-            self.embeddings(),
-            self.ranking,
-            int(rows[0]),
-            self.budget(budget),
+        row = int(rows[0])
+        self._warn()
+        embeddings, alive = self.embeddings(), self.alive()
+        usable = alive & np.isfinite(embeddings).all(axis=1)
+        if not usable[row]:
+            lost = "has no usable embedding any more" if alive[row] else "was deleted after the run"
+            raise CoresetError(f"'{row_id}' {lost}; choose another of the {usable.sum():,} {self.noun} that are left")
+        order = self.ranking
+        kept = self._kept(budget, alive)
+        found = explain_row(
+            embeddings,
+            order[usable[order]],
+            row,
+            int(usable[kept].sum()),
             figures=self.columns,
             radius=self.curve().radius,
             near_duplicate=self.curve().near_duplicate,
         )
+        named = [row] if found.nearest is None else [row, found.nearest]
+        return dataclasses.replace(found, names=dict(zip(named, self._file_names(named), strict=True)))
+
+    def _file_names(self, rows: list[int]) -> list[str]:
+        """The files that rows are, or are part of, without their folders."""
+        ids, patches_field = self.ids[rows].tolist(), self.config.patches_field
+        source = self.rows().source
+        if patches_field is None:
+            paths = dict(zip(*source.select(ids).values(["id", "filepath"]), strict=True))
+            return [_file_name(paths[row_id]) for row_id in ids]
+        found = [source.match_labels(ids=[row_id], fields=patches_field).first().filepath for row_id in ids]
+        return [f"object {row_id} in {_file_name(path)}" for row_id, path in zip(ids, found, strict=True)]
 
     def embeddings(self) -> np.ndarray:
         """Reads the (n, d) embeddings of the ranked rows; rows of samples deleted since are NaN.
@@ -218,29 +386,35 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the run was computed from an array that is not stored anywhere
         """
-        from .dataset.embeddings import load_embeddings
-
         if self._embeddings is None:
             if self.config.embeddings is None:
                 raise CoresetError(
                     f"run '{self.key}' was computed from an array, which is not stored with the run; "
                     "store the embeddings in a field and compute the run from it"
                 )
-            rows = Rows(self.samples)
-            matrix, _ = load_embeddings(rows, self.config.embeddings)
+            rows = self.rows()
+            matrix = EmbeddingSource.of(self.config.embeddings).load(rows).matrix
             row_of = {row_id: row for row, row_id in enumerate(rows.ids())}
             places = np.array([row_of.get(row_id, -1) for row_id in self.ids], dtype=np.int64)
             self._embeddings = np.where(places[:, None] >= 0, matrix[places], np.nan).astype(matrix.dtype)
-        return self._embeddings
+        alive = self.alive()
+        return self._embeddings if alive.all() else np.where(alive[:, None], self._embeddings, np.nan)
 
-    def labels(self) -> list[str | None] | None:
-        """Reads the label of every ranked row from the run's label field, or None if it has none."""
-        rows = Rows(self.samples)
-        values = read_labels(rows, self.config.label_field)
+    def labels(self, label_field: str | None = None) -> list[str | None] | None:
+        """Reads the label of every ranked row.
+
+        Args:
+            label_field (None): the field; that of the run by default
+
+        Returns:
+            n labels, None where there is none, or None if there is no label field
+        """
+        rows = self.rows()
+        values = read_labels(rows, label_field or self.config.label_field)
         if values is None:
             return None
         by_id = dict(zip(rows.ids(), values, strict=True))
-        return [by_id.get(row_id) for row_id in self.ids]
+        return [by_id.get(row_id) for row_id in self.ids.tolist()]
 
     def write(self, overwrite: bool = False) -> None:
         """Registers the run and writes its fields, results and visualization, in this order.
@@ -301,6 +475,7 @@ class CoresetResults(fob.BrainResults):
         stored = super().serialize(*args, **kwargs)
         arrays = {"ids": _pack_ids(self.ids), "rank": self.rank, "points": self.points}
         arrays |= {f"column_{name}": values for name, values in self.columns.items()}
+        arrays["fingerprints"] = self._fingerprints
         if self._first_cover is not None:
             arrays |= {f"first_{name}": values for name, values in vars(self._first_cover).items()}
         if self._curve is not None:
@@ -325,6 +500,7 @@ class CoresetResults(fob.BrainResults):
             rank=arrays["rank"],
             columns=_with_prefix(arrays, "column_"),
             points=arrays.get("points"),
+            fingerprints=arrays.get("fingerprints"),
             curve=CoverageCurve.from_arrays(curve) if curve else None,
             first_cover=FirstCover(**first) if first else None,
         )
@@ -332,6 +508,10 @@ class CoresetResults(fob.BrainResults):
 
 def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _file_name(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _pack_ids(ids: np.ndarray) -> np.ndarray:

@@ -79,12 +79,12 @@ def _field_values(rows: Rows, name: str, field: str) -> list[Any]:
 
 
 def _target_embeddings(target: SampleCollection, fields: list[str] | None) -> np.ndarray:
-    from .embeddings import load_embeddings
+    from .embeddings import EmbeddingSource
 
     if fields is None:
         raise CoresetError("target: a target view needs embeddings in a field; pass an array of target embeddings")
-    matrix, valid = load_embeddings(Rows(target), fields)
-    return matrix[valid]
+    found = EmbeddingSource.of(fields).load(Rows(target))
+    return found.matrix[found.valid]
 
 
 def _recorded(value: Any) -> Any:

@@ -1,65 +1,148 @@
-"""The embedding matrix of a run: one field, several balanced fields, an array or an ``.npy`` file."""
+"""The embeddings of a run: one field, several balanced fields, an array or an ``.npy`` file, parsed in one place."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import CoresetError
-from ..vectors.matrix import as_matrix
+from ..vectors.matrix import as_matrix, row_blocks
+from ..vectors.row_hash import row_hashes
 from .rows import Rows
 
+#: Multiplies the fingerprint of one field before that of the next is added, so that their order counts.
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
-def load_embeddings(rows: Rows, embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Reads the embeddings of all rows.
 
-    Several fields are balanced before they are concatenated: each block is divided by the root of its mean variance
-    per dimension, because distances in a subspace would otherwise be decided by the model with the larger numbers
-    (ZCore paper code concatenates raw values; see ``docs/methods.md``).
+@dataclass(frozen=True)
+class EmbeddingSource:
+    """Where embeddings come from.
 
-    Args:
-        rows: the rows
-        embeddings: a field name, a list of field names, an (n, d) array, or the path of an ``.npy`` file
+    Attributes:
+        fields: names of vector fields, or None if vectors themselves were given
+        given: n vectors in any form that :func:`.matrix.as_matrix` reads, or None if fields were named
 
-    Returns:
-        a tuple of the (n, d) float32 or float64 matrix, and an (n,) bool array that is True in usable rows
+    Example::
 
-    Raises:
-        CoresetError: if a field does not exist or is empty, or if the number of rows differs from the collection's
+        assert EmbeddingSource.of("clip_embeddings").fields == ("clip_embeddings",)
     """
-    count = len(rows.samples)
-    if count == 0:
-        raise CoresetError("the collection has 0 samples; choose a dataset or view with images")
-    fields = field_names(embeddings)
-    if fields is None:
-        matrix, valid = as_matrix(embeddings)
-        if len(matrix) != count:
-            raise CoresetError(
-                f"embeddings have {len(matrix)} rows but the collection has {count} {rows.noun}; pass one row each"
-            )
-        return _require_rows(matrix, valid, "embeddings", rows)
-    blocks = [_load_field(rows, field) for field in fields]
-    valid = np.logical_and.reduce([block_valid for _, block_valid in blocks])
-    if len(blocks) == 1:
-        return _require_rows(*blocks[0], fields[0], rows)
-    name = " + ".join(fields)
-    _require_rows(blocks[0][0], valid, name, rows)
-    return np.concatenate([_balance(block, valid) for block, _ in blocks], axis=1), valid
+
+    fields: tuple[str, ...] | None
+    given: Any = None
+
+    @classmethod
+    def of(cls, embeddings: Any) -> EmbeddingSource:
+        """Parses an ``embeddings`` argument.
+
+        Args:
+            embeddings: a field name, a list of field names, an (n, d) array, the path of an ``.npy`` file, or a source
+
+        Returns:
+            the source
+
+        Raises:
+            CoresetError: if it is none of these
+        """
+        if isinstance(embeddings, EmbeddingSource):
+            return embeddings
+        if isinstance(embeddings, str) and not embeddings.endswith(".npy"):
+            return cls((embeddings,))
+        if isinstance(embeddings, list | tuple) and embeddings and all(isinstance(name, str) for name in embeddings):
+            return cls(tuple(embeddings))
+        if isinstance(embeddings, str | os.PathLike | np.ndarray | list | tuple):
+            return cls(None, embeddings)
+        raise CoresetError(
+            f"embeddings must be a field name, a list of field names, an array or an .npy path, got {type(embeddings)}"
+        )
+
+    @property
+    def recorded(self) -> list[str] | None:
+        """What a run's record keeps: the field names, or None for vectors, which are stored nowhere."""
+        return None if self.fields is None else list(self.fields)
+
+    def load(self, rows: Rows) -> Embeddings:
+        """Reads the embeddings of all rows.
+
+        Several fields are balanced before they are concatenated: each block is divided by the root of its mean variance
+        per dimension, because distances in a subspace would otherwise be decided by the model with the larger numbers
+        (ZCore paper code concatenates raw values; see ``docs/methods.md``).
+
+        Args:
+            rows: the rows
+
+        Returns:
+            the matrix, which rows of it are usable, and the fingerprints of its rows
+
+        Raises:
+            CoresetError: if a field does not exist or is empty, or if the number of vectors differs from that of rows
+        """
+        count = len(rows)
+        if count == 0:
+            raise CoresetError("the collection has 0 samples; choose a dataset or view with images")
+        if self.fields is None:
+            matrix, valid = as_matrix(self.given)
+            if len(matrix) != count:
+                raise CoresetError(
+                    f"embeddings have {len(matrix)} rows but the collection has {count} {rows.noun}; pass one row each"
+                )
+            return Embeddings(matrix, _require_any(valid, "embeddings", rows))
+        blocks = [_load_field(rows, field) for field in self.fields]
+        valid = np.logical_and.reduce([block_valid for _, block_valid in blocks])
+        _require_any(valid, " + ".join(self.fields), rows)
+        fingerprints = _fingerprints([block for block, _ in blocks])
+        if len(blocks) == 1:
+            return Embeddings(blocks[0][0], valid, fingerprints)
+        matrix = np.concatenate([_balance(block, valid) for block, _ in blocks], axis=1)
+        return Embeddings(matrix, valid, fingerprints)
+
+    def fingerprints_of(self, rows: Rows, ids: list[str]) -> np.ndarray | None:
+        """Reads the fingerprints of some rows as they are now.
+
+        Args:
+            rows: the rows
+            ids: which of them
+
+        Returns:
+            (len(ids),) uint64, or None if a field is gone, or holds no vector or vectors of different lengths
+        """
+        if self.fields is None or not all(rows.has(field) for field in self.fields):
+            return None
+        chosen = rows.select(ids)
+        try:
+            found = _fingerprints([_load_field(chosen, field)[0] for field in self.fields])
+        except CoresetError:
+            return None
+        by_id = dict(zip(chosen.ids(), found, strict=True))
+        return np.array([by_id[row_id] for row_id in ids], dtype=np.uint64)
 
 
-def field_names(embeddings: Any) -> list[str] | None:
-    """The field names in an ``embeddings`` argument, or None if it is an array or a file."""
-    if isinstance(embeddings, str):
-        return None if embeddings.endswith(".npy") else [embeddings]
-    if isinstance(embeddings, list | tuple) and embeddings and all(isinstance(name, str) for name in embeddings):
-        return list(embeddings)
-    if isinstance(embeddings, os.PathLike | np.ndarray | list | tuple):
-        return None
-    raise CoresetError(
-        f"embeddings must be a field name, a list of field names, an array or an .npy path, got {type(embeddings)}"
-    )
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of rows.
+
+    Attributes:
+        matrix: (n, d) float32 or float64
+        valid: (n,) bool, True in usable rows
+        fingerprints: (n,) uint64 that tell whether a row's vector has changed since; None if it is stored nowhere
+    """
+
+    matrix: np.ndarray
+    valid: np.ndarray
+    fingerprints: np.ndarray | None = None
+
+
+def _fingerprints(blocks: list[np.ndarray]) -> np.ndarray:
+    found = np.zeros(len(blocks[0]), dtype=np.uint64)
+    for block in blocks:
+        for rows, part in row_blocks(block):
+            # Reading embeddings may scale a whole matrix by a power of two, and a part of it by another.
+            with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite
+                exponent = np.frexp(np.abs(part).max(axis=1, keepdims=True))[1]
+                found[rows] = found[rows] * _ODD + row_hashes(np.ldexp(part, -exponent))
+    return found
 
 
 def _load_field(rows: Rows, field: str) -> tuple[np.ndarray, np.ndarray]:
@@ -71,12 +154,12 @@ def _load_field(rows: Rows, field: str) -> tuple[np.ndarray, np.ndarray]:
     return as_matrix(rows.values(field), name=f"field '{rows.path(field)}'")
 
 
-def _require_rows(matrix: np.ndarray, valid: np.ndarray, name: str, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+def _require_any(valid: np.ndarray, name: str, rows: Rows) -> np.ndarray:
     if not valid.any():
         raise CoresetError(
             f"'{name}' holds no usable vector in any of the {len(valid)} {rows.noun}; recompute the embeddings"
         )
-    return matrix, valid
+    return valid
 
 
 def _balance(block: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -13,25 +13,49 @@ if TYPE_CHECKING:
     from fiftyone.core.fields import Field
 
 
+def noun_of(patches_field: str | None) -> str:
+    """What rows are called in messages: objects of a label field, or images."""
+    return "objects" if patches_field else "images"
+
+
 class Rows:
-    """The images of a collection, or the objects of a ``to_patches()`` view, one row each.
+    """The images of a collection, or the objects in it, one row each.
 
     Args:
         samples: a dataset, a view, or a patches view
+        patches_field (None): the label field whose objects are the rows; that of a patches view by default
+
+    Raises:
+        CoresetError: if the collection holds frames, clips or videos, or evaluation patches
     """
 
-    def __init__(self, samples: SampleCollection):
+    def __init__(self, samples: SampleCollection, patches_field: str | None = None):
         import fiftyone.core.patches as fop
 
         if isinstance(samples, fop._PatchesView) and not isinstance(samples, fop.PatchesView):
             raise CoresetError("evaluation patches are not supported; use to_patches(field) of one label field")
+        kind = "frames" if samples._is_frames else "clips" if samples._is_clips else samples.media_type
+        if kind in ("frames", "clips", "video"):
+            raise CoresetError(
+                f"'{samples._root_dataset.name}': {kind if kind != 'video' else 'videos'} are not supported; make a "
+                "dataset of images of them, e.g. with to_frames(sample_frames=True).clone()"
+            )
         self.samples = samples
-        self.patches_field: str | None = getattr(samples, "patches_field", None)
+        self._is_patches_view = isinstance(samples, fop.PatchesView)
+        self.patches_field: str | None = samples.patches_field if self._is_patches_view else patches_field
+
+    def __len__(self) -> int:
+        return len(self.samples) if self._is_plain else len(self.ids())
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a row is a sample of the collection, as in a patches view it is too."""
+        return self._is_patches_view or self.patches_field is None
 
     @property
     def noun(self) -> str:
-        """What one row is called in messages."""
-        return "objects" if self.patches_field else "images"
+        """What the rows are called in messages."""
+        return noun_of(self.patches_field)
 
     @property
     def dataset(self) -> Dataset:
@@ -41,11 +65,24 @@ class Rows:
     @property
     def source(self) -> SampleCollection:
         """The collection of samples that the rows come from."""
-        return self.samples._source_collection if self.patches_field else self.samples
+        return self.samples._source_collection if self._is_patches_view else self.samples
+
+    def slices(self) -> list[str]:
+        """The slices of a grouped dataset that the rows come from."""
+        group_field = self.dataset.group_field
+        return sorted(name for name in self.source.distinct(f"{group_field}.name") if name)
+
+    def select(self, ids: list[str]) -> Rows:
+        """Some of the rows, in the collection's order."""
+        if self.patches_field is None:
+            return Rows(self.samples.select(ids))
+        return Rows(self.source.select_labels(ids=ids, fields=self.patches_field), self.patches_field)
 
     def ids(self) -> list[str]:
         """The sample ids, or the label ids of objects, in the collection's order."""
-        return self.samples.values("id")
+        if self._is_plain:
+            return self.samples.values("id")
+        return [row_id for row_id in self.samples.values(self.path("id"), unwind=True) if row_id is not None]
 
     def path(self, field: str) -> str:
         """The path of a field within the dataset."""
@@ -57,6 +94,10 @@ class Rows:
     def has(self, field: str) -> bool:
         """Whether the dataset declares the field."""
         return self.dataset.has_field(self.path(field))
+
+    def count(self, field: str) -> int:
+        """How many rows of the source collection have a value; 0 if the field is not declared."""
+        return self.source.count(self.path(field)) if self.has(field) else 0
 
     def values(self, field: str) -> list[Any]:
         """One value a row, ``None`` where missing."""

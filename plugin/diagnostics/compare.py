@@ -90,6 +90,9 @@ class CoresetComparison:
         """What to look at, selection by selection."""
         return [f"{name}: {text}" for name, report in self.reports.items() for text in report.warnings]
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(self.names)} on {self.n:,} images; print it to read it>"
+
     def __str__(self) -> str:
         return text_card(self._tables(), self.warnings)
 

@@ -170,6 +170,9 @@ class CoverageCurve:
 
         return plot_curve(self, budget)
 
+    def __repr__(self) -> str:
+        return f"<CoverageCurve of {self.n:,} images, budgets 1 to {self.max_budget:,}; print it to read it>"
+
     def __str__(self) -> str:
         return text_card([self._table()])
 

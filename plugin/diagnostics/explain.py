@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class RowExplanation:
         near_duplicate: near-duplicate distance
         figures: name -> value of the method's own figures, e.g. score, coverage and redundancy
         percentiles: name -> share of the ranked images with a smaller value
+        names: row -> what to call it, e.g. its file; "row i" where it has no name
     """
 
     row: int
@@ -46,6 +47,7 @@ class RowExplanation:
     near_duplicate: float
     figures: dict[str, float]
     percentiles: dict[str, float]
+    names: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> bool:
@@ -61,12 +63,14 @@ class RowExplanation:
         """One sentence on why the image is kept or dropped.
 
         Args:
-            names (None): name of every row, e.g. sample ids; "row i" by default
+            names (None): name of every row, e.g. sample ids; those in ``names`` by default
 
         Returns:
             the sentence
         """
-        return f"{self._verdict()}: {self._reason(names)}{self._score()}."
+        name = self.names.get(self.row)
+        verdict = self._verdict() if name is None else f"{name}: {self._verdict()}"
+        return f"{verdict}: {self._reason(names)}{self._score()}."
 
     def _verdict(self) -> str:
         if self.rank is None:
@@ -79,7 +83,7 @@ class RowExplanation:
     def _reason(self, names: Sequence[str] | None) -> str:
         if self.nearest is None:
             return "no other image is kept"
-        name = names[self.nearest] if names is not None else f"row {self.nearest}"
+        name = names[self.nearest] if names is not None else self.names.get(self.nearest, f"row {self.nearest}")
         where = f"{name}, at distance {self.distance:.3g}"
         if self.distance <= self.near_duplicate:
             return f"it repeats the kept image {where}" if not self.kept else f"although it repeats {where}"

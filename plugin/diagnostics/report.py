@@ -72,6 +72,9 @@ class CoresetReport:
             "settings": dict(self.settings),
         }
 
+    def __repr__(self) -> str:
+        return f"<CoresetReport: {self.kept:,} of {self.n:,} images kept ({self.share:.1%}); print it to read it>"
+
     def __str__(self) -> str:
         return text_card([self._table()], self.warnings)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset.embeddings import field_names
+from ..dataset.embeddings import EmbeddingSource
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 
@@ -96,7 +96,7 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
     """
     from .record import ClipSpec, embedding_record
 
-    fields = field_names(embeddings)
+    fields = EmbeddingSource.of(embeddings).fields
     if fields is None or len(fields) != 1:
         given = "an array" if fields is None else f"{len(fields)} fields"
         raise CoresetError(
@@ -119,6 +119,6 @@ def _text_model(rows: Rows, embeddings: Any) -> tuple[Any, Any]:
 
     spec = recorded_clip(rows, embeddings)
     if not resolve_clip(spec.model, spec.pretrained, spec.checkpoint).same_weights(spec):
-        raise CoresetError(f"the weights of {spec} changed since '{embeddings}' was embedded; embed it again")
+        raise CoresetError(f"the weights of {spec} changed since the images were embedded; embed it again")
     model, _, tokenizer = load_clip(spec.model, spec.pretrained, spec.checkpoint)
     return model, tokenizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,14 +118,17 @@ def _embed(
     # objects share files: about as many of them make a batch as images would
     per_batch = max(1, (batch_size or embedder.batch_size()) * len(files) // n_pending)
     workers = choose_workers(num_workers, len(files), per_batch, on_cpu=embedder.device.type == "cpu")
+    path_of = {row_id: file.path for file in files for row_id in file.ids}
     for batch in batches(files, embedder.framing, per_batch, workers):
-        report.failures += batch.failures
+        report.failures += [dataclasses.replace(failure, path=path_of[failure.id]) for failure in batch.failures]
         if batch.ids:
             vectors = embedder(batch.pixels)
             good = np.isfinite(vectors).all(axis=1)
             ids = [row_id for row_id, ok in zip(batch.ids, good, strict=True) if ok]
             report.failures += [
-                Failure(row_id, Outcome.NON_FINITE, "the model's output is not a finite, non-zero vector")
+                Failure(
+                    row_id, Outcome.NON_FINITE, "the model's output is not a finite, non-zero vector", path_of[row_id]
+                )
                 for row_id, ok in zip(batch.ids, good, strict=True)
                 if not ok
             ]
@@ -141,5 +145,5 @@ def _embed(
         first = report.failures[0]
         raise CoresetError(
             f"none of the {report.total:,} {report.noun} could be embedded ({report.failure_counts()}), "
-            f"e.g. {first.id}: {first.reason}; nothing was written"
+            f"e.g. {first}; nothing was written"
         )

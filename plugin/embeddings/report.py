@@ -25,11 +25,16 @@ class Failure:
         id: the sample id, or the label id of an object
         outcome: what kind of failure
         reason: one sentence for a person
+        path (""): the image file
     """
 
     id: str
     outcome: Outcome
     reason: str
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.id}): {self.reason}" if self.path else f"{self.id}: {self.reason}"
 
 
 @dataclass(repr=False)
@@ -76,7 +81,7 @@ class EmbeddingReport:
             lines.append(f"{self.n_present:,} had an embedding already")
         if self.failures:
             first = self.failures[0]
-            lines.append(f"{self.n_failed:,} failed ({self.failure_counts()}), e.g. {first.id}: {first.reason}")
+            lines.append(f"{self.n_failed:,} failed ({self.failure_counts()}), e.g. {first}")
         return "; ".join(lines)
 
     __repr__ = __str__  # what a notebook shows

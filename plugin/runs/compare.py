@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: The budget that the App's forms suggest too.
+DEFAULT_BUDGET = "10%"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class ComparedCoresets(CoresetComparison):
     """Coresets of a dataset side by side; prints as tables in a terminal and in a notebook.
 
@@ -55,7 +58,7 @@ class ComparedCoresets(CoresetComparison):
 def compare_coresets(
     samples: SampleCollection,
     coresets: Sequence[Any] | Mapping[str, Any],
-    budget: Any = None,
+    budget: Any = DEFAULT_BUDGET,
     embeddings: Any = None,
     label_field: str | None = None,
     seed: int = 0,
@@ -68,7 +71,7 @@ def compare_coresets(
         coresets: at least two of: the name of a coreset run (its first ``budget`` images), a tuple of such a name and
             a budget of its own, a view, or the name of a saved view, of a boolean field or of a sample tag; as a list,
             or as a dict with names to show
-        budget (None): the budget of runs that come without one; see :func:`create_coreset_view`
+        budget ("10%"): the budget of runs that come without one; see :func:`create_coreset_view`
         embeddings (None): a vector field, a list of fields, an (n, d) array or the path of an ``.npy`` file; by default
             those of the first run, and then over the images that the run ranked
         label_field (None): label field for class drift; by default that of the first run
@@ -149,10 +152,8 @@ def _resolve(samples: SampleCollection, coreset: Any, budget: Any) -> _Item:
 
 
 def _of_run(samples: SampleCollection, brain_key: str, budget: Any) -> _Item:
-    if budget is None:
-        raise CoresetError(f"run '{brain_key}' needs a budget; pass budget=0.1, or ('{brain_key}', 0.1) for itself")
     results = load_run(samples, brain_key)
-    return _Item(results.ids[results.ranking[: results.budget(budget)]].tolist(), results)
+    return _Item(results.ids[results.kept(budget)].tolist(), results)
 
 
 def _marked_ids(samples: SampleCollection, name: str) -> list[str]:
@@ -176,7 +177,7 @@ def _marked_ids(samples: SampleCollection, name: str) -> list[str]:
 
 def _pool(samples: SampleCollection, embeddings: Any, label_field: str | None, run: CoresetResults | None) -> _Pool:
     """The rows that everything is measured on: those of the embeddings given, or of the first run."""
-    from ..dataset.embeddings import load_embeddings
+    from ..dataset.embeddings import EmbeddingSource
     from ..dataset.labels import read_labels
 
     if embeddings is None and run is None:
@@ -184,14 +185,10 @@ def _pool(samples: SampleCollection, embeddings: Any, label_field: str | None, r
     label_field = label_field or (run.config.label_field if run else None)
     if embeddings is not None:
         rows = Rows(samples)
-        matrix, _ = load_embeddings(rows, embeddings)
+        matrix = EmbeddingSource.of(embeddings).load(rows).matrix
         return _Pool(samples, np.array(rows.ids()), matrix, read_labels(rows, label_field))
     assert run is not None
-    rows = Rows(run.samples)
-    labels = read_labels(rows, label_field)
-    by_id = dict(zip(rows.ids(), labels, strict=True)) if labels is not None else None
-    aligned = [by_id.get(row_id) for row_id in run.ids.tolist()] if by_id is not None else None
-    return _Pool(run.samples, run.ids, run.embeddings(), aligned)
+    return _Pool(run.rows().samples, run.ids, run.embeddings(), run.labels(label_field))
 
 
 def _rows(name: str, ids: list[str], row_of: dict[str, int], usable: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..brain import CoresetConfig, visualization_key
 from ..dataset.arguments import resolve_arguments
-from ..dataset.embeddings import field_names, load_embeddings
+from ..dataset.embeddings import Embeddings, EmbeddingSource
 from ..dataset.labels import read_labels
 from ..dataset.rows import Rows
 from ..embeddings.class_texts import with_class_texts
@@ -19,6 +20,8 @@ from ..requirements import require
 from ..results import CoresetResults
 from .load import list_runs
 from .lock import run_lock
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -73,10 +76,16 @@ def compute_coreset(
     """
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
     rows = Rows(samples)
-    arguments, record = resolve_arguments(rows, field_names(embeddings), method_kwargs)
+    source = EmbeddingSource.of(embeddings)
+    if "budget" in method_kwargs:
+        raise CoresetError(
+            "compute_coreset ranks all images, for every budget: give budget= to "
+            f"create_coreset_view(dataset, '{brain_key}', budget), or k= here, the largest budget you need"
+        )
+    arguments, record = resolve_arguments(rows, source.recorded, method_kwargs)
     config = CoresetConfig(
         method=method,
-        embeddings=field_names(embeddings),
+        embeddings=source.recorded,
         patches_field=rows.patches_field,
         label_field=label_field,
         seed=seed,
@@ -85,13 +94,13 @@ def compute_coreset(
     _require_free(rows, brain_key, overwrite)
     with run_lock(rows.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
         report(0.0, "reading embeddings")
-        matrix, valid = load_embeddings(rows, embeddings)
+        found = source.load(rows)
         labels = read_labels(rows, label_field)
         if method == "clip_powered":
-            arguments = with_class_texts(rows, embeddings, labels, arguments)
+            arguments = with_class_texts(rows, source, labels, arguments)
         ranking = rank_rows(
-            matrix,
-            valid,
+            found.matrix,
+            found.valid,
             method,
             labels=labels,
             seed=seed,
@@ -99,8 +108,8 @@ def compute_coreset(
             progress=part_of(report, 0.05, 0.65),
             **arguments,
         )
-        config.n_missing = int((~valid).sum())
-        results = _build_results(rows, config, brain_key, matrix, ranking, projection, part_of(report, 0.65, 0.95))
+        config.n_missing = int((~found.valid).sum())
+        results = _build_results(rows, config, brain_key, found, ranking, projection, part_of(report, 0.65, 0.95))
         report(0.95, "writing fields")
         results.write(overwrite)
     return results
@@ -128,7 +137,7 @@ def _build_results(
     rows: Rows,
     config: CoresetConfig,
     brain_key: str,
-    matrix: np.ndarray,
+    found: Embeddings,
     ranking: Ranking,
     projection: str | None,
     report: Report,
@@ -138,8 +147,8 @@ def _build_results(
 
     chosen = np.flatnonzero(ranking.rank >= 0)
     if len(chosen) == 0:
-        raise CoresetError(f"method '{config.method}' ranked none of the {len(matrix)} {rows.noun}")
-    kept = matrix[chosen]
+        raise CoresetError(f"method '{config.method}' ranked none of the {len(found.matrix)} {rows.noun}")
+    kept = found.matrix[chosen]
     projected: Projection | None = None
     if projection is not None:
         from ..vectors.projection import project
@@ -148,8 +157,8 @@ def _build_results(
     rank = ranking.rank[chosen]
     curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.6, 0.8))
     config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
-    config.facts = ranking.facts
-    config.n, config.n_unranked = len(chosen), len(matrix) - len(chosen)
+    config.facts = ranking.facts | _group_facts(rows)
+    config.n, config.n_unranked = len(chosen), len(found.matrix) - len(chosen)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()
@@ -164,10 +173,21 @@ def _build_results(
         points=None if projected is None else projected.points,
         curve=curve,
         embeddings=kept,
+        fingerprints=None if found.fingerprints is None else found.fingerprints[chosen],
     )
     if projected is not None and len(chosen) <= MAX_ROWS:
         results.first_cover(part_of(report, 0.8, 1.0))  # what the panel's map shows at every budget
     return results
+
+
+def _group_facts(rows: Rows) -> dict[str, str]:
+    """What a run of a grouped dataset is to be known for: it ranks images, not their groups."""
+    if rows.dataset.media_type != "group":
+        return {}
+    slices = ", ".join(f"'{name}'" for name in rows.slices())
+    note = f"the dataset is grouped: ranks and coreset views hold {rows.noun} of slice {slices}, not whole groups"
+    logger.warning(note)
+    return {"groups": note}
 
 
 def _model_records(rows: Rows, fields: list[str] | None) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset.embeddings import load_embeddings
+from ..dataset.embeddings import EmbeddingSource
 from ..dataset.labels import read_labels
+from ..dataset.names import require_free_field, require_free_view, require_identifier
 from ..dataset.rows import Rows
 from ..embeddings.class_texts import with_class_texts
-from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ def flag_suspicious_labels(
     """
     from ..selection.methods.clip_powered import find_suspicious_labels
 
-    rows = Rows(samples)
+    rows, source = Rows(samples), EmbeddingSource.of(embeddings)
     _require_free(rows, name, overwrite)
     given = {"class_names": class_names, "templates": templates, "text_embeddings": text_embeddings}
     with reporting(progress, "Suspicious labels") as report:
         report(0.0, "reading embeddings")
-        matrix, _ = load_embeddings(rows, embeddings)
+        matrix = source.load(rows).matrix
         labels = read_labels(rows, label_field)
-        texts = with_class_texts(rows, embeddings, labels, given)["text_embeddings"]
+        texts = with_class_texts(rows, source, labels, given)["text_embeddings"]
         assert labels is not None
         found = find_suspicious_labels(
             matrix, labels, texts, adapter=adapter, threshold=threshold, seed=seed, progress=part_of(report, 0.1, 0.9)
@@ -83,13 +83,10 @@ def _fields(name: str) -> tuple[str, str]:
 
 
 def _require_free(rows: Rows, name: str, overwrite: bool) -> None:
-    if not name.isidentifier():
-        raise CoresetError(f"name '{name}' must be a valid variable name, e.g. 'suspicious'")
-    taken = [f"field '{rows.path(field)}'" for field in _fields(name) if rows.has(field)]
-    if name in rows.dataset.list_saved_views():
-        taken.append(f"saved view '{name}'")
-    if taken and not overwrite:
-        raise CoresetError(f"{taken[0]} exists; choose another name or pass overwrite=True")
+    require_identifier(name, "name", "suspicious")
+    for field in _fields(name):
+        require_free_field(rows, field, overwrite)
+    require_free_view(rows.dataset, name, overwrite)
 
 
 def _write(rows: Rows, name: str, found: Any) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CoresetError
+import numpy as np
+
+from ..dataset.names import require_free_field, require_free_view
+from ..selection.budget import budget_words
 from .load import load_run
 
 if TYPE_CHECKING:
@@ -34,56 +37,74 @@ def create_coreset_view(
         dataset: the dataset or one of its views
         brain_key: the name of the run
         budget: a count, a fraction in (0, 1], ``"30%"``, ``"95% coverage"``, ``"saturation"`` or ``"redundancy"``
-        name (None): the name of the view; ``"<brain_key> <k>"`` by default
+        name (None): the name of the view; by default :func:`default_view_name`, e.g. ``"coreset 30%"``
         overwrite (False): whether to replace a saved view of this name, or a field of this name
         tag (None): a tag to put on the kept samples (objects), for export
         field (None): a boolean field to write on all ranked samples (objects), for export
 
     Returns:
-        the saved view
+        the saved view; it holds exactly what the budget keeps
 
     Raises:
-        CoresetError: if there is no such run, the budget is out of range, or a name is taken
+        CoresetError: if there is no such run, the budget is out of range, a name is taken, or the run's rank field no
+            longer holds its ranks
     """
     results = load_run(dataset, brain_key)
     root: Dataset = dataset._root_dataset
-    k = results.budget(budget)
-    name = name or f"{brain_key} {k}"
-    if name in root.list_saved_views() and not overwrite:
-        raise CoresetError(f"saved view '{name}' exists on '{root.name}'; choose another name or pass overwrite=True")
+    name = name or default_view_name(brain_key, budget)
+    require_free_view(root, name, overwrite)
     if field is not None:
-        _write_membership(results, k, field, overwrite)
-    view = results.view(k)
+        require_free_field(results.rows(), field, overwrite)
+    view = results.view(budget)  # refuses before anything is written
+    kept = results.kept(budget)
+    if field is not None:
+        _write_membership(results, kept, field)
     if tag is not None:
         _tag(results, view, tag)
-    root.save_view(name, view, description=describe(results, k), overwrite=overwrite)
+    root.save_view(name, view, description=describe(results, budget), overwrite=overwrite)
     return root.load_saved_view(name)
 
 
-def describe(results: CoresetResults, k: int) -> str:
-    """One line on how a coreset was made, for the description of its saved view."""
+def default_view_name(brain_key: str, budget: Any) -> str:
+    """What a coreset's view is called if nobody says: the run and the budget in words, e.g. ``"coreset 30%"``."""
+    return f"{brain_key} {budget_words(budget)}"
+
+
+def describe(results: CoresetResults, budget: Any) -> str:
+    """One line on how a coreset was made, for the description of its saved view.
+
+    Args:
+        results: the run
+        budget: the budget as given, see :func:`create_coreset_view`
+
+    Returns:
+        the line
+    """
+    kept, words = results.budget(budget), budget_words(budget)
     config = results.config
     facts = [
-        f"{k:,} of {len(results):,} by {config.method}",
+        f"{kept:,} of {results.alive().sum():,} {results.noun} by {config.method}",
+        *([] if words == str(kept) else [f"budget {words}"]),
         f"run '{results.key}'",
         f"embeddings {', '.join(config.embeddings) if config.embeddings else 'given as an array'}",
         f"seed {config.seed}",
     ]
     if config.reliability is not None:
         facts.append(f"reliability {config.reliability:.2f}")
+    if "groups" in config.facts:
+        facts.append(config.facts["groups"])
     return f"Coreset: {'; '.join(facts)}; {datetime.date.today().isoformat()}"
 
 
-def _write_membership(results: CoresetResults, k: int, field: str, overwrite: bool) -> None:
+def _write_membership(results: CoresetResults, kept: np.ndarray, field: str) -> None:
     import fiftyone.core.fields as fof
 
-    from ..dataset.rows import Rows
-
-    rows = Rows(results.samples)
-    if rows.has(field) and not overwrite:
-        raise CoresetError(f"field '{rows.path(field)}' exists; choose another name or pass overwrite=True")
+    rows = results.rows()
+    member = np.zeros(len(results), dtype=bool)
+    member[kept] = True
+    alive = results.alive()
     rows.declare(field, fof.BooleanField)
-    rows.set_values(field, dict(zip(results.ids.tolist(), (results.rank < k).tolist(), strict=True)))
+    rows.set_values(field, dict(zip(results.ids[alive].tolist(), member[alive].tolist(), strict=True)))
 
 
 def _tag(results: CoresetResults, view: DatasetView, tag: str) -> None:

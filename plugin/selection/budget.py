@@ -103,6 +103,33 @@ def parse_budget(budget: Any) -> int | float | CoverageBudget | SaturationBudget
     return float(budget)
 
 
+def budget_words(budget: Any) -> str:
+    """A budget in the words that people say, for names and descriptions.
+
+    Args:
+        budget: any budget, see :func:`parse_budget`
+
+    Returns:
+        e.g. ``"500"``, ``"30%"``, ``"95% coverage"``, ``"saturation"`` or ``"redundancy"``
+
+    Raises:
+        CoresetError: if it is no budget
+
+    Example::
+
+        assert budget_words(0.3) == "30%"
+    """
+    parsed = parse_budget(budget)
+    if isinstance(parsed, CoverageBudget):
+        within = "" if parsed.radius is None else f" within {parsed.radius:.3g}"
+        return f"{100 * parsed.share:.4g}% coverage{within}"
+    if isinstance(parsed, SaturationBudget):
+        return "saturation"
+    if isinstance(parsed, RedundancyBudget):
+        return "redundancy"
+    return str(parsed) if isinstance(parsed, int) else f"{100 * parsed:.4g}%"
+
+
 def _parse_text(text: str) -> int | float | CoverageBudget | SaturationBudget | RedundancyBudget:
     match = _PERCENT.fullmatch(text)
     if match:

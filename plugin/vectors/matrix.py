@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
+from .row_hash import row_hashes
 
 #: Rows checked for finite values at a time, so that a memmap is never held in memory as a whole.
 _BLOCK_ROWS = 65_536
@@ -122,15 +123,7 @@ def distinct_rows(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a tuple of (m,) row indices, the first of each distinct row, and (n,) int, the position of each row's distinct
         row in it
     """
-    multipliers = np.random.default_rng(0).integers(1, 2**63, size=matrix.shape[1], dtype=np.uint64) | np.uint64(1)
-    keys = np.empty(len(matrix), dtype=np.uint64)
-    bits = np.uint32 if matrix.dtype == np.float32 else np.uint64
-    for start in range(0, len(matrix), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
-        block = np.ascontiguousarray(matrix[rows]) + matrix.dtype.type(0)  # turns -0.0 into 0.0
-        mixed = block.view(bits).astype(np.uint64) * multipliers
-        keys[rows] = (mixed ^ (mixed >> np.uint64(29))).sum(axis=1, dtype=np.uint64)
-    _, first, row_of = np.unique(keys, return_index=True, return_inverse=True)
+    _, first, row_of = np.unique(row_hashes(matrix), return_index=True, return_inverse=True)
     return first, row_of.reshape(-1)
 
 

@@ -52,6 +52,11 @@ def test_the_runs_label_field_shows_class_drift(marked):
     assert without_run.reports["last"].classes.lost == ["cat"]
 
 
+def test_runs_without_a_budget_are_compared_at_a_tenth(marked):
+    found = compare_coresets(marked, ["run", "last"], progress=False)
+    assert set(found.ids[found.selected["run"]]) == set(fc.load_run(marked, "run").view("10%").values("id"))
+
+
 def test_two_budgets_of_one_run_are_nested(marked):
     found = compare_coresets(marked, [("run", 5), ("run", 10)], progress=False)
     assert found.overlap[0, 1] == 1
@@ -73,7 +78,6 @@ def test_samples_without_embedding_are_left_out_and_said_so(marked, caplog):
     [
         (["run"], {"budget": 5}, "at least two"),
         ("run", {}, "at least two"),
-        (["run", "last"], {}, "run 'run' needs a budget"),
         (["first", "last"], {}, "pass embeddings="),
         (["first", "nothing"], {}, "'nothing' is no coreset run \\(runs: 'run'\\)"),
         (["first", "first"], {}, "'first' is given more than once"),

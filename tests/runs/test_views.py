@@ -54,8 +54,8 @@ def test_a_report_is_about_the_images_that_are_left(run):
     dataset, results = run
     dataset.delete_samples([results.ids[results.ranking[0]]])
     report = fc.load_run(dataset.clone(), "coreset").report(10)
-    assert (report.kept, report.n) == (9, 39)
-    assert report.metrics["stability"].value == results.expected_overlap(10)
+    assert (report.kept, report.n) == (10, 39)
+    assert report.metrics["stability"].value == fc.load_run(dataset, "coreset").expected_overlap(10)
 
 
 def test_description_says_how_the_view_was_made(run):
@@ -144,5 +144,7 @@ def test_grouped_datasets_keep_slices_apart(dataset, quick):
     results = fc.compute_coreset(made.select_group_slices("right"), "emb", **quick)
 
     view = fc.create_coreset_view(made, "coreset", 3)
+    description = made.get_saved_view_info("coreset 3")["description"]
+    assert "ranks and coreset views hold images of slice 'right', not whole groups" in description
     assert set(view.values("id")) == _first(results, 3)
     assert all("right" in path for path in view.values("filepath"))
