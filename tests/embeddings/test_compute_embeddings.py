@@ -101,6 +101,7 @@ def test_non_finite_output_costs_only_its_image(dataset, image_folder, embed, mo
     assert [vector is None for vector in samples.values("clip_embeddings")] == [False, True, False, False]
     assert report.counts["non-finite"] == 1
     assert report.failures[0].id == samples.values("id")[1]
+    assert f"e.g. {samples.values('filepath')[1]} (" in str(report)
 
 
 def test_nothing_is_written_when_every_image_fails(dataset, tmp_path, embed):
