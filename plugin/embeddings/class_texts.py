@@ -119,6 +119,7 @@ def _text_model(rows: Rows, embeddings: Any) -> tuple[Any, Any]:
 
     spec = recorded_clip(rows, embeddings)
     if not resolve_clip(spec.model, spec.pretrained, spec.checkpoint).same_weights(spec):
-        raise CoresetError(f"the weights of {spec} changed since the images were embedded; embed it again")
+        field = " + ".join(EmbeddingSource.of(embeddings).fields or ())
+        raise CoresetError(f"the weights of {spec} changed since '{field}' was embedded; embed it again")
     model, _, tokenizer = load_clip(spec.model, spec.pretrained, spec.checkpoint)
     return model, tokenizer
