@@ -81,7 +81,7 @@ def region_shares(
         (r,) float64 positive shares that add up to 1
     """
     mass = regions.weight
-    space = np.bincount(regions.labels, weights=pool.weights * hits)
+    space: np.ndarray = np.bincount(regions.labels, weights=pool.weights * hits)
     if space.sum() == 0:
         return mass
     covered = space / space.sum() / mass
