@@ -1,4 +1,4 @@
-"""The tuned constants of `auto`, with what each does and where it comes from."""
+"""The tuned constants of `auto`: what each does, and which measurement set it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,44 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AutoSettings:
-    """Constants of `auto`. SENSITIVITY"""
+    """Constants of `auto`.
+
+    "Development pools" are those that docs/quality.md names (Setting, Development): MobileNetV2 pools of seeds 0 and
+    100 to 106. "Burst pools" are the kinds ``duplicates`` and ``mixed`` of the report. Caps on cost and least sample
+    sizes were not tuned. `python -m benchmarks.quality.sensitivity` measures what half and double of the others change.
+
+    Attributes:
+        group_growth: a group of s near-duplicates weighs s ** this (burst pools)
+        proportional_if_bursts: share of the coreset in proportion to the rows, where bursts are detected (burst pools)
+        proportional_otherwise: the same where none are, for a dense region may hold distinct images (development pools)
+        coarsest_scale: coverage is measured at the distance of the m-th neighbour while fewer than one row in m is
+            kept, for m = this, half of it, and so on to 1 (cap; no neighbour beyond it is computed)
+        zcore_share: share of the coreset that ZCore chooses where it is fully trusted (``coreset-mini``'s CIFAR-10
+            pools of the report)
+        max_clusters: clusters are the root of the number of rows, up to this (cap)
+        few_dimensions: up to so many effective dimensions a cluster counts by the geometric mean of its share of the
+            rows and of the space; beyond, by the rows more (development pools; noise planted among digits)
+        max_room: a cluster's space counts as within this factor of its rows (development pools)
+        looseness_power: a cluster's space is divided by this power of the distance of its rows to their nearest
+            neighbours over the median (noise planted among digits)
+        draws_per_row: draws of ZCore for each row (cap)
+        max_draws: draws of ZCore in all (cap)
+        tested_shares: first shares of ZCore's ranking on which it is tested (``coreset-mini``'s pools of the report)
+        min_tested: a share is tested if it has so many rows (least sample)
+        random_choices: random choices that it is compared with (least sample)
+        max_tested_rows: rows that the test looks at (cap)
+        trust_represents: trust rises from 0 to 1 while the rate at which picks represent their region, over that of
+            random picks, goes from the first to the second value (pools of the report, both embeddings)
+        trust_crowded: the same for the chance that a pick is more isolated than another row, from below (as above)
+        trust_isolated: the same from above (as above)
+        outlier_neighbor: isolation is the distance to this neighbour; rare kinds have a nearest row or two (as above)
+        outlier_share: the most isolated rows, this share, come last in ZCore's ranking (``coreset-mini``, ``junk``)
+        min_judged: singletons and bursts are compared if there are this many of each (least sample)
+        min_z: they differ beyond this z-value; at 2.5 one clean pool of bursts was misjudged (burst pools)
+        max_singleton_share: where singletons are a larger part of the pool, they are not the exception (burst pools)
+        nearest_bursts: nearness to bursts is the mean distance to this many (burst pools)
+        max_bursts: bursts that nearness is measured to (cap)
+    """
 
     group_growth: float = 0.5
     proportional_if_bursts: float = 0.05
@@ -24,7 +61,7 @@ class AutoSettings:
     min_tested: int = 10
     random_choices: int = 10
     max_tested_rows: int = 2000
-    trust_standing: tuple[float, float] = (0.75, 0.85)
+    trust_represents: tuple[float, float] = (0.75, 0.85)
     trust_crowded: tuple[float, float] = (0.35, 0.4)
     trust_isolated: tuple[float, float] = (0.61, 0.57)
     outlier_neighbor: int = 2

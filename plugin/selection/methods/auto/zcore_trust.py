@@ -80,7 +80,7 @@ def zcore_trust(
     standing = min(
         _standing_ratio(pool.Z, regions, rows, ranking[:count], rng, settings.random_choices) for count in counts
     )
-    trust = _ramp(standing, *settings.trust_standing)
+    trust = _ramp(standing, *settings.trust_represents)
     if nearest is None:
         return trust
     picked = np.zeros(n, dtype=bool)
