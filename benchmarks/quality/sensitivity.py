@@ -37,7 +37,7 @@ WITHOUT = {
     "proportional_if_bursts": {"none": 0.0},
     "proportional_otherwise": {"none": 0.0, "all": 1.0},
     "coarsest_scale": {"nearest neighbour only": 1},
-    "zcore_share": {"no ZCore": 0.0, "all": 1.0},
+    "zcore_share": {"no ZCore": 0.0},
     "few_dimensions": {"images only": 1e-9, "space in full": 1e9},
     "max_room": {"images only": 1.0, "no limit": 1e9},
     "looseness_power": {"none": 0.0},
@@ -62,8 +62,8 @@ def variants(name: str) -> dict[str, AutoSettings]:
     else:
         kind = type(value)
         scaled = {"half": kind(max(value / 2, 1) if kind is int else value / 2), "double": kind(value * 2)}
-    if name in ("zcore_share", "proportional_otherwise", "max_singleton_share"):
-        scaled["double"] = min(scaled["double"], 1.0)
+    if name == "zcore_share":  # with all of it, regions without a pick of ZCore's would have no share
+        scaled["double"] = 0.99
     return {label: replace(DEFAULTS, **{name: value}) for label, value in (scaled | WITHOUT.get(name, {})).items()}
 
 
