@@ -20,7 +20,6 @@ demo: $(INSTALLED)
 
 # make test ARGS="-m 'not app'" leaves the browser out
 test: $(INSTALLED)
-	scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(INSTALLED)

@@ -7,6 +7,7 @@ class paths, and two copies of a class would not be equal.
 
 import importlib
 import importlib.util
+import logging
 import sys
 from pathlib import Path
 
@@ -76,14 +77,39 @@ if __name__ == _PACKAGE:
         return getattr(importlib.import_module(f"{_PACKAGE}.{_PUBLIC[name]}"), name)
 
     def __dir__():
-        return sorted([*globals(), *_PUBLIC])
+        return [*__all__, "__version__"]
 
 else:
     _canonical()
 
 
+def _check_one_version(package):
+    """FiftyOne takes the manifest and the JavaScript from beside this file, the Python code from ``package``."""
+    here, there = Path(__file__).resolve().parent, Path(package.__file__).resolve().parent
+    bundle = Path("dist", "index.umd.js")
+    if here == there or (
+        __version__ == package.__version__ and (here / bundle).read_bytes() == (there / bundle).read_bytes()
+    ):
+        return
+    raise ImportError(
+        f"two different copies of fiftyone-coreset are installed: the plugin in {here} (version {__version__}) and the "
+        f"Python package in {there} (version {package.__version__}). Bring both to one version, or delete the plugin's "
+        "folder and run 'fiftyone-coreset link', or 'pip uninstall fiftyone-coreset'; then restart FiftyOne"
+    )
+
+
 def register(plugin):
-    """Registers the operators and panels with FiftyOne."""
-    _canonical()
+    """Registers the operators and panels with FiftyOne.
+
+    Raises:
+        ImportError: if the installed package is another version than the plugin that FiftyOne found
+    """
+    package = _canonical()
+    try:
+        _check_one_version(package)
+    except ImportError as error:
+        # FiftyOne keeps the error for the App's list of errors, but logs only that there was one.
+        logging.getLogger(_PACKAGE).warning("%s", error)
+        raise
     for module in ("operators", "panels"):
         importlib.import_module(f"{_PACKAGE}.{module}").register(plugin)

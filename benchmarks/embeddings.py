@@ -11,18 +11,15 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from fiftyone_coreset.demo.database import running_mongod
+from fiftyone_coreset.demo.environment import use_private_fiftyone
 from PIL import Image
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-import private_fiftyone  # noqa: E402  # beside the tests, not installed
 
 SIZE = (640, 480)
 OURS, FULL, THEIRS = "fiftyone-coreset", "fiftyone-coreset, full decoding", "FiftyOne"
@@ -230,10 +227,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="coreset-benchmark-") as folder:
         home = Path(folder)
-        os.environ.update(private_fiftyone.environment(home))
+        use_private_fiftyone(home)
         paths = write_jpegs(home / "images", options.images)
         results: dict[str, dict] = {}
-        with private_fiftyone.running_mongod(home):
+        with running_mongod(home):
             for name in options.models:
                 rounds = measure(paths, name, home, options.repeats, options.batch_size, options.num_workers)
                 for results[name] in rounds:

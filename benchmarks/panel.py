@@ -19,12 +19,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+from fiftyone_coreset.demo.database import running_mongod
+from fiftyone_coreset.demo.environment import use_private_fiftyone
+from fiftyone_coreset.demo.plugin_link import link_plugin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 import app_server
 import images
-import private_fiftyone
 
 MAP = '[data-cy="coreset-map"]'
 DIM = 64
@@ -193,13 +195,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="coreset-panel-"))
-    os.environ.update(private_fiftyone.environment(home))
+    use_private_fiftyone(home)
     Path("test-artifacts").mkdir(exist_ok=True)
     from playwright.sync_api import sync_playwright
 
     try:
-        with private_fiftyone.running_mongod(home):
-            app_server.link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
+        with running_mongod(home):
+            link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
             for n in args.n:
                 dataset = make_dataset(n, home)
                 with app_server.running_server(home / "server.log") as url, sync_playwright() as playwright:

@@ -1,13 +1,10 @@
-"""A FiftyOne of the demo's own: nothing of the user's database, settings or plugins is read or written."""
+"""A FiftyOne of one's own: nothing of the user's database, settings or plugins is read or written."""
 
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
-
-from ..plugin.errors import CoresetError
-
-_PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 _FOLDERS = {
     "FIFTYONE_DATABASE_DIR": "database",
@@ -19,42 +16,44 @@ _FOLDERS = {
 _SETTINGS = {
     "FIFTYONE_CONFIG_PATH": "config.json",
     "FIFTYONE_APP_CONFIG_PATH": "app_config.json",
+    "FIFTYONE_ANNOTATION_CONFIG_PATH": "annotation_config.json",
+    "FIFTYONE_EVALUATION_CONFIG_PATH": "evaluation_config.json",
 }
+#: Variables of a FiftyOne elsewhere that would lead this one to another database or keep its App from starting.
+_FOREIGN = (
+    "FIFTYONE_PRIVATE_DATABASE_PORT",
+    "FIFTYONE_DATABASE_ADMIN",
+    "FIFTYONE_DATABASE_COMPRESSOR",
+    "FIFTYONE_DISABLE_SERVICES",
+    "FIFTYONE_HEADLESS",
+    "FIFTYONE_MODULE_PATH",
+)
 
 
 def use_private_fiftyone(home: Path) -> None:
-    """Points FiftyOne at folders under ``home`` and links the plugin there. Call it before FiftyOne is imported.
+    """Points this process and its children at a FiftyOne under ``home``. Call it before FiftyOne is imported.
+
+    FiftyOne attaches to any database service of the same user, whatever its ``database_dir`` says. An explicit URI
+    keeps it from that; :func:`~fiftyone_coreset.demo.database.running_mongod` starts the database that answers there.
 
     Args:
-        home: the demo's folder; made if missing
+        home: the folder for everything that FiftyOne keeps; made if missing
     """
     home = home.resolve()
-    for name in _FOLDERS.values():
-        (home / name).mkdir(parents=True, exist_ok=True)
-    for variable in [name for name in os.environ if name.startswith("FIFTYONE_")]:
-        del os.environ[variable]
+    for folder in _FOLDERS.values():
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    for variable in _FOREIGN:
+        os.environ.pop(variable, None)
     os.environ |= {variable: str(home / name) for variable, name in (_FOLDERS | _SETTINGS).items()}
-    os.environ |= {"FIFTYONE_DO_NOT_TRACK": "true", "FIFTYONE_DATABASE_VALIDATION": "false"}
-    link_plugin(home / "plugins")
+    os.environ |= {
+        "FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{_free_port()}/",
+        "FIFTYONE_DATABASE_NAME": "fiftyone",
+        "FIFTYONE_DATABASE_VALIDATION": "false",
+        "FIFTYONE_DO_NOT_TRACK": "true",
+    }
 
 
-def link_plugin(plugins_dir: Path) -> Path:
-    """Links this package into a FiftyOne plugins folder.
-
-    Args:
-        plugins_dir: the folder; made if missing
-
-    Returns:
-        the path of the link
-
-    Raises:
-        CoresetError: if another plugin lies there under the same name
-    """
-    plugins_dir.mkdir(parents=True, exist_ok=True)
-    link = plugins_dir / "fiftyone-coreset"
-    if link.is_symlink():
-        link.unlink()
-    if link.exists():
-        raise CoresetError(f"{link} exists and is no link; remove it first, it may be a downloaded copy of the plugin")
-    link.symlink_to(_PACKAGE_ROOT, target_is_directory=True)
-    return link
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import fiftyone as fo
@@ -13,6 +14,8 @@ from ..plugin.errors import CoresetError
 
 _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _SIDE = 64
+#: Entry of a dataset's info: the folder its images come from.
+_SOURCE = "coreset_demo_images"
 
 
 def load_digits_dataset(folder: Path) -> fo.Dataset:
@@ -46,7 +49,7 @@ def load_folder_dataset(folder: Path) -> fo.Dataset:
         folder: a folder, searched with its subfolders
 
     Returns:
-        the dataset ``coreset-demo-<folder name>``
+        the dataset ``coreset-demo-<folder name>``, with a number behind it if another folder of that name had it first
 
     Raises:
         CoresetError: if there are no images
@@ -54,15 +57,27 @@ def load_folder_dataset(folder: Path) -> fo.Dataset:
     paths = sorted(path for path in folder.expanduser().rglob("*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise CoresetError(f"no images under {folder}; give a folder with {', '.join(sorted(_SUFFIXES))} files")
-    return _dataset(
-        f"coreset-demo-{folder.resolve().name}", [fo.Sample(filepath=str(path.resolve())) for path in paths]
+    folder = folder.expanduser().resolve()
+    name = _dataset_name(folder)
+    return _dataset(name, [fo.Sample(filepath=str(path.resolve())) for path in paths], source=str(folder))
+
+
+def _dataset_name(folder: Path) -> str:
+    """The first name that is free or already holds the images of this very folder."""
+    base = f"coreset-demo-{folder.name}"
+    return next(
+        name
+        for name in itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+        if not fo.dataset_exists(name) or fo.load_dataset(name).info.get(_SOURCE) == str(folder)
     )
 
 
-def _dataset(name: str, samples: list[fo.Sample]) -> fo.Dataset:
+def _dataset(name: str, samples: list[fo.Sample], source: str | None = None) -> fo.Dataset:
     """The dataset of this name with these samples; one from an earlier demo is completed, not copied."""
     if not fo.dataset_exists(name):
         dataset = fo.Dataset(name, persistent=True)
+        dataset.info[_SOURCE] = source
+        dataset.save()
     else:
         dataset = fo.load_dataset(name)
     known = set(dataset.values("filepath"))

@@ -18,7 +18,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 import images
-import private_fiftyone
+from fiftyone_coreset.demo.database import running_mongod
+from fiftyone_coreset.demo.environment import use_private_fiftyone
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.fiftyone_home = Path(tempfile.mkdtemp(prefix="coreset-tests-"))
-    os.environ.update(private_fiftyone.environment(config.fiftyone_home))
+    use_private_fiftyone(config.fiftyone_home)
+    os.environ |= {
+        "FIFTYONE_DATABASE_NAME": "coreset_tests",
+        "FIFTYONE_SHOW_PROGRESS_BARS": "false",
+        "HF_HUB_OFFLINE": "1",
+    }
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -36,7 +42,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def mongod(pytestconfig: pytest.Config) -> Iterator[str]:
     """The URI of a real mongod on loopback, empty at the start of the session and stopped at its end."""
-    with private_fiftyone.running_mongod(pytestconfig.fiftyone_home) as uri:
+    with running_mongod(pytestconfig.fiftyone_home) as uri:
         yield uri
 
 

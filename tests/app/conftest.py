@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,12 +18,15 @@ from typing import TYPE_CHECKING
 
 import app_server  # in tests/support, which tests/conftest.py puts on the path
 import pytest
+from fiftyone_coreset.demo.plugin_link import link_plugin
 
 if TYPE_CHECKING:
     import fiftyone as fo
     from playwright.sync_api import Browser, Locator, Page
 
-ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
+_ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = _ROOT / "test-artifacts"
+_ENSURE_CHROMIUM = _ROOT / "scripts" / "ensure_chromium.sh"
 
 #: Milliseconds a page may take for one thing, so that a busy machine fails no test.
 _PATIENCE = 60_000
@@ -117,18 +121,27 @@ class App:
 def app_url(mongod: str, pytestconfig: pytest.Config) -> Iterator[str]:
     """The URL of a running App server that has this checkout as its only plugin."""
     ARTIFACTS.mkdir(exist_ok=True)
-    app_server.link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
+    link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
     with app_server.running_server(ARTIFACTS / "server.log") as url:
         yield url
 
 
+def _system_chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium: the system's, else Playwright's own."""
+    """Headless Chromium: the system's, else Playwright's own, else Debian's if it can be installed."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        executable = _system_chromium()
+        if executable is None and not Path(playwright.chromium.executable_path).exists():
+            installing = subprocess.run([_ENSURE_CHROMIUM], capture_output=True, text=True, check=False)
+            if installing.returncode != 0:
+                pytest.fail(installing.stderr.strip(), pytrace=False)
+            executable = _system_chromium()
         browser = playwright.chromium.launch(executable_path=executable, args=app_server.CHROMIUM_ARGS)
         yield browser
         browser.close()

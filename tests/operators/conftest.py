@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import app_server  # in tests/support, which tests/conftest.py puts on the path
 import numpy as np
 import pytest
+from fiftyone_coreset.demo.plugin_link import link_plugin
 
 
 def _in_a_thread(function, *arguments, **options):
@@ -21,7 +21,7 @@ def execute(mongod, pytestconfig):
     """A function ``execute(operator, dataset, view=None, delegate=False, **params)``: as the SDK runs it."""
     import fiftyone.operators as foo
 
-    app_server.link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
+    link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
 
     def run(operator, dataset, view=None, delegate=False, **params):
         ctx = {"dataset": dataset, "view": view, "params": params}
@@ -39,7 +39,7 @@ def form(mongod, pytestconfig):
     from fiftyone.operators.executor import resolve_type
     from fiftyone.operators.registry import OperatorRegistry
 
-    app_server.link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
+    link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
 
     def notices(operator, dataset, **params):
         request = {"dataset_name": dataset.name, "params": params, "target": "inputs", "view": []}

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _START_SECONDS = 120
-_REPOSITORY = Path(__file__).resolve().parents[2]
 
 #: What headless Chromium needs in a container without a GPU or a way out.
 CHROMIUM_ARGS = [
@@ -26,14 +25,6 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def link_plugin(plugins_dir: Path) -> None:
-    """Installs this checkout as a plugin, the way a developer does."""
-    plugins_dir.mkdir(parents=True, exist_ok=True)
-    link = plugins_dir / "fiftyone-coreset"
-    if not link.exists():
-        link.symlink_to(_REPOSITORY, target_is_directory=True)
 
 
 @contextmanager
