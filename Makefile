@@ -27,6 +27,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	mkdir -p .cache/types && ln -sfn $(CURDIR) .cache/types/fiftyone_coreset
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 # Rebuilds the panel's web component; needs node 20
 web:

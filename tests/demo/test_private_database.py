@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -77,12 +76,6 @@ def session(home: Path):
         opened.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def mongods_of(home: Path) -> list[psutil.Process]:
     folder = str(home.resolve() / "database")
     return [process for process in psutil.process_iter(["cmdline"]) if folder in (process.info["cmdline"] or [])]
@@ -101,9 +94,6 @@ def test_the_demo_and_a_session_of_the_same_user_never_meet(tmp_path, image_fold
         "coreset-mini",
         "--home",
         home,
-        "--app",
-        "--port",
-        str(free_port()),
     ]
     with session(tmp_path / "user") as before:
         assert precious in before.datasets(make=precious)
@@ -111,9 +101,12 @@ def test_the_demo_and_a_session_of_the_same_user_never_meet(tmp_path, image_fold
         with log.open("w") as output:
             demo = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path)
         try:
-            while "Ctrl-C ends it" not in log.read_text():
+            while "images in dataset" not in log.read_text().replace("\n", " "):
                 assert demo.poll() is None, log.read_text()
                 time.sleep(0.2)
+            demo.send_signal(
+                signal.SIGSTOP
+            )  # its database serves on, and the demo does not end before it was looked at
             assert before.datasets() >= {precious}
             assert demo_dataset not in before.datasets()
             with session(tmp_path / "user") as during:
@@ -132,7 +125,9 @@ def test_the_demo_and_a_session_of_the_same_user_never_meet(tmp_path, image_fold
             assert re.search("datasets: (.*)", found.stdout).group(1).split() == [demo_dataset]
         finally:
             demo.send_signal(signal.SIGINT)
-            demo.wait(120)
+            demo.send_signal(signal.SIGCONT)
+            status = demo.wait(300)
+        assert status == 130
         assert not mongods_of(home)
         assert "Traceback" not in log.read_text()
         with session(tmp_path / "user") as after:
