@@ -1,11 +1,15 @@
-"""The private database: it stops with its owner, whatever ends that, and nobody else is touched."""
+"""The demo's database is its own: beside a FiftyOne session of the same user, neither sees the other's datasets."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
+import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -14,10 +18,121 @@ from fiftyone_coreset.demo import database
 from fiftyone_coreset.demo.environment import use_private_fiftyone
 from fiftyone_coreset.plugin.errors import CoresetError
 
+DEMO = [sys.executable, "-c", "import sys; from fiftyone_coreset.cli import main; sys.exit(main())", "demo"]
+
+#: Answers each line of its input with the datasets it sees. A name makes such a dataset first, which ends with it.
+#: FiftyOne gives its service 60 s to start, which a busy machine may need for the imports alone.
+SESSION = """
+import sys
+import fiftyone as fo
+import fiftyone.core.service as fos
+wait = fos.Service._wait_for_child_port
+fos.Service._wait_for_child_port = lambda self, port=None: wait(self, port, timeout=600)
+made = []
+try:
+    for line in sys.stdin:
+        if line.strip():
+            made.append(fo.Dataset(line.strip()))
+        print("datasets:", *fo.list_datasets(), flush=True)
+finally:
+    for dataset in made:
+        dataset.delete()
+"""
+
+
+class Session:
+    """A FiftyOne in a process of its own with the database service that FiftyOne starts by itself."""
+
+    def __init__(self, home: Path):
+        home.mkdir(exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SESSION],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment | {"HOME": str(home), "FIFTYONE_DO_NOT_TRACK": "true"},
+        )
+
+    def datasets(self, make: str = "") -> set[str]:
+        self.process.stdin.write(f"{make}\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("datasets:"):
+                return set(line.split()[1:])
+        raise AssertionError("the session ended")
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait(60)
+
+
+@contextmanager
+def session(home: Path):
+    opened = Session(home)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
 
 def mongods_of(home: Path) -> list[psutil.Process]:
     folder = str(home.resolve() / "database")
     return [process for process in psutil.process_iter(["cmdline"]) if folder in (process.info["cmdline"] or [])]
+
+
+@pytest.mark.timeout(1_800)
+def test_the_demo_and_a_session_of_the_same_user_never_meet(tmp_path, image_folder):
+    tag = uuid.uuid4().hex[:8]
+    images = image_folder(n=30)[0].parent.rename(tmp_path / f"photos{tag}")
+    precious, demo_dataset, home = f"precious-{tag}", f"coreset-demo-photos{tag}", tmp_path / "demo"
+    command = [
+        *DEMO,
+        "--images",
+        images,
+        "--model",
+        "coreset-mini",
+        "--home",
+        home,
+    ]
+    with session(tmp_path / "user") as before:
+        assert precious in before.datasets(make=precious)
+        log = tmp_path / "demo.log"
+        with log.open("w") as output:
+            demo = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path)
+        try:
+            while "images in dataset" not in log.read_text().replace("\n", " "):
+                assert demo.poll() is None, log.read_text()
+                time.sleep(0.2)
+            demo.send_signal(
+                signal.SIGSTOP
+            )  # its database serves on, and the demo does not end before it was looked at
+            assert before.datasets() >= {precious}
+            assert demo_dataset not in before.datasets()
+            with session(tmp_path / "user") as during:
+                assert precious in during.datasets()
+                assert demo_dataset not in during.datasets()
+            (mongod,) = mongods_of(home)
+            port = next(c.laddr.port for c in mongod.net_connections("tcp") if c.status == psutil.CONN_LISTEN)
+            address = {"FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{port}/", "FIFTYONE_DATABASE_NAME": "fiftyone"}
+            found = subprocess.run(
+                [sys.executable, "-c", "import fiftyone as fo; print('datasets:', *fo.list_datasets())"],
+                env=os.environ | address,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert re.search("datasets: (.*)", found.stdout).group(1).split() == [demo_dataset]
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.send_signal(signal.SIGCONT)
+            status = demo.wait(300)
+        assert status == 130
+        assert not mongods_of(home)
+        assert "Traceback" not in log.read_text()
+        with session(tmp_path / "user") as after:
+            assert precious in after.datasets()
+            assert demo_dataset not in after.datasets()
 
 
 @pytest.fixture
