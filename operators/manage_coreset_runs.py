@@ -71,8 +71,8 @@ def _check_new_name(ctx: Any) -> str:
     name = ctx.params.get("new_name") or ""
     if not name.isidentifier():
         raise CoresetError(f"'{name}' must be a valid variable name, e.g. 'coreset_v2'")
-    if name in ctx.dataset.list_brain_runs():
-        raise CoresetError(f"'{name}' is taken by another brain run; choose another name")
+    key = forms.chosen_run(ctx)
+    ctx.dataset.get_brain_info(key).config.build().check_rename(ctx.dataset, key, name)
     return name
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plugin.brain import visualization_key
 from ..plugin.errors import CoresetError
 from ..plugin.runs.load import list_runs, load_run
 
@@ -97,17 +96,10 @@ class PanelRun:
         Raises:
             CoresetError: if the map was deleted
         """
-        name = visualization_key(self.key)
-        points_field = (
-            self.dataset.get_brain_info(name).config.points_field if name in self.dataset.list_brain_runs() else None
-        )
-        if points_field is None:
-            raise CoresetError(
-                f"the map '{name}' of run '{self.key}' was deleted; run the scores again to filter by region"
-            )
-        if self.config.patches_field is None or "." in points_field:
-            return points_field
-        return self.path(points_field.removeprefix(f"{self.key}_"))
+        path = self.path("xy")
+        if not self.dataset.has_field(path):
+            raise CoresetError(f"the map of run '{self.key}' was deleted; run the scores again to filter by region")
+        return path
 
 
 _runs: OrderedDict[tuple[str, str, str], PanelRun] = OrderedDict()

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
 
-from .rank_views import retarget_views, views_on_rank
+from .dataset.lock import run_lock, schema_turn
+from .dataset.owned import (
+    copy_values,
+    count_values,
+    declare_in_turn,
+    delete_fields,
+    journal,
+    mark_fields,
+    owned_fields,
+)
+from .errors import CoresetError
+from .rank_views import Describe, retarget_views, views_on_rank
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
+    from fiftyone.core.dataset import Dataset
 
-#: Version of what a run stores; raised when an older reader could not read it.
-FORMAT_VERSION = 1
+#: Version of what a run stores; raised when an older reader could not read it. Version 2 stores the paths of the
+#: fields, which version 1 derived from the key.
+FORMAT_VERSION = 2
+
+#: Where a visualization run says which coreset run it belongs to.
+MAP_MARK = "coreset_run"
+
+#: How the description of a saved view begins that this package wrote.
+DESCRIPTION_START = "Coreset: "
 
 
 class CoresetConfig(fob.BrainMethodConfig):
@@ -36,7 +58,12 @@ class CoresetConfig(fob.BrainMethodConfig):
         projection (None): ``"umap"``, ``"pca"`` or None
         projection_note (None): one sentence on how the points were made
         package_version (None): the version of fiftyone-coreset that made the run
-        format_version (1): the version of the stored form
+        fields (None): column -> dataset path of the field that holds it, for every field that the run owns
+        map_key (None): the visualization run that shows the run's points, if it has any
+        run_id (None): what the run's fields are marked with; it stays when the run is renamed or computed again
+        revision (0): how often the run was computed again
+        state ("complete"): ``"writing"`` until everything else is written and counted
+        format_version (2): the version of the stored form
     """
 
     def __init__(
@@ -56,6 +83,11 @@ class CoresetConfig(fob.BrainMethodConfig):
         projection: str | None = None,
         projection_note: str | None = None,
         package_version: str | None = None,
+        fields: dict[str, str] | None = None,
+        map_key: str | None = None,
+        run_id: str | None = None,
+        revision: int = 0,
+        state: str = "complete",
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,
     ):
@@ -75,6 +107,11 @@ class CoresetConfig(fob.BrainMethodConfig):
         self.projection = projection
         self.projection_note = projection_note
         self.package_version = package_version
+        self.fields = fields or {}
+        self.map_key = map_key
+        self.run_id = run_id
+        self.revision = revision
+        self.state = state
         self.format_version = format_version
 
     @property
@@ -105,8 +142,22 @@ class Coreset(fob.BrainMethod):
     """
 
     def path(self, samples: SampleCollection, key: str, column: str) -> str:
-        """The dataset path of one of the run's fields."""
-        field = f"{key}_{column}"
+        """The dataset path of one of the run's fields: where it is stored, or where it would be."""
+        return self.config.fields.get(column) or self.usual_path(samples, key, column)
+
+    def usual_path(self, samples: SampleCollection, key: str, column: str, staged: bool = False) -> str:
+        """The path that a field of a run has by its name.
+
+        Args:
+            samples: the dataset or one of its views
+            key: the name of the run
+            column: what the field holds, e.g. ``"rank"``
+            staged (False): the name that it has beside the field that it is to replace
+
+        Returns:
+            a dataset path, of the samples or of the objects
+        """
+        field = f"{key}_{column}_staged" if staged else f"{key}_{column}"
         if self.config.patches_field is None:
             return field
         _, root = samples._root_dataset._get_label_field_path(self.config.patches_field)
@@ -116,39 +167,216 @@ class Coreset(fob.BrainMethod):
         """Lists the fields that the run wrote."""
         return [self.path(samples, key, column) for column in self.config.columns]
 
-    def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
-        """Renames the run's fields and its visualization, and points its saved views at them."""
+    def check_rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
+        """Checks that a run can take another name with all that belongs to it.
+
+        Args:
+            samples: the dataset or one of its views
+            key: the name of the run
+            new_key: the name it shall have
+
+        Raises:
+            CoresetError: if the name is taken, by a run or by a field that is not the run's
+        """
         dataset = samples._root_dataset
-        old_fields = self.get_fields(samples, key)
-        new_fields = self.get_fields(samples, new_key)
-        present = {old: new for old, new in zip(old_fields, new_fields, strict=True) if dataset.has_field(old)}
-        views = retarget_views(dataset, self.path(samples, key, "rank"), self.path(samples, new_key, "rank"))
-        if present:
-            dataset.rename_sample_fields(present)
-        views.save()
-        if visualization_key(key) in dataset.list_brain_runs():
-            dataset.rename_brain_run(visualization_key(key), visualization_key(new_key))
-            config = dataset.get_brain_info(visualization_key(new_key)).config
-            config.points_field = self.path(samples, new_key, "xy")
-            self.update_run_config(samples, visualization_key(new_key), config)
+        taken = {new_key, visualization_key(new_key)} & set(dataset.list_brain_runs())
+        if taken:
+            raise CoresetError(f"'{min(taken)}' is taken by another brain run; choose another name")
+        owned = owned_fields(dataset, self.config.run_id) if self.config.run_id else {}
+        for column in self.config.columns:
+            path = self.usual_path(samples, new_key, column)
+            if dataset.has_field(path) and path not in owned:
+                raise CoresetError(
+                    f"run '{key}' cannot be named '{new_key}': field '{path}' exists and is not the run's; choose "
+                    "another name"
+                )
+
+    def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
+        """Gives the run's fields, map and saved views its new name, or leaves all of them as they are.
+
+        FiftyOne logs what this raises and renames the record all the same. That does no harm: the record says where
+        the fields are.
+        """
+        dataset = samples._root_dataset
+        with run_lock(dataset, key), schema_turn(dataset):
+            self.check_rename(dataset, key, new_key)
+            self.adopt(dataset, key)
+            self.settle(dataset, key, new_key)
 
     def cleanup(self, samples: SampleCollection, key: str) -> None:
         """Deletes the run's fields and map, and the saved views that cannot be opened without them."""
         dataset = samples._root_dataset
-        for name in views_on_rank(dataset, self.path(samples, key, "rank")):
-            dataset.delete_saved_view(name)
-        self.delete_fields(samples, key)
+        with schema_turn(dataset):
+            self.adopt(dataset, key)
+            for path, mark in owned_fields(dataset, self.config.run_id).items():
+                if mark["column"] == "rank":
+                    for name in views_on_rank(dataset, path):
+                        dataset.delete_saved_view(name)
+            self.delete_owned(dataset)
 
-    def delete_fields(self, samples: SampleCollection, key: str) -> None:
-        """Deletes the run's fields and map; its saved views stay, for a new run of the same name."""
-        dataset = samples._root_dataset
-        if visualization_key(key) in dataset.list_brain_runs():
-            dataset.delete_brain_run(visualization_key(key))
-        fields = [field for field in self.get_fields(samples, key) if dataset.has_field(field)]
-        if fields:
-            dataset.delete_sample_fields(fields, error_level=1)
+    def adopt(self, dataset: Dataset, key: str) -> None:
+        """Marks the fields of a run whose record does not say where they are; to be called in a turn.
+
+        Version 1 derived the paths from the key.
+        """
+        config = self.config
+        if config.run_id is not None:
+            return
+        paths = {column: self.usual_path(dataset, key, column) for column in config.columns}
+        config.fields = {column: path for column, path in paths.items() if dataset.has_field(path)}
+        config.run_id = uuid.uuid4().hex
+        mark_fields(dataset, config.run_id, config.fields)
+        map_key = visualization_key(key)
+        if _points_path(dataset, map_key) in config.fields.values():
+            config.map_key = map_key
+            info = dataset.get_brain_info(map_key).config
+            setattr(info, MAP_MARK, config.run_id)
+            self.update_run_config(dataset, map_key, info)
+        config.format_version = FORMAT_VERSION
+        self.update_run_config(dataset, key, config)
+
+    def settle(self, dataset: Dataset, key: str, new_key: str | None = None, describe: Describe | None = None) -> None:
+        """Brings a run to the names that belong to its key, and removes what it owns beside; to be called in a turn.
+
+        This ends an overwriting, does a renaming, mends one that was done without this package, and clears up after a
+        process that was killed in any of them. Whenever it is cut short, the record and every saved view name fields
+        that are whole.
+
+        Args:
+            dataset: the dataset
+            key: the name of the run
+            new_key (None): the name that its fields shall have; by default its own
+            describe (None): see :func:`.rank_views.retarget_views`
+        """
+        config, name = self.config, new_key or key
+        self.drop_spare(dataset, describe)
+        wanted = {column: self.usual_path(dataset, name, column) for column in config.fields}
+        if wanted != config.fields and not any(map(dataset.has_field, wanted.values())):
+            declare_in_turn(dataset, config.run_id, wanted)
+            moved = {config.fields[column]: path for column, path in wanted.items()}
+            copy_values(dataset, moved, self.config.patches_field)
+            journal()
+            if count_values(dataset, wanted["rank"]) != count_values(dataset, config.fields["rank"]):
+                raise CoresetError(f"the database lost values while the fields of run '{key}' were moved; call again")
+            config.fields = wanted
+            save_config(dataset, key, config)
+        if "xy" in config.fields and config.map_key is not None:
+            self._settle_map(dataset, key, name)
+        self.drop_spare(dataset, _renaming(name))
+
+    def delete_owned(self, dataset: Dataset) -> None:
+        """Deletes the run's fields, map and stored results; its saved views stay. To be called in a turn."""
+        config = self.config
+        if not _deleting_all_runs():
+            for map_key in _maps(dataset, config.run_id):
+                _delete_map(dataset, map_key)
+        delete_fields(dataset, owned_fields(dataset, config.run_id))
+        delete_files(config.run_id)
+
+    def drop_spare(self, dataset: Dataset, describe: Describe | None = None) -> None:
+        """Deletes what the run owns beside what its record names; saved views on it move over first."""
+        config = self.config
+        maps = _maps(dataset, config.run_id)
+        if config.map_key is not None and config.map_key not in maps:
+            # it was renamed, and the process killed before it could say so; or a user deleted it
+            shown = [map_key for map_key in maps if _points_path(dataset, map_key) == config.fields.get("xy")]
+            config.map_key = shown[0] if shown else None
+        spare = {
+            path: mark
+            for path, mark in owned_fields(dataset, config.run_id).items()
+            if path != config.fields.get(mark["column"])
+        }
+        for path, mark in spare.items():
+            if mark["column"] == "rank":
+                retarget_views(dataset, path, config.fields["rank"], describe)
+        for map_key in maps:
+            if map_key != config.map_key:
+                _delete_map(dataset, map_key)
+        delete_fields(dataset, spare)
+
+    def _settle_map(self, dataset: Dataset, key: str, name: str) -> None:
+        """Lets the map show the run's points under the name that belongs to the run's."""
+        config, map_key = self.config, visualization_key(name)
+        runs = dataset.list_brain_runs()
+        if config.map_key not in runs:
+            return
+        if _points_path(dataset, config.map_key) != config.fields["xy"]:
+            point_map_at(dataset, config.map_key, config.fields["xy"])
+        if config.map_key != map_key and map_key not in runs:
+            dataset.rename_brain_run(config.map_key, map_key)
+            config.map_key = map_key
+            save_config(dataset, key, config)
 
 
 def visualization_key(brain_key: str) -> str:
     """The name of the visualization run that shows a coreset run's points."""
     return f"{brain_key}_umap"
+
+
+def save_config(dataset: Dataset, key: str, config: CoresetConfig) -> None:
+    """Stores the record of a run in one write, and tells the results of this process that are loaded."""
+    Coreset.update_run_config(dataset, key, config)
+    cached = dataset._brain_cache.get(key) if hasattr(dataset, "_brain_cache") else None
+    if cached is not None:
+        cached._config, cached._backend = config, config.build()
+
+
+def delete_files(run_id: str, but: Any = None) -> None:
+    """Deletes the stored results of a run, except for those that its record names."""
+    import gridfs
+    from fiftyone.core.odm import get_db_conn
+
+    files = gridfs.GridFS(get_db_conn())
+    for file in get_db_conn().fs.files.find({"coreset_run": run_id, "_id": {"$ne": but}}, {"_id": 1}):
+        files.delete(file["_id"])
+
+
+def _maps(dataset: Dataset, run_id: str) -> list[str]:
+    """The visualizations that a run owns."""
+    runs = dataset._doc.get_brain_methods()
+    return sorted(key for key, run in runs.items() if run.config.get(MAP_MARK) == run_id)
+
+
+def _points_path(dataset: Dataset, map_key: str | None) -> str | None:
+    """The dataset path of a visualization's points; it stores those of objects without their label field."""
+    run = dataset._doc.get_brain_methods().get(map_key)
+    field = run.config.get("points_field") if run is not None else None
+    patches_field = run.config.get("patches_field") if run is not None else None
+    if field is None or patches_field is None or "." in field:
+        return field
+    return f"{dataset._get_label_field_path(patches_field)[1]}.{field}"
+
+
+def _delete_map(dataset: Dataset, map_key: str) -> None:
+    """Deletes a visualization run; its points are a field of ours."""
+    fob.BrainMethod.delete_run(dataset, map_key, cleanup=False)
+
+
+def point_map_at(dataset: Dataset, map_key: str, path: str) -> None:
+    """Tells a visualization which field holds its points, indexed as FiftyOne indexes them; to be called in a turn."""
+    config = dataset.get_brain_info(map_key).config
+    if config.patches_field is None and (bounds := dataset.bounds(path)) != (None, None):
+        dataset.create_index([(path, "2d")], min=bounds[0], max=bounds[1])
+    config.points_field = path if config.patches_field is None else path.rpartition(".")[2]
+    Coreset.update_run_config(dataset, map_key, config)
+
+
+def _renaming(key: str) -> Describe:
+    """Lets the descriptions of our saved views follow a run's name."""
+
+    def describe(description: str | None, k: int | None) -> str | None:
+        if description is None or not description.startswith(DESCRIPTION_START):
+            return description
+        return re.sub(r"run '\w+'", f"run '{key}'", description)
+
+    return describe
+
+
+def _deleting_all_runs() -> bool:
+    """Whether FiftyOne is deleting all runs by a list that it made before: it fails at one that we deleted."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code is fob.BrainMethod.delete_runs.__func__.__code__:
+            return True
+        frame = frame.f_back
+    return False

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from .errors import CoresetError
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
     from fiftyone.core.dataset import Dataset
     from fiftyone.core.view import DatasetView
+
+#: From the description of a saved view and its budget, if they are known, to a new description.
+Describe = Callable[[str | None, int | None], str | None]
 
 
 def ranked(rank_field: str, below: int | None = None) -> Any:
@@ -42,8 +46,16 @@ def rank_view(dataset: SampleCollection, patches_field: str | None, rank_path: s
 
     Returns:
         a view of images, or of objects if objects are ranked
+
+    Raises:
+        CoresetError: if the rank field is gone: a view of it would be empty
     """
     root = dataset._root_dataset
+    if not root.has_field(rank_path):
+        raise CoresetError(
+            f"field '{rank_path}' of dataset '{root.name}' is gone, renamed or deleted since the run was loaded; load "
+            "the run again"
+        )
     condition = ranked(rank_path if patches_field is None else rank_path.rsplit(".", 1)[-1], k)
     if root.media_type == "group":
         root = root.select_group_slices(media_type="image")
@@ -54,55 +66,52 @@ def rank_view(dataset: SampleCollection, patches_field: str | None, rank_path: s
 
 def views_on_rank(dataset: Dataset, rank_path: str) -> list[str]:
     """Names the saved views that are defined by a rank field."""
-    return [name for name in dataset.list_saved_views() if _mentions(_stages(dataset, name), rank_path)]
+    return [view.name for view in dataset._doc.get_saved_views() if _mentions(view.view_stages, rank_path)]
 
 
-@dataclass(frozen=True)
-class Retargeting:
-    """Saved views to be written again once the rank field they are defined by has been renamed."""
+def retarget_views(dataset: Dataset, old_path: str, new_path: str, describe: Describe | None = None) -> None:
+    """Points everything that is defined by a rank field at another one, each in one write: saved views, and the views
+    of brain runs.
 
-    save: Callable[[], None]
-
-
-def retarget_views(dataset: Dataset, old_path: str, new_path: str) -> Retargeting:
-    """Prepares the saved views of a run for the renaming of its rank field.
+    Both fields must exist, so that a view shows the one ranking or the other at any moment.
 
     Args:
         dataset: the dataset
         old_path: the path of the rank field now
-        new_path: its path after the renaming
-
-    Returns:
-        an object whose ``save()`` is to be called after the field was renamed
+        new_path: the path to use instead
+        describe (None): gives a saved view its new description, from its description and its budget
     """
-    import fiftyone.core.view as fov
-
-    changed = []
-    for name in views_on_rank(dataset, old_path):
-        stages = json.loads(_replaced(_stages(dataset, name), old_path, new_path))
-        changed.append((name, dataset.get_saved_view_info(name), stages))
-
-    def save() -> None:
-        for name, info, stages in changed:
-            view = fov.DatasetView._build(dataset, stages)
-            dataset.save_view(name, view, description=info["description"], color=info["color"], overwrite=True)
-
-    return Retargeting(save)
+    for view in dataset._doc.get_saved_views():
+        if _mentions(view.view_stages, old_path):
+            if describe is not None:
+                view.description = describe(view.description, _budget(view.view_stages, old_path))
+            view.view_stages = _replaced(view.view_stages, old_path, new_path)
+            view.save()
+    for run in dataset._doc.get_brain_methods().values():
+        if _mentions(run.view_stages, old_path):
+            run.view_stages = _replaced(run.view_stages, old_path, new_path)
+            run.save()
 
 
-def _stages(dataset: Dataset, name: str) -> str:
-    """The stages of a saved view as JSON."""
-    return json.dumps(dataset.load_saved_view(name)._serialize(), default=str)
+def _mentions(stages: Sequence[str] | None, rank_path: str) -> bool:
+    return any(f'"{form}"' in stage for stage in stages or () for form in _forms(rank_path))
 
 
-def _mentions(stages: str, rank_path: str) -> bool:
-    return any(f'"{form}"' in stages for form in _forms(rank_path))
-
-
-def _replaced(stages: str, old_path: str, new_path: str) -> str:
+def _replaced(stages: Sequence[str], old_path: str, new_path: str) -> list[str]:
+    replaced = list(stages)
     for old, new in zip(_forms(old_path), _forms(new_path), strict=True):
-        stages = stages.replace(f'"{old}"', f'"{new}"')
-    return stages
+        replaced = [stage.replace(f'"{old}"', f'"{new}"') for stage in replaced]
+    return replaced
+
+
+def _budget(stages: Sequence[str], rank_path: str) -> int | None:
+    """The k of "rank < k", if the view says it."""
+    bounds = [
+        re.search(rf'"\$lt": \[\s*"{re.escape(form)}",\s*(\d+)', stage)
+        for stage in stages
+        for form in _forms(rank_path)
+    ]
+    return next((int(bound[1]) for bound in bounds if bound), None)
 
 
 def _forms(rank_path: str) -> tuple[str, str]:

@@ -7,18 +7,17 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
-import fiftyone.core.fields as fof
 import fiftyone.core.utils as fou
 import numpy as np
 
-from .brain import Coreset, CoresetConfig, visualization_key
+from .brain import Coreset, CoresetConfig
 from .dataset.embeddings import EmbeddingSource
 from .dataset.labels import read_labels
 from .dataset.rows import Rows, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
 from .progress import Report
-from .rank_views import rank_view, ranked
+from .rank_views import rank_view
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -415,56 +414,6 @@ class CoresetResults(fob.BrainResults):
             return None
         by_id = dict(zip(rows.ids(), values, strict=True))
         return [by_id.get(row_id) for row_id in self.ids.tolist()]
-
-    def write(self, overwrite: bool = False) -> None:
-        """Registers the run and writes its fields, results and visualization, in this order.
-
-        A run whose writing is cut short has no results and is reported as incomplete by :func:`load_run`.
-
-        Args:
-            overwrite (False): whether to replace an existing run of this name
-        """
-        rows = Rows(self.samples)
-        replaced = None
-        if overwrite and self.key in rows.dataset.list_brain_runs(type="coreset"):
-            replaced = rows.dataset.get_brain_info(self.key).config.build()
-        self.backend.register_run(rows.samples, self.key, overwrite=overwrite, cleanup=False)
-        try:
-            if replaced is not None:
-                replaced.delete_fields(rows.samples, self.key)
-            self._write_fields(rows)
-            self.backend.save_run_results(rows.samples, self.key, self)
-            if self.points is not None:
-                self._write_visualization(rows, self.points)
-        except BaseException:
-            rows.dataset.delete_brain_run(self.key)
-            raise
-
-    def _write_fields(self, rows: Rows) -> None:
-        for name, values in self.columns.items():
-            rows.declare(f"{self.key}_{name}", fof.FloatField)
-            rows.set_values(f"{self.key}_{name}", dict(zip(self.ids, values.tolist(), strict=True)))
-        rows.declare(f"{self.key}_rank", fof.IntField)
-        rows.set_values(f"{self.key}_rank", dict(zip(self.ids, self.rank.tolist(), strict=True)))
-
-    def _write_visualization(self, rows: Rows, points: np.ndarray) -> None:
-        """Registers the points as a standard visualization, so that FiftyOne's own Embeddings panel shows them."""
-        import fiftyone.brain as fb
-
-        is_ranked = ranked(f"{self.key}_rank")
-        if rows.patches_field is None:
-            shown = rows.samples.match(is_ranked)
-        else:
-            shown = rows.source.filter_labels(rows.patches_field, is_ranked)
-        fb.compute_visualization(
-            shown,
-            patches_field=rows.patches_field,
-            points=dict(zip(self.ids, points, strict=True)),
-            points_field=f"{self.key}_xy",
-            brain_key=visualization_key(self.key),
-            method="manual",
-            progress=False,
-        )
 
     def attributes(self) -> list[str]:
         """Only the class is serialized by attribute; the arrays follow in :meth:`serialize`."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..dataset.lock import database_faults
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 from ..progress import Report, reporting
 from .clip import choose_device, load_image_model, resolve_clip
 from .embedder import Embedder
-from .field import EmbeddingField
+from .field import EmbeddingField, field_lock
 from .loading import ImageFile, batches, choose_workers
 from .report import EmbeddingReport, Failure, Outcome
 
@@ -70,24 +71,29 @@ def compute_embeddings(
 
     Raises:
         CoresetError: if the collection is empty or not of images, if the model cannot be loaded, if the field holds
-            the embeddings of another model, or if not a single image could be embedded; nothing is written then
+            the embeddings of another model, if another process writes to it, or if not a single image could be
+            embedded; nothing is written then. Also if the database lost vectors while they were written: call again
     """
     rows = _image_rows(samples)
     for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
         if value is not None and value < least:
             raise CoresetError(f"{name} must be at least {least}, got {value}")
     spec = resolve_clip(model, pretrained, checkpoint)
-    field = EmbeddingField(rows, embeddings_field, spec, overwrite)
-    files = field.pending()
-    total = len(samples)
-    n_pending = sum(len(file.ids) for file in files)
-    report = EmbeddingReport(field.path, str(spec), total, rows.noun, n_present=total - n_pending)
-    if files:
-        with reporting(progress, "Embedding") as tell:
-            tell(0.0, f"loading {spec}")
-            chosen = choose_device(device)
-            embedder = Embedder(load_image_model(spec, chosen)[0], chosen)
-            _embed(files, embedder, field, report, batch_size, num_workers, tell)
+    unharmed = "what was embedded is kept: see that mongod runs, and call again to continue"
+    with database_faults(unharmed), field_lock(rows, embeddings_field) as lock:
+        field = EmbeddingField(rows, embeddings_field, spec, overwrite, lock)
+        files = field.pending()
+        total = samples.count("id")
+        n_pending = sum(len(file.ids) for file in files)
+        report = EmbeddingReport(field.path, str(spec), total, rows.noun, n_present=total - n_pending)
+        if files:
+            with reporting(progress, "Embedding") as tell:
+                tell(0.0, f"loading {spec}")
+                chosen = choose_device(device)
+                embedder = Embedder(load_image_model(spec, chosen)[0], chosen)
+                _embed(files, embedder, field, report, batch_size, num_workers, tell)
+        elif field.is_partial:
+            field.close()  # a run was killed after its last vector
     if report.failures and tag_failures:
         field.tag([failure.id for failure in report.failures], tag_failures)
     return report
@@ -95,12 +101,13 @@ def compute_embeddings(
 
 def _image_rows(samples: SampleCollection) -> Rows:
     """Checks that there are images to embed."""
-    if len(samples) == 0:
+    count = samples.count("id")  # len() of a dataset is an estimate, and 0 after MongoDB was killed
+    if count == 0:
         raise CoresetError(f"'{samples.name or samples._root_dataset.name}' has no samples to embed")
     media = "video" if samples._is_frames or samples._is_clips else samples.media_type
     if media != "image":
         remedy = _REMEDIES.get(media, "render them as images first")
-        raise CoresetError(f"CLIP embeds images, but these {len(samples):,} samples are of type '{media}'; {remedy}")
+        raise CoresetError(f"CLIP embeds images, but these {count:,} samples are of type '{media}'; {remedy}")
     return Rows(samples)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
+from ..dataset.lock import Lock, locked, schema_turn
+from ..dataset.owned import journal
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 from .loading import ImageFile
@@ -15,6 +18,12 @@ from .record import ClipSpec, embedding_record, make_record, write_record
 
 #: Vectors cleared in one request to the database.
 _CLEAR_AT_ONCE = 10_000
+
+
+def field_lock(rows: Rows, name: str) -> AbstractContextManager[Lock]:
+    """The right to write embeddings into a field: one writer at a time, so that it never holds two models."""
+    path = rows.path(name)
+    return locked(rows.dataset, f"field:{path}", f"field '{path}'")
 
 
 class EmbeddingField:
@@ -25,12 +34,13 @@ class EmbeddingField:
         name: the field, of the samples or of the objects
         spec: the model that will write to it
         overwrite: whether embeddings that are there are to be replaced
+        lock: the lock on the field; it is checked before each write
 
     Raises:
         CoresetError: if the field holds something else, or if writing to it would mix two models
     """
 
-    def __init__(self, rows: Rows, name: str, spec: ClipSpec, overwrite: bool):
+    def __init__(self, rows: Rows, name: str, spec: ClipSpec, overwrite: bool, lock: Lock):
         import fiftyone as fo
 
         self.rows = rows
@@ -38,9 +48,11 @@ class EmbeddingField:
         self.path = rows.path(name)
         self.spec = spec
         self.overwrite = overwrite
-        record = embedding_record(rows.samples, name)
+        self.lock = lock
+        self._written: set[str] = set()
+        record = self._record = embedding_record(rows.samples, name)
         if record is not None and not rows.has(name):
-            rows.dataset.reload()  # another process added the field
+            rows.dataset._reload(hard=True)  # another process added the field
         self._exists = rows.has(name)
         self._sample_ids: dict[str, str] = {}  # of the objects to embed
         if not self._exists:
@@ -53,6 +65,11 @@ class EmbeddingField:
             )
         if record is None or not spec.same_weights(ClipSpec.of(record)):
             self._check_mix(ClipSpec.of(record) if record else None)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the last run that wrote to the field did not finish."""
+        return self._record is not None and self._record["state"] == "partial"
 
     def pending(self) -> list[ImageFile]:
         """The files to embed: all when overwriting, else those without an embedding."""
@@ -81,7 +98,9 @@ class EmbeddingField:
             dimension: length of the vectors
             preprocess: the model's preprocessing
         """
-        self.rows.declare(self.name, _vector_field())
+        self.lock.check()
+        with schema_turn(self.rows.dataset):
+            self.rows.declare(self.name, _vector_field())
         if self.overwrite and self._exists:
             written = list(ids)
             for start in range(0, len(written), _CLEAR_AT_ONCE):
@@ -91,11 +110,27 @@ class EmbeddingField:
 
     def write(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         """Writes one vector for each row."""
+        self.lock.check()
+        self._written.update(ids)
         self._set(dict(zip(ids, vectors, strict=True)))
 
     def close(self) -> None:
-        """Notes that the run is finished."""
+        """Notes that the run is finished, once the database has and keeps what was written.
+
+        Raises:
+            CoresetError: if it lost vectors that it had acknowledged, because it was killed and started again
+        """
+        assert self._record is not None
+        self.lock.check()
+        journal()
+        lost = self._written & self._missing()
+        if lost:
+            raise CoresetError(
+                f"the database lost {len(lost):,} of {len(self._written):,} embeddings in field '{self.path}': it was "
+                "killed and started again meanwhile; call again to compute those"
+            )
         write_record(self.rows, self.name, self._record, "complete")
+        journal()
         if self.rows.patches_field is not None:
             self.rows.samples.reload()  # a patches view is a copy of the objects
 

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..dataset.lock import schema_turn
 from ..dataset.rows import Rows
+from ..errors import CoresetError
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -100,9 +102,14 @@ def make_record(spec: ClipSpec, dimension: int, preprocess: Mapping[str, Any]) -
 
 def write_record(rows: Rows, field: str, record: Mapping[str, Any], state: State) -> None:
     """Writes the record of a declared field."""
-    stored = rows.dataset.get_field(rows.path(field))
-    stored.info = (stored.info or {}) | {_INFO_KEY: {**record, "state": state}}
-    stored.save()
+    with schema_turn(rows.dataset):
+        stored = rows.dataset.get_field(rows.path(field))
+        if stored is None:
+            raise CoresetError(
+                f"field '{rows.path(field)}' was deleted while embeddings were written to it; call again"
+            )
+        stored.info = (stored.info or {}) | {_INFO_KEY: {**record, "state": state}}
+        stored.save()
 
 
 def _stored_field(rows: Rows, path: str) -> dict[str, Any] | None:

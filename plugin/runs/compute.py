@@ -11,6 +11,7 @@ from ..brain import CoresetConfig, visualization_key
 from ..dataset.arguments import resolve_arguments
 from ..dataset.embeddings import Embeddings, EmbeddingSource
 from ..dataset.labels import read_labels
+from ..dataset.lock import database_faults, run_lock
 from ..dataset.rows import Rows
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
@@ -19,7 +20,8 @@ from ..ranking import Ranking, rank_rows
 from ..requirements import require
 from ..results import CoresetResults
 from .load import list_runs
-from .lock import run_lock
+from .orphans import find_orphans
+from .write import write_run
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +94,12 @@ def compute_coreset(
         method_kwargs=record,
     )
     _require_free(rows, brain_key, overwrite)
-    with run_lock(rows.dataset, brain_key), reporting(progress, f"Coreset '{brain_key}'") as report:
+    unharmed = "nothing that was there is changed: see that mongod runs, and call again"
+    with (
+        database_faults(unharmed),
+        run_lock(rows.dataset, brain_key) as lock,
+        reporting(progress, f"Coreset '{brain_key}'") as report,
+    ):
         report(0.0, "reading embeddings")
         found = source.load(rows)
         labels = read_labels(rows, label_field)
@@ -111,7 +118,7 @@ def compute_coreset(
         config.n_missing = int((~found.valid).sum())
         results = _build_results(rows, config, brain_key, found, ranking, projection, part_of(report, 0.65, 0.95))
         report(0.95, "writing fields")
-        results.write(overwrite)
+        write_run(results, lock, overwrite)
     return results
 
 
@@ -126,11 +133,12 @@ def _require_free(rows: Rows, brain_key: str, overwrite: bool) -> None:
         if not overwrite:
             raise CoresetError(f"run '{brain_key}' exists; choose another brain_key or pass overwrite=True")
         return
-    if visualization_key(brain_key) in dataset.list_brain_runs():
-        raise CoresetError(f"brain run '{visualization_key(brain_key)}' exists; choose another brain_key")
-    taken = [path for path in map(rows.path, (f"{brain_key}_rank", f"{brain_key}_score")) if dataset.has_field(path)]
-    if taken:
-        raise CoresetError(f"field '{taken[0]}' exists and belongs to no coreset run; choose another brain_key")
+    orphans, map_key = find_orphans(dataset), visualization_key(brain_key)
+    if map_key in dataset.list_brain_runs() and map_key not in orphans["maps"]:
+        raise CoresetError(f"brain run '{map_key}' exists; choose another brain_key")
+    for path in map(rows.path, (f"{brain_key}_rank", f"{brain_key}_score")):
+        if dataset.has_field(path) and path not in orphans["fields"]:
+            raise CoresetError(f"field '{path}' exists and belongs to no coreset run; choose another brain_key")
 
 
 def _build_results(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from ..brain import FORMAT_VERSION
+from ..brain import FORMAT_VERSION, Coreset, visualization_key
+from ..dataset.lock import run_lock, schema_turn
+from ..dataset.owned import count_and_sum, existing_ids, owned_fields, values_by_id
 from ..errors import CoresetError
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
+    from fiftyone.core.dataset import Dataset
 
     from ..results import CoresetResults
 
 
 def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
     """Loads a coreset run, in any process.
+
+    A run that was renamed by a process without this package gets its fields, map and saved views under its new name.
 
     Args:
         dataset: the dataset or one of its views
@@ -24,29 +30,93 @@ def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
         a :class:`CoresetResults`
 
     Raises:
-        CoresetError: if there is no such run, it is of another type, was cut short, or needs a newer version
+        CoresetError: if there is no such run, it is of another type, was cut short, lost values or fields since, or
+            needs a newer version
     """
-    runs = list_runs(dataset)
+    root = dataset._root_dataset
+    root._reload(hard=True)
+    runs = list_runs(root)
     if brain_key not in runs:
         names = ", ".join(f"'{run}'" for run in runs) or "none yet"
         raise CoresetError(
-            f"dataset '{dataset._root_dataset.name}' has no coreset run '{brain_key}' (runs: {names}); "
+            f"dataset '{root.name}' has no coreset run '{brain_key}' (runs: {names}); "
             f"compute_coreset(samples, brain_key='{brain_key}') makes one"
         )
-    config = dataset.get_brain_info(brain_key).config
-    if config.format_version > FORMAT_VERSION:
+    run: Coreset = root.get_brain_info(brain_key).config.build()
+    if run.config.format_version > FORMAT_VERSION:
         raise CoresetError(
-            f"run '{brain_key}' was made by fiftyone-coreset {config.package_version}; update the package to read it"
+            f"run '{brain_key}' was made by fiftyone-coreset {run.config.package_version}; update the package to read "
+            "it"
         )
-    results = dataset.load_brain_results(brain_key)
-    if results is None:
+    if not _is_complete(root, brain_key, run):
         raise CoresetError(
             f"run '{brain_key}' is incomplete: it was interrupted while being written; "
             f"compute it again with overwrite=True, or delete_brain_run('{brain_key}')"
         )
+    if _is_unsettled(root, brain_key, run):
+        # whoever is computing the run settles it too
+        with contextlib.suppress(CoresetError), run_lock(root, brain_key), schema_turn(root):
+            run = root.get_brain_info(brain_key).config.build()
+            run.settle(root, brain_key)
+    results = _loaded(root, brain_key, run)
+    _check_fields(root, brain_key, run, results)
     return results
 
 
 def list_runs(dataset: SampleCollection) -> list[str]:
     """Names the coreset runs of a dataset."""
     return dataset.list_brain_runs(type="coreset")
+
+
+def _is_complete(dataset: Dataset, brain_key: str, run: Coreset) -> bool:
+    """Whether the last step of writing was done; version 1 wrote the map last."""
+    config = run.config
+    if config.state != "complete" or not dataset._doc.get_brain_methods()[brain_key].results:
+        return False
+    return (
+        config.run_id is not None
+        or "xy" not in config.columns
+        or visualization_key(brain_key) in dataset.list_brain_runs()
+    )
+
+
+def _is_unsettled(dataset: Dataset, brain_key: str, run: Coreset) -> bool:
+    """Whether fields have other names than the run's, or more fields are marked as the run's than it names."""
+    config = run.config
+    if config.run_id is None:
+        return False
+    usual = {column: run.usual_path(dataset, brain_key, column) for column in config.fields}
+    return usual != config.fields or set(owned_fields(dataset, config.run_id)) != set(config.fields.values())
+
+
+def _loaded(dataset: Dataset, brain_key: str, run: Coreset) -> CoresetResults:
+    """The results in memory if they are of this computation, else those in the database."""
+    cached = dataset._brain_cache.get(brain_key)
+    identity = (run.config.run_id, run.config.revision)
+    if cached is None or (cached.config.run_id, cached.config.revision) != identity:
+        return Coreset.load_run_results(dataset, brain_key) if cached is None else _reloaded(dataset, brain_key)
+    cached._config, cached._backend = run.config, run
+    return cached
+
+
+def _reloaded(dataset: Dataset, brain_key: str) -> CoresetResults:
+    del dataset._brain_cache[brain_key]
+    return Coreset.load_run_results(dataset, brain_key)
+
+
+def _check_fields(dataset: Dataset, brain_key: str, run: Coreset, results: CoresetResults) -> None:
+    """Makes sure that the rank field is the run's and holds its ranks: views are made of it."""
+    config, path = run.config, run.path(dataset, brain_key, "rank")
+    remedy = "compute it again with overwrite=True"
+    owned = dataset.has_field(path) if config.run_id is None else path in owned_fields(dataset, config.run_id)
+    if not owned:
+        raise CoresetError(f"run '{brain_key}' is damaged: its field '{path}' was renamed or deleted; {remedy}")
+    n, ranks = len(results), zip(results.ids.tolist(), results.rank.tolist(), strict=True)
+    if count_and_sum(dataset, path) == (n, n * (n - 1) // 2):
+        return
+    alive = existing_ids(dataset, config.patches_field)
+    expected = {row_id: rank for row_id, rank in ranks if row_id in alive}
+    if values_by_id(dataset, config.patches_field, path) != expected:
+        raise CoresetError(
+            f"run '{brain_key}' is damaged: field '{path}' does not hold the ranks that were computed; {remedy}"
+        )

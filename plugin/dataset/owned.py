@@ -1,0 +1,181 @@
+"""Fields that a run owns: declared with a mark, and proven by it before anything is changed or deleted.
+
+The mark is the entry ``"coreset_run"`` of the field's ``info``: the run's id, the field's path and what it holds. A
+field that a user copied or renamed carries the mark of another path, and is the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CoresetError
+from .lock import schema_turn
+
+if TYPE_CHECKING:
+    from fiftyone.core.dataset import Dataset
+
+_INFO_KEY = "coreset_run"
+
+#: How often a declaration is repeated that a writer without this package has undone.
+_ATTEMPTS = 3
+
+
+def owned_fields(dataset: Dataset, run_id: str | None = None) -> dict[str, dict[str, str]]:
+    """The fields that carry the mark of a run.
+
+    Args:
+        dataset: the dataset
+        run_id (None): the run, or None for all runs
+
+    Returns:
+        a dict from path to mark, with the keys ``"run"``, ``"path"`` and ``"column"``
+    """
+    marks = {path: (field.info or {}).get(_INFO_KEY) for path, field in dataset.get_field_schema(flat=True).items()}
+    return {
+        path: mark for path, mark in marks.items() if mark and mark["path"] == path and run_id in (None, mark["run"])
+    }
+
+
+def mark_fields(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> None:
+    """Marks fields that exist as a run's; to be called in a turn.
+
+    Args:
+        dataset: the dataset
+        run_id: the run
+        paths: a mapping from column to path
+    """
+    for column, path in paths.items():
+        field = dataset.get_field(path)
+        field.info = (field.info or {}) | {_INFO_KEY: _mark(run_id, path, column)}
+        field.save()
+
+
+def declare_fields(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> None:
+    """Declares fields of a run and makes sure that the database has them.
+
+    Args:
+        dataset: the dataset
+        run_id: the run
+        paths: a mapping from column to path; ``"rank"`` is an int, ``"xy"`` a pair, all others are floats
+
+    Raises:
+        CoresetError: if a field of this path exists and is not the run's, or does not stay declared
+    """
+    for _ in range(_ATTEMPTS):
+        with schema_turn(dataset):
+            declare_in_turn(dataset, run_id, paths)
+        stored = stored_paths(dataset)
+        if stored >= set(paths.values()):
+            return
+    missing = sorted(set(paths.values()) - stored)
+    raise CoresetError(
+        f"field '{missing[0]}' vanishes from dataset '{dataset.name}' as soon as it is declared: another process "
+        "writes its own list of fields; let it finish, and call again"
+    )
+
+
+def declare_in_turn(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> None:
+    """The part of :func:`declare_fields` that needs a turn, for those who have one."""
+    import fiftyone.core.fields as fof
+
+    owned = owned_fields(dataset, run_id)
+    types = {"rank": {"ftype": fof.IntField}, "xy": {"ftype": fof.ListField, "subfield": fof.FloatField}}
+    for column, path in paths.items():
+        if path in owned:
+            continue
+        if dataset.has_field(path):
+            raise CoresetError(f"field '{path}' exists and belongs to no coreset run; choose another name")
+        info = {_INFO_KEY: _mark(run_id, path, column)}
+        dataset.add_sample_field(path, **types.get(column, {"ftype": fof.FloatField}), info=info)
+
+
+def delete_fields(dataset: Dataset, paths: Iterable[str]) -> None:
+    """Deletes fields and their values; to be called in a turn."""
+    present = [path for path in paths if dataset.has_field(path)]
+    if present:
+        dataset.delete_sample_fields(present)
+
+
+def copy_values(dataset: Dataset, paths: Mapping[str, str], patches_field: str | None) -> None:
+    """Copies the values of fields into other fields, in the database.
+
+    Args:
+        dataset: the dataset
+        paths: a mapping from path to path
+        patches_field: the label field that they are within, or None
+    """
+    root = next(iter(paths)).rpartition(".")[0]
+    changes: dict[str, Any]
+    if root in ("", patches_field):
+        changes = {target: f"${source}" for source, target in paths.items()}
+    else:  # within a list of labels
+        names = {target.rsplit(".", 1)[1]: source.rsplit(".", 1)[1] for source, target in paths.items()}
+        merged = {target: f"$$label.{source}" for target, source in names.items()}
+        changes = {root: {"$map": {"input": f"${root}", "as": "label", "in": {"$mergeObjects": ["$$label", merged]}}}}
+    exists = {root or next(iter(paths)): {"$ne": None}}
+    dataset._sample_collection.update_many(exists, [{"$set": changes}])
+    dataset._reload_docs()
+
+
+def count_values(dataset: Dataset, path: str) -> int:
+    """The number of rows that have a value, counted in the database."""
+    return _whole(dataset).count(path)
+
+
+def count_and_sum(dataset: Dataset, path: str) -> tuple[int, int]:
+    """The number of rows that have a value, and the sum of the values, in one pass of the database."""
+    import fiftyone as fo
+
+    count, total = _whole(dataset).aggregate([fo.Count(path), fo.Sum(path)])
+    return count, total
+
+
+def existing_ids(dataset: Dataset, patches_field: str | None) -> set[str]:
+    """The ids of all samples, or of all labels of a field, that the database has now."""
+    if patches_field is None:
+        return set(_whole(dataset).values("id"))
+    path = f"{dataset._get_label_field_path(patches_field)[1]}.id"
+    return set(_whole(dataset).values(path, unwind=True))
+
+
+def values_by_id(dataset: Dataset, patches_field: str | None, path: str) -> dict[str, Any]:
+    """The values of a field that are set, by sample id or label id."""
+    id_path = "id" if patches_field is None else f"{path.rpartition('.')[0]}.id"
+    columns = _whole(dataset).values([id_path, path], unwind=patches_field is not None)
+    return {row_id: value for row_id, value in zip(*columns, strict=True) if value is not None}
+
+
+def _whole(dataset: Dataset) -> Any:
+    """All samples, of all slices."""
+    return dataset.select_group_slices(_allow_mixed=True) if dataset.media_type == "group" else dataset
+
+
+def stored_paths(dataset: Dataset) -> set[str]:
+    """The paths of all fields as the database has them now."""
+    from fiftyone.core.odm import get_db_conn
+
+    document = get_db_conn().datasets.find_one({"_id": dataset._doc.id}, {"sample_fields": 1})
+    if document is None:
+        raise CoresetError(f"dataset '{dataset.name}' was deleted meanwhile; nothing was written")
+
+    def walk(fields: Iterable[Mapping[str, Any]], prefix: str) -> Iterable[str]:
+        for field in fields:
+            path = f"{prefix}{field['name']}"
+            yield path
+            yield from walk(field.get("fields") or [], f"{path}.")
+
+    return set(walk(document["sample_fields"], ""))
+
+
+def journal() -> None:
+    """Waits until all that was written so far would survive a crash of the database."""
+    from fiftyone.core.odm import get_db_conn
+    from pymongo import WriteConcern
+
+    runs = get_db_conn().get_collection("runs", write_concern=WriteConcern(j=True))
+    runs.update_one({"_id": None}, {"$set": {"journaled": True}})  # matches nothing
+
+
+def _mark(run_id: str, path: str, column: str) -> dict[str, str]:
+    return {"run": run_id, "path": path, "column": column}

@@ -1,0 +1,238 @@
+"""Writing a run: every field, the map and the results beside what is there, then one small write that makes it valid.
+
+The order is the protection. Nothing of a run that is replaced is touched before its successor is complete in the
+database, counted and journaled; then the record changes in one write; then saved views move over, one write each; and
+only then goes the old. A process that is killed leaves the old run or the new one, and what it leaves beside is removed
+by the next that computes, loads or renames the run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import fiftyone as fo
+import numpy as np
+from bson import json_util
+
+from ..brain import DESCRIPTION_START, FORMAT_VERSION, MAP_MARK, Coreset, delete_files, point_map_at, visualization_key
+from ..dataset.lock import Lock, schema_turn
+from ..dataset.owned import (
+    count_values,
+    declare_fields,
+    existing_ids,
+    journal,
+    stored_paths,
+)
+from ..dataset.rows import Rows
+from ..errors import CoresetError
+from ..rank_views import Describe, ranked
+from .orphans import require_no_orphans
+from .views import describe
+
+if TYPE_CHECKING:
+    from fiftyone.core.dataset import Dataset
+
+    from ..results import CoresetResults
+
+logger = logging.getLogger(__name__)
+
+#: How often values are written again that the database has lost.
+_ATTEMPTS = 3
+
+
+def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> None:
+    """Writes a run's fields, map and results, and makes it valid in the last step.
+
+    If anything fails, the dataset is as it was; a run that is replaced stays valid until its successor is.
+
+    Args:
+        results: the results of the run, with its name and record
+        lock: the lock on the name; it is checked before the steps that change what others see
+        overwrite (False): whether to replace an existing run of this name
+
+    Raises:
+        CoresetError: if a field of the run's exists and is not its own, the lock was lost, or the database loses what
+            is written
+    """
+    rows, config, key = Rows(results.samples), results.config, results.key
+    dataset = rows.dataset
+    lock.check()
+    with schema_turn(dataset):
+        _prepare(rows, results, overwrite)
+    try:
+        declare_fields(dataset, config.run_id, config.fields)
+        _write_values(rows, results)
+        if results.points is not None:
+            with schema_turn(dataset):
+                _write_map(rows, results, results.points)
+        file = _store_results(results)
+        with schema_turn(dataset):
+            lock.check()
+            _commit(rows, results, file)
+    except BaseException:
+        try:
+            _undo(dataset, results)
+        except Exception:
+            logger.warning("Run '%s': what was written of it is still there; the next attempt removes it", key)
+        raise
+    with schema_turn(dataset):
+        results.backend.settle(dataset, key, describe=_describing(results))
+        delete_files(config.run_id, but=file)
+
+
+def _prepare(rows: Rows, results: CoresetResults, overwrite: bool) -> None:
+    """Chooses where to write, and registers a new run as one that is being written."""
+    dataset, config, key = rows.dataset, results.config, results.key
+    backend: Coreset = results.backend
+    replaced = _existing(dataset, key) if overwrite else None
+    if replaced is not None:
+        replaced.adopt(dataset, key)
+        config.run_id, config.revision = replaced.config.run_id, replaced.config.revision + 1
+        replaced.drop_spare(dataset)  # of a process that was killed here before
+    else:
+        config.run_id = uuid.uuid4().hex
+    in_use = set(replaced.config.fields.values()) if replaced else set()
+    usual = {column: backend.usual_path(dataset, key, column) for column in config.columns}
+    staged = {column: backend.usual_path(dataset, key, column, staged=True) for column in config.columns}
+    config.fields = staged if in_use & set(usual.values()) else usual
+    map_key = visualization_key(key)
+    taken = replaced.config.map_key if replaced else None
+    if results.points is not None:
+        config.map_key = f"{map_key}_staged" if taken == map_key else map_key
+    require_no_orphans(dataset, config)
+    if replaced is None:
+        config.state = "writing"
+        backend.register_run(rows.samples, key, overwrite=False)
+
+
+def _existing(dataset: Dataset, key: str) -> Coreset | None:
+    """The complete run of this name; what is left of one that was cut short is removed."""
+    if key not in dataset.list_brain_runs(type="coreset"):
+        return None
+    run = dataset.get_brain_info(key).config.build()
+    document = dataset._doc.get_brain_methods()[key]
+    if run.config.state == "complete" and document.results:
+        return run
+    run.adopt(dataset, key)
+    run.delete_owned(dataset)
+    Coreset.delete_run(dataset, key, cleanup=False)
+    return None
+
+
+def _write_values(rows: Rows, results: CoresetResults) -> None:
+    """Writes all fields, and again what the database says it does not have."""
+    dataset, fields = rows.dataset, results.config.fields
+    columns: dict[str, Any] = {**results.columns, "rank": results.rank}
+    if results.points is not None:
+        columns["xy"] = results.points.astype(float)
+    missing, expected = list(columns), len(results)
+    for _ in range(_ATTEMPTS):
+        for column in missing:
+            values = dict(zip(results.ids.tolist(), columns[column].tolist(), strict=True))
+            rows.set_values(fields[column].rpartition(".")[2], values)
+        journal()
+        missing = [column for column in columns if count_values(dataset, fields[column]) < expected]
+        if not missing:
+            return
+        expected = len(existing_ids(dataset, rows.patches_field).intersection(results.ids.tolist()))
+    have = count_values(dataset, fields[missing[0]])
+    raise CoresetError(
+        f"field '{fields[missing[0]]}' has {have:,} of {expected:,} values after {_ATTEMPTS} attempts to write it: the "
+        "database loses what is written; see that it runs, and call again"
+    )
+
+
+def _write_map(rows: Rows, results: CoresetResults, points: np.ndarray) -> None:
+    """Registers the points as a standard visualization, so that FiftyOne's own Embeddings panel shows them."""
+    import fiftyone.brain as fb
+
+    config = results.config
+    is_ranked = ranked(config.fields["rank"].rpartition(".")[2])
+    if rows.patches_field is None:
+        shown = rows.samples.match(is_ranked)
+    else:
+        shown = rows.source.filter_labels(rows.patches_field, is_ranked)
+    fb.compute_visualization(
+        shown,
+        patches_field=rows.patches_field,
+        points=dict(zip(results.ids, points, strict=True)),
+        brain_key=config.map_key,
+        method="manual",
+        progress=False,
+        **{MAP_MARK: config.run_id},
+    )
+    point_map_at(rows.dataset, config.map_key, config.fields["xy"])
+
+
+def _store_results(results: CoresetResults) -> Any:
+    """Stores the results under an id of their own; no record names them yet."""
+    import gridfs
+    from fiftyone.core.odm import get_db_conn
+
+    stored = json_util.dumps(results.serialize()).encode()
+    files = gridfs.GridFS(get_db_conn())
+    return files.put(stored, content_type="application/json", coreset_run=results.config.run_id)
+
+
+def _commit(rows: Rows, results: CoresetResults, file: Any) -> None:
+    """Makes the run valid, and with it the fields and results that it names, in one journaled write."""
+    from fiftyone.core.odm import get_db_conn
+    from pymongo import WriteConcern
+
+    dataset, config, key = rows.dataset, results.config, results.key
+    lost = set(config.fields.values()) - stored_paths(dataset)
+    document = _document(dataset, results)
+    if lost or document is None:
+        what = f"field '{min(lost)}'" if lost else f"run '{key}'"
+        raise CoresetError(f"{what} was deleted while the run was being written; call again")
+    config.state, config.format_version = "complete", FORMAT_VERSION
+    view = None if rows.samples is dataset else rows.samples._serialize(include_uuids=False)
+    runs = get_db_conn().get_collection("runs", write_concern=WriteConcern(j=True))
+    runs.update_one(
+        {"_id": document.id},
+        {
+            "$set": {
+                "config": config.serialize(),
+                "results": file,
+                "results_meta": dict(results.get_meta() or {}),
+                "timestamp": datetime.datetime.utcnow(),
+                "version": fo.__version__,
+                "view_stages": None if view is None else [json_util.dumps(stage) for stage in view],
+            }
+        },
+    )
+    dataset._reload(hard=True)
+    dataset._brain_cache[key] = results
+
+
+def _document(dataset: Dataset, results: CoresetResults) -> Any:
+    """The record of the run, under whatever name it has by now."""
+    runs = dataset._doc.get_brain_methods()
+    return next((run for run in runs.values() if run.config.get("run_id") == results.config.run_id), None)
+
+
+def _undo(dataset: Dataset, results: CoresetResults) -> None:
+    """Removes what was written of a run that did not become valid; a valid run of the name loses nothing."""
+    with schema_turn(dataset):
+        document = _document(dataset, results)
+        if document is not None and document.config["state"] == "complete":
+            dataset.get_brain_info(document.key).config.build().drop_spare(dataset)
+            delete_files(results.config.run_id, but=document.results.grid_id)
+            return
+        results.backend.delete_owned(dataset)
+        if document is not None:
+            Coreset.delete_run(dataset, document.key, cleanup=False)
+
+
+def _describing(results: CoresetResults) -> Describe:
+    """Lets the descriptions of our saved views follow the run."""
+
+    def follow(description: str | None, k: int | None) -> str | None:
+        if k is None or not (description or "").startswith(DESCRIPTION_START):
+            return description
+        return describe(results, min(k, len(results)))
+
+    return follow

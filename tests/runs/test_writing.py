@@ -1,0 +1,417 @@
+"""How a run is written, replaced, renamed and deleted: whole or not at all, and nothing of a user's is touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import fiftyone_coreset as fc
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin import brain
+from fiftyone_coreset.plugin.runs import write
+from fiftyone_coreset.plugin.runs.orphans import find_orphans, remove_orphans
+
+#: What a run writes with, in order: (module, name of the function), and how often it is called before the fault.
+STEPS = [
+    (write, "declare_fields", 0),
+    (write, "_write_values", 0),
+    (write, "_write_map", 0),
+    (write, "_store_results", 0),
+    (write, "_commit", 0),
+    (brain, "retarget_views", 0),
+    (brain, "delete_fields", 0),
+    (brain, "declare_in_turn", 0),
+    (brain, "copy_values", 0),
+    (brain, "save_config", 0),
+    (brain, "point_map_at", 0),
+    (brain, "save_config", 1),
+    (brain, "retarget_views", 1),
+    (brain, "delete_fields", 1),
+    (write, "delete_files", 0),
+]
+
+
+class Killed(BaseException):
+    """Ends the work at once."""
+
+
+def _fail_at(patched, module, name, after, when):
+    """Lets the call number ``after`` of a function fail before, or after, it did its work."""
+    original, calls = getattr(module, name), []
+
+    def step(*args, **kwargs):
+        calls.append(name)
+        if len(calls) <= after:
+            return original(*args, **kwargs)
+        if when == "after":
+            original(*args, **kwargs)
+        raise Killed
+
+    patched.setattr(module, name, step)
+
+
+@pytest.fixture
+def replaced(embedded, quick):
+    """A dataset with a run and a saved view of it, and the arguments of a run that is to replace it."""
+    dataset = embedded()
+    fc.compute_coreset(dataset, "emb", **quick)
+    fc.create_coreset_view(dataset, "coreset", 8, name="eight")
+    return dataset, quick | {"seed": 9, "overwrite": True}
+
+
+def _files():
+    from fiftyone.core.odm import get_db_conn
+
+    return get_db_conn().fs.files.count_documents({"coreset_run": {"$exists": True}})
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "after", "when", "kind"),
+    [
+        *((*step, "before", "kill") for step in STEPS),
+        *((*step, "before", "error") for step in STEPS[:5]),
+        (write, "_commit", 0, "after", "error"),
+    ],
+)
+def test_a_fault_while_a_run_is_replaced_leaves_the_old_one_or_the_new_one(
+    replaced, monkeypatch, module, name, after, when, kind
+):
+    import fiftyone as fo
+
+    dataset, arguments = replaced
+    old = set(dataset.load_saved_view("eight").values("id"))
+    expected = fc.compute_coreset(dataset.clone(), "emb", **arguments)
+    new = set(np.array(dataset.values("id"))[expected.rank < 8])
+    assert new != old
+    before, files = set(dataset.get_field_schema()), _files()
+
+    with monkeypatch.context() as patched:
+        _fail_at(patched, module, name, after, when)
+        if kind == "kill":
+            patched.setattr(write, "_undo", lambda *args: None)
+        with pytest.raises(Killed):
+            fc.compute_coreset(dataset, "emb", **arguments)
+
+    shown = set(dataset.load_saved_view("eight").values("id"))
+    assert shown in (old, new)
+    loaded = fc.load_run(dataset, "coreset")
+    assert set(loaded.view(8).values("id")) in (old, new)
+    assert set(dataset.load_saved_view("eight").values("id")) == set(loaded.view(8).values("id"))
+    assert set(dataset.get_field_schema()) == before
+    assert dataset.list_brain_runs() == ["coreset", "coreset_umap"]
+    assert dataset.get_brain_info("coreset_umap").config.points_field == "coreset_xy"
+
+    results = fc.compute_coreset(dataset, "emb", **arguments)
+    assert results.rank.tolist() == expected.rank.tolist()
+    assert set(fo.load_dataset(dataset.name).load_saved_view("eight").values("id")) == new
+    assert "seed 9" in dataset.get_saved_view_info("eight")["description"]
+    assert set(dataset.get_field_schema()) == before
+    assert _files() == files
+
+
+@pytest.mark.parametrize("step", ["declare_fields", "_write_values", "_write_map", "_store_results", "_commit"])
+def test_a_new_run_that_is_killed_is_incomplete_and_gives_way(embedded, quick, monkeypatch, step):
+    dataset = embedded()
+    before = set(dataset.get_field_schema())
+    with monkeypatch.context() as patched:
+        _fail_at(patched, write, step, 0, "before")
+        patched.setattr(write, "_undo", lambda *args: None)
+        with pytest.raises(Killed):
+            fc.compute_coreset(dataset, "emb", **quick)
+    with pytest.raises(fc.CoresetError, match=r"run 'coreset' is incomplete: .* compute it again with overwrite=True"):
+        fc.load_run(dataset, "coreset")
+    if step == "_commit":
+        dataset.delete_brain_run("coreset")
+        assert set(dataset.get_field_schema()) == before
+        assert dataset.list_brain_runs() == []
+        assert _files() == 0
+    assert len(fc.compute_coreset(dataset, "emb", overwrite=True, **quick).view(5)) == 5
+
+
+def test_objects_are_replaced_and_renamed_too(dataset, quick):
+    import fiftyone as fo
+
+    made = dataset(["/nowhere/a.png", "/nowhere/b.png"])
+    rng = np.random.default_rng(0)
+    boxes = [[fo.Detection(label="x", bounding_box=[0, 0, 0.5, 0.5], emb=rng.normal(size=4)) for _ in range(n)]
+             for n in (5, 3)]  # fmt: skip
+    made.set_values("objects", [fo.Detections(detections=detections) for detections in boxes])
+    made.add_sample_field("objects.detections.emb", fo.VectorField)
+    fc.compute_coreset(made.to_patches("objects"), "emb", **quick)
+    fc.create_coreset_view(made, "coreset", 3, name="three")
+
+    results = fc.compute_coreset(made.to_patches("objects"), "emb", overwrite=True, **quick | {"seed": 3})
+
+    first = set(results.ids[results.rank < 3])
+    assert set(made.load_saved_view("three").values("id")) == first
+    made.rename_brain_run("coreset", "other")
+    assert set(made.load_saved_view("three").values("id")) == first
+    assert set(fc.load_run(made, "other").view(3).values("id")) == first
+    assert not [path for path in made.get_field_schema(flat=True) if "coreset" in path]
+
+
+def test_threads_with_keys_of_their_own_leave_whole_runs(embedded, quick):
+    dataset = embedded()
+    failures = []
+
+    def compute(key):
+        try:
+            fc.compute_coreset(dataset, "emb", key, method="kcenter", projection="pca", progress=False)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=compute, args=(f"run{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    for number in range(4):
+        assert len(fc.load_run(dataset, f"run{number}").view(7)) == 7
+        assert f"run{number}_umap" in dataset.list_brain_runs()
+
+
+COMPUTE = """
+import sys, fiftyone as fo, fiftyone_coreset as fc
+dataset = fo.load_dataset(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for key in sys.argv[2:]:
+    fc.compute_coreset(dataset, "emb", key, method="kcenter", projection="pca", progress=False)
+"""
+
+
+def test_processes_with_keys_of_their_own_leave_whole_runs(embedded):
+    import fiftyone as fo
+
+    dataset = embedded()
+    dataset.persistent = True
+    keys = [[f"run{process}_{number}" for number in range(4)] for process in range(2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", COMPUTE, dataset.name, *own],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for own in keys
+    ]
+    for process in processes:
+        assert "ready" in process.stdout.readline()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.wait() for process in processes] == [0, 0]
+    fresh = fo.load_dataset(dataset.name, reload=True)
+    assert len(fresh.list_brain_runs()) == 16
+    for key in [*keys[0], *keys[1]]:
+        assert {f"{key}_rank", f"{key}_xy"} <= set(fresh.get_field_schema())
+        assert len(fc.load_run(fresh, key).view(7)) == 7
+
+
+KILLED = """
+import os, signal, sys, fiftyone as fo, fiftyone_coreset as fc
+from fiftyone_coreset.plugin.runs import write
+write._store_results = lambda results: os.kill(os.getpid(), signal.SIGKILL)
+dataset = fo.load_dataset(sys.argv[1])
+fc.compute_coreset(dataset, "emb", method="kcenter", projection="pca", progress=False, overwrite=True)
+"""
+
+
+def test_the_run_of_a_killed_process_is_free_at_once(replaced):
+    dataset, arguments = replaced
+    dataset.persistent = True
+    killed = subprocess.run([sys.executable, "-c", KILLED, dataset.name], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(dataset.load_saved_view("eight")) == 8
+    assert fc.load_run(dataset, "coreset").config.method == "zcore"
+    fc.compute_coreset(dataset, "emb", **arguments)
+    assert not [path for path in dataset.get_field_schema() if "staged" in path]
+
+
+def _without_package(patched):
+    """As in a process that lacks this package: FiftyOne falls back to its base class, which changes the record only."""
+    patched.setattr(brain.Coreset, "rename", lambda *args: None)
+    patched.setattr(brain.Coreset, "cleanup", lambda *args: None)
+
+
+def test_a_rename_without_this_package_is_mended(embedded, quick, monkeypatch):
+    dataset = embedded()
+    fc.compute_coreset(dataset, "emb", **quick)
+    ids = fc.create_coreset_view(dataset, "coreset", 8, name="eight").values("id")
+    with monkeypatch.context() as patched:
+        _without_package(patched)
+        dataset.rename_brain_run("coreset", "second")
+
+    assert fc.create_coreset_view(dataset, "second", 8).values("id") == ids
+
+    assert {"second_score", "second_rank", "second_xy"} <= set(dataset.get_field_schema())
+    assert not [field for field in dataset.get_field_schema() if field.startswith("coreset_")]
+    assert dataset.list_brain_runs() == ["second", "second_umap"]
+    assert dataset.load_saved_view("eight").values("id") == ids
+    assert "run 'second'" in dataset.get_saved_view_info("eight")["description"]
+
+
+def test_a_delete_without_this_package_blocks_nothing(embedded, quick, monkeypatch):
+    dataset = embedded()
+    before = set(dataset.get_field_schema())
+    for key in ("coreset", "other"):
+        fc.compute_coreset(dataset, "emb", key, **quick)
+        fc.create_coreset_view(dataset, key, 8, name=key)
+    with monkeypatch.context() as patched:
+        _without_package(patched)
+        dataset.delete_brain_run("coreset")
+        dataset.delete_brain_run("other")
+
+    results = fc.compute_coreset(dataset, "emb", **quick | {"seed": 5})
+
+    assert set(dataset.load_saved_view("coreset").values("id")) == set(results.ids[results.rank < 8])
+    assert find_orphans(dataset)["maps"] == ["other_umap"]
+    assert remove_orphans(dataset)["views"] == ["other"]
+    assert dataset.list_brain_runs() == ["coreset", "coreset_umap"]
+    assert not [field for field in dataset.get_field_schema() if field.startswith("other_")]
+    assert dataset.list_saved_views() == ["coreset"]
+    dataset.delete_brain_run("coreset")
+    assert set(dataset.get_field_schema()) == before
+    assert _files() == 0
+
+
+def test_a_rename_onto_a_users_field_changes_no_field(embedded, quick):
+    import fiftyone as fo
+
+    dataset = embedded()
+    fc.compute_coreset(dataset, "emb", **quick)
+    ids = fc.create_coreset_view(dataset, "coreset", 8, name="eight").values("id")
+    dataset.add_sample_field("mine_rank", fo.IntField)
+    dataset.set_values("mine_rank", list(range(40)))
+
+    with pytest.raises(fc.CoresetError, match="field 'mine_rank' exists and is not the run's; choose another name"):
+        dataset.get_brain_info("coreset").config.build().check_rename(dataset, "coreset", "mine")
+    dataset.rename_brain_run("coreset", "mine")  # FiftyOne renames the record all the same
+
+    assert dataset.values("mine_rank") == list(range(40))
+    assert fc.load_run(dataset, "mine").view(8).values("id") == ids == dataset.load_saved_view("eight").values("id")
+    dataset.delete_brain_run("mine")
+    assert dataset.values("mine_rank") == list(range(40))
+    assert not [field for field in dataset.get_field_schema() if field.startswith("coreset_")]
+    assert dataset.list_brain_runs() == []
+
+
+def test_a_users_copy_of_a_field_survives_the_run(embedded, quick):
+    dataset = embedded()
+    fc.compute_coreset(dataset, "emb", **quick)
+    ranks = dataset.values("coreset_rank")
+    dataset.clone_sample_field("coreset_rank", "coreset_rank_2026")
+    fc.compute_coreset(dataset, "emb", overwrite=True, **quick | {"seed": 8})
+    dataset.delete_brain_run("coreset")
+    assert dataset.values("coreset_rank_2026") == ranks
+
+
+def test_all_runs_can_be_deleted_at_once(embedded, quick):
+    dataset = embedded()
+    before = set(dataset.get_field_schema())
+    for key in ("one", "two"):
+        fc.compute_coreset(dataset, "emb", key, **quick)
+    dataset.delete_brain_runs()
+    assert dataset.list_brain_runs() == []
+    assert set(dataset.get_field_schema()) == before
+    assert _files() == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda ds: ds.delete_sample_field("coreset_rank"), "its field 'coreset_rank' was renamed or deleted"),
+        (lambda ds: ds.rename_sample_field("coreset_rank", "mine"), "its field 'coreset_rank' was renamed or deleted"),
+        (lambda ds: ds.limit(12).set_values("coreset_rank", [None] * 12), "'coreset_rank' does not hold the ranks"),
+        (lambda ds: ds.set_values("coreset_rank", [0] * 40), "'coreset_rank' does not hold the ranks"),
+    ],
+)
+def test_a_run_whose_ranks_were_changed_is_damaged(embedded, quick, spoil, message):
+    dataset = embedded()
+    results = fc.compute_coreset(dataset, "emb", **quick)
+    spoil(dataset)
+    with pytest.raises(fc.CoresetError, match=f"run 'coreset' is damaged: .*{message}.*overwrite=True"):
+        fc.create_coreset_view(dataset, "coreset", 5)
+    assert dataset.list_saved_views() == []
+    if not dataset.has_field("coreset_rank"):
+        with pytest.raises(fc.CoresetError, match=r"field 'coreset_rank' .* is gone"):
+            results.view(5)
+    assert len(fc.compute_coreset(dataset, "emb", overwrite=True, **quick).view(5)) == 5
+
+
+def test_a_run_of_version_1_loads_and_becomes_one_of_version_2(mongod):
+    import fiftyone as fo
+
+    dataset = fo.Dataset.from_dir(str(Path(__file__).parent / "version_1"), fo.types.FiftyOneDataset, name="version_1")
+    try:
+        results = fc.load_run(dataset, "coreset")
+        assert results.config.format_version == 1
+        ids = dataset.load_saved_view("five").values("id")
+        assert results.view(5).values("id") == ids
+        dataset.rename_brain_run("coreset", "second")
+        assert fc.load_run(dataset, "second").config.fields["rank"] == "second_rank"
+        assert dataset.load_saved_view("five").values("id") == ids
+        assert dataset.list_brain_runs() == ["second", "second_umap"]
+        dataset.delete_brain_run("second")
+        assert dataset.list_brain_runs() == dataset.list_saved_views() == []
+        assert not [field for field in dataset.get_field_schema() if field.startswith(("second", "coreset"))]
+    finally:
+        dataset.delete()
+
+
+def test_a_sleeper_that_lost_the_lock_writes_nothing(embedded, quick, monkeypatch):
+    from fiftyone.operators.store import ExecutionStore
+
+    dataset = embedded()
+    fields = set(dataset.get_field_schema())
+    store = ExecutionStore.create("fiftyone-coreset-locks", dataset_id=dataset._doc.id)
+    successor = {"owner": "another", "machine": "elsewhere", "pid": 1, "host": "elsewhere", "since": "2026-01-01"}
+    values = write._write_values
+
+    def asleep(units, results):
+        values(units, results)
+        store.set("run:coreset", successor)  # what MongoDB and another process do in the meantime
+
+    monkeypatch.setattr(write, "_write_values", asleep)
+    with pytest.raises(fc.CoresetError, match="run 'coreset' was given to another process while this"):
+        fc.compute_coreset(dataset, "emb", **quick)
+    assert store.get("run:coreset") == successor
+    assert set(dataset.get_field_schema()) == fields
+    assert dataset.list_brain_runs() == []
+    with pytest.raises(fc.CoresetError, match="process 1 on elsewhere since 2026-01-01 00:00:00 UTC; wait for it"):
+        fc.compute_coreset(dataset, "emb", **quick)
+
+
+def test_of_many_that_take_the_lock_of_a_dead_process_one_gets_it(embedded):
+    from fiftyone.operators.store import ExecutionStore
+    from fiftyone_coreset.plugin.dataset import lock
+
+    dataset = embedded(2)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    store = ExecutionStore.create("fiftyone-coreset-locks", dataset_id=dataset._doc.id)
+    store.set("run:coreset", {**lock._this_process(), "owner": "dead", "pid": child.pid, "since": "2026-01-01"})
+    inside, refused, barrier = [], [], threading.Barrier(6)
+
+    def take():
+        barrier.wait()
+        try:
+            with lock.run_lock(dataset, "coreset"):
+                inside.append(os.getpid())
+                barrier.wait()
+        except fc.CoresetError:
+            refused.append(os.getpid())
+            barrier.wait()
+
+    threads = [threading.Thread(target=take) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(inside), len(refused)) == (1, 5)
