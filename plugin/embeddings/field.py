@@ -105,6 +105,7 @@ class EmbeddingField:
             written = list(ids)
             for start in range(0, len(written), _CLEAR_AT_ONCE):
                 self._set(dict.fromkeys(written[start : start + _CLEAR_AT_ONCE]))
+        self._exists = True
         self._record = make_record(self.spec, dimension, preprocess)
         write_record(self.rows, self.name, self._record, "partial")
 
