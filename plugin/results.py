@@ -177,10 +177,14 @@ class CoresetResults(fob.BrainResults):
             root = root.select_group_slices(_allow_mixed=True)
         return Rows(root, self.config.patches_field)
 
+    def _rank_field(self) -> str:
+        """The rank field, of the images or of the objects."""
+        return self.backend.path(self.samples, self.key, "rank").rpartition(".")[2]
+
     def alive(self) -> np.ndarray:
         """(n,) bool, the ranked rows that were not deleted since."""
         rows = self.rows()
-        if rows.count(f"{self.key}_rank") == len(self):
+        if rows.count(self._rank_field()) == len(self):
             return np.ones(len(self), dtype=bool)
         return np.isin(self.ids, rows.ids())
 
@@ -192,7 +196,7 @@ class CoresetResults(fob.BrainResults):
             facts.append(f"{(~alive).sum():,} of the {len(self):,} ranked {self.noun} were deleted")
         seen = Rows(self.samples)
         if seen.patches_field is None:
-            unranked = len(seen) - seen.count(f"{self.key}_rank")
+            unranked = len(seen) - seen.count(self._rank_field())
         else:
             unranked = int((~np.isin(seen.ids(), self.ids)).sum())
         added = unranked - (self.config.n_unranked or 0)
