@@ -47,9 +47,7 @@ class Panel:
 
     def open(self, dataset):
         self.app.open(dataset)
-        self.page.wait_for_timeout(500)  # a panel that was open before opens again by itself
-        if not self.content.count():
-            self.app.open_panel("coreset")
+        self.app.open_panel("coreset")
 
     def part(self, name):
         return self.page.locator(f'[data-cy="coreset-{name}"]')
@@ -375,8 +373,7 @@ def test_dataset_switch(panel, dataset, image_folder):
     other = dataset(image_folder(n=2))
     panel.page.goto(f"{panel.app.url}/datasets/{other.name}")
     panel.app.wait_for_grid_count(2)
-    if not panel.content.count():
-        panel.app.open_panel("coreset")
+    panel.app.open_panel("coreset")
     panel.part("empty").wait_for()
 
 
