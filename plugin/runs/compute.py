@@ -195,7 +195,7 @@ def _group_facts(rows: Rows) -> dict[str, str]:
     slices = ", ".join(f"'{name}'" for name in rows.slices())
     note = f"the dataset is grouped: ranks and coreset views hold {rows.noun} of slice {slices}, not whole groups"
     logger.warning(note)
-    return {"groups": note}
+    return {"grouped_dataset": note}
 
 
 def _model_records(rows: Rows, fields: list[str] | None) -> dict[str, Any]:

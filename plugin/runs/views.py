@@ -91,8 +91,8 @@ def describe(results: CoresetResults, budget: Any) -> str:
     ]
     if config.reliability is not None:
         facts.append(f"reliability {config.reliability:.2f}")
-    if "groups" in config.facts:
-        facts.append(config.facts["groups"])
+    if "grouped_dataset" in config.facts:
+        facts.append(config.facts["grouped_dataset"])
     return f"Coreset: {'; '.join(facts)}; {datetime.date.today().isoformat()}"
 
 

@@ -67,6 +67,13 @@ def test_description_says_how_the_view_was_made(run):
         assert fact in description
 
 
+def test_a_view_of_the_default_method_is_described(embedded):
+    dataset = embedded()
+    fc.compute_coreset(dataset, "emb", projection="pca", progress=False)
+    fc.create_coreset_view(dataset, "coreset", 4)
+    assert "4 of 40 images by auto; run 'coreset'" in dataset.get_saved_view_info("coreset 4")["description"]
+
+
 def test_a_taken_name_is_an_error_unless_asked(run):
     dataset, results = run
     fc.create_coreset_view(dataset, "coreset", 4, name="mine")
