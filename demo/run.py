@@ -87,17 +87,17 @@ def _reachable_model() -> str:
 
 
 def _summary(results: CoresetResults) -> Table:
-    table = Table(caption="95 % radius: the distance within which 95 % of all images have a kept one")
-    for heading in ("saved view", "kept", "95 % radius", "at random"):
+    table = Table(caption="95 % distance: 95 % of all images lie closer to a kept one")
+    for heading in ("saved view", "kept", "95 % distance", "at random"):
         table.add_column(heading, justify="left" if heading == "saved view" else "right", no_wrap=True)
     for budget in _BUDGETS:
         report = results.report(budget)
-        radius = report.metrics["radius_95"]
+        distance = report.metrics["distance_95"]
         table.add_row(
             f"{_KEY} {budget:.0%}",
             f"{report.kept:,}",
-            f"{radius.value:.3f}",
-            f"{radius.random.mean:.3f}" if radius.random else "-",
+            f"{distance.value:.3f}",
+            f"{distance.random.mean:.3f}" if distance.random else "-",
         )
     return table
 

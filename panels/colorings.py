@@ -105,7 +105,7 @@ def distances(run: PanelRun, k: int) -> np.ndarray:
 
     measured = np.full(run.n, np.nan)
     curve = run.results.curve()
-    if curve is None or run.n * k * run.points.dim <= _MAX_WORK:
+    if run.n * k * run.points.dim <= _MAX_WORK:
         nearest = nearest_selected(run.points, run.kept_rows(k))
         measured[nearest.rows] = nearest.distance
     else:

@@ -133,8 +133,6 @@ class CoresetPanel(foo.Panel):
     @_event
     def load_curve(self, ctx: Any) -> dict[str, Any]:
         run = _run(ctx)
-        if run.results.curve() is None:
-            raise CoresetError("The coverage curve was not stored with this run; run the scores again to have it.")
         return figures.curve_payload(run)
 
     @_event
@@ -211,7 +209,7 @@ class CoresetPanel(foo.Panel):
         run = _run(ctx)
         k = _budget(ctx, run)
         distance = distances(run, k)
-        rows = np.flatnonzero(distance > run.results.curve().radius)
+        rows = np.flatnonzero(distance > run.results.curve().coverage_radius)
         if not len(rows):
             raise CoresetError("Nothing is uncovered at this budget.")
         farthest = rows[np.argsort(-distance[rows], kind="stable")]

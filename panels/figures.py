@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 #: Report figures in the order of the card, with the label that is read there.
 _LABELS = {
     "coverage": "Covered",
-    "radius_median": "Coverage radius, median",
-    "radius_95": "Coverage radius, 95 %",
+    "distance_median": "Nearest kept, median",
+    "distance_95": "Nearest kept, 95 %",
     "near_duplicate_rate": "Near-duplicates kept",
-    "mean_distance": "Mean distance to kept",
+    "distance_mean": "Nearest kept, mean",
 }
 #: Numbers read to find what lies near the image under the cursor, about 0.1 s.
 _MAX_SEARCHED = 2e7
@@ -69,8 +69,8 @@ def curve_payload(run: PanelRun) -> dict[str, Any]:
         "budgets": budgets,
         "figures": figures,
         "knees": sorted({knee for knee in curve.knees.values() if knee}),
-        "note": f"Covered: within {short(curve.radius)} of a kept one; near-duplicates: within "
-        f"{short(curve.near_duplicate)}. Random: {curve.n_random} random subsets of the same size.{sampled}",
+        "note": f"Covered: within {short(curve.coverage_radius)} of a kept one; near-duplicates: within "
+        f"{short(curve.near_duplicate_radius)}. Random: {curve.n_random} random subsets of the same size.{sampled}",
     }
 
 
@@ -125,15 +125,15 @@ def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
     from ..plugin.diagnostics.explain import explain_row
 
     curve = run.results.curve()
-    if curve is None or not run.has_embeddings or run.n * run.points.dim > _MAX_SEARCHED or row not in run.points.rows:
+    if not run.has_embeddings or run.n * run.points.dim > _MAX_SEARCHED or row not in run.points.rows:
         return []
     found = explain_row(
         run.points,
         run.points.rows,
         row,
         max(1, len(run.kept_rows(k))),
-        radius=curve.radius,
-        near_duplicate=curve.near_duplicate,
+        coverage_radius=curve.coverage_radius,
+        near_duplicate_radius=curve.near_duplicate_radius,
     )
     twins = len(found.near_duplicates)
     return [

@@ -195,7 +195,6 @@ def kept_duplicate_groups(run: PanelRun, k: int) -> list[np.ndarray]:
     """Near-duplicate groups of which budget k keeps a row: the kept ones first, then what they stand for."""
     from ..plugin.diagnostics.redundancy import redundant_groups
 
-    curve = run.results.curve()
-    kept = run.kept_rows(k)
-    groups = redundant_groups(run.points, kept, near_duplicate=None if curve is None else curve.near_duplicate)
+    near_duplicate_radius = run.results.curve().near_duplicate_radius
+    groups = redundant_groups(run.points, run.kept_rows(k), near_duplicate_radius=near_duplicate_radius)
     return [rows for rows in groups if rows[0] < k]

@@ -279,8 +279,8 @@ class CoresetResults(fob.BrainResults):
         options = {
             "labels": self.labels(),
             "stability": self.expected_overlap(budget),
-            "radius": self.curve().radius,
-            "near_duplicate": self.curve().near_duplicate,
+            "coverage_radius": self.curve().coverage_radius,
+            "near_duplicate_radius": self.curve().near_duplicate_radius,
             "seed": self.config.seed,
         }
         report = coreset_report(embeddings, kept, **options | kwargs)
@@ -314,7 +314,9 @@ class CoresetResults(fob.BrainResults):
                     " sample."
                 )
             points = Points(self.embeddings()[self.ranking])
-            self._first_cover = first_cover(points, self.curve().radius, self.curve().near_duplicate, progress)
+            self._first_cover = first_cover(
+                points, self.curve().coverage_radius, self.curve().near_duplicate_radius, progress
+            )
         return self._first_cover
 
     def expected_overlap(self, budget: Any) -> float | None:
@@ -367,8 +369,8 @@ class CoresetResults(fob.BrainResults):
             row,
             int(usable[kept].sum()),
             figures=self.columns,
-            radius=self.curve().radius,
-            near_duplicate=self.curve().near_duplicate,
+            coverage_radius=self.curve().coverage_radius,
+            near_duplicate_radius=self.curve().near_duplicate_radius,
         )
         named = [row] if found.nearest is None else [row, found.nearest]
         return dataclasses.replace(found, names=dict(zip(named, self._file_names(named), strict=True)))

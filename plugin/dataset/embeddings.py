@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..vectors.matrix import as_matrix, row_blocks
-from ..vectors.row_hash import row_hashes
+from ..vectors.row_hash import row_keys
 from .rows import Rows
 
 #: Multiplies the fingerprint of one field before that of the next is added, so that their order counts.
@@ -141,7 +141,7 @@ def _fingerprints(blocks: list[np.ndarray]) -> np.ndarray:
             # Reading embeddings may scale a whole matrix by a power of two, and a part of it by another.
             with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite
                 exponent = np.frexp(np.abs(part).max(axis=1, keepdims=True))[1]
-                found[rows] = found[rows] * _ODD + row_hashes(np.ldexp(part, -exponent))
+                found[rows] = found[rows] * _ODD + row_keys(np.ldexp(part, -exponent))
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
 from ..vectors.points import as_points, as_selected
-from ..vectors.radius import comparison_distances
+from ..vectors.radius import comparison_radii
 from .balance import clusters
 from .report import CoresetReport, coreset_report
 from .tables import Content, html_card, markdown_card, number, text_card
@@ -26,7 +26,7 @@ class CoresetComparison:
 
     Attributes:
         selected: name -> (k,) kept rows, in the order given
-        reports: name -> :class:`CoresetReport`, all with one coverage radius, near-duplicate distance and clustering
+        reports: name -> :class:`CoresetReport`, all with one coverage radius, near-duplicate radius and clustering
         n: images with an embedding
     """
 
@@ -149,8 +149,8 @@ def compare_subsets(
     selected: Mapping[str, Sequence[int] | np.ndarray],
     *,
     labels: Sequence[Any] | None = None,
-    radius: float | None = None,
-    near_duplicate: float | None = None,
+    coverage_radius: float | None = None,
+    near_duplicate_radius: float | None = None,
     n_random: int = 10,
     max_rows: int = 10_000,
     normalize: bool = True,
@@ -163,8 +163,8 @@ def compare_subsets(
         embeddings: (n, d) embeddings, or :class:`Points`
         selected: name -> kept rows, or an (n,) boolean mask; at least two
         labels (None): (n,) class of every image, ``None`` where unknown
-        radius (None): distance within which an image counts as covered; read from the data by default
-        near_duplicate (None): distance within which two images are near-duplicates; read from the data by default
+        coverage_radius (None): distance within which an image counts as covered; read from the data by default
+        near_duplicate_radius (None): distance within which two images are near-duplicates; likewise
         n_random (10): random subsets behind every band
         max_rows (10000): images whose coverage is evaluated; more are sampled
         normalize (True): whether distances are taken between unit-length vectors
@@ -181,7 +181,7 @@ def compare_subsets(
         raise CoresetError(f"{len(selected)} selection given; a comparison needs at least two")
     points = as_points(embeddings, normalize)
     kept = {name: as_selected(rows, points, name) for name, rows in selected.items()}
-    delta, tau = comparison_distances(points, radius, near_duplicate, seed)
+    radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     ids = clusters(points, seed=seed)
     reports = {}
     with reporting(progress, "Comparing coresets") as report:
@@ -191,8 +191,8 @@ def compare_subsets(
                 rows,
                 labels=labels,
                 cluster_ids=ids,
-                radius=delta,
-                near_duplicate=tau,
+                coverage_radius=radius,
+                near_duplicate_radius=duplicate_radius,
                 n_random=n_random,
                 max_rows=max_rows,
                 seed=seed,

@@ -11,14 +11,15 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
+from ..selection.budget import covering_prefix
 from ..vectors.points import as_points, as_selected
-from ..vectors.radius import comparison_distances
+from ..vectors.radius import COVERAGE_ROWS, comparison_radii, covered_from
 from .metric import MEANING, Metric, RandomBand, distance_figures
 from .ranking_pass import ranking_pass
 from .tables import Content, html_card, number, text_card
 
 #: The figures a curve follows, by their names in reports.
-FIGURES = ("radius_median", "radius_95", "mean_distance", "coverage", "near_duplicate_rate")
+FIGURES = ("distance_median", "distance_95", "distance_mean", "coverage", "near_duplicate_rate")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class CoverageCurve:
         random_mean: figure -> (g,) mean over random subsets of the same size
         random_sd: figure -> (g,) their standard deviation
         n_random: number of random subsets at each budget
-        radius: distance within which an image counts as covered
-        near_duplicate: distance within which two images are near-duplicates
+        coverage_radius: distance within which an image counts as covered
+        near_duplicate_radius: distance within which two images are near-duplicates
         normalize: whether distances are between unit-length vectors
         rows: (m,) evaluated rows of the embedding matrix
         distance: (g, m) float16 distance of each evaluated row to the nearest kept one
@@ -52,8 +53,8 @@ class CoverageCurve:
     random_mean: dict[str, np.ndarray]
     random_sd: dict[str, np.ndarray]
     n_random: int
-    radius: float
-    near_duplicate: float
+    coverage_radius: float
+    near_duplicate_radius: float
     normalize: bool
     rows: np.ndarray
     distance: np.ndarray
@@ -106,7 +107,7 @@ class CoverageCurve:
         return float(np.searchsorted(self.covered_at, budget, side="right") / len(self.covered_at))
 
     def near_duplicate_rate_at(self, budget: int) -> float:
-        """Share of the first ``budget`` images that have another one of them within the near-duplicate distance."""
+        """Share of the first ``budget`` images that have another one of them within the near-duplicate radius."""
         kept = self.followed_weight[self.followed < budget].sum()
         return float(self.followed_weight[self.redundant_at <= budget].sum() / kept)
 
@@ -123,7 +124,7 @@ class CoverageCurve:
         """The smallest budget that covers a share of the images.
 
         Args:
-            coverage: share of the images, in (0, 1], within ``radius`` of a kept one
+            coverage: share of the images, in (0, 1], within the coverage radius of a kept one
 
         Returns:
             the budget, counted on the evaluated images
@@ -133,13 +134,7 @@ class CoverageCurve:
         """
         if not 0 < coverage <= 1:
             raise CoresetError(f"coverage={coverage}: give a share in (0, 1], e.g. 0.95")
-        budget = int(self.covered_at[max(0, math.ceil(coverage * len(self.covered_at) - 1e-9) - 1)])
-        if budget > self.max_budget:
-            raise CoresetError(
-                f"no budget covers {coverage:.1%} of the images within {self.radius:.3g}; the whole ranking of "
-                f"{self.max_budget:,} covers {self.coverage_at(self.max_budget):.1%}"
-            )
-        return budget
+        return covering_prefix(self.covered_at, self.max_budget, coverage, self.coverage_radius)
 
     @property
     def knees(self) -> dict[str, int | None]:
@@ -151,7 +146,7 @@ class CoverageCurve:
             average image does, None without near-duplicates
         """
         share = self.budgets / self.max_budget
-        mean = self.values["mean_distance"]
+        mean = self.values["distance_mean"]
         covered = (mean[0] - mean) / max(mean[0] - mean[-1], 1e-12)
         redundant = self.values["near_duplicate_rate"] * self.budgets
         knee = int(self.budgets[np.argmax(share - redundant / redundant[-1])]) if redundant[-1] else None
@@ -194,7 +189,7 @@ class CoverageCurve:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything as numpy arrays without objects, for ``np.savez`` or a brain run."""
-        scalars = [self.n, self.n_random, self.radius, self.near_duplicate, self.normalize]
+        scalars = [self.n, self.n_random, self.coverage_radius, self.near_duplicate_radius, self.normalize]
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays["scalars"] = np.array(scalars, dtype=np.float64)
         for table in ("values", "random_mean", "random_sd"):
@@ -204,7 +199,7 @@ class CoverageCurve:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> CoverageCurve:
         """The curve that :meth:`to_arrays` wrote."""
-        n, n_random, radius, near_duplicate, normalize = np.asarray(arrays["scalars"]).tolist()
+        n, n_random, radius, near_duplicate_radius, normalize = np.asarray(arrays["scalars"]).tolist()
 
         def table(name: str) -> dict[str, np.ndarray]:
             return dict(zip(FIGURES, np.asarray(arrays[name]), strict=True))
@@ -212,8 +207,8 @@ class CoverageCurve:
         return cls(
             n=int(n),
             n_random=int(n_random),
-            radius=radius,
-            near_duplicate=near_duplicate,
+            coverage_radius=radius,
+            near_duplicate_radius=near_duplicate_radius,
             normalize=bool(normalize),
             values=table("values"),
             random_mean=table("random_mean"),
@@ -239,11 +234,11 @@ def coverage_curve(
     embeddings: Any,
     ranking: Sequence[int] | np.ndarray,
     *,
-    radius: float | None = None,
-    near_duplicate: float | None = None,
+    coverage_radius: float | None = None,
+    near_duplicate_radius: float | None = None,
     n_budgets: int = 64,
     n_random: int = 10,
-    max_rows: int = 10_000,
+    max_rows: int = COVERAGE_ROWS,
     normalize: bool = True,
     seed: int = 0,
     progress: bool | Report | None = False,
@@ -257,9 +252,10 @@ def coverage_curve(
     Args:
         embeddings: (n, d) embeddings, or :class:`Points`
         ranking: (r,) rows, first to keep first
-        radius (None): distance within which an image counts as covered; :func:`coverage_radius` by default
-        near_duplicate (None): distance within which two images are near-duplicates;
-            :func:`near_duplicate_distance` by default
+        coverage_radius (None): distance within which an image counts as covered;
+            :func:`.radius.coverage_radius` by default
+        near_duplicate_radius (None): distance within which two images are near-duplicates;
+            :func:`.near_duplicates.near_duplicate_radius` by default
         n_budgets (64): size of the logarithmic grid of budgets
         n_random (10): random rankings behind the band
         max_rows (10000): images evaluated
@@ -277,18 +273,18 @@ def coverage_curve(
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 rankings")
     points = as_points(embeddings, normalize)
     order = as_selected(ranking, points, "ranking")
-    delta, tau = comparison_distances(points, radius, near_duplicate, seed)
+    radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     budgets = np.unique(np.geomspace(1, len(order), n_budgets).round().astype(np.int64))
     rng = np.random.default_rng(seed)
     rankings = [order, *(rng.permutation(points.rows)[: len(order)] for _ in range(n_random))]
     rows = points.sample(max_rows, seed)
     followed, weight = _followed_ranks(len(order), max_rows, rng)
     with reporting(progress, "Coverage curve") as report:
-        over_all = ranking_pass(points, rankings, rows, budgets, delta, part_of(report, 0, 0.7))
-        over_kept = ranking_pass(points, [order], order[followed], budgets, tau, part_of(report, 0.7, 1))
+        over_all = ranking_pass(points, rankings, rows, budgets, radius, part_of(report, 0, 0.7))
+        over_kept = ranking_pass(points, [order], order[followed], budgets, duplicate_radius, part_of(report, 0.7, 1))
     positions = [_rank_positions(ranked, points.n)[rows] for ranked in rankings]
     tables = [
-        _figures_along(distance, position, budgets, delta, tau)
+        _figures_along(distance, position, budgets, radius, duplicate_radius)
         for distance, position in zip(over_all.distance, positions, strict=True)
     ]
     random_mean, random_sd = _bands(tables[1:], budgets)
@@ -299,12 +295,12 @@ def coverage_curve(
         random_mean=random_mean,
         random_sd=random_sd,
         n_random=n_random,
-        radius=delta,
-        near_duplicate=tau,
+        coverage_radius=radius,
+        near_duplicate_radius=duplicate_radius,
         normalize=points.normalize,
         rows=rows,
         distance=_without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
-        covered_at=np.sort(np.minimum(over_all.first_within, positions[0]) + 1),
+        covered_at=np.sort(covered_from(points, order, rows, radius)),
         followed=followed,
         followed_weight=weight,
         redundant_at=np.maximum(over_kept.first_within, followed) + 1,
@@ -338,14 +334,14 @@ def _without_kept(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarr
 
 
 def _figures_along(
-    distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray, radius: float, tau: float
+    distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray, radius: float, duplicate_radius: float
 ) -> dict[str, np.ndarray]:
     """The figures at every budget, from (g, m) distances to the nearest other kept image.
 
     A random subset is as near to an image that it keeps as to one that it does not, so for random rankings all images,
     kept or not, tell how many kept ones have a near-duplicate among the b - 1 others.
     """
-    near_duplicate_rate = (distance <= tau).mean(axis=1) * (budgets - 1) / budgets
+    near_duplicate_rate = (distance <= duplicate_radius).mean(axis=1) * (budgets - 1) / budgets
     return {
         **distance_figures(_without_kept(distance, positions, budgets), radius),
         "near_duplicate_rate": near_duplicate_rate,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
-from ..vectors.points import Points, as_points, as_selected
+from ..vectors.neighbors import squared_distances
+from ..vectors.points import Points
 
 _BLOCK = 1024
 
@@ -62,60 +60,9 @@ class DistributionShift:
         return total / (len(left) * len(right))
 
 
-def energy_distance(
-    embeddings: Any,
-    selected: Sequence[int] | np.ndarray,
-    *,
-    max_rows: int = 3000,
-    normalize: bool = True,
-    seed: int = 0,
-) -> float:
-    """Energy distance between a selection and the collection (Szekely and Rizzo, 2013), see DistributionShift.
-
-    Args:
-        embeddings: (n, d) embeddings, or :class:`Points`
-        selected: kept rows, or an (n,) boolean mask
-        max_rows (3000): images compared on each side; more are sampled
-        normalize (True): whether distances are taken between unit-length vectors
-        seed (0): of the samples
-
-    Returns:
-        ``2 E|x - s| - E|x - x'| - E|s - s'|``, at least 0
-    """
-    points = as_points(embeddings, normalize)
-    return DistributionShift(points, max_rows, seed)(as_selected(selected, points))["energy_distance"]
-
-
-def mmd(
-    embeddings: Any,
-    selected: Sequence[int] | np.ndarray,
-    *,
-    max_rows: int = 3000,
-    normalize: bool = True,
-    seed: int = 0,
-) -> float:
-    """Squared maximum mean discrepancy between a selection and the collection (Gretton et al., 2012).
-
-    Args:
-        embeddings: (n, d) embeddings, or :class:`Points`
-        selected: kept rows, or an (n,) boolean mask
-        max_rows (3000): images compared on each side; more are sampled
-        normalize (True): whether distances are taken between unit-length vectors
-        seed (0): of the samples
-
-    Returns:
-        ``E k(x, x') - 2 E k(x, s) + E k(s, s')`` with a Gaussian kernel of median bandwidth, at least 0
-    """
-    points = as_points(embeddings, normalize)
-    return DistributionShift(points, max_rows, seed)(as_selected(selected, points))["mmd"]
-
-
 def _squared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Squared distances; what rounding leaves between equal unit vectors is set to 0."""
-    squared = left @ right.T
-    squared *= -2
-    squared += np.einsum("ij,ij->i", left, left)[:, None]
-    squared += np.einsum("ij,ij->i", right, right)
+    squared = squared_distances(left, right)
     squared[squared < 1e-6] = 0
     return squared
 

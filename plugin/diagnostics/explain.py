@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..vectors.points import Points, as_points, as_selected
-from ..vectors.radius import comparison_distances
+from ..vectors.radius import comparison_radii
 
 _BLOCK = 16_384
 
@@ -26,10 +26,10 @@ class RowExplanation:
         n_ranked: number of images ranked
         nearest: the nearest *other* kept image; None if there is none
         distance: distance to it; inf if there is none
-        near_duplicates: (g,) rows within the near-duplicate distance, kept ones first, each part nearest first
+        near_duplicates: (g,) rows within the near-duplicate radius, kept ones first, each part nearest first
         n_kept_near_duplicates: how many of those are kept
-        radius: distance within which an image counts as covered
-        near_duplicate: near-duplicate distance
+        coverage_radius: distance within which an image counts as covered
+        near_duplicate_radius: near-duplicate radius
         figures: name -> value of the method's own figures, e.g. score, coverage and redundancy
         percentiles: name -> share of the ranked images with a smaller value
         names: row -> what to call it, e.g. its file; "row i" where it has no name
@@ -43,8 +43,8 @@ class RowExplanation:
     distance: float
     near_duplicates: np.ndarray
     n_kept_near_duplicates: int
-    radius: float
-    near_duplicate: float
+    coverage_radius: float
+    near_duplicate_radius: float
     figures: dict[str, float]
     percentiles: dict[str, float]
     names: Mapping[int, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class RowExplanation:
     @property
     def covered(self) -> bool:
         """Whether it is kept or lies within the coverage radius of a kept image."""
-        return self.kept or self.distance <= self.radius
+        return self.kept or self.distance <= self.coverage_radius
 
     def summary(self, names: Sequence[str] | None = None) -> str:
         """One sentence on why the image is kept or dropped.
@@ -85,13 +85,14 @@ class RowExplanation:
             return "no other image is kept"
         name = names[self.nearest] if names is not None else self.names.get(self.nearest, f"row {self.nearest}")
         where = f"{name}, at distance {self.distance:.3g}"
-        if self.distance <= self.near_duplicate:
+        if self.distance <= self.near_duplicate_radius:
             return f"it repeats the kept image {where}" if not self.kept else f"although it repeats {where}"
         if self.kept:
             return f"the nearest other kept image is {where}"
         if self.covered:
             return f"it is covered by {where}"
-        return f"it is not covered, the nearest kept image is {where}, beyond the coverage radius {self.radius:.3g}"
+        beyond = f"beyond the coverage radius {self.coverage_radius:.3g}"
+        return f"it is not covered, the nearest kept image is {where}, {beyond}"
 
     def _score(self) -> str:
         if "score" not in self.figures:
@@ -126,8 +127,8 @@ def explain_row(
     budget: int,
     *,
     figures: Mapping[str, np.ndarray] | None = None,
-    radius: float | None = None,
-    near_duplicate: float | None = None,
+    coverage_radius: float | None = None,
+    near_duplicate_radius: float | None = None,
     normalize: bool = True,
     seed: int = 0,
 ) -> RowExplanation:
@@ -139,9 +140,9 @@ def explain_row(
         row: the image
         budget: images kept, 1 to r
         figures (None): name -> (n,) figures of the method, e.g. score, coverage and redundancy; NaN where not ranked
-        radius (None): distance within which an image counts as covered; read from the data by default, which takes
-            longer than the rest: pass that of the curve
-        near_duplicate (None): near-duplicate distance; likewise
+        coverage_radius (None): distance within which an image counts as covered; read from the data by default,
+            which takes longer than the rest: pass that of the curve
+        near_duplicate_radius (None): near-duplicate radius; likewise
         normalize (True): whether distances are taken between unit-length vectors
         seed (0): of the distances read from the data
 
@@ -156,13 +157,13 @@ def explain_row(
     if not 1 <= budget <= len(order):
         raise CoresetError(f"budget {budget} lies outside the ranking; give 1 to {len(order):,}")
     row = int(as_selected(np.array([row]), points, "row")[0])
-    delta, tau = comparison_distances(points, radius, near_duplicate, seed)
+    radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     distance = _distances_to(points, row)
     kept = np.zeros(points.n, dtype=bool)
     kept[order[:budget]] = True
     kept[row] = False
     nearest = int(np.where(kept, distance, np.inf).argmin()) if kept.any() else None
-    close = np.flatnonzero(distance <= tau)
+    close = np.flatnonzero(distance <= duplicate_radius)
     close = close[close != row]
     place = np.flatnonzero(order == row)
     return RowExplanation(
@@ -174,8 +175,8 @@ def explain_row(
         distance=float(distance[nearest]) if nearest is not None else float("inf"),
         near_duplicates=close[np.lexsort((distance[close], ~kept[close]))],
         n_kept_near_duplicates=int(kept[close].sum()),
-        radius=delta,
-        near_duplicate=tau,
+        coverage_radius=radius,
+        near_duplicate_radius=duplicate_radius,
         figures={name: float(values[row]) for name, values in (figures or {}).items()},
         percentiles={name: _percentile(values, row) for name, values in (figures or {}).items()},
     )

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..progress import Report
+from ..vectors.near_duplicates import EXACT_ROWS, near_duplicates
 from ..vectors.points import Points
 from .balance import Groups, Retention, effective_size, retention
 from .distribution import DistributionShift
 from .metric import distance_figures
 from .nearest_selected import nearest_selected
 from .ranking_pass import ranking_pass
-from .redundancy import EXACT_ROWS, duplicate_groups, redundancy_figures
+from .redundancy import redundancy_figures
 
 #: Figure -> value for one subset.
 Figures = dict[str, float]
@@ -56,13 +57,15 @@ def coverage_figures(
     return found
 
 
-def kept_redundancy_figures(points: Points, subsets: Sequence[np.ndarray], tau: float, seed: int) -> list[Figures]:
+def kept_redundancy_figures(
+    points: Points, subsets: Sequence[np.ndarray], duplicate_radius: float, seed: int
+) -> list[Figures]:
     """Near-duplicates among the kept images; groups of them only where all pairs can be compared.
 
     Args:
         points: the embeddings
         subsets: the selection, then random subsets of its size
-        tau: near-duplicate distance
+        duplicate_radius: near-duplicate radius
         seed: of the kept images that are looked at where there are too many
 
     Returns:
@@ -71,23 +74,23 @@ def kept_redundancy_figures(points: Points, subsets: Sequence[np.ndarray], tau: 
     size = len(subsets[0])
     n_random = max(3, int(_PAIR_WORK / size**2))
     if size <= EXACT_ROWS:
-        return [redundancy_figures(duplicate_groups(points, subset, tau)) for subset in subsets[: n_random + 1]]
+        return [redundancy_figures(_groups(points, subset, duplicate_radius)) for subset in subsets[: n_random + 1]]
     rng = np.random.default_rng(seed)
     found = []
     for subset in subsets[:4]:
         rows = rng.choice(subset, EXACT_ROWS // 4, replace=False)
         distance = nearest_selected(points, subset, rows=rows, exclude_self=True).distance
-        found.append({"near_duplicate_rate": float((distance <= tau).mean())})
+        found.append({"near_duplicate_rate": float((distance <= duplicate_radius).mean())})
     return found
 
 
-def removal_figures(points: Points, subsets: Sequence[np.ndarray], tau: float) -> list[Figures]:
+def removal_figures(points: Points, subsets: Sequence[np.ndarray], duplicate_radius: float) -> list[Figures]:
     """What the subsets keep of the collection's near-duplicate groups; nothing for large collections or without groups.
 
     Args:
         points: the embeddings
         subsets: the selection, then random subsets of its size
-        tau: near-duplicate distance
+        duplicate_radius: near-duplicate radius
 
     Returns:
         figures of every subset
@@ -95,12 +98,16 @@ def removal_figures(points: Points, subsets: Sequence[np.ndarray], tau: float) -
     if len(points.rows) > EXACT_ROWS:
         return []
     group = np.full(points.n, -1)
-    group[points.rows] = duplicate_groups(points, points.rows, tau)
+    group[points.rows] = _groups(points, points.rows, duplicate_radius)
     sizes = np.bincount(group[points.rows])
     if sizes.max() == 1:
         return []
     kept = [np.bincount(group[subset], minlength=len(sizes))[sizes > 1] for subset in subsets]
     return [{"kept_once": float((counts == 1).mean())} for counts in kept]
+
+
+def _groups(points: Points, rows: np.ndarray, duplicate_radius: float) -> np.ndarray:
+    return near_duplicates(points.block(rows), radius=duplicate_radius).groups
 
 
 def shift_figures(points: Points, subsets: Sequence[np.ndarray], seed: int) -> list[Figures]:

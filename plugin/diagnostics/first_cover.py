@@ -32,8 +32,9 @@ class FirstCover:
     """First budgets, rows in rank order.
 
     Attributes:
-        covered_at: (n,) uint32 smallest budget at which the row is kept or within ``radius`` of a kept row
-        duplicate_at: (n,) uint32 smallest budget that keeps an earlier row within ``near_duplicate``; ``NEVER`` if none
+        covered_at: (n,) uint32 smallest budget at which the row is kept or within ``coverage_radius`` of a kept row
+        duplicate_at: (n,) uint32 smallest budget that keeps an earlier row within ``near_duplicate_radius``;
+            ``NEVER`` if none
     """
 
     covered_at: np.ndarray
@@ -41,14 +42,17 @@ class FirstCover:
 
 
 def first_cover(
-    points: Points, radius: float, near_duplicate: float, progress: Report = lambda fraction, message: None
+    points: Points,
+    coverage_radius: float,
+    near_duplicate_radius: float,
+    progress: Report = lambda fraction, message: None,
 ) -> FirstCover:
     """Finds the first budgets of a ranking.
 
     Args:
         points: the embeddings, rows in rank order
-        radius: distance within which an image counts as covered
-        near_duplicate: distance within which two images are near-duplicates
+        coverage_radius: distance within which an image counts as covered
+        near_duplicate_radius: distance within which two images are near-duplicates
         progress (silence): called with ``(fraction, message)``
 
     Returns:
@@ -59,7 +63,7 @@ def first_cover(
     unit = points.block(rows, points.work_dtype(len(rows), len(rows)))
     covered_at = np.arange(1, points.n + 1, dtype=np.uint32)
     duplicate_at: np.ndarray = np.full(points.n, NEVER, dtype=np.uint32)
-    searches = ((radius, covered_at), (near_duplicate, duplicate_at))
+    searches = ((coverage_radius, covered_at), (near_duplicate_radius, duplicate_at))
     for step, (within, at) in enumerate(searches):
         report = part_of(progress, step / len(searches), (step + 1) / len(searches))
         found = _first_within(unit, within, _candidates(unit, within), report)

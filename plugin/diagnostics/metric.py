@@ -10,11 +10,11 @@ import numpy as np
 
 #: Figure -> (which way is better, "" for neither; what it says).
 MEANING = {
-    "radius_median": ("low", "half of all images lie closer to a kept image"),
-    "radius_95": ("low", "95 % of all images lie closer to a kept image"),
-    "radius_99": ("low", "99 % of all images lie closer to a kept image"),
-    "radius_max": ("low", "the worst covered image; one outlier decides it"),
-    "mean_distance": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
+    "distance_median": ("low", "half of all images lie closer to a kept image"),
+    "distance_95": ("low", "95 % of all images lie closer to a kept image"),
+    "distance_99": ("low", "99 % of all images lie closer to a kept image"),
+    "distance_max": ("low", "the worst covered image; one outlier decides it"),
+    "distance_mean": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
     "coverage": ("high", "images within the coverage radius of a kept image"),
     "effective_size": ("high", "kept images that would serve as evenly if each stood for equally many images"),
     "near_duplicate_rate": ("low", "kept images with another kept image within the near-duplicate distance"),
@@ -136,10 +136,10 @@ def distance_figures(distance: np.ndarray, radius: float) -> dict[str, np.ndarra
     """
     median, r95, r99 = np.quantile(distance, [0.5, 0.95, 0.99], axis=-1)
     return {
-        "radius_median": median.astype(np.float64),
-        "radius_95": r95.astype(np.float64),
-        "radius_99": r99.astype(np.float64),
-        "radius_max": distance.max(axis=-1).astype(np.float64),
-        "mean_distance": distance.mean(axis=-1, dtype=np.float64),
+        "distance_median": median.astype(np.float64),
+        "distance_95": r95.astype(np.float64),
+        "distance_99": r99.astype(np.float64),
+        "distance_max": distance.max(axis=-1).astype(np.float64),
+        "distance_mean": distance.mean(axis=-1, dtype=np.float64),
         "coverage": (distance <= radius).mean(axis=-1),
     }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: (figure, axis title, knee marked) of the three panes.
 _PANES = (
     ("coverage", "share covered", "coverage"),
-    ("radius_95", "95 % coverage radius", None),
+    ("distance_95", "95 % distance to a kept image", None),
     ("near_duplicate_rate", "near-duplicate rate", "near_duplicate_rate"),
 )
 
@@ -34,7 +34,7 @@ def plot_curve(curve: CoverageCurve, budget: int | None = None) -> Figure:
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     for axes, (name, title, knee) in zip(figure.subplots(1, len(_PANES)), _PANES, strict=True):
         mean, sd = curve.random_mean[name], curve.random_sd[name]
-        top = np.inf if name == "radius_95" else 1
+        top = np.inf if name == "distance_95" else 1
         band = np.clip([mean - 2 * sd, mean + 2 * sd], 0, top)
         axes.fill_between(curve.budgets, *band, color="0.85", label="random")
         axes.plot(curve.budgets, mean, color="0.6", linewidth=1)

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
+from ..vectors.near_duplicates import EXACT_ROWS
 from ..vectors.points import Points, as_points, as_selected
-from ..vectors.radius import comparison_distances
+from ..vectors.radius import comparison_radii
 from .balance import Groups, Retention, clusters
 from .figures import (
     Figures,
@@ -22,7 +23,6 @@ from .figures import (
     shift_figures,
 )
 from .metric import MEANING, Metric, RandomBand
-from .redundancy import EXACT_ROWS
 from .tables import Content, html_card, number, text_card
 
 
@@ -38,7 +38,7 @@ class CoresetReport:
         classes: what is kept of every class; None if no kept image has a label
         warnings: what to look at before buying labels
         notes: how the figures were computed, with their error where they are sampled
-        settings: coverage radius, near-duplicate distance, normalisation, seed
+        settings: coverage radius, near-duplicate radius, normalisation, seed
     """
 
     n: int
@@ -96,8 +96,8 @@ def coreset_report(
     *,
     labels: Sequence[Any] | None = None,
     cluster_ids: np.ndarray | None = None,
-    radius: float | None = None,
-    near_duplicate: float | None = None,
+    coverage_radius: float | None = None,
+    near_duplicate_radius: float | None = None,
     stability: float | None = None,
     n_random: int = 10,
     max_rows: int = 10_000,
@@ -112,9 +112,10 @@ def coreset_report(
         selected: kept rows, or an (n,) boolean mask
         labels (None): (n,) class of every image: a name (``None`` where unknown) or a number (negative where unknown)
         cluster_ids (None): (n,) int cluster of every image, -1 where unknown; :func:`clusters` by default
-        radius (None): distance within which an image counts as covered; :func:`coverage_radius` by default
-        near_duplicate (None): distance within which two images are near-duplicates;
-            :func:`near_duplicate_distance` by default
+        coverage_radius (None): distance within which an image counts as covered;
+            :func:`.radius.coverage_radius` by default
+        near_duplicate_radius (None): distance within which two images are near-duplicates;
+            :func:`.near_duplicates.near_duplicate_radius` by default
         stability (None): share of the kept images that another seed of the method would keep too, if known
         n_random (10): random subsets behind every band, at least 2
         max_rows (10000): images whose coverage is evaluated; of a larger collection that many are sampled, and the
@@ -133,14 +134,17 @@ def coreset_report(
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 subsets")
     points = as_points(embeddings, normalize)
     kept = as_selected(selected, points)
-    delta, tau = comparison_distances(points, radius, near_duplicate, seed)
+    radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     rng = np.random.default_rng(seed)
     subsets = [kept, *(rng.choice(points.rows, len(kept), replace=False) for _ in range(n_random))]
     rows = points.sample(max_rows, seed)
     with reporting(progress, "Coreset report") as report:
-        found = [coverage_figures(points, subsets, rows, delta, part_of(report, 0, 0.5))]
+        found = [coverage_figures(points, subsets, rows, radius, part_of(report, 0, 0.5))]
         report(0.5, "near-duplicates")
-        found += [kept_redundancy_figures(points, subsets, tau, seed), removal_figures(points, subsets, tau)]
+        found += [
+            kept_redundancy_figures(points, subsets, duplicate_radius, seed),
+            removal_figures(points, subsets, duplicate_radius),
+        ]
         report(0.7, "distribution")
         found.append(shift_figures(points, subsets, seed))
         report(0.8, "clusters and classes")
@@ -159,8 +163,13 @@ def coreset_report(
         clusters=cluster_retention,
         classes=class_retention,
         warnings=_warnings(metrics, cluster_retention, class_retention),
-        notes=_notes(points, kept, rows, delta, tau),
-        settings={"radius": delta, "near_duplicate": tau, "normalize": points.normalize, "seed": seed},
+        notes=_notes(points, kept, rows, radius, duplicate_radius),
+        settings={
+            "coverage_radius": radius,
+            "near_duplicate_radius": duplicate_radius,
+            "normalize": points.normalize,
+            "seed": seed,
+        },
     )
 
 
@@ -202,8 +211,8 @@ def _warnings(metrics: dict[str, Metric], cluster: Retention | None, classes: Re
             f"e.g. {kind} {worst}: {part.kept[at]:,} of {part.total[at]:,} images, fair {part.fair[at]:.0f}; "
             f"look at them or select with a quota by {kind}"
         )
-    if found and metrics["radius_95"].verdict == "better":
-        found.append("the coverage radius is better than random although parts are starved; it alone says little")
+    if found and metrics["distance_95"].verdict == "better":
+        found.append("the 95 % distance is better than random although parts are starved; it alone says little")
     if metrics["near_duplicate_rate"].verdict == "worse":
         rate = metrics["near_duplicate_rate"]
         found.append(
@@ -213,10 +222,10 @@ def _warnings(metrics: dict[str, Metric], cluster: Retention | None, classes: Re
     return found
 
 
-def _notes(points: Points, kept: np.ndarray, rows: np.ndarray, radius: float, tau: float) -> list[str]:
+def _notes(points: Points, kept: np.ndarray, rows: np.ndarray, radius: float, duplicate_radius: float) -> list[str]:
     """How the figures were computed."""
     kind = "between unit-length vectors" if points.normalize else "Euclidean, as embedded"
-    notes = [f"Distances {kind}; coverage radius {radius:.3g}, near-duplicate distance {tau:.3g}."]
+    notes = [f"Distances {kind}; coverage radius {radius:.3g}, near-duplicate radius {duplicate_radius:.3g}."]
     if len(rows) < len(points.rows):
         error = 0.5 * ((1 / len(rows)) * (1 - len(rows) / len(points.rows))) ** 0.5
         notes.append(

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..vectors.neighbors import nearest_neighbors, pairwise_distances, unit_rows
+from ..vectors.near_duplicates import near_duplicates
+from ..vectors.neighbors import pairwise_distances
+from ..vectors.points import Points
+from ..vectors.radius import COVERAGE_ROWS, coverage_radius, covered_from
 
 _FORMS = 'a count (500), a fraction (0.3), a percentage ("30%"), "95% coverage", "saturation" or "redundancy"'
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*(coverage)?\s*", re.IGNORECASE)
 
-#: Images whose coverage is followed when a budget is looked up on a ranking; more are sampled. The standard error of a
-#: covered share is then at most 0.0035.
-_COVERAGE_SAMPLE = 20_000
 _BLOCK = 1024
 
 
@@ -27,8 +27,8 @@ class CoverageBudget:
 
     Args:
         share (0.95): share of the images that must lie within ``radius`` of a kept one, in (0, 1]
-        radius (None): L2 distance between unit-norm embeddings, > 0; by default 1.5 times the median distance of an
-            image to its nearest neighbour
+        radius (None): coverage radius, an L2 distance between unit-norm embeddings, > 0; read from the data by default,
+            see :func:`.radius.coverage_radius`
     """
 
     share: float = 0.95
@@ -64,14 +64,11 @@ class RedundancyBudget:
     """Drops near-duplicates and keeps the rest: one image for each near-duplicate group.
 
     Args:
-        threshold (None): largest L2 distance between unit-norm embeddings of near-duplicates; found in the data by
-            default
+        radius (None): near-duplicate radius, an L2 distance between unit-norm embeddings; read from the data by
+            default, see :func:`.near_duplicate_radius`
     """
 
-    threshold: float | None = None
-
-
-Budget = int | float | str | CoverageBudget | SaturationBudget | RedundancyBudget
+    radius: float | None = None
 
 
 def parse_budget(budget: Any) -> int | float | CoverageBudget | SaturationBudget | RedundancyBudget:
@@ -182,12 +179,11 @@ def ranking_budget(ranking: Any, embeddings: Any, target: Any, *, seed: int = 0)
         ranking: (r,) int indices into ``embeddings``, first to keep first
         embeddings: (n, d) embeddings; rows that are missing or not finite do not count
         target: any budget, see :func:`parse_budget`
-        seed (0): seed of the 20,000 images whose coverage is followed where there are more
+        seed (0): seed of the 10,000 images whose coverage is followed where there are more, and of the radii
 
     Returns:
         the number of leading entries of ``ranking`` to keep. For :class:`RedundancyBudget` this is the number of
-        near-duplicate groups; order the ranking with :func:`.representatives_first` so that the prefix holds one image
-        of each
+        near-duplicate groups; a ranking made with ``deduplicate=True`` starts with one image of each
 
     Raises:
         CoresetError: if even the whole ranking misses the target; the message says what it reaches
@@ -196,63 +192,48 @@ def ranking_budget(ranking: Any, embeddings: Any, target: Any, *, seed: int = 0)
     parsed = parse_budget(target)
     if isinstance(parsed, int | float):
         return resolve_budget(parsed, len(order))
-    unit, valid = unit_rows(embeddings)
+    points = Points(embeddings)
     if isinstance(parsed, RedundancyBudget):
-        from ..vectors.near_duplicates import near_duplicates
-
-        groups = near_duplicates(unit[valid], threshold=parsed.threshold, seed=seed).groups
+        groups = near_duplicates(points.block(points.rows), radius=parsed.radius, seed=seed).groups
         return min(len(order), int(groups.max()) + 1)
-    rows = np.flatnonzero(valid)
-    if len(rows) > _COVERAGE_SAMPLE:
-        rows = np.random.default_rng(seed).choice(rows, _COVERAGE_SAMPLE, replace=False)
+    rows = points.sample(COVERAGE_ROWS, seed)
     if isinstance(parsed, SaturationBudget):
-        return _saturation(unit[rows], unit, order, parsed)
-    return _coverage(unit, valid, rows, order, parsed, seed)
+        return _saturation(points, rows, order, parsed)
+    radius = coverage_radius(points, seed=seed) if parsed.radius is None else parsed.radius
+    return covering_prefix(covered_from(points, order, rows, radius), len(order), parsed.share, radius)
 
 
-def calibrated_radius(unit: np.ndarray, seed: int = 0) -> float:
-    """The default coverage radius: 1.5 times the median nearest-neighbour distance.
+def covering_prefix(covered: np.ndarray, n_ranked: int, share: float, radius: float) -> int:
+    """The length of the shortest prefix of a ranking that covers a share of the images.
 
     Args:
-        unit: (n, d) unit-norm embeddings, n >= 2
-        seed (0): seed of the neighbour search
+        covered: (m,) budgets from which on each of m images is covered, see :func:`.covered_from`
+        n_ranked: length of the ranking
+        share: share of the images to cover, in (0, 1]
+        radius: coverage radius, for the message
 
     Returns:
-        an L2 distance, at least 1e-6 so that exact copies cover each other
+        the budget
+
+    Raises:
+        CoresetError: if the whole ranking covers less
     """
-    distances = nearest_neighbors(unit, 1, seed=seed)[1]
-    return max(1.5 * float(np.median(distances)), 1e-6)
-
-
-def _coverage(
-    unit: np.ndarray, valid: np.ndarray, rows: np.ndarray, order: np.ndarray, target: CoverageBudget, seed: int
-) -> int:
-    radius = target.radius or (calibrated_radius(unit[valid], seed) if valid.sum() > 1 else 1.0)
-    first = np.full(len(rows), len(order))
-    open_rows = np.arange(len(rows))
-    for start in range(0, len(order), _BLOCK):
-        near = pairwise_distances(unit[rows[open_rows]], unit[order[start : start + _BLOCK]]) <= radius
-        hit = near.any(axis=1)
-        first[open_rows[hit]] = start + near[hit].argmax(axis=1)
-        open_rows = open_rows[~hit]
-        if len(open_rows) == 0:
-            break
-    needed = math.ceil(target.share * len(rows) - 1e-9)
-    k = int(np.sort(first)[needed - 1]) + 1
-    if k > len(order):
-        reached = np.mean(first < len(order))
+    budget = int(np.sort(covered)[max(0, math.ceil(share * len(covered) - 1e-9) - 1)])
+    if budget > n_ranked:
+        reached = float(np.mean(covered <= n_ranked))
         raise CoresetError(
-            f"the {len(order)} ranked images cover {reached:.1%} of the pool within {radius:.3g}, not "
-            f"{target.share:.1%}; ask for at most {reached:.1%}, a larger radius or a longer ranking"
+            f"the {n_ranked:,} ranked images cover {reached:.1%} of the pool within {radius:.3g}, not {share:.1%}; "
+            f"ask for at most {reached:.1%}, a larger radius or a longer ranking"
         )
-    return k
+    return budget
 
 
-def _saturation(sample: np.ndarray, unit: np.ndarray, order: np.ndarray, target: SaturationBudget) -> int:
+def _saturation(points: Points, rows: np.ndarray, order: np.ndarray, target: SaturationBudget) -> int:
+    sample = points.block(rows)
     nearest = np.full(len(sample), np.inf, dtype=np.float32)
     means = []
     for start in range(0, len(order), _BLOCK):
-        distances = pairwise_distances(sample, unit[order[start : start + _BLOCK]])
+        distances = pairwise_distances(sample, points.block(order[start : start + _BLOCK]))
         np.minimum(distances[:, 0], nearest, out=distances[:, 0])
         np.minimum.accumulate(distances, axis=1, out=distances)
         nearest = distances[:, -1].copy()
@@ -262,4 +243,4 @@ def _saturation(sample: np.ndarray, unit: np.ndarray, order: np.ndarray, target:
         return 1
     coverage = 1 - curve / curve[0]
     # The slope of the curve's concave hull falls below min_gain exactly where this difference peaks.
-    return int(np.argmax(coverage - target.min_gain * np.arange(len(order)) / len(unit))) + 1
+    return int(np.argmax(coverage - target.min_gain * np.arange(len(order)) / points.n)) + 1

@@ -12,7 +12,8 @@ from ..errors import CoresetError
 from ..progress import Report
 from ..vectors.matrix import as_matrix
 from ..vectors.neighbors import isolation
-from .pool import Picks, Pool, seeded_order
+from ..vectors.row_hash import seeded_order
+from .pool import Picks, Pool
 from .quotas import factorize, resolve_quota, take_turns
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _tiers(pool: Pool, request: Request, facts: dict[str, Any]) -> tuple[np.ndar
         found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
         tier[~found.representatives(prefer=pool.kept)] = 1
         facts["near_duplicates"] = int((tier == 1).sum())
-        facts["near_duplicate_radius"] = found.threshold
+        facts["near_duplicate_radius"] = found.radius
     if not 0 <= request.outlier_guard <= 0.5:
         raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {request.outlier_guard}")
     guarded = int(request.outlier_guard * len(pool))

@@ -137,39 +137,6 @@ def weighted_ranks(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return rankdata(scores) / len(scores) * weights
 
 
-def seeded_order(X: np.ndarray, seed: int) -> np.ndarray:
-    """Shuffles rows by their content, so that permuted input gives the same order of the same rows.
-
-    Args:
-        X: (n, d) float32 C-contiguous
-        seed: the random seed
-
-    Returns:
-        (n,) int64 permutation: row contents in hashed order; equal rows are spread like independent ones
-    """
-    rng = np.random.default_rng([seed, 0x5EED])
-    multipliers = rng.integers(0, 2**63, size=X.shape[1], dtype=np.uint64) * 2 + 1
-    key = np.empty(len(X), dtype=np.uint64)
-    for start in range(0, len(X), 8192):
-        words = (X[start : start + 8192] + np.float32(0)).view(np.uint32)  # adding 0 turns -0 into 0
-        key[start : start + 8192] = words.astype(np.uint64) @ multipliers
-    first = np.argsort(key, kind="stable")
-    same = np.r_[False, key[first][1:] == key[first][:-1]]
-    # Occurrence number of every row among its copies, so that copies do not stay side by side.
-    positions = np.arange(len(X))
-    run_start = np.maximum.accumulate(np.where(same, 0, positions))
-    copy = np.empty(len(X), dtype=np.uint64)
-    copy[first] = (positions - run_start).astype(np.uint64)
-    return np.argsort(_mix(key + copy * np.uint64(0x9E3779B97F4A7C15)), kind="stable")
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The finalizer of SplitMix64: neighbouring keys end far apart."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
 def refuse_beyond(amount: float, limit: float, message: str) -> None:
     """Raises when a request would run for hours, naming the limit.
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from .row_hash import row_hashes
 
 #: Rows checked for finite values at a time, so that a memmap is never held in memory as a whole.
 _BLOCK_ROWS = 65_536
@@ -113,24 +112,21 @@ def _stack(vectors: Sequence[Any], name: str) -> np.ndarray:
     return matrix
 
 
-def distinct_rows(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Finds exact duplicates by a 64-bit hash of each row's bits, in blocks, far faster than sorting rows.
+def normalized(block: np.ndarray) -> np.ndarray:
+    """Rows at unit length; zero rows stay zero and NaN stays NaN.
 
     Args:
-        matrix: (n, d) float32 or float64, without NaN
+        block: (n, d) float32 or float64
 
     Returns:
-        a tuple of (m,) row indices, the first of each distinct row, and (n,) int, the position of each row's distinct
-        row in it
+        (n, d) of the same dtype
     """
-    _, first, row_of = np.unique(row_hashes(matrix), return_index=True, return_inverse=True)
-    return first, row_of.reshape(-1)
-
-
-def normalized(matrix: np.ndarray) -> np.ndarray:
-    """Rows at unit length; zero rows stay zero."""
-    norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
-    return matrix / np.where(norms > 0, norms, 1)[:, None]
+    # Dividing by the largest entry first keeps huge and tiny vectors from overflowing when squared.
+    largest = np.abs(block).max(axis=1, keepdims=True)
+    block = block / np.where(largest == 0, 1, largest)
+    norm = np.linalg.norm(block, axis=1, keepdims=True)
+    block /= np.where(norm == 0, 1, norm)
+    return block
 
 
 def blocks(n: int, size: int = 65_536):

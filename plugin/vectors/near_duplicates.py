@@ -1,8 +1,13 @@
-"""Near-duplicates: which images show the same thing, as the data itself tells."""
+"""Near-duplicates: which images show the same thing, as the data itself tells.
+
+The one place that answers it: budgets, ``deduplicate=``, the default method, reports, curves and the panel ask here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -10,8 +15,16 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from ..errors import CoresetError
-from .neighbors import nearest_neighbors
+from .neighbors import EXACT_LIMIT, nearest_neighbors, pairwise_distances, squared_distances
+from .points import DOUBLE_WORK, as_points
+from .row_hash import row_keys
 
+#: Rows up to which all pairs are compared to group near-duplicates; beyond, links are looked for among neighbours.
+EXACT_ROWS = 20_000
+_BLOCK = 2048
+#: Beyond EXACT_LIMIT rows the radius is read from the surroundings of some rows, where bursts are whole.
+_PLACES = 32
+_PLACE_ROWS = 640
 #: Neighbours per row in the graph that near-duplicates are linked in, and rows that stand for a separate part of it.
 _NEIGHBORS = 10
 _DELEGATES = 5
@@ -42,13 +55,13 @@ class NearDuplicates:
 
     Attributes:
         groups: (n,) int64 group of every row, numbered from 0; a row without near-duplicates is a group of its own
-        threshold: the L2 distance between unit-norm embeddings up to which rows were linked
+        radius: near-duplicate radius, the L2 distance between unit-norm embeddings up to which rows were linked
         clear: True if the data shows a gap between near-copies and distinct images, i.e. if there are bursts
         centrality: (n,) float32 distance of every row to the mean of its group
     """
 
     groups: np.ndarray
-    threshold: float
+    radius: float
     clear: bool
     centrality: np.ndarray
 
@@ -72,37 +85,90 @@ class NearDuplicates:
 
 
 def near_duplicates(
-    unit: np.ndarray, *, threshold: float | None = None, seed: int = 0, num_workers: int | None = None
+    unit: np.ndarray, *, radius: float | None = None, seed: int = 0, num_workers: int | None = None
 ) -> NearDuplicates:
     """Groups near-duplicates: rows that a chain of short links connects (single linkage).
 
-    The length up to which a link counts is read from the data. The links of the minimum spanning tree are short inside
-    bursts of near-copies and long between distinct images; where their lengths show a gap between two modes, the gap
-    is the threshold, whatever the model and the kind of copies. Where they do not, only links shorter than half their
-    median count.
+    All pairs are compared for up to 20,000 rows. Beyond, links are looked for among the 10 nearest neighbours, so a few
+    may be missed and a group may be split, never wrongly joined.
 
     Args:
         unit: (n, d) float32 unit-norm embeddings
-        threshold (None): largest L2 distance of linked rows, instead of the one in the data
+        radius (None): largest L2 distance of linked rows, :func:`near_duplicate_radius` by default
         seed (0): seed of the neighbour search
         num_workers (None): threads
 
     Returns:
         the groups
+
+    Raises:
+        CoresetError: if the radius is no distance
     """
-    if threshold is not None and not threshold >= 0:
-        raise CoresetError(f"threshold must be a distance >= 0, got {threshold}")
-    n = len(unit)
-    rows, columns, lengths = _spanning_links(unit, seed, num_workers)
+    if radius is not None and not radius >= 0:
+        raise CoresetError(f"near-duplicate radius must be a distance >= 0, got {radius}")
     clear = False
-    if threshold is None:
-        gap = _gap(n, rows, columns, lengths)
-        if gap is None:
-            gap = _overlap(n, rows, columns, lengths, seed)
-        clear = gap is not None
-        threshold = gap if gap is not None else (float(np.median(lengths)) / 2 if len(lengths) else 0.0)
-    groups = _linked(n, rows, columns, lengths <= max(threshold, _EXACT))
-    return NearDuplicates(groups, float(threshold), clear, _centrality(unit, groups))
+    if radius is None:
+        radius, clear = _read_radius(len(unit), lambda rows: unit[rows], seed, num_workers)
+    if len(unit) <= EXACT_ROWS:
+        groups = _grouped(unit, radius)
+    else:
+        rows, columns, lengths = _spanning_links(unit, seed, num_workers)
+        groups = _linked(len(unit), rows, columns, lengths <= max(radius, _EXACT))
+    return NearDuplicates(groups, float(radius), clear, _centrality(unit, groups))
+
+
+def near_duplicate_radius(
+    embeddings: Any, *, seed: int = 0, normalize: bool = True, num_workers: int | None = None
+) -> float:
+    """Distance within which two images count as near-duplicates, read from the data.
+
+    The links of the minimum spanning tree are short inside bursts of near-copies and long between distinct images;
+    where their lengths show a gap between two modes, the gap is the radius, whatever the model and the kind of copies.
+    Where they do not, only links shorter than half their median count. Of more than 30,000 images, the surroundings of
+    32 are looked at.
+
+    Args:
+        embeddings: (n, d) embeddings, or :class:`.points.Points`
+        seed (0): seed of the sample and of the mixture that tells overlapping links apart
+        normalize (True): whether distances are taken between unit-length vectors
+        num_workers (None): threads
+
+    Returns:
+        the near-duplicate radius; 0 for fewer than two images
+
+    Example:
+        >>> import numpy as np
+        >>> near_duplicate_radius(np.eye(3)) == np.float32(2**0.5) / 2
+        True
+    """
+    points = as_points(embeddings, normalize)
+    return _read_radius(len(points.rows), lambda rows: points.block(points.rows[rows]), seed, num_workers)[0]
+
+
+def _read_radius(
+    n: int, read: Callable[[np.ndarray], np.ndarray], seed: int, num_workers: int | None
+) -> tuple[float, bool]:
+    """The radius, and whether there is a gap; ``read(rows)`` gives a block of the n rows."""
+    unit = read(np.arange(n) if n <= EXACT_LIMIT else _places(n, read, seed))
+    rows, columns, lengths = _spanning_links(unit, seed, num_workers)
+    if not len(lengths):
+        return 0.0, False
+    gap = _gap(len(unit), rows, columns, lengths)
+    if gap is None:
+        gap = _overlap(len(unit), rows, columns, lengths, seed)
+    if gap is not None:
+        return gap, True
+    usual = float(np.median(lengths))
+    return (usual / 2 if usual > _EXACT else 0.0), False
+
+
+def _places(n: int, read: Callable[[np.ndarray], np.ndarray], seed: int) -> np.ndarray:
+    """Rows around some of n rows, which are chosen by content so that the order of the rows does not matter."""
+    parts = [np.arange(start, min(start + 8 * _BLOCK, n)) for start in range(0, n, 8 * _BLOCK)]
+    keys = np.concatenate([row_keys(read(part), seed) for part in parts])
+    centers = read(np.argsort(keys, kind="stable")[:_PLACES])
+    near = np.concatenate([pairwise_distances(centers, read(part)) for part in parts], axis=1)
+    return np.unique(np.argpartition(near, _PLACE_ROWS, axis=1)[:, :_PLACE_ROWS])
 
 
 def _spanning_links(unit: np.ndarray, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,7 +212,7 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
     density = gaussian_filter1d(counts.astype(float), bandwidth / (edges[1] - edges[0]), mode="constant")
     copies = _linked(n, rows, columns, lengths <= _SHORT * np.median(lengths))
     first_of_copies = np.unique(copies, return_index=True)[1]
-    best, separation = None, 0.0
+    gaps: list[tuple[float, float, int, float]] = []
     for valley in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] <= density[2:])) + 1:
         depth = density[valley] / min(density[:valley].max(), density[valley:].max())
         cut = (edges[valley] + edges[valley + 1]) / 2
@@ -159,19 +225,24 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
             continue
         if depth > _GAP_DEPTH and np.median(_apartness(groups, rows, columns, lengths, long)[merged]) < _STANDS_APART:
             continue
-        # Where several gaps qualify, the one that separates the two sides best (Otsu's criterion).
         above = distinct > cut
-        between = above.mean() * (~above).mean() * (distinct[above].mean() - distinct[~above].mean()) ** 2
-        if between > separation:
-            best, separation = float(np.exp(cut)), between
-    return best
+        separation = above.mean() * (~above).mean() * (distinct[above].mean() - distinct[~above].mean()) ** 2
+        # The middle between the two links around the valley, which an empty gap leaves open.
+        ends = distinct[~above].max(), distinct[above].min()
+        gaps.append((separation, ends[1] - ends[0], int(long.sum()), float(np.exp(sum(ends) / 2))))
+    if not gaps:
+        return None
+    # The gap that separates the two sides best (Otsu's criterion). A stray link or two inside it make two gaps of it
+    # that separate alike; the wider one is taken.
+    n_long = max(gaps)[2]
+    return max((width, cut) for _, width, count, cut in gaps if abs(count - n_long) <= _CHANCE_GROUPS)[1]
 
 
 def _overlap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray, seed: int) -> float | None:
     """The length at which a link is as likely one between distinct images as one between copies, or None."""
     from sklearn.mixture import GaussianMixture
 
-    scale = np.log(lengths[lengths > max(_SHORT * np.median(lengths), _EXACT)]) if len(lengths) else lengths
+    scale = np.log(np.sort(lengths[lengths > max(_SHORT * np.median(lengths), _EXACT)]))
     if len(scale) < 2 * _LEAST_DISTINCT:
         return None
     short, middle, long = np.quantile(scale, [0.05, 0.5, 0.95])
@@ -211,19 +282,21 @@ def _linked(n: int, rows: np.ndarray, columns: np.ndarray, keep: np.ndarray) -> 
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def representatives_first(ranking: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Moves all but the first image of every near-duplicate group to the end of a ranking.
-
-    Args:
-        ranking: (r,) int rows, first to keep first
-        groups: (n,) group of every row
-
-    Returns:
-        (r,) int64, a permutation of ``ranking`` that keeps the order inside both parts
-    """
-    first = np.zeros(len(ranking), dtype=bool)
-    first[np.unique(groups[ranking], return_index=True)[1]] = True
-    return np.concatenate([ranking[first], ranking[~first]])
+def _grouped(unit: np.ndarray, radius: float) -> np.ndarray:
+    """(n,) int64 groups that pairs within the radius link, a tile of pairs at a time."""
+    n = len(unit)
+    # In double precision where that is affordable, because products in single keep no digits of small distances.
+    wide = unit.astype(np.float64) if n * n / 2 * unit.shape[1] <= DOUBLE_WORK else unit
+    limit = radius**2 + (1e-12 if wide.dtype == np.float64 else 1e-6)
+    groups = np.arange(n)
+    for start in range(0, n, _BLOCK):
+        for begin in range(start, n, _BLOCK):
+            i, j = np.nonzero(squared_distances(wide[start : start + _BLOCK], wide[begin : begin + _BLOCK]) <= limit)
+            i, j = groups[start + i], groups[begin + j]
+            apart = i != j
+            if apart.any():
+                groups = _linked(n, i, j, apart)[groups]
+    return np.unique(groups, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _centrality(unit: np.ndarray, groups: np.ndarray) -> np.ndarray:

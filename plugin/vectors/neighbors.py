@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .matrix import as_matrix
+from .matrix import as_matrix, normalized
 
 #: Rows up to which neighbours are exact. NN-descent beyond: a few per cent of the neighbours are missed, so distances
 #: can only be over-estimated.
@@ -31,12 +31,7 @@ def unit_rows(embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
     unit = np.empty(matrix.shape, dtype=np.float32)
     for start in range(0, len(matrix), _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
-        block = np.where(valid[rows, None], matrix[rows], np.nan)
-        # Dividing by the largest entry first keeps huge and tiny vectors from overflowing when squared.
-        largest = np.abs(block).max(axis=1, keepdims=True)
-        block = block / np.where(largest == 0, 1, largest)
-        norm = np.linalg.norm(block, axis=1, keepdims=True)
-        unit[rows] = block / np.where(norm == 0, 1, norm)
+        unit[rows] = normalized(np.where(valid[rows, None], matrix[rows], np.nan))
     return unit, valid
 
 
@@ -50,12 +45,21 @@ def pairwise_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         (n, m) float32; distances below 1e-3 are returned as 0, because the product keeps no digits of them
     """
-    squared = _squared(a, b)
+    squared = squared_distances(a, b)
     squared[squared < 1e-6] = 0
     return np.sqrt(squared, out=squared)
 
 
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances by one product; rounding may leave small values of either sign in place of 0.
+
+    Args:
+        a: (n, d) float32 or float64
+        b: (m, d) likewise
+
+    Returns:
+        (n, m) of the same dtype
+    """
     squared = a @ b.T
     squared *= -2
     squared += np.einsum("ij,ij->i", a, a)[:, None]
@@ -109,7 +113,7 @@ def isolation(points: np.ndarray, k: int = 10, *, seed: int = 0, num_workers: in
 def _all_pairs(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
     # In double precision, where the product keeps the digits of near copies; no set-up cost for a small cluster.
     wide = points.astype(np.float64)
-    distances = np.sqrt(np.maximum(_squared(wide, wide), 0))
+    distances = np.sqrt(np.maximum(squared_distances(wide, wide), 0))
     np.fill_diagonal(distances, 0)
     indices = np.argsort(distances, axis=1, kind="stable")[:, :k]
     return indices, np.take_along_axis(distances, indices, axis=1).astype(np.float32)

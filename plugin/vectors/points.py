@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from .matrix import as_matrix
+from .matrix import as_matrix, normalized
 
 #: Largest number of distances held at once (float32: 128 MB).
 _TILE = 32 * 1024**2
@@ -16,7 +16,7 @@ _TILE = 32 * 1024**2
 _TILE_COLUMNS = 16_384
 
 #: Below this many multiplications distances are found in float64, exact to about 1e-8.
-_DOUBLE_WORK = 5e9
+DOUBLE_WORK = 5e9
 
 
 class Points:
@@ -54,11 +54,7 @@ class Points:
         block = self._matrix[rows].astype(np.float64 if dtype is np.float64 else self._matrix.dtype)
         if not self.normalize:
             return (block - self._center).astype(dtype, copy=False)
-        # Scaling by the largest entry first keeps the squares of huge and tiny vectors finite.
-        scale = np.abs(block).max(axis=1, keepdims=True)
-        block /= np.where(scale > 0, scale, 1)
-        norm = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
-        return (block / np.where(norm > 0, norm, 1)).astype(dtype, copy=False)
+        return normalized(block).astype(dtype, copy=False)
 
     def distance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Distances between paired rows, by direct subtraction in float64."""
@@ -72,7 +68,7 @@ class Points:
 
     def work_dtype(self, n_left: int, n_right: int) -> type:
         """float64 where it costs no more than about a second, else float32."""
-        return np.float64 if n_left * n_right * self.dim <= _DOUBLE_WORK else np.float32
+        return np.float64 if n_left * n_right * self.dim <= DOUBLE_WORK else np.float32
 
     def sample(self, size: int, seed: int) -> np.ndarray:
         """At most ``size`` usable rows, drawn without replacement, ascending."""

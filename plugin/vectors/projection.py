@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report
-from .matrix import distinct_rows
+from .matrix import normalized
+from .row_hash import distinct_rows
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
 
 def _place_between(rows: np.ndarray, fitted: np.ndarray, fitted_points: np.ndarray) -> np.ndarray:
     """Places every row at the similarity-weighted mean of its nearest fitted rows."""
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    unit = normalized(rows)
     anchors = unit[fitted].T
     points = np.empty((len(rows), 2), dtype=np.float32)
     for start in range(0, len(rows), _PLACEMENT_BLOCK):

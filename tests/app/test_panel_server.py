@@ -37,13 +37,13 @@ def scored(dataset, image_folder):
 # First budgets
 
 
-def literal_first_cover(rows, radius, near_duplicate):
+def literal_first_cover(rows, radius, near_duplicate_radius):
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     distance = np.linalg.norm(unit[:, None] - unit[None], axis=2)
     covered, duplicate = [], []
     for i in range(len(rows)):
         within = [j + 1 for j in range(i) if distance[i, j] <= radius]
-        twins = [j + 1 for j in range(i) if distance[i, j] <= near_duplicate]
+        twins = [j + 1 for j in range(i) if distance[i, j] <= near_duplicate_radius]
         covered.append(min([*within, i + 1]))
         duplicate.append(min(twins, default=NEVER))
     return covered, duplicate
@@ -52,7 +52,7 @@ def literal_first_cover(rows, radius, near_duplicate):
 @pytest.mark.parametrize("radius", [0.0, 0.2, 0.7, 3.0])
 def test_first_budgets_equal_the_definition(radius):
     rows, _ = clusters(150)
-    found = first_cover(Points(rows), radius=radius, near_duplicate=radius / 3)
+    found = first_cover(Points(rows), coverage_radius=radius, near_duplicate_radius=radius / 3)
     covered, duplicate = literal_first_cover(rows.astype(float), radius, radius / 3)
     assert found.covered_at.tolist() == covered
     assert found.duplicate_at.tolist() == duplicate
@@ -84,7 +84,7 @@ def test_first_budgets_agree_with_the_stored_curve(scored):
 def test_first_budgets_come_with_the_run(scored):
     fresh = fc.load_run(fo.load_dataset(scored.name), "cs")
     points = Points(fresh.embeddings()[fresh.ranking])
-    measured = first_cover(points, fresh.curve().radius, fresh.curve().near_duplicate)
+    measured = first_cover(points, fresh.curve().coverage_radius, fresh.curve().near_duplicate_radius)
     scored.set_values("emb", [None] * N)  # what is stored needs no embeddings
     scored.clear_cache()
     stored = fc.load_run(scored, "cs").first_cover()
@@ -130,13 +130,13 @@ def test_duplicate_groups_start_with_a_kept_one(scored):
     assert groups
     unit = np.array([scored[row_id].emb for row_id in run.ids], dtype=float)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    tau = run.results.curve().near_duplicate
+    duplicate_radius = run.results.curve().near_duplicate_radius
     for group in groups:
         assert len(group) > 1
         assert group[0] < 30
         for row in group:
             others = np.delete(group, np.flatnonzero(group == row))
-            assert np.linalg.norm(unit[others] - unit[row], axis=1).min() <= tau + 1e-9
+            assert np.linalg.norm(unit[others] - unit[row], axis=1).min() <= duplicate_radius + 1e-9
     shown = grid.ordered_view(run, np.concatenate(groups))
     assert shown.values("id") == run.ids[np.concatenate(groups)].tolist()
 

@@ -38,7 +38,7 @@ def test_random_selections_look_random(pool):
 
 
 def test_a_starved_selection_is_called_so(one_sided):
-    for name in ("radius_95", "coverage", "energy_distance", "mmd", "class_kl", "class_coverage", "cluster_kl"):
+    for name in ("distance_95", "coverage", "energy_distance", "mmd", "class_kl", "class_coverage", "cluster_kl"):
         assert one_sided[name].verdict == "worse", name
     assert one_sided.classes.lost == ["b", "c", "d", "e", "f"]
     assert one_sided["class_coverage"].value == pytest.approx(1 / 6)
@@ -61,7 +61,7 @@ def test_one_of_each_burst_is_better_than_random(pool):
     X, labels = pool
     report = coreset_report(X, np.arange(0, 360, 3), labels=labels)
     assert report["near_duplicate_rate"].verdict == "better"
-    assert report["radius_95"].verdict == "better"
+    assert report["distance_95"].verdict == "better"
     assert report["coverage"].value == 1
     assert report["kept_once"].value > 0.95  # two bursts happen to touch
     assert report["effective_size"].value == pytest.approx(120)
@@ -77,7 +77,7 @@ def test_a_good_radius_does_not_hide_starved_parts():
     X = np.concatenate([dense, scattered])
     kept = np.r_[0, 300:399]
     report = coreset_report(X, kept, labels=["dense"] * 300 + ["scattered"] * 100)
-    assert report["radius_95"].verdict == "better"
+    assert report["distance_95"].verdict == "better"
     assert report.classes.starved == ["dense"]
     assert report.warnings[-1].startswith("the coverage radius is better than random although")
 
@@ -85,7 +85,7 @@ def test_a_good_radius_does_not_hide_starved_parts():
 def test_everything_kept_is_perfect(pool):
     X, labels = pool
     report = coreset_report(X, np.arange(360), labels=labels)
-    for name in ("radius_max", "mean_distance", "class_kl", "cluster_kl"):
+    for name in ("distance_max", "distance_mean", "class_kl", "cluster_kl"):
         assert report[name].value == 0, name
     assert report["coverage"].value == 1
     assert report["energy_distance"].value == pytest.approx(0, abs=1e-6)
@@ -99,8 +99,8 @@ def test_report_and_curve_tell_the_same(pool):
     curve = coverage_curve(X, order)
     budget = int(curve.budgets[40])
     report = coreset_report(X, order[:budget])
-    assert report.settings["radius"] == curve.radius
-    assert report.settings["near_duplicate"] == curve.near_duplicate
+    assert report.settings["coverage_radius"] == curve.coverage_radius
+    assert report.settings["near_duplicate_radius"] == curve.near_duplicate_radius
     for name in FIGURES:
         assert curve.at(budget)[name].value == pytest.approx(report[name].value, abs=1e-6), name
 
@@ -111,7 +111,7 @@ def test_sampled_report_stays_near_the_exact_one(pool):
     exact = coreset_report(X, kept, labels=labels)
     sampled = coreset_report(X, kept, labels=labels, max_rows=200)
     assert sampled["coverage"].value == pytest.approx(exact["coverage"].value, abs=4 * 0.5 / 200**0.5)
-    assert sampled["radius_max"].value <= exact["radius_max"].value
+    assert sampled["distance_max"].value <= exact["distance_max"].value
     assert any("200 sampled images" in note for note in sampled.notes)
     assert not any("sampled" in note for note in exact.notes)
 
@@ -160,7 +160,7 @@ def test_same_seed_same_report(pool):
         ({"labels": ["a"] * 5}, "labels: 5 values for 360 embedding rows"),
         ({"cluster_ids": np.zeros(7, int)}, "cluster_ids: 7 values"),
         ({"n_random": 1}, "at least 2"),
-        ({"radius": -1.0}, "radius=-1"),
+        ({"coverage_radius": -1.0}, "coverage_radius=-1"),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(pool, arguments, message):

@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.diagnostics.distribution import DistributionShift, energy_distance, mmd
+from fiftyone_coreset.plugin.diagnostics.distribution import DistributionShift
 from fiftyone_coreset.plugin.vectors.points import Points
+
+
+def energy_distance(X, kept, normalize=True, **settings):
+    return DistributionShift(Points(X, normalize), **settings)(np.asarray(kept))["energy_distance"]
+
+
+def mmd(X, kept):
+    return DistributionShift(Points(X))(np.asarray(kept))["mmd"]
 
 
 def pairs(a, b):

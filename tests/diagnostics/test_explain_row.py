@@ -10,7 +10,7 @@ from fiftyone_coreset.plugin.errors import CoresetError
 ANGLES = np.deg2rad([0, 1, 10, 40, 90, 91])
 CIRCLE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 RANKING = np.array([0, 4, 2, 3, 1, 5])
-DISTANCES = {"radius": 0.25, "near_duplicate": 0.05}
+DISTANCES = {"coverage_radius": 0.25, "near_duplicate_radius": 0.05}
 
 
 def chord(degrees):
@@ -76,7 +76,7 @@ def test_names_replace_rows():
 
 
 def test_kept_near_duplicates_come_first():
-    found = explain(0, 4, near_duplicate=0.9)
+    found = explain(0, 4, near_duplicate_radius=0.9)
     assert found.near_duplicates.tolist() == [2, 3, 1]
     assert found.n_kept_near_duplicates == 2
 

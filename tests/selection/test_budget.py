@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.diagnostics.curve import coverage_curve
+from fiftyone_coreset.plugin.diagnostics.report import coreset_report
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.selection.budget import (
     CoverageBudget,
@@ -13,8 +15,10 @@ from fiftyone_coreset.plugin.selection.budget import (
     ranking_budget,
     resolve_budget,
 )
+from fiftyone_coreset.plugin.selection.registry import get_method
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
 
 @pytest.mark.parametrize(
@@ -123,11 +127,38 @@ def test_coverage_matches_the_definition_and_is_the_smallest_prefix():
 
     k = ranking_budget(ranking, X, CoverageBudget(0.8, radius))
     assert share(k) >= 0.8 > share(k - 1)
-    # The calibrated radius is 1.5 times the median nearest-neighbour distance.
-    np.fill_diagonal(distances, np.inf)
-    calibrated = 1.5 * np.median(distances.min(axis=1))
-    np.fill_diagonal(distances, 0)
-    assert ranking_budget(ranking, X, "80% coverage") == ranking_budget(ranking, X, CoverageBudget(0.8, calibrated))
+
+
+def digits_with_copies():
+    X = load_digits().data[:600]
+    copies = np.repeat(X[:150], 3, axis=0) + 0.1 * np.random.default_rng(0).normal(size=(450, 64))
+    return np.concatenate([X, copies])
+
+
+@pytest.mark.parametrize("X", [load_digits().data, digits_with_copies()], ids=["digits", "with copies"])
+def test_coverage_is_one_number_for_budget_method_curve_and_report(X):
+    ranking = get_method("random").select(X, 1.0).indices
+    curve = coverage_curve(X, ranking)
+    k = curve.smallest_budget_for(0.95)
+    assert ranking_budget(ranking, X, "95% coverage") == k
+    assert len(get_method("random").select(X, "95% coverage").indices) == k
+    assert coreset_report(X, ranking[:k])["coverage"].value == pytest.approx(curve.coverage_at(k))
+    assert curve.coverage_at(k) >= 0.95 > curve.coverage_at(k - 1)
+    # By definition: 1.5 times the median distance to the nearest image that is not a near-duplicate.
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    distances = np.linalg.norm(unit[:, None] - unit[None], axis=2)
+    nearest = np.where(distances <= curve.near_duplicate_radius, np.inf, distances).min(axis=1)
+    if len(X) <= 1050:  # of more images, the median is taken over 1,000
+        expected = 1.5 * np.median(nearest[np.isfinite(nearest)])
+        assert curve.coverage_radius == pytest.approx(expected, rel=1e-6)
+
+
+def test_copies_do_not_ask_for_a_larger_share():
+    """Copies shrink no radius, so as many images cover the pool with them as without."""
+    X = digits_with_copies()
+    plain = get_method("random").select(X[:600], "95% coverage").indices
+    with_copies = get_method("random").select(X, "95% coverage").indices
+    assert len(with_copies) < 1.5 * len(plain)
 
 
 def test_missing_rows_do_not_count_for_coverage():

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.vectors.near_duplicates import near_duplicate_radius
 from fiftyone_coreset.plugin.vectors.points import Points
-from fiftyone_coreset.plugin.vectors.radius import comparison_distances, coverage_radius, near_duplicate_distance
+from fiftyone_coreset.plugin.vectors.radius import comparison_radii, coverage_radius, covered_from
 
 
 def test_near_duplicates_of_orthogonal_images():
-    """All pairs lie at the root of 2."""
-    assert near_duplicate_distance(np.eye(50)) == pytest.approx(0.3 * 2**0.5)
+    """All pairs lie at the root of 2: without a gap, the radius is half of that."""
+    assert near_duplicate_radius(np.eye(50)) == pytest.approx(2**0.5 / 2)
 
 
 def test_radius_of_orthogonal_images():
@@ -19,7 +20,7 @@ def test_radius_of_orthogonal_images():
 def test_radius_is_that_of_a_grid():
     """On a grid the nearest other image is one step away."""
     grid = np.stack(np.meshgrid(np.arange(10.0), np.arange(10.0)), axis=-1).reshape(-1, 2)
-    assert coverage_radius(grid, near_duplicate=0.1, normalize=False) == pytest.approx(1.5)
+    assert coverage_radius(grid, duplicate_radius=0.1, normalize=False) == pytest.approx(1.5)
 
 
 def test_copies_do_not_shrink_the_radius():
@@ -30,16 +31,30 @@ def test_copies_do_not_shrink_the_radius():
 
 def test_identical_images_have_no_scale():
     same = np.ones((5, 3))
-    assert near_duplicate_distance(same) == 0
+    assert near_duplicate_radius(same) == 0
     assert coverage_radius(same) == 0
     assert coverage_radius(same[:1]) == 0
 
 
 def test_given_distances_are_taken():
-    assert comparison_distances(Points(np.eye(3)), 0.5, 0.25, 0) == (0.5, 0.25)
+    assert comparison_radii(Points(np.eye(3)), 0.5, 0.25, 0) == (0.5, 0.25)
 
 
-@pytest.mark.parametrize(("radius", "tau", "name"), [(-1, 0.1, "radius"), (1, float("nan"), "near_duplicate")])
-def test_impossible_distances_are_refused(radius, tau, name):
+@pytest.mark.parametrize(
+    ("radius", "duplicate_radius", "name"), [(-1, 0.1, "coverage_radius"), (1, float("nan"), "near_duplicate_radius")]
+)
+def test_impossible_distances_are_refused(radius, duplicate_radius, name):
     with pytest.raises(CoresetError, match=name):
-        comparison_distances(Points(np.eye(3)), radius, tau, 0)
+        comparison_radii(Points(np.eye(3)), radius, duplicate_radius, 0)
+
+
+@pytest.mark.parametrize("block", [1024, 7])
+def test_covered_from_is_the_first_budget_with_a_kept_image_in_reach(monkeypatch, block):
+    monkeypatch.setattr("fiftyone_coreset.plugin.vectors.radius._BLOCK", block)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 4))
+    ranking, rows = rng.permutation(80)[:60], np.arange(0, 80, 3)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    near = np.linalg.norm(unit[rows, None] - unit[ranking], axis=2) <= 0.5
+    expected = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 61)
+    assert covered_from(Points(X), ranking, rows, 0.5).tolist() == expected.tolist()

@@ -134,7 +134,7 @@ def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _
         "near_copy_share": copies,
         "groups": len(sizes),
         "largest_group": int(sizes.max()),
-        "near_duplicate_radius": found.threshold,
+        "near_duplicate_radius": found.radius,
         "bursts": found.clear,
         "single_images_differ": auc,
         "why": _why(found, sizes, copies, auc),

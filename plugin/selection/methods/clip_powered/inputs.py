@@ -11,7 +11,7 @@ import numpy as np
 
 from ....errors import CoresetError
 from ....vectors.matrix import as_matrix, blocks, normalized
-from ...pool import seeded_order
+from ....vectors.row_hash import seeded_order
 
 
 @dataclass(frozen=True)
