@@ -77,7 +77,7 @@ def test_unreachable_coverage_says_what_is_reachable(pool):
     X, order = pool
     curve = coverage_curve(X, order[:20], coverage_radius=0.1, near_duplicate_radius=0.05)
     reached = (nearest_selected(X, order[:20]).distance <= 0.1).mean()
-    with pytest.raises(CoresetError, match=f"ranking of 20 covers {reached:.1%}"):
+    with pytest.raises(CoresetError, match=f"the 20 ranked images cover {reached:.1%} of the pool"):
         curve.smallest_budget_for(1.0)
 
 
