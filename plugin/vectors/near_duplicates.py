@@ -149,7 +149,9 @@ def _read_radius(
     n: int, read: Callable[[np.ndarray], np.ndarray], seed: int, num_workers: int | None
 ) -> tuple[float, bool]:
     """The radius, and whether there is a gap; ``read(rows)`` gives a block of the n rows."""
-    unit = read(np.arange(n) if n <= EXACT_LIMIT else _places(n, read, seed))
+    keys = np.concatenate([row_keys(read(part), seed) for part in _parts(n)]) if n else np.empty(0, dtype=np.uint64)
+    chosen = np.arange(n) if n <= EXACT_LIMIT else _places(n, read, keys)
+    unit = read(chosen[np.argsort(keys[chosen], kind="stable")])  # by content: the order of the rows does not matter
     rows, columns, lengths = _spanning_links(unit, seed, num_workers)
     if not len(lengths):
         return 0.0, False
@@ -162,12 +164,15 @@ def _read_radius(
     return (usual / 2 if usual > _EXACT else 0.0), False
 
 
-def _places(n: int, read: Callable[[np.ndarray], np.ndarray], seed: int) -> np.ndarray:
-    """Rows around some of n rows, which are chosen by content so that the order of the rows does not matter."""
-    parts = [np.arange(start, min(start + 8 * _BLOCK, n)) for start in range(0, n, 8 * _BLOCK)]
-    keys = np.concatenate([row_keys(read(part), seed) for part in parts])
+def _parts(n: int) -> list[np.ndarray]:
+    """N rows in blocks."""
+    return [np.arange(start, min(start + 8 * _BLOCK, n)) for start in range(0, n, 8 * _BLOCK)]
+
+
+def _places(n: int, read: Callable[[np.ndarray], np.ndarray], keys: np.ndarray) -> np.ndarray:
+    """Rows around some of n rows, the first by their keys."""
     centers = read(np.argsort(keys, kind="stable")[:_PLACES])
-    near = np.concatenate([pairwise_distances(centers, read(part)) for part in parts], axis=1)
+    near = np.concatenate([pairwise_distances(centers, read(part)) for part in _parts(n)], axis=1)
     return np.unique(np.argpartition(near, _PLACE_ROWS, axis=1)[:, :_PLACE_ROWS])
 
 

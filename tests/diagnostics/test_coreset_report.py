@@ -79,7 +79,7 @@ def test_a_good_radius_does_not_hide_starved_parts():
     report = coreset_report(X, kept, labels=["dense"] * 300 + ["scattered"] * 100)
     assert report["distance_95"].verdict == "better"
     assert report.classes.starved == ["dense"]
-    assert report.warnings[-1].startswith("the coverage radius is better than random although")
+    assert report.warnings[-1].startswith("the 95 % distance is better than random although")
 
 
 def test_everything_kept_is_perfect(pool):

@@ -56,14 +56,14 @@ def test_single_precision_misses_by_less_than_stated(monkeypatch):
     X[200:] = X[:200] + 10.0 ** rng.uniform(-6, 0, size=(200, 1)) * rng.normal(size=(200, 64)) / 8
     kept = rng.choice(400, 200, replace=False)
     exact = nearest_selected(X, kept).distance
-    monkeypatch.setattr(points_module, "_DOUBLE_WORK", 0)
+    monkeypatch.setattr(points_module, "DOUBLE_WORK", 0)
     single = nearest_selected(X, kept).distance
     assert (single >= exact - 1e-12).all()
     assert (single - exact).max() < 1e-3
 
 
 def test_distances_of_near_copies_keep_their_digits(monkeypatch):
-    monkeypatch.setattr(points_module, "_DOUBLE_WORK", 0)
+    monkeypatch.setattr(points_module, "DOUBLE_WORK", 0)
     X = np.array([[1.0, 0, 0], [1.0, 1e-5, 0], [0, 0, 1.0]])
     np.testing.assert_allclose(nearest_selected(X, [0, 2]).distance, [0, 1e-5, 0], rtol=1e-6)
 

@@ -16,6 +16,7 @@ from fiftyone_coreset.plugin.selection.budget import (
     resolve_budget,
 )
 from fiftyone_coreset.plugin.selection.registry import get_method
+from fiftyone_coreset.plugin.vectors.radius import coverage_radius
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
@@ -148,9 +149,9 @@ def test_coverage_is_one_number_for_budget_method_curve_and_report(X):
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     distances = np.linalg.norm(unit[:, None] - unit[None], axis=2)
     nearest = np.where(distances <= curve.near_duplicate_radius, np.inf, distances).min(axis=1)
-    if len(X) <= 1050:  # of more images, the median is taken over 1,000
-        expected = 1.5 * np.median(nearest[np.isfinite(nearest)])
-        assert curve.coverage_radius == pytest.approx(expected, rel=1e-6)
+    expected = 1.5 * np.median(nearest[np.isfinite(nearest)])
+    assert coverage_radius(X, n_sample=len(X)) == pytest.approx(expected, rel=1e-6)
+    assert curve.coverage_radius == pytest.approx(expected, rel=0.02)  # there the median is taken over 1,000 images
 
 
 def test_copies_do_not_ask_for_a_larger_share():
