@@ -62,11 +62,6 @@ class Retention:
         return float(max(0.0, (share * np.log(self.ratio[present])).sum()))
 
     @property
-    def total_variation(self) -> float:
-        """Share of the kept images that would have to change group to be proportional."""
-        return float(np.abs(self.kept - self.fair).sum() / 2 / self.kept.sum())
-
-    @property
     def statistic(self) -> float:
         """``2 k KL / (1 - r)``: under random selection about chi-square with c - 1 degrees of freedom."""
         left_out = 1 - self.kept.sum() / self.total.sum()
@@ -78,20 +73,6 @@ class Retention:
         from scipy.stats import chi2
 
         return float(chi2.sf(self.statistic, len(self.names) - 1)) if len(self.names) > 1 else 1.0
-
-    @property
-    def gini(self) -> float:
-        """Inequality of the kept share over the images' groups: 0 if all groups keep the same share, towards 1."""
-        order = np.argsort(self.ratio)
-        images = np.concatenate([[0.0], np.cumsum(self.total[order])]) / self.total.sum()
-        kept = np.concatenate([[0.0], np.cumsum(self.kept[order])]) / self.kept.sum()
-        return float(1 - (np.diff(images) * (kept[1:] + kept[:-1])).sum())
-
-    @property
-    def effective_groups(self) -> float:
-        """Number of equally large groups that would be as diverse: exp of the entropy of the kept shares."""
-        share = self.kept[self.kept > 0] / self.kept.sum()
-        return float(np.exp(-(share * np.log(share)).sum()))
 
     @cached_property
     def starved(self) -> list[Any]:

@@ -1,25 +1,28 @@
-"""Coverage and redundancy against the budget, found once for a ranking and read live at any budget."""
+"""Coverage and redundancy against the budget: read at any budget, and plotted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report, part_of, reporting
 from ..selection.budget import covering_prefix
-from ..vectors.points import as_points, as_selected
-from ..vectors.radius import COVERAGE_ROWS, comparison_radii, covered_from
-from .metric import MEANING, Metric, RandomBand, distance_figures
-from .ranking_pass import ranking_pass
+from .metric import MEANING, Metric, RandomBand
 from .tables import Content, html_card, number, text_card
 
-#: The figures a curve follows, by their names in reports.
-FIGURES = ("distance_median", "distance_95", "distance_mean", "coverage", "near_duplicate_rate")
+#: The metrics a curve follows, by their names in reports.
+METRICS = ("distance_median", "distance_95", "distance_mean", "coverage", "near_duplicate_rate")
+
+#: (metric, axis title, knee marked) of the three panes.
+_PANES = (
+    ("coverage", "share covered", "coverage"),
+    ("distance_95", "95 % distance to a kept image", None),
+    ("near_duplicate_rate", "near-duplicate rate", "near_duplicate_rate"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ class CoverageCurve:
     Attributes:
         n: images with an embedding
         budgets: (g,) int64 grid, from 1 to the length of the ranking
-        values: figure -> (g,) float64, see :data:`FIGURES`
-        random_mean: figure -> (g,) mean over random subsets of the same size
-        random_sd: figure -> (g,) their standard deviation
+        values: metric -> (g,) float64, see :data:`METRICS`
+        random_mean: metric -> (g,) mean over random subsets of the same size
+        random_sd: metric -> (g,) their standard deviation
         n_random: number of random subsets at each budget
         coverage_radius: distance within which an image counts as covered
         near_duplicate_radius: distance within which two images are near-duplicates
@@ -75,13 +78,13 @@ class CoverageCurve:
         return 0.0 if m == self.n else 0.5 * math.sqrt((1 / m) * (1 - m / self.n))
 
     def at(self, budget: int) -> dict[str, Metric]:
-        """All figures at a budget, beside random subsets of that size; a fraction of a millisecond.
+        """All metrics at a budget, beside random subsets of that size; a fraction of a millisecond.
 
         Args:
             budget: images kept, 1 to ``max_budget``
 
         Returns:
-            figure -> :class:`Metric`
+            metric -> :class:`Metric`
 
         Raises:
             CoresetError: if the budget lies outside the ranking
@@ -99,7 +102,7 @@ class CoverageCurve:
                 RandomBand(read(self.random_mean[name]), read(self.random_sd[name]), self.n_random),
                 *MEANING[name],
             )
-            for name in FIGURES
+            for name in METRICS
         }
 
     def coverage_at(self, budget: int) -> float:
@@ -159,11 +162,26 @@ class CoverageCurve:
             budget (None): a budget to mark
 
         Returns:
-            a ``matplotlib`` figure
+            a ``matplotlib`` figure with one pane a quantity; the random band is mean ± 2 SD
         """
-        from .plots import plot_curve
+        from matplotlib.figure import Figure
 
-        return plot_curve(self, budget)
+        figure = Figure(figsize=(12, 3.5), layout="constrained")
+        for axes, (name, title, knee) in zip(figure.subplots(1, len(_PANES)), _PANES, strict=True):
+            mean, sd = self.random_mean[name], self.random_sd[name]
+            top = np.inf if name == "distance_95" else 1
+            band = np.clip([mean - 2 * sd, mean + 2 * sd], 0, top)
+            axes.fill_between(self.budgets, *band, color="0.85", label="random")
+            axes.plot(self.budgets, mean, color="0.6", linewidth=1)
+            axes.plot(self.budgets, self.values[name], color="tab:orange", label="this ranking")
+            at = self.knees[knee] if knee else None
+            if at is not None:
+                axes.axvline(at, color="tab:blue", linestyle=":", label=f"knee, {at:,}")
+            if budget is not None:
+                axes.axvline(budget, color="tab:red", linestyle="--", label=f"budget, {budget:,}")
+            axes.set(xlabel="images kept", ylabel=title, xlim=(0, self.max_budget), ylim=(0, None))
+            axes.legend(frameon=False, fontsize="small")
+        return figure
 
     def __repr__(self) -> str:
         return f"<CoverageCurve of {self.n:,} images, budgets 1 to {self.max_budget:,}; print it to read it>"
@@ -179,13 +197,13 @@ class CoverageCurve:
         rows = []
         for budget in sorted({max(1, round(share * self.max_budget)) for share in shares}):
             found = self.at(budget)
-            cells = [number(found[name].value) + f" ({number(found[name].random_mean)})" for name in FIGURES]
+            cells = [number(found[name].value) + f" ({number(found[name].random_mean)})" for name in METRICS]
             rows.append([f"{budget:,}", *cells, ""])
         knees = ", ".join(f"{name} {budget:,}" for name, budget in self.knees.items() if budget)
         caption = f"In brackets: random subsets. Knees: {knees}."
         if self.coverage_error:
             caption += f" From {len(self.rows):,} sampled images: error of a share {self.coverage_error:.2%}."
-        return f"Coverage curve of {self.n:,} images", ("kept", *FIGURES, ""), rows, caption
+        return f"Coverage curve of {self.n:,} images", ("kept", *METRICS, ""), rows, caption
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything as numpy arrays without objects, for ``np.savez`` or a brain run."""
@@ -193,7 +211,7 @@ class CoverageCurve:
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays["scalars"] = np.array(scalars, dtype=np.float64)
         for table in ("values", "random_mean", "random_sd"):
-            arrays[table] = np.stack([getattr(self, table)[name] for name in FIGURES])
+            arrays[table] = np.stack([getattr(self, table)[name] for name in METRICS])
         return arrays
 
     @classmethod
@@ -202,7 +220,7 @@ class CoverageCurve:
         n, n_random, radius, near_duplicate_radius, normalize = np.asarray(arrays["scalars"]).tolist()
 
         def table(name: str) -> dict[str, np.ndarray]:
-            return dict(zip(FIGURES, np.asarray(arrays[name]), strict=True))
+            return dict(zip(METRICS, np.asarray(arrays[name]), strict=True))
 
         return cls(
             n=int(n),
@@ -228,133 +246,3 @@ class CoverageCurve:
 
 
 _ARRAYS = ("budgets", "rows", "distance", "covered_at", "followed", "followed_weight", "redundant_at")
-
-
-def coverage_curve(
-    embeddings: Any,
-    ranking: Sequence[int] | np.ndarray,
-    *,
-    coverage_radius: float | None = None,
-    near_duplicate_radius: float | None = None,
-    n_budgets: int = 64,
-    n_random: int = 10,
-    max_rows: int = COVERAGE_ROWS,
-    normalize: bool = True,
-    seed: int = 0,
-    progress: bool | Report | None = False,
-) -> CoverageCurve:
-    """Finds coverage and redundancy at every budget of a ranking, in one pass over the embeddings.
-
-    Up to ``max_rows`` images everything is exact. Beyond, coverage is read from ``max_rows`` random images (standard
-    error of a share at most ``0.5 / sqrt(max_rows)``, 0.005), and near-duplicates from the first ``max_rows / 2``
-    ranked images plus as many random ones of the others.
-
-    Args:
-        embeddings: (n, d) embeddings, or :class:`Points`
-        ranking: (r,) rows, first to keep first
-        coverage_radius (None): distance within which an image counts as covered;
-            :func:`.radius.coverage_radius` by default
-        near_duplicate_radius (None): distance within which two images are near-duplicates;
-            :func:`.near_duplicates.near_duplicate_radius` by default
-        n_budgets (64): size of the logarithmic grid of budgets
-        n_random (10): random rankings behind the band
-        max_rows (10000): images evaluated
-        normalize (True): whether distances are taken between unit-length vectors
-        seed (0): of samples and random rankings
-        progress (False): ``True`` for a bar, or a function ``(fraction, message)``
-
-    Returns:
-        a :class:`CoverageCurve`
-
-    Raises:
-        CoresetError: if the embeddings or the ranking cannot be used
-    """
-    if n_random < 2:
-        raise CoresetError(f"n_random={n_random}: a random band needs at least 2 rankings")
-    points = as_points(embeddings, normalize)
-    order = as_selected(ranking, points, "ranking")
-    radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
-    budgets = np.unique(np.geomspace(1, len(order), n_budgets).round().astype(np.int64))
-    rng = np.random.default_rng(seed)
-    rankings = [order, *(rng.permutation(points.rows)[: len(order)] for _ in range(n_random))]
-    rows = points.sample(max_rows, seed)
-    followed, weight = _followed_ranks(len(order), max_rows, rng)
-    with reporting(progress, "Coverage curve") as report:
-        over_all = ranking_pass(points, rankings, rows, budgets, radius, part_of(report, 0, 0.7))
-        over_kept = ranking_pass(points, [order], order[followed], budgets, duplicate_radius, part_of(report, 0.7, 1))
-    positions = [_rank_positions(ranked, points.n)[rows] for ranked in rankings]
-    tables = [
-        _figures_along(distance, position, budgets, radius, duplicate_radius)
-        for distance, position in zip(over_all.distance, positions, strict=True)
-    ]
-    random_mean, random_sd = _bands(tables[1:], budgets)
-    curve = CoverageCurve(
-        n=len(points.rows),
-        budgets=budgets,
-        values=tables[0],
-        random_mean=random_mean,
-        random_sd=random_sd,
-        n_random=n_random,
-        coverage_radius=radius,
-        near_duplicate_radius=duplicate_radius,
-        normalize=points.normalize,
-        rows=rows,
-        distance=_without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
-        covered_at=np.sort(covered_from(points, order, rows, radius)),
-        followed=followed,
-        followed_weight=weight,
-        redundant_at=np.maximum(over_kept.first_within, followed) + 1,
-    )
-    # Kept images themselves, not a sample of all images, say how redundant a ranking is.
-    curve.values["near_duplicate_rate"] = np.array([curve.near_duplicate_rate_at(int(b)) for b in budgets])
-    return curve
-
-
-def _rank_positions(ranking: np.ndarray, n: int) -> np.ndarray:
-    """Position of every row in a ranking; the ranking's length for rows outside it."""
-    positions = np.full(n, len(ranking))
-    positions[ranking] = np.arange(len(ranking))
-    return positions
-
-
-def _followed_ranks(n_ranked: int, max_rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks whose near-duplicates are followed, all of the first ones and some of the others, and their weights."""
-    if n_ranked <= max_rows:
-        return np.arange(n_ranked), np.ones(n_ranked)
-    head = max_rows // 2
-    size = max_rows - head
-    tail = head + np.sort(rng.choice(n_ranked - head, size, replace=False))
-    weight = np.repeat([1.0, (n_ranked - head) / size], [head, size])
-    return np.concatenate([np.arange(head), tail]), weight
-
-
-def _without_kept(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray) -> np.ndarray:
-    """Distances (g, m) to the nearest kept image, 0 from where the image is itself kept."""
-    return np.where(positions < budgets[:, None], 0, distance)
-
-
-def _figures_along(
-    distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray, radius: float, duplicate_radius: float
-) -> dict[str, np.ndarray]:
-    """The figures at every budget, from (g, m) distances to the nearest other kept image.
-
-    A random subset is as near to an image that it keeps as to one that it does not, so for random rankings all images,
-    kept or not, tell how many kept ones have a near-duplicate among the b - 1 others.
-    """
-    near_duplicate_rate = (distance <= duplicate_radius).mean(axis=1) * (budgets - 1) / budgets
-    return {
-        **distance_figures(_without_kept(distance, positions, budgets), radius),
-        "near_duplicate_rate": near_duplicate_rate,
-    }
-
-
-def _bands(
-    tables: list[dict[str, np.ndarray]], budgets: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Mean and standard deviation of every figure over random rankings."""
-    mean = {name: np.mean([table[name] for table in tables], axis=0) for name in FIGURES}
-    sd = {name: np.std([table[name] for table in tables], axis=0, ddof=1) for name in FIGURES}
-    # All images tell the rate better than the b kept ones do; what b kept ones scatter, in pairs, comes on top.
-    rate = mean["near_duplicate_rate"]
-    sd["near_duplicate_rate"] = np.sqrt(sd["near_duplicate_rate"] ** 2 + 2 * rate * (1 - rate) / budgets)
-    return mean, sd

@@ -1,4 +1,4 @@
-"""One diagnostic figure and what a random subset of the same size would show."""
+"""One diagnostic metric and what a random subset of the same size would show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-#: Figure -> (which way is better, "" for neither; what it says).
+#: Metric -> (which way is better, "" for neither; what it says); :func:`.report_metrics.measures` adds to it.
 MEANING = {
     "distance_median": ("low", "half of all images lie closer to a kept image"),
     "distance_95": ("low", "95 % of all images lie closer to a kept image"),
@@ -16,13 +16,7 @@ MEANING = {
     "distance_max": ("low", "the worst covered image; one outlier decides it"),
     "distance_mean": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
     "coverage": ("high", "images within the coverage radius of a kept image"),
-    "effective_size": ("high", "kept images that would serve as evenly if each stood for equally many images"),
     "near_duplicate_rate": ("low", "kept images with another kept image within the near-duplicate distance"),
-    "repeat_rate": ("low", "labels saved if one image of every kept near-duplicate group were enough"),
-    "duplicate_groups": ("low", "near-duplicate groups among the kept images"),
-    "kept_once": ("", "near-duplicate groups of the collection of which exactly one image is kept"),
-    "energy_distance": ("low", "shift of the distribution from the collection's; 0 is none"),
-    "mmd": ("low", "the same by squared maximum mean discrepancy, which weighs dense regions more"),
     "cluster_coverage": ("high", "clusters of which at least one image is kept"),
     "cluster_kl": ("low", "divergence of cluster shares from the collection's; 0 is proportional"),
     "cluster_worst": (
@@ -38,7 +32,7 @@ MEANING = {
 
 @dataclass(frozen=True)
 class RandomBand:
-    """A figure over random subsets of the same size.
+    """A metric over random subsets of the same size.
 
     Attributes:
         mean: mean
@@ -68,11 +62,11 @@ class RandomBand:
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of a report.
+    """One metric of a report.
 
     Attributes:
         value: the selection's own
-        random: the same figure over random subsets of that size; None where random has no meaning
+        random: the same metric over random subsets of that size; None where random has no meaning
         better: "low" or "high"; "" where neither is better
         explanation: what it says, in one line
     """
@@ -124,15 +118,15 @@ class Metric:
         }
 
 
-def distance_figures(distance: np.ndarray, radius: float) -> dict[str, np.ndarray]:
-    """Coverage figures from distances to the nearest kept image.
+def distance_metrics(distance: np.ndarray, radius: float) -> dict[str, np.ndarray]:
+    """Coverage metrics from distances to the nearest kept image.
 
     Args:
         distance: (..., m) distances of m images
         radius: distance within which an image counts as covered
 
     Returns:
-        figure -> (...) float64
+        metric -> (...) float64
     """
     median, r95, r99 = np.quantile(distance, [0.5, 0.95, 0.99], axis=-1)
     return {

@@ -46,7 +46,7 @@ def redundant_groups(
     return sorted(found, key=lambda rows: (-int((place[rows] < len(kept)).sum()), -len(rows), int(rows[0])))
 
 
-def redundancy_figures(groups: np.ndarray) -> dict[str, float]:
+def redundancy_metrics(groups: np.ndarray) -> dict[str, float]:
     """Redundancy of a set of images from its near-duplicate groups.
 
     Args:

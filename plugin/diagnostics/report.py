@@ -1,4 +1,4 @@
-"""The report card of a selection: every figure beside what a random subset of the same size would show."""
+"""The report card of a selection: every metric beside what a random subset of the same size would show."""
 
 from __future__ import annotations
 
@@ -14,15 +14,8 @@ from ..vectors.near_duplicates import EXACT_ROWS
 from ..vectors.points import Points, as_points, as_selected
 from ..vectors.radius import comparison_radii
 from .balance import Groups, Retention, clusters
-from .figures import (
-    Figures,
-    coverage_figures,
-    kept_redundancy_figures,
-    removal_figures,
-    retention_figures,
-    shift_figures,
-)
 from .metric import MEANING, Metric, RandomBand
+from .report_metrics import MEASURES, Compared, Metrics, retention_metrics
 from .tables import Content, html_card, number, text_card
 
 
@@ -37,7 +30,7 @@ class CoresetReport:
         clusters: what is kept of every cluster, with the clusters named by number; None if no kept image has one
         classes: what is kept of every class; None if no kept image has a label
         warnings: what to look at before buying labels
-        notes: how the figures were computed, with their error where they are sampled
+        notes: how the metrics were computed, with their error where they are sampled
         settings: coverage radius, near-duplicate radius, normalisation, seed
     """
 
@@ -87,7 +80,7 @@ class CoresetReport:
         for name, metric in self.metrics.items():
             band = f"{number(metric.random.mean)} ± {number(metric.random.sd)}" if metric.random else "-"
             rows.append([name, number(metric.value), band, metric.verdict, metric.explanation])
-        return title, ("figure", "value", "random", "verdict", "meaning"), rows, " ".join(self.notes)
+        return title, ("metric", "value", "random", "verdict", "meaning"), rows, " ".join(self.notes)
 
 
 def coreset_report(
@@ -139,19 +132,15 @@ def coreset_report(
     subsets = [kept, *(rng.choice(points.rows, len(kept), replace=False) for _ in range(n_random))]
     rows = points.sample(max_rows, seed)
     with reporting(progress, "Coreset report") as report:
-        found = [coverage_figures(points, subsets, rows, radius, part_of(report, 0, 0.5))]
-        report(0.5, "near-duplicates")
-        found += [
-            kept_redundancy_figures(points, subsets, duplicate_radius, seed),
-            removal_figures(points, subsets, duplicate_radius),
-        ]
-        report(0.7, "distribution")
-        found.append(shift_figures(points, subsets, seed))
+        found = []
+        for i, measure in enumerate(MEASURES):
+            part = part_of(report, 0.8 * i / len(MEASURES), 0.8 * (i + 1) / len(MEASURES))
+            found.append(measure(Compared(points, subsets, rows, radius, duplicate_radius, seed, part)))
         report(0.8, "clusters and classes")
         ids = clusters(points, seed=seed) if cluster_ids is None else cluster_ids
-        by_cluster, cluster_retention = retention_figures("cluster", _groups(ids, points, "cluster_ids"), subsets)
+        by_cluster, cluster_retention = retention_metrics("cluster", _groups(ids, points, "cluster_ids"), subsets)
         class_names = [None] * points.n if labels is None else labels
-        by_class, class_retention = retention_figures("class", _groups(class_names, points, "labels"), subsets)
+        by_class, class_retention = retention_metrics("class", _groups(class_names, points, "labels"), subsets)
         found += [by_cluster, by_class]
     metrics = {name: metric for section in found for name, metric in _metrics(section).items()}
     if stability is not None:
@@ -180,8 +169,8 @@ def _groups(values: Sequence[Any] | np.ndarray, points: Points, name: str) -> Gr
     return Groups.of(values, points.rows)
 
 
-def _metrics(section: list[Figures]) -> dict[str, Metric]:
-    """Sets the selection's figures beside those of the random subsets."""
+def _metrics(section: list[Metrics]) -> dict[str, Metric]:
+    """Sets the selection's metrics beside those of the random subsets."""
     if not section:
         return {}
     selection, *randoms = section
@@ -223,7 +212,7 @@ def _warnings(metrics: dict[str, Metric], cluster: Retention | None, classes: Re
 
 
 def _notes(points: Points, kept: np.ndarray, rows: np.ndarray, radius: float, duplicate_radius: float) -> list[str]:
-    """How the figures were computed."""
+    """How the metrics were computed."""
     kind = "between unit-length vectors" if points.normalize else "Euclidean, as embedded"
     notes = [f"Distances {kind}; coverage radius {radius:.3g}, near-duplicate radius {duplicate_radius:.3g}."]
     if len(rows) < len(points.rows):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dataset.rows import Rows
-from ..diagnostics.compare import CoresetComparison, compare_subsets
+from ..diagnostics.subsets import CoresetComparison, compare_subsets
 from ..errors import CoresetError
 from ..progress import Report
 from .load import list_runs, load_run

@@ -150,7 +150,7 @@ def _build_results(
     projection: str | None,
     report: Report,
 ) -> CoresetResults:
-    from ..diagnostics.curve import coverage_curve
+    from ..diagnostics.coverage import coverage_curve
     from ..diagnostics.first_cover import MAX_ROWS
 
     chosen = np.flatnonzero(ranking.rank >= 0)

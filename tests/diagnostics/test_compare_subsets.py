@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.diagnostics.compare import compare_subsets
 from fiftyone_coreset.plugin.diagnostics.report import coreset_report
+from fiftyone_coreset.plugin.diagnostics.subsets import compare_subsets
 from fiftyone_coreset.plugin.errors import CoresetError
 
 

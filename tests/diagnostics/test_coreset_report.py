@@ -4,7 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.diagnostics.curve import FIGURES, coverage_curve
+from fiftyone_coreset.plugin.diagnostics import report as report_module
+from fiftyone_coreset.plugin.diagnostics import report_metrics
+from fiftyone_coreset.plugin.diagnostics.coverage import coverage_curve
+from fiftyone_coreset.plugin.diagnostics.curve import METRICS
 from fiftyone_coreset.plugin.diagnostics.metric import MEANING, Metric, RandomBand
 from fiftyone_coreset.plugin.diagnostics.report import coreset_report
 from fiftyone_coreset.plugin.errors import CoresetError
@@ -101,7 +104,7 @@ def test_report_and_curve_tell_the_same(pool):
     report = coreset_report(X, order[:budget])
     assert report.settings["coverage_radius"] == curve.coverage_radius
     assert report.settings["near_duplicate_radius"] == curve.near_duplicate_radius
-    for name in FIGURES:
+    for name in METRICS:
         assert curve.at(budget)[name].value == pytest.approx(report[name].value, abs=1e-6), name
 
 
@@ -246,3 +249,19 @@ def test_unlabelled_images_do_not_count(pool):
     unlabelled = coreset_report(X, np.arange(40, 80), labels=some)
     assert unlabelled.classes is None
     assert "class_kl" not in unlabelled.metrics
+
+
+def test_a_metric_is_added_in_one_place(monkeypatch):
+    added = list(report_metrics.MEASURES)
+    for module in (report_metrics, report_module):
+        monkeypatch.setattr(module, "MEASURES", added)
+    monkeypatch.setitem(MEANING, "first_row", ("", ""))  # taken away again afterwards
+
+    @report_metrics.measures(first_row=("low", "number of the first kept row"))
+    def first_row(compared):
+        return [{"first_row": float(rows.min())} for rows in compared.subsets]
+
+    report = coreset_report(np.random.default_rng(0).normal(size=(60, 4)), [0, 1, 2, 3, 4], seed=1)
+    assert report["first_row"].value == 0
+    assert report["first_row"].random_mean > 0
+    assert "number of the first kept row" in str(report)

@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.diagnostics import ranking_pass as ranking_pass_module
-from fiftyone_coreset.plugin.diagnostics.curve import FIGURES, CoverageCurve, coverage_curve
+from fiftyone_coreset.plugin.diagnostics.coverage import coverage_curve
+from fiftyone_coreset.plugin.diagnostics.curve import METRICS, CoverageCurve
 from fiftyone_coreset.plugin.diagnostics.nearest_selected import nearest_selected
 from fiftyone_coreset.plugin.errors import CoresetError
 from hypothesis import given, settings
@@ -43,7 +44,7 @@ def test_every_grid_budget_equals_direct_computation(pool, curve):
             "coverage": (distance <= 0.7).mean(),
             "near_duplicate_rate": (apart <= 0.2).mean(),
         }
-        for name in FIGURES:
+        for name in METRICS:
             assert curve.values[name][g] == pytest.approx(expected[name], abs=1e-6), (name, budget)
 
 
@@ -187,7 +188,7 @@ def test_rows_without_embeddings_are_left_out(pool, curve):
     holed = np.insert(X, 3, np.nan, axis=0)
     shifted = coverage_curve(holed, order + (order >= 3), coverage_radius=0.7, near_duplicate_radius=0.2)
     assert shifted.n == 200
-    for name in FIGURES:
+    for name in METRICS:
         np.testing.assert_allclose(shifted.values[name], curve.values[name], atol=1e-9)
 
 

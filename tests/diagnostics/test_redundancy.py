@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.diagnostics.redundancy import redundancy_figures, redundant_groups
+from fiftyone_coreset.plugin.diagnostics.redundancy import redundancy_metrics, redundant_groups
 from fiftyone_coreset.plugin.vectors import near_duplicates as duplicates
 from fiftyone_coreset.plugin.vectors.near_duplicates import near_duplicates
 from hypothesis import given, settings
@@ -52,7 +52,7 @@ def test_groups_of_large_sets_agree(monkeypatch):
 
 def test_figures_by_hand():
     """Groups of 3, 2, 1 and 1: five of seven images have a near-duplicate, three repeat."""
-    found = redundancy_figures(np.array([0, 0, 0, 1, 1, 2, 3]))
+    found = redundancy_metrics(np.array([0, 0, 0, 1, 1, 2, 3]))
     assert found == {
         "near_duplicate_rate": pytest.approx(5 / 7),
         "repeat_rate": pytest.approx(3 / 7),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.diagnostics.curve import coverage_curve
+from fiftyone_coreset.plugin.diagnostics.coverage import coverage_curve
 from fiftyone_coreset.plugin.diagnostics.report import coreset_report
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.selection.budget import (

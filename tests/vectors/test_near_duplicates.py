@@ -175,7 +175,7 @@ def test_the_radius_of_a_large_pool_is_read_around_some_of_its_rows(monkeypatch)
 
 
 def test_all_who_ask_get_one_radius():
-    from fiftyone_coreset.plugin.diagnostics.curve import coverage_curve
+    from fiftyone_coreset.plugin.diagnostics.coverage import coverage_curve
     from fiftyone_coreset.plugin.diagnostics.report import coreset_report
 
     Z, origin = burst_pool()

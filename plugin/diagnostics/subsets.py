@@ -16,7 +16,7 @@ from .balance import clusters
 from .report import CoresetReport, coreset_report
 from .tables import Content, html_card, markdown_card, number, text_card
 
-#: How a verdict is written beside a figure.
+#: How a verdict is written beside a metric.
 _MARKS = {"better": " +", "worse": " -", "like random": "", "": ""}
 
 
@@ -109,7 +109,7 @@ class CoresetComparison:
         return self.selected[name]
 
     def _tables(self) -> list[Content]:
-        tables = [self._overlap_table(), self._figure_table()]
+        tables = [self._overlap_table(), self._metric_table()]
         if any(report.classes for report in self.reports.values()):
             tables.append(self._class_table())
         return tables
@@ -123,15 +123,15 @@ class CoresetComparison:
         header = ("keeps", "images", *self.names, "only here")
         return "Overlap: share of the row's images that the column keeps too", header, rows, f"By chance: {chance}."
 
-    def _figure_table(self) -> Content:
-        figures = dict.fromkeys(figure for report in self.reports.values() for figure in report.metrics)
+    def _metric_table(self) -> Content:
+        metrics = dict.fromkeys(metric for report in self.reports.values() for metric in report.metrics)
         rows = []
-        for figure in figures:
-            cells = [report.metrics.get(figure) for report in self.reports.values()]
+        for metric in metrics:
+            cells = [report.metrics.get(metric) for report in self.reports.values()]
             meaning = next(metric.explanation for metric in cells if metric)
-            rows.append([figure, *(number(m.value) + _MARKS[m.verdict] if m else "-" for m in cells), meaning])
+            rows.append([metric, *(number(m.value) + _MARKS[m.verdict] if m else "-" for m in cells), meaning])
         caption = "+ better, - worse than 99.7 % of random subsets of the same size."
-        return "Figures", ("figure", *self.names, "meaning"), rows, caption
+        return "Metrics", ("metric", *self.names, "meaning"), rows, caption
 
     def _class_table(self) -> Content:
         retained = {name: report.classes for name, report in self.reports.items() if report.classes}
