@@ -165,7 +165,7 @@ class CoresetResults(fob.BrainResults):
         if isinstance(parsed, CoverageBudget) and parsed.radius is None:
             if alive.all():
                 return order[: self.curve().smallest_budget_for(parsed.share)]
-            parsed = CoverageBudget(parsed.share, self.curve().radius)  # the curve counts what is gone
+            parsed = CoverageBudget(parsed.share, self.curve().coverage_radius)  # the curve counts what is gone
         embeddings = self.embeddings()
         order = order[np.isfinite(embeddings[order]).all(axis=1)]
         return order[: ranking_budget(order, embeddings, parsed, seed=self.config.seed)]

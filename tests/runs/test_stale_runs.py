@@ -44,7 +44,7 @@ def test_a_coverage_budget_covers_what_is_left(stale):
     k = run.budget("70% coverage")
     vectors = dict(zip(*dataset.values(["id", "emb"]), strict=True))
     unit = np.array([vectors[i] / np.linalg.norm(vectors[i]) for i in left], dtype=float)
-    near = np.linalg.norm(unit[:, None] - unit[None], axis=2) <= run.curve().radius
+    near = np.linalg.norm(unit[:, None] - unit[None], axis=2) <= run.curve().coverage_radius
     covered = [near[:, :size].any(axis=1).mean() for size in range(1, len(left) + 1)]
     assert k == 1 + next(row for row, share in enumerate(covered) if share >= 0.7)
 
