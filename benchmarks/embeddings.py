@@ -197,8 +197,8 @@ def section(results: dict[str, dict], options: argparse.Namespace) -> str:
 
 From file to stored vector, on the same open_clip weights, beside FiftyOne's own `dataset.compute_embeddings`.
 {setting}
-With a load average well above the number of cores the machine was shared, and images per second say little on their
-own; each round's ratio, and processor time, are then the figures to look at.
+With a load average well above the number of cores the machine was shared, so images per second say little; compare the
+ratios of the rounds and the processor time instead.
 
 {table(results)}
 
@@ -211,8 +211,8 @@ cost the same to run.
 Where the time goes: workers hand over 8-bit pixels, a quarter of the bytes of float tensors, and normalising is done
 for a whole batch; only the part of an image that ends up in the model's square crop is resampled; file paths are read
 from the database once rather than image by image. A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which the format
-allows cheaply, as long as that stays at least twice the model's input size; "full decoding" is without it. For
-640 x 480 images this matters for small inputs (64 pixels), not for 224; photographs of 12 megapixels profit there too.
+allows cheaply, if the result is at least twice the model's input size; "full decoding" is without it. For 640 x 480
+images this matters for small inputs (64 pixels), not for 224; for photographs of 12 megapixels it matters for both.
 """
 
 

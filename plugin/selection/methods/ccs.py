@@ -1,4 +1,4 @@
-"""CCS: coverage of a difficulty score's whole range."""
+"""CCS: samples from the whole range of a difficulty score."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .random import random
 def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: float = 0.1, n_bins: int = 50) -> Picks:
     """Samples equally from strata of a difficulty score (Zheng et al., ICLR 2023).
 
-    The bins are of equal width; small bins are used up and what they lack goes to the others. The hardest rows, which
-    are often mislabelled, come last. Weights act on the draws inside a bin.
+    The bins are of equal width; too small bins are taken whole, and the rest of their share goes to the others. The
+    hardest rows, which are often mislabelled, come last. Weights act on the draws inside a bin.
 
     Args:
         pool: the problem
@@ -46,7 +46,7 @@ def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: 
     counts = np.bincount(bins[sequence], minlength=n_bins)
     turn = np.empty(len(sequence), dtype=np.int64)
     turn[by_bin] = np.arange(len(sequence)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # Bins in turn, one row each, until they run dry: the equal shares of the paper for every budget at once.
+    # One row from each bin in turn until it is empty: the equal shares of the paper for every budget at once.
     order = sequence[np.lexsort((counts[bins[sequence]], turn))]
     last = hardest[::-1]
     order = np.concatenate([order[pool.free[order]], last[pool.free[last]]])

@@ -20,7 +20,7 @@ def d2(pool: Pool, k: int, difficulty: np.ndarray | None = None, n_neighbors: in
 
     Every row starts with its difficulty plus ``exp(-d)`` times that of its graph neighbours; a pick subtracts
     ``exp(-gamma d)`` times its message from theirs. Distances are measured in medians of the nearest-neighbour
-    distance, since the rule is inert on an arbitrary scale. Weights multiply the difficulty.
+    distance, since ``exp(-d)`` hardly varies on an arbitrary scale. Weights multiply the difficulty.
 
     Args:
         pool: the problem

@@ -54,7 +54,7 @@ def _center_distance(directions: np.ndarray) -> np.ndarray:
 
 
 def cluster_budgets(wanted: np.ndarray, sizes: np.ndarray, taken: np.ndarray, total: int) -> np.ndarray:
-    """The budgets closest to the wanted ones that add up and respect the bounds.
+    """The budgets closest to the wanted ones that have the right sum and respect the bounds.
 
     Minimises ``|x - wanted|^2`` subject to ``sum x = total`` and ``floor <= x <= size``. The solution is
     ``clip(wanted + nu, floor, size)`` with one number nu, found by bisection.
@@ -62,7 +62,7 @@ def cluster_budgets(wanted: np.ndarray, sizes: np.ndarray, taken: np.ndarray, to
     Args:
         wanted: (q,) float
         sizes: (q,) int upper bounds
-        taken: (q,) int lower bounds of what is kept already
+        taken: (q,) int lower bounds, the rows of each cluster that are kept already
         total: what the budgets add up to, at most ``sizes.sum()``
 
     Returns:

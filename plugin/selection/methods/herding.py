@@ -9,10 +9,10 @@ from ...vectors.neighbors import pairwise_distances
 from ..pool import Picks, Pool
 from ..registry import register
 
-#: Rows up to which herding is exact. Larger pools are herded in random shards that take turns, each towards the mean
-#: of the whole pool, so that time and memory stay linear in the number of rows.
+#: Rows up to which herding is exact. Larger pools are split into random shards that take turns, each herded towards
+#: the mean of the whole pool, so that time and memory stay linear in the number of rows.
 SHARD_ROWS = 8192
-#: Rows that stand for the pool in the kernel mean, and in the kernel's bandwidth.
+#: Rows from which the kernel mean and the kernel's bandwidth are estimated.
 _LANDMARKS = 8192
 _BANDWIDTH_ROWS = 2000
 
@@ -103,7 +103,7 @@ def _herd(gram: np.ndarray, affinity: np.ndarray, kept: np.ndarray, k: int) -> n
 
 
 def _fill_evenly(k: int, sizes: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Picks per shard when the shard with the fewest rows kept always comes next."""
+    """Number of picks per shard if the shard with the fewest kept rows always comes next."""
     shard = np.repeat(np.arange(len(sizes)), sizes - taken)
     turn = np.concatenate([np.arange(first, last) for first, last in zip(taken, sizes, strict=True)])
     return np.bincount(shard[np.lexsort((shard, turn))][:k], minlength=len(sizes))

@@ -10,13 +10,13 @@ from ..registry import register
 
 #: Rows times picks that k-center may compare.
 MAX_COMPARISONS = 1.5e11
-#: Candidates whose distances are kept up to date while the rest waits.
+#: Candidates whose distances are updated after each pick; the others are updated block by block.
 _CANDIDATES = 1024
 
 
 @register("kcenter", "k-center greedy (core-set): smallest covering radius; picks outliers")
 def kcenter(pool: Pool, k: int) -> Picks:
-    """Picks, again and again, the row farthest from everything kept (Sener and Savarese, ICLR 2018).
+    """Repeatedly picks the row farthest from all kept rows (Sener and Savarese, ICLR 2018).
 
     Starts at the row nearest to the mean. Weights multiply the distances.
 
@@ -69,7 +69,7 @@ def farthest_first(pool: Pool, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _block(Z: np.ndarray, far: np.ndarray, nearest: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    """The next picks that can be told from the farthest candidates alone; at least one."""
+    """The next picks that the farthest candidates alone determine; at least one."""
     order = np.argsort(-far, kind="stable")[: _CANDIDATES + 1]
     candidates = np.sort(order[:_CANDIDATES][far[order[:_CANDIDATES]] >= 0])
     outside = order[_CANDIDATES] if len(order) > _CANDIDATES else -1
@@ -81,7 +81,7 @@ def _block(Z: np.ndarray, far: np.ndarray, nearest: np.ndarray, weights: np.ndar
         value = np.where(open_, own * own_weights, -1)
         best = int(np.argmax(value))
         row = candidates[best]
-        # Outside the candidates distances have not been updated; they can only have shrunk.
+        # Outside the candidates distances have not been updated; an update can only lower them.
         if picks and outside >= 0 and (value[best], -row) < (far[outside], -outside):
             break
         picks.append(int(row))

@@ -58,7 +58,7 @@ def _medoids(pool: Pool, k: int, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     order = order[pool.free[order] & ~np.isin(clusters[order], clusters[pool.kept])]
     first = order[np.r_[True, clusters[order][1:] != clusters[order][:-1]]] if len(order) else order
     first = first[np.argsort(-mass[clusters[first]], kind="stable")][:k]
-    # Clusters can be empty where rows coincide; the rows farthest from their center fill up.
+    # Clusters can be empty where rows coincide; the rows farthest from their center take the places left.
     chosen = np.zeros(len(pool), dtype=bool)
     chosen[first] = True
     rest = np.flatnonzero(pool.free & ~chosen)

@@ -1,4 +1,4 @@
-"""MaxHerding: coverage with soft edges."""
+"""MaxHerding: coverage by a Gaussian kernel instead of a fixed radius."""
 
 from __future__ import annotations
 

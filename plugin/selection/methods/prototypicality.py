@@ -1,4 +1,4 @@
-"""Prototypicality: distance to the own cluster's center."""
+"""Prototypicality: the distance of a row to the center of its cluster."""
 
 from __future__ import annotations
 

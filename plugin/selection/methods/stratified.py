@@ -13,7 +13,7 @@ from .random import random
 
 @register("stratified", "Random, with every class (or cluster) in proportion; steadier than random")
 def stratified(pool: Pool, k: int, n_clusters: int = 200) -> Picks:
-    """Lets the strata take turns, in proportion to their size, with a random order inside each.
+    """Picks from the strata in turn, in proportion to their size, in random order inside each.
 
     Args:
         pool: the problem; its labels are the strata where given

@@ -30,7 +30,7 @@ def target_match(pool: Pool, k: int, target: Any, temperature: float = 1.0) -> P
         temperature (1.0): exponent of the ratio; 0 is random, large values keep the most target-like rows
 
     Returns:
-        the picks; ``effective_size`` in the details is how many rows the ratios are spread over, and a coreset much
+        the picks; ``effective_size`` in the details is how many rows the ratios are spread over; a coreset much
         larger than that cannot match the target
     """
     wanted, valid = unit_rows(target)
@@ -47,7 +47,7 @@ def target_match(pool: Pool, k: int, target: Any, temperature: float = 1.0) -> P
 
 
 def _log_ratio(Z: np.ndarray, target: np.ndarray, pool: Pool) -> np.ndarray:
-    """(n,) log density ratio; no row is scored by a model it trained."""
+    """(n,) log density ratio; no row is scored by a model that was trained on it."""
     from sklearn.linear_model import LogisticRegression
 
     ratio = np.empty(len(Z))

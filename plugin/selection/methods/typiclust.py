@@ -41,7 +41,7 @@ def typiclust(pool: Pool, k: int, n_neighbors: int = 20) -> Picks:
     order = order[pool.free[order]]
     counts = np.bincount(clusters[order], minlength=len(sizes))
     taken = np.bincount(clusters[pool.kept], minlength=len(sizes))
-    # The next visit of a cluster comes when it holds as many picks as every other one.
+    # A cluster comes next when no other cluster has fewer picks.
     visit = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts) + taken[clusters[order]]
     small = sizes[clusters[order]] <= _SMALL_CLUSTER
     turns = np.lexsort((-sizes[clusters[order]], visit, small))
