@@ -26,6 +26,8 @@ _PUBLIC = {
     "CoresetResults": "plugin.results",
     "load_run": "plugin.runs.load",
     "create_coreset_view": "plugin.runs.views",
+    "find_orphans": "plugin.runs.orphans",
+    "remove_orphans": "plugin.runs.orphans",
     "compare_coresets": "plugin.runs.compare",
     "ComparedCoresets": "plugin.runs.compare",
     "coreset_report": "plugin.diagnostics.report",

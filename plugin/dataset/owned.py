@@ -6,7 +6,7 @@ field that a user copied or renamed carries the mark of another path, and is the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
@@ -62,15 +62,28 @@ def declare_fields(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> N
     Raises:
         CoresetError: if a field of this path exists and is not the run's, or does not stay declared
     """
+    declare_lastingly(dataset, set(paths.values()), lambda: declare_in_turn(dataset, run_id, paths))
+
+
+def declare_lastingly(dataset: Dataset, paths: set[str], declare: Callable[[], None]) -> None:
+    """Declares fields in a turn, and again if a writer that takes no turns has undone it.
+
+    Args:
+        dataset: the dataset
+        paths: the paths of the fields
+        declare: declares those that are not there
+
+    Raises:
+        CoresetError: if one does not stay declared
+    """
     for _ in range(_ATTEMPTS):
         with schema_turn(dataset):
-            declare_in_turn(dataset, run_id, paths)
-        stored = stored_paths(dataset)
-        if stored >= set(paths.values()):
+            declare()
+        missing = paths - stored_paths(dataset)
+        if not missing:
             return
-    missing = sorted(set(paths.values()) - stored)
     raise CoresetError(
-        f"field '{missing[0]}' vanishes from dataset '{dataset.name}' as soon as it is declared: another process "
+        f"field '{min(missing)}' vanishes from dataset '{dataset.name}' as soon as it is declared: another process "
         "writes its own list of fields; let it finish, and call again"
     )
 

@@ -18,26 +18,42 @@ if TYPE_CHECKING:
 def find_orphans(samples: SampleCollection) -> dict[str, list[str]]:
     """Finds fields, maps and saved views of coreset runs that exist no more.
 
-    FiftyOne deletes only the record of a run where this package is not installed.
+    FiftyOne deletes only the record of a run where this package is not installed. Nothing of a user's is counted: what
+    a run made carries its mark.
 
     Args:
         samples: a dataset or view
 
     Returns:
-        a dict with the keys ``"fields"``, ``"maps"`` and ``"views"``, each a list of names
+        a dict with the keys ``"fields"``, ``"maps"`` (visualization runs) and ``"views"``, each a sorted list of names
+
+    Example::
+
+        import fiftyone_coreset as fc
+
+        fc.find_orphans(dataset)  # {'fields': ['old_rank', 'old_score'], 'maps': [], 'views': ['old 10%']}
     """
     dataset = samples._root_dataset
     return {kind: names for kind, names in _orphans(dataset).items() if kind != "runs"}
 
 
 def remove_orphans(samples: SampleCollection) -> dict[str, list[str]]:
-    """Removes what :func:`find_orphans` finds.
+    """Removes what :func:`find_orphans` finds, with the values in those fields.
 
     Args:
         samples: a dataset or view
 
     Returns:
         what was removed, as from :func:`find_orphans`
+
+    Raises:
+        CoresetError: if another process writes to the dataset and does not finish
+
+    Example::
+
+        import fiftyone_coreset as fc
+
+        fc.remove_orphans(dataset)  # {'fields': ['old_rank', 'old_score'], 'maps': [], 'views': ['old 10%']}
     """
     dataset = samples._root_dataset
     with schema_turn(dataset):

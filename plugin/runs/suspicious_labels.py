@@ -9,10 +9,13 @@ import numpy as np
 
 from ..dataset.embeddings import EmbeddingSource
 from ..dataset.labels import read_labels
+from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_free_view, require_identifier
 from ..dataset.rows import Rows
+from ..dataset.saved_views import save_view
 from ..embeddings.class_texts import with_class_texts
 from ..progress import Report, part_of, reporting
+from .plain_fields import write_field
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -57,14 +60,15 @@ def flag_suspicious_labels(
         the saved view
 
     Raises:
-        CoresetError: if an argument is unusable or a name is taken
+        CoresetError: if an argument is unusable, a name is taken, or the database loses what is written
     """
     from ..selection.methods.clip_powered import find_suspicious_labels
 
     rows, source = Rows(samples), EmbeddingSource.of(embeddings)
     _require_free(rows, name, overwrite)
     given = {"class_names": class_names, "templates": templates, "text_embeddings": text_embeddings}
-    with reporting(progress, "Suspicious labels") as report:
+    unharmed = "the view is saved last: see that mongod runs, and call again with overwrite=True"
+    with database_faults(unharmed), reporting(progress, "Suspicious labels") as report:
         report(0.0, "reading embeddings")
         matrix = source.load(rows).matrix
         labels = read_labels(rows, label_field)
@@ -75,7 +79,7 @@ def flag_suspicious_labels(
         )
         report(0.9, "writing fields")
         _write(rows, name, found)
-    return _save_view(rows, name, found, label_field, overwrite)
+        return _save_view(rows, name, found, label_field, overwrite)
 
 
 def _fields(name: str) -> tuple[str, str]:
@@ -96,10 +100,8 @@ def _write(rows: Rows, name: str, found: Any) -> None:
     score_field, class_field = _fields(name)
     checked = np.flatnonzero(~np.isnan(found.suspicion))
     classes = dict.fromkeys(checked.tolist()) | dict(zip(found.rows.tolist(), found.suggested_labels(), strict=True))
-    rows.declare(score_field, fof.FloatField)
-    rows.set_values(score_field, {ids[row]: float(found.suspicion[row]) for row in checked})
-    rows.declare(class_field, fof.StringField)
-    rows.set_values(class_field, {ids[row]: label for row, label in classes.items()})
+    write_field(rows, score_field, fof.FloatField, {ids[row]: float(found.suspicion[row]) for row in checked})
+    write_field(rows, class_field, fof.StringField, {ids[row]: label for row, label in classes.items()})
 
 
 def _save_view(rows: Rows, name: str, found: Any, label_field: str, overwrite: bool) -> DatasetView:
@@ -116,5 +118,4 @@ def _save_view(rows: Rows, name: str, found: Any, label_field: str, overwrite: b
         f"{len(found.rows):,} {rows.noun} whose '{label_field}' looks wrong; '{class_field}' fits better. "
         f"An estimated {found.share_wrong:.1%} of all labels are wrong"
     )
-    dataset.save_view(name, view, description=description, overwrite=overwrite)
-    return dataset.load_saved_view(name)
+    return save_view(dataset, name, view, description, overwrite)

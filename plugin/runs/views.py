@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_free_view
+from ..dataset.saved_views import save_view
 from ..selection.budget import budget_words
 from .load import load_run
+from .plain_fields import write_field
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -47,8 +50,22 @@ def create_coreset_view(
 
     Raises:
         CoresetError: if there is no such run, the budget is out of range, a name is taken, or the run's rank field no
-            longer holds its ranks
+            longer holds its ranks. Also if the database loses what is written, or goes away
     """
+    unharmed = "a view is saved last and whole or not at all: see that mongod runs, and call again with overwrite=True"
+    with database_faults(unharmed):
+        return _create_view(dataset, brain_key, budget, name, overwrite, tag, field)
+
+
+def _create_view(
+    dataset: SampleCollection,
+    brain_key: str,
+    budget: Any,
+    name: str | None,
+    overwrite: bool,
+    tag: str | None,
+    field: str | None,
+) -> DatasetView:
     results = load_run(dataset, brain_key)
     root: Dataset = dataset._root_dataset
     name = name or default_view_name(brain_key, budget)
@@ -61,8 +78,7 @@ def create_coreset_view(
         _write_membership(results, kept, field)
     if tag is not None:
         _tag(results, view, tag)
-    root.save_view(name, view, description=describe(results, budget), overwrite=overwrite)
-    return root.load_saved_view(name)
+    return save_view(root, name, view, describe(results, budget), overwrite)
 
 
 def default_view_name(brain_key: str, budget: Any) -> str:
@@ -99,12 +115,11 @@ def describe(results: CoresetResults, budget: Any) -> str:
 def _write_membership(results: CoresetResults, kept: np.ndarray, field: str) -> None:
     import fiftyone.core.fields as fof
 
-    rows = results.rows()
     member = np.zeros(len(results), dtype=bool)
     member[kept] = True
     alive = results.alive()
-    rows.declare(field, fof.BooleanField)
-    rows.set_values(field, dict(zip(results.ids[alive].tolist(), member[alive].tolist(), strict=True)))
+    values = dict(zip(results.ids[alive].tolist(), member[alive].tolist(), strict=True))
+    write_field(results.rows(), field, fof.BooleanField, values)
 
 
 def _tag(results: CoresetResults, view: DatasetView, tag: str) -> None:

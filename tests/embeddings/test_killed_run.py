@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_clip
+from fiftyone_coreset import CoresetError
 from fiftyone_coreset.plugin.embeddings.record import embedding_record
 
 BATCH, N = 4, 40
@@ -65,3 +66,18 @@ def test_killed_run_resumes(dataset, image_folder, embed, clip_folder, weights, 
     assert computed() - before == report.n_embedded == N - len(written)
     np.testing.assert_allclose(samples.values("clip"), samples.values("uninterrupted"), atol=1e-6)
     assert embedding_record(samples, "clip") == record | {"state": "complete"}
+
+
+def test_a_second_writer_of_a_field_is_refused(dataset, image_folder, embed):
+    samples, refusals = dataset(image_folder(n=8)), []
+
+    def meanwhile(fraction, message):
+        if fraction == 0.5:
+            with pytest.raises(CoresetError, match=rf"field 'clip' .* is being written by process {os.getpid()} on "):
+                embed(samples, embeddings_field="clip", overwrite=True)
+            refusals.append(fraction)
+
+    report = embed(samples, embeddings_field="clip", batch_size=4, progress=meanwhile)
+    assert refusals == [0.5]
+    assert report.n_embedded == samples.count("clip") == 8
+    assert embedding_record(samples, "clip")["state"] == "complete"

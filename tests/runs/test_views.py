@@ -155,3 +155,87 @@ def test_grouped_datasets_keep_slices_apart(dataset, quick):
     assert "ranks and coreset views hold images of slice 'right', not whole groups" in description
     assert set(view.values("id")) == _first(results, 3)
     assert all("right" in path for path in view.values("filepath"))
+
+
+def test_a_view_is_true_after_members_were_deleted(embedded, quick):
+    dataset = embedded()
+    results = fc.compute_coreset(dataset, "emb", **quick)
+    first = results.ids[results.ranking].tolist()
+    fc.create_coreset_view(dataset, "coreset", 8, name="eight")
+    dataset.delete_samples(first[2:5])
+
+    assert set(dataset.load_saved_view("eight").values("id")) == {*first[:2], *first[5:8]}
+    again = fc.create_coreset_view(dataset, "coreset", 8, name="again")
+    assert set(again.values("id")) == {*first[:2], *first[5:11]}
+    for name in ("eight", "again"):
+        held = len(fc.create_coreset_view(dataset, "coreset", 8, name=name, overwrite=True))
+        assert dataset.get_saved_view_info(name)["description"].startswith(f"Coreset: {held} of 37 images")
+    fc.compute_coreset(dataset, "emb", overwrite=True, **quick | {"seed": 7})
+    for name in ("eight", "again"):
+        held = len(dataset.load_saved_view(name))
+        assert dataset.get_saved_view_info(name)["description"].startswith(f"Coreset: {held} of 37 images")
+
+
+def test_a_view_is_replaced_and_never_gone(embedded, quick, monkeypatch):
+    from fiftyone.core.odm import SavedViewDocument
+
+    dataset = embedded()
+    fc.compute_coreset(dataset, "emb", **quick)
+    fc.create_coreset_view(dataset, "coreset", 8, name="eight")
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SavedViewDocument, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fc.create_coreset_view(dataset, "coreset", 5, name="eight", overwrite=True)
+    dataset.reload()
+    assert len(dataset.load_saved_view("eight")) == 8
+    fc.create_coreset_view(dataset, "coreset", 5, name="eight", overwrite=True)
+    dataset.reload()
+    assert len(dataset.load_saved_view("eight")) == 5
+    assert dataset.list_saved_views() == ["eight"]
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_membership_that_the_database_loses_is_written_again_or_refused(embedded, quick, monkeypatch, lost):
+    from fiftyone_coreset.plugin.dataset.rows import Rows
+
+    dataset = embedded()
+    results = fc.compute_coreset(dataset, "emb", **quick)
+    original, calls = Rows.set_values, []
+
+    def losing(self, field, values):
+        calls.append(field)
+        original(self, field, values if len(calls) > lost else dict(list(values.items())[:-3]))
+
+    monkeypatch.setattr(Rows, "set_values", losing)
+    if lost == 3:
+        with pytest.raises(fc.CoresetError, match=r"field 'keep' lacks 3 of 40 values after 3 attempts"):
+            fc.create_coreset_view(dataset, "coreset", 8, field="keep")
+        assert dataset.list_saved_views() == []
+        return
+    fc.create_coreset_view(dataset, "coreset", 8, field="keep")
+    assert dataset.match({"keep": True}).values("id") == dataset.select(results.ids[results.rank < 8]).values("id")
+    assert dataset.count("keep") == 40
+
+
+def test_plain_fields_take_their_turn(embedded, quick):
+    """Another process adds a field in between: FiftyOne alone would write its old list of fields over it."""
+    import fiftyone as fo
+    from fiftyone.core.odm import get_db_conn
+
+    dataset = embedded()
+    fc.compute_coreset(dataset, "emb", **quick)
+    results = fc.load_run(dataset, "coreset")
+    dataset.add_sample_field("theirs", fo.IntField)
+    theirs = next(f for f in get_db_conn().datasets.find_one({"_id": dataset._doc.id})["sample_fields"]
+                  if f["name"] == "theirs")  # fmt: skip
+    dataset.delete_sample_field("theirs")
+    get_db_conn().datasets.update_one({"_id": dataset._doc.id}, {"$push": {"sample_fields": theirs}})
+    from fiftyone_coreset.plugin.runs.views import _write_membership
+
+    _write_membership(results, results.kept(5), "keep")
+    dataset.reload()
+    assert {"theirs", "keep"} <= set(dataset.get_field_schema())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,6 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin import brain
 from fiftyone_coreset.plugin.runs import write
-from fiftyone_coreset.plugin.runs.orphans import find_orphans, remove_orphans
 
 #: What a run writes with, in order: (module, name of the function), and how often it is called before the fault.
 STEPS = [
@@ -177,24 +177,29 @@ def test_threads_with_keys_of_their_own_leave_whole_runs(embedded, quick):
 
 
 COMPUTE = """
-import sys, fiftyone as fo, fiftyone_coreset as fc
+import sys, json, fiftyone as fo, fiftyone_coreset as fc
 dataset = fo.load_dataset(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
-for key in sys.argv[2:]:
-    fc.compute_coreset(dataset, "emb", key, method="kcenter", projection="pca", progress=False)
+arguments = json.loads(sys.argv[2])
+for key in sys.argv[3:]:
+    fc.compute_coreset(dataset, "emb", key, progress=False, **arguments)
 """
 
 
-def test_processes_with_keys_of_their_own_leave_whole_runs(embedded):
+@pytest.mark.parametrize(
+    ("n_processes", "n_keys", "arguments"),
+    [(2, 4, {"method": "kcenter", "projection": "pca"}), (8, 1, {"method": "random", "projection": None})],
+)
+def test_processes_with_keys_of_their_own_leave_whole_runs(embedded, n_processes, n_keys, arguments):
     import fiftyone as fo
 
-    dataset = embedded()
+    dataset = embedded(20)
     dataset.persistent = True
-    keys = [[f"run{process}_{number}" for number in range(4)] for process in range(2)]
+    keys = [[f"run{process}_{number}" for number in range(n_keys)] for process in range(n_processes)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", COMPUTE, dataset.name, *own],
+            [sys.executable, "-c", COMPUTE, dataset.name, json.dumps(arguments), *own],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -206,12 +211,15 @@ def test_processes_with_keys_of_their_own_leave_whole_runs(embedded):
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    assert [process.wait() for process in processes] == [0, 0]
+    assert [process.wait() for process in processes] == [0] * n_processes
     fresh = fo.load_dataset(dataset.name, reload=True)
-    assert len(fresh.list_brain_runs()) == 16
-    for key in [*keys[0], *keys[1]]:
-        assert {f"{key}_rank", f"{key}_xy"} <= set(fresh.get_field_schema())
-        assert len(fc.load_run(fresh, key).view(7)) == 7
+    has_map = arguments["projection"] is not None
+    assert len(fresh.list_brain_runs()) == n_processes * n_keys * (2 if has_map else 1)
+    for key in (key for own in keys for key in own):
+        run = fc.load_run(fresh, key)
+        assert {"rank", *(["xy"] if has_map else [])} <= set(run.config.fields)
+        assert set(run.config.fields.values()) <= set(fresh.get_field_schema())
+        assert len(run.view(7)) == 7
 
 
 KILLED = """
@@ -271,8 +279,8 @@ def test_a_delete_without_this_package_blocks_nothing(embedded, quick, monkeypat
     results = fc.compute_coreset(dataset, "emb", **quick | {"seed": 5})
 
     assert set(dataset.load_saved_view("coreset").values("id")) == set(results.ids[results.rank < 8])
-    assert find_orphans(dataset)["maps"] == ["other_umap"]
-    assert remove_orphans(dataset)["views"] == ["other"]
+    assert fc.find_orphans(dataset)["maps"] == ["other_umap"]
+    assert fc.remove_orphans(dataset)["views"] == ["other"]
     assert dataset.list_brain_runs() == ["coreset", "coreset_umap"]
     assert not [field for field in dataset.get_field_schema() if field.startswith("other_")]
     assert dataset.list_saved_views() == ["coreset"]

@@ -1,0 +1,50 @@
+"""Saved views: added in a turn, replaced in one write, so that a name shows the old view or the new one, never none."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from .lock import schema_turn
+from .names import require_free_view
+
+if TYPE_CHECKING:
+    from fiftyone.core.dataset import Dataset
+    from fiftyone.core.view import DatasetView
+
+
+def save_view(dataset: Dataset, name: str, view: DatasetView, description: str, overwrite: bool) -> DatasetView:
+    """Saves a view on a dataset.
+
+    Args:
+        dataset: the dataset
+        name: the name of the view
+        view: the view
+        description: one line on it
+        overwrite: whether to replace a saved view of this name
+
+    Returns:
+        the saved view
+
+    Raises:
+        CoresetError: if the name is taken
+    """
+    with schema_turn(dataset):
+        require_free_view(dataset, name, overwrite)
+        if dataset.has_saved_view(name):
+            _replace(dataset, name, view, description)
+        else:
+            dataset.save_view(name, view, description=description)
+    return dataset.load_saved_view(name)
+
+
+def _replace(dataset: Dataset, name: str, view: DatasetView, description: str) -> None:
+    """FiftyOne deletes a view before it saves its successor."""
+    from bson import json_util
+    from fiftyone.core.dataset import _handle_delete_generated_saved_view
+
+    saved = next(saved for saved in dataset._doc.get_saved_views() if saved.name == name)
+    _handle_delete_generated_saved_view(dataset, saved)  # the copy of its objects may go; loading the view keeps it
+    saved.view_stages = [json_util.dumps(stage) for stage in view._serialize(include_uuids=False)]
+    saved.description, saved.last_modified_at = description, datetime.datetime.utcnow()
+    saved.save()
