@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,25 +37,19 @@ class EmbeddingSource:
         """Parses an ``embeddings`` argument.
 
         Args:
-            embeddings: a field name, a list of field names, an (n, d) array, the path of an ``.npy`` file, or a source
+            embeddings: a field name, a list of field names, vectors in any form that :func:`.matrix.as_matrix` reads, or
+                a source
 
         Returns:
             the source
-
-        Raises:
-            CoresetError: if it is none of these
         """
         if isinstance(embeddings, EmbeddingSource):
             return embeddings
-        if isinstance(embeddings, str) and not embeddings.endswith(".npy"):
+        if isinstance(embeddings, str) and not embeddings.endswith((".npy", ".npz")):
             return cls((embeddings,))
         if isinstance(embeddings, list | tuple) and embeddings and all(isinstance(name, str) for name in embeddings):
             return cls(tuple(embeddings))
-        if isinstance(embeddings, str | os.PathLike | np.ndarray | list | tuple):
-            return cls(None, embeddings)
-        raise CoresetError(
-            f"embeddings must be a field name, a list of field names, an array or an .npy path, got {type(embeddings)}"
-        )
+        return cls(None, embeddings)  # as_matrix refuses what holds no vectors
 
     @property
     def recorded(self) -> list[str] | None:
