@@ -13,10 +13,12 @@ from ..dataset.rows import Rows
 from ..errors import CoresetError
 from ..progress import Report, reporting
 from .clip import choose_device, load_image_model, resolve_clip
+from .decode import MAX_PIXELS
 from .embedder import Embedder
 from .field import EmbeddingField, field_lock
-from .loading import ImageFile, batches, choose_workers
+from .loading import batches, choose_workers
 from .report import EmbeddingReport, Failure, Outcome
+from .workers import ImageFile
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +44,7 @@ def compute_embeddings(
     overwrite: bool = False,
     progress: bool | Report | None = None,
     tag_failures: str | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> EmbeddingReport:
     """Embeds images with a CLIP model and keeps the vectors in a field.
 
@@ -59,12 +62,16 @@ def compute_embeddings(
             first that open_clip lists
         checkpoint (None): a local weights file instead of a tag: safetensors, or a torch state dict
         batch_size (None): images in a batch; by default chosen from the device and the model's input size
-        num_workers (None): worker processes that decode images; by default chosen from the machine, 0 for none
+        num_workers (None): worker processes that decode images; by default chosen from the machine. With 0 this process
+            decodes them, and a file that crashes a decoder, or keeps it busy, takes the run along; workers give such a
+            file up after half a minute
         device (None): a torch device; by default CUDA, else MPS, else the CPU
         overwrite (False): whether to replace embeddings that are there
         progress (None): True for a terminal bar, False for silence, a function ``(fraction, message)``, or None for
             what FiftyOne's ``show_progress_bars`` setting says
         tag_failures (None): a tag for the images, or labels of objects, that could not be embedded
+        max_pixels (100,000,000): images with more pixels than this are not decoded and count as failures; a worker
+            needs up to 8 bytes a pixel while it decodes, 0.8 GB at the default
 
     Returns:
         an :class:`~fiftyone_coreset.EmbeddingReport`: how many were embedded, and which failed and why
@@ -75,7 +82,11 @@ def compute_embeddings(
             embedded; nothing is written then. Also if the database lost vectors while they were written: call again
     """
     rows = _image_rows(samples)
-    for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+    for name, value, least in (
+        ("batch_size", batch_size, 1),
+        ("num_workers", num_workers, 0),
+        ("max_pixels", max_pixels, 1),
+    ):
         if value is not None and value < least:
             raise CoresetError(f"{name} must be at least {least}, got {value}")
     spec = resolve_clip(model, pretrained, checkpoint)
@@ -91,7 +102,7 @@ def compute_embeddings(
                 tell(0.0, f"loading {spec}")
                 chosen = choose_device(device)
                 embedder = Embedder(load_image_model(spec, chosen)[0], chosen)
-                _embed(files, embedder, field, report, batch_size, num_workers, tell)
+                _embed(files, embedder, field, report, batch_size, num_workers, max_pixels, tell)
         elif field.is_partial:
             field.close()  # a run was killed after its last vector
     if report.failures and tag_failures:
@@ -118,6 +129,7 @@ def _embed(
     report: EmbeddingReport,
     batch_size: int | None,
     num_workers: int | None,
+    max_pixels: int,
     tell: Report,
 ) -> None:
     """Embeds the files batch by batch into the field and fills in the report."""
@@ -126,7 +138,7 @@ def _embed(
     per_batch = max(1, (batch_size or embedder.batch_size()) * len(files) // n_pending)
     workers = choose_workers(num_workers, len(files), per_batch, on_cpu=embedder.device.type == "cpu")
     path_of = {row_id: file.path for file in files for row_id in file.ids}
-    for batch in batches(files, embedder.framing, per_batch, workers):
+    for batch in batches(files, embedder.framing, per_batch, workers, max_pixels):
         report.failures += [dataclasses.replace(failure, path=path_of[failure.id]) for failure in batch.failures]
         if batch.ids:
             vectors = embedder(batch.pixels)

@@ -5,12 +5,16 @@ Runs in worker processes, so it imports Pillow and numpy only.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+import stat
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from .framing import Framing
 from .report import Outcome
@@ -20,6 +24,27 @@ Box = Sequence[float]
 
 #: An address, or what FiftyOne makes of one: ``/folder/https:/example.com/image.jpg``.
 _ADDRESS = re.compile(r"(^|[/\\])[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
+
+#: 10,000 x 10,000. Decoding holds up to 8 bytes a pixel at a time, so 0.8 GB in each worker.
+MAX_PIXELS = 100_000_000
+
+#: Raster formats only: Pillow would start ghostscript for PostScript, under whatever name. Those that Pillow lacks,
+#: such as HEIF without its plugin, are passed over. TGA has no signature, so it comes last.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "MPO", "JPEG2000", "AVIF", "HEIF", "PPM", "QOI", "TGA")
+
+#: Pixels converted at a time, so that conversions need little memory of their own.
+_STRIP = 2**20
+
+#: EXIF orientation -> what makes the image upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 #: Transparent pixels are shown on white, as in the web pages that CLIP models were trained on.
 _BACKGROUND = (255, 255, 255)
@@ -42,20 +67,23 @@ class Decoded(NamedTuple):
     reason: str = ""
 
 
-def decode(path: str, framing: Framing, boxes: Sequence[Box] | None = None) -> list[Decoded]:
+def decode(
+    path: str, framing: Framing, boxes: Sequence[Box] | None = None, max_pixels: int = MAX_PIXELS
+) -> list[Decoded]:
     """Decodes an image file completely; never raises for a bad file.
 
     Args:
         path: the file
         framing: the model's input size
         boxes (None): cut these objects out, from one decoding; by default the whole image
+        max_pixels (100,000,000): larger images fail before they are decoded; decoding takes up to 8 bytes a pixel
 
     Returns:
         one entry for the image, or one for each box
     """
     n = 1 if boxes is None else len(boxes)
     try:
-        image = _read(path, framing if boxes is None else None)
+        image = _read(path, framing if boxes is None else None, max_pixels)
     except (FileNotFoundError, NotADirectoryError) as error:
         reason = "not a local file; download the media first" if _ADDRESS.search(path) else _reason(error)
         return [Decoded(None, Outcome.MISSING, reason)] * n
@@ -72,46 +100,92 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(path: str, framing: Framing | None) -> Image.Image:
+def _read(path: str, framing: Framing | None, max_pixels: int) -> Image.Image:
     """Reads the first frame, upright, in RGB; a whole JPEG no larger than the framing needs."""
-    with Image.open(path) as image:
+    kind = os.stat(path).st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # opening a fifo would wait for ever; a folder says so itself
+        raise ValueError("not a regular file")
+    image, turn = _open(path, framing, max_pixels)
+    return image if turn is None else image.transpose(turn)
+
+
+def _open(path: str, framing: Framing | None, max_pixels: int) -> tuple[Image.Image, Image.Transpose | None]:
+    """The image in RGB, and how to turn it upright."""
+    with _quiet_pillow(), Image.open(path, formats=_known_formats()) as image:
+        if image.width * image.height > max_pixels:
+            raise ValueError(f"{image.width:,} x {image.height:,} pixels are more than max_pixels={max_pixels:,}")
         if framing is not None:
             image.draft(None, framing.draft_size(*image.size))
         image.load()
-        return _to_rgb(_upright(image))
+        return _to_rgb(image), _turn(image)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Applies the EXIF orientation; damaged EXIF does not cost the image."""
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Silences Pillow's warnings on damaged files, and puts aside its own limit of pixels."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
     try:
-        return ImageOps.exif_transpose(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _known_formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What the EXIF orientation asks for; damaged EXIF does not cost the image."""
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:
-        return image
+        return None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode.startswith(("I", "F")):
-        return _from_wide_grey(np.asarray(image))
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        rgba = image.convert("RGBA")
+    divisor = _grey_divisor(image) if image.mode.startswith(("I", "F")) else None
+    converted = Image.new("RGB", image.size)
+    for top, strip in _strips(image):
+        converted.paste(_strip_to_rgb(strip) if divisor is None else _wide_grey_to_rgb(strip, divisor), (0, top))
+    return converted
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The image in strips of full width, each with its first row."""
+    height = max(1, _STRIP // image.width)
+    for top in range(0, image.height, height):
+        yield top, image.crop((0, top, image.width, min(image.height, top + height)))
+
+
+def _strip_to_rgb(strip: Image.Image) -> Image.Image:
+    if "A" in strip.getbands() or "a" in strip.getbands() or "transparency" in strip.info:
+        rgba = strip.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (*_BACKGROUND, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    return strip.convert("RGB")
 
 
-def _from_wide_grey(grey: np.ndarray) -> Image.Image:
-    """Scales grey levels of more than 8 bits, which Pillow would clip to white."""
-    if not np.isfinite(grey).all():
-        raise ValueError("pixels are not finite")
-    top = grey.max()
+def _grey_divisor(image: Image.Image) -> float:
+    """What to divide grey levels of more than 8 bits by, which Pillow would clip to white."""
+    top = -np.inf
+    for _, strip in _strips(image):
+        grey = np.asarray(strip)
+        if not np.isfinite(grey).all():
+            raise ValueError("pixels are not finite")
+        top = max(top, grey.max())
     if grey.dtype.kind == "f" and top <= 1:
-        levels = grey * 255
-    elif grey.dtype.kind == "u" or top > 255:
-        levels = grey / _LEVELS_16_BIT
-    else:
-        levels = grey
+        return 1 / 255
+    return _LEVELS_16_BIT if grey.dtype.kind == "u" or top > 255 else 1
+
+
+def _wide_grey_to_rgb(strip: Image.Image, divisor: float) -> Image.Image:
+    levels = np.asarray(strip) / divisor
     return Image.fromarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)).convert("RGB")
 
 

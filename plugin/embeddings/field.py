@@ -13,8 +13,8 @@ from ..dataset.lock import Lock, locked, schema_turn
 from ..dataset.owned import journal
 from ..dataset.rows import Rows
 from ..errors import CoresetError
-from .loading import ImageFile
 from .record import ClipSpec, embedding_record, make_record, write_record
+from .workers import ImageFile
 
 #: Vectors cleared in one request to the database.
 _CLEAR_AT_ONCE = 10_000

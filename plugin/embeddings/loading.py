@@ -5,33 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import CoresetError
-from .decode import Box, Decoded, decode
+from .decode import MAX_PIXELS, Decoded, decode
 from .framing import Framing
 from .report import Failure
+from .workers import DecodingProcess, ImageFile
+
+#: Batches that each worker may be ahead of the model: one to hand over, and one in the making.
+_BATCHES_AHEAD = 2
 
 #: More workers than this feed no single device faster.
 _MAX_WORKERS = 16
-
-
-class ImageFile(NamedTuple):
-    """One file to decode, once.
-
-    Args:
-        path: the file
-        ids: the sample id, or the ids of the objects to cut out
-        boxes: the objects' bounding boxes, or None for the whole image
-    """
-
-    path: str
-    ids: Sequence[str]
-    boxes: Sequence[Box] | None = None
 
 
 class Batch(NamedTuple):
@@ -48,87 +39,73 @@ class Batch(NamedTuple):
     failures: list[Failure]
 
 
-class ImageFiles:
-    """A map-style dataset of image files for a DataLoader."""
+def batches(
+    files: Sequence[ImageFile],
+    framing: Framing,
+    batch_size: int,
+    num_workers: int,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[Batch]:
+    """Decodes files batch by batch, in order.
 
-    def __init__(self, files: Sequence[ImageFile], framing: Framing):
-        self.files = files
-        self.framing = framing
+    Pixels travel through pipes: shared memory is scarce in containers, and stays behind when a process is killed.
 
-    def __len__(self) -> int:
-        return len(self.files)
+    Args:
+        files: the files
+        framing: the model's input size
+        batch_size: files in a batch
+        num_workers: processes that decode; 0 decodes in this process, which a file may then keep busy or crash
+        max_pixels (100,000,000): see :func:`.decode.decode`
 
-    def __getitem__(self, index: int) -> tuple[ImageFile, list[Decoded]]:
-        file = self.files[index]
-        return file, decode(file.path, self.framing, file.boxes)
+    Yields:
+        the batches
 
-
-def collate(items: Sequence[tuple[ImageFile, list[Decoded]]]) -> Batch:
-    """Puts what could be decoded into one array.
-
-    The array is numpy's, not torch's, so that it travels through a pipe: shared memory is scarce in containers, and
-    stays behind when a process is killed.
+    Raises:
+        CoresetError: if no process can be started
     """
+    parts = (files[start : start + batch_size] for start in range(0, len(files), batch_size))
+    if num_workers == 0:
+        for part in parts:
+            yield _batch(part, [decode(file.path, framing, file.boxes, max_pixels) for file in part])
+        return
+    processes = [DecodingProcess(framing, max_pixels) for _ in range(num_workers)]
+    idle: SimpleQueue[DecodingProcess] = SimpleQueue()
+    for process in processes:
+        idle.put(process)
+
+    def work(part: Sequence[ImageFile]) -> Batch:
+        process = idle.get()
+        try:
+            return _batch(part, process.decode(part))
+        finally:
+            idle.put(process)
+
+    threads = ThreadPoolExecutor(num_workers, thread_name_prefix="decode-images")  # they only wait for the processes
+    pending: deque[Future[Batch]] = deque()
+    try:
+        for part in parts:
+            pending.append(threads.submit(work, part))
+            if len(pending) > _BATCHES_AHEAD * num_workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for process in processes:
+            process.close()
+        threads.shutdown(cancel_futures=True)
+
+
+def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) -> Batch:
+    """Puts what could be decoded into one array."""
     ids, pixels, failures = [], [], []
-    for file, outcomes in items:
-        for image_id, decoded in zip(file.ids, outcomes, strict=True):
+    for file, of_file in zip(files, outcomes, strict=True):
+        for image_id, decoded in zip(file.ids, of_file, strict=True):
             if decoded.pixels is None:
                 failures.append(Failure(image_id, decoded.outcome, decoded.reason))
             else:
                 ids.append(image_id)
                 pixels.append(decoded.pixels)
     return Batch(ids, np.stack(pixels) if pixels else np.empty((0, 0, 0, 3), np.uint8), failures)
-
-
-def batches(files: Sequence[ImageFile], framing: Framing, batch_size: int, num_workers: int) -> Iterator[Batch]:
-    """Decodes files batch by batch, in order.
-
-    Args:
-        files: the files
-        framing: the model's input size
-        batch_size: files in a batch
-        num_workers: worker processes; 0 decodes in this process
-
-    Yields:
-        the batches
-
-    Raises:
-        CoresetError: if a worker process dies
-    """
-    from torch.utils.data import DataLoader
-
-    loader: DataLoader = DataLoader(
-        ImageFiles(files, framing),  # type: ignore[arg-type]  # any class with __len__ and __getitem__ will do
-        batch_size=batch_size,
-        num_workers=num_workers,
-        collate_fn=collate,
-        worker_init_fn=_end_with_parent,
-    )
-    iterator = iter(loader)
-    try:
-        while (batch := next(iterator, None)) is not None:
-            yield batch
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise CoresetError(
-            f"a process decoding images died ({error}); what was embedded is kept, so call again to continue, "
-            "with num_workers=0 if it dies again"
-        ) from error
-    finally:
-        del iterator  # ends the workers now, whoever holds on to a traceback
-
-
-def _end_with_parent(worker: int) -> None:
-    """Ends a worker whose parent was killed: it would wait for ever to hand over its batch."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
 
 
 def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cpu: bool) -> int:
@@ -141,15 +118,17 @@ def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cp
         on_cpu: whether the model computes on the CPU too
 
     Returns:
-        the wish if there is one, 0 for a single batch, half of the cores beside a model on the CPU, else all;
-        always 0 where a child process could not import this package
+        the wish if there is one, 1 for a single batch, half of the cores beside a model on the CPU, else all; always 0
+        where there can be no child process that imports this package
     """
-    if not _importable_in_child():
+    if multiprocessing.current_process().daemon or not _importable_in_child():
         return 0
     if num_workers is not None:
         return num_workers
-    if n_files <= batch_size or sys.platform == "win32":  # a process starts slowly on Windows
+    if sys.platform == "win32":  # a process starts slowly there
         return 0
+    if n_files <= batch_size:
+        return 1
     cores = os.cpu_count() or 1
     return min(_MAX_WORKERS, max(1, cores // 2) if on_cpu else cores)
 

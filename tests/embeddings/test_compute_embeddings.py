@@ -68,13 +68,13 @@ def test_second_call_fills_only_what_is_missing(dataset, image_folder, embed, co
 
 
 def test_bad_images_cost_only_themselves(dataset, image_folder, tmp_path, embed):
-    """About thirty odd files within one batch."""
+    """Nearly 150 odd files within one batch."""
     odd = odd_images.write_odd_images(tmp_path / "odd")
     good = [str(path) for path in image_folder(n=20)]
-    paths = [path for pair in zip(odd, good * 2, strict=False) for path in pair]
+    paths = [path for pair in zip(odd, good * 10, strict=False) for path in pair]
     samples = dataset(paths)
 
-    report = embed(samples, batch_size=512, tag_failures="no embedding")
+    report = embed(samples, batch_size=512, num_workers=2, tag_failures="no embedding")
 
     ids = samples.values("id")
     bad = {row_id: odd[path] for row_id, path in zip(ids, paths, strict=True) if odd.get(path, "ok") != "ok"}

@@ -2,6 +2,9 @@
 
 import io
 import os
+import subprocess
+import sys
+import warnings
 
 import images
 import numpy as np
@@ -45,7 +48,8 @@ def test_reasons_say_what_is_wrong(tmp_path):
     odd = tmp_path / "odd"
     odd_images.write_odd_images(odd)
     reason = {name: decode(str(odd / name), FRAMING)[0].reason for name in os.listdir(odd)}
-    assert "exceeds limit" in reason["bomb.png"]
+    assert "60,000 x 60,000 pixels are more than max_pixels=100,000,000" in reason["bomb.png"]
+    assert reason["fifo.jpg"] == "not a regular file"
     assert "truncated" in reason["truncated.jpg"]
     assert "directory" in reason["folder.jpg"]
     assert "No such file" in reason["dangling.jpg"]
@@ -121,7 +125,7 @@ def test_objects_are_cut_out_of_one_decoding(tmp_path, monkeypatch):
     halves.save(tmp_path / "halves.png")
     opened = []
     original = Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or original(path))
+    monkeypatch.setattr(Image, "open", lambda path, **options: opened.append(path) or original(path, **options))
 
     boxes = [(0, 0, 0.5, 1), (0.5, 0, 0.5, 1), (-0.5, -0.5, 0.75, 2), (0, 0, 0.001, 0.001)]
     cut = decode(str(tmp_path / "halves.png"), FRAMING, boxes)
@@ -153,3 +157,82 @@ def test_truncation_at_any_point_never_yields_an_image(tmp_path):
         for end in np.linspace(0, len(data) * 0.95, 23, dtype=int):
             (tmp_path / "cut").write_bytes(data[:end])
             assert decode(str(tmp_path / "cut"), FRAMING)[0].outcome is Outcome.UNDECODABLE, (image_format, end)
+
+
+def test_postscript_starts_no_ghostscript(tmp_path):
+    """Whatever the file is called, and even where a ghostscript is installed."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    (tools / "gs").chmod(0o755)
+    (tmp_path / "photo.jpg").write_bytes(odd_images.POSTSCRIPT)
+    script = f"""
+from fiftyone_coreset.plugin.embeddings.decode import decode
+from fiftyone_coreset.plugin.embeddings.framing import Framing
+print(decode({str(tmp_path / "photo.jpg")!r}, Framing(32, 32))[0].outcome.value)
+"""
+    environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"}
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True, env=environment
+    )
+    assert run.stdout.strip() == "undecodable"
+    assert not (tmp_path / "started").exists()
+
+
+def test_pixels_are_limited_before_decoding(tmp_path, picture):
+    picture.save(tmp_path / "image.png")
+    width, height = odd_images.SIZE
+    assert decode(str(tmp_path / "image.png"), FRAMING, max_pixels=width * height)[0].outcome is Outcome.OK
+    (decoded,) = decode(str(tmp_path / "image.png"), FRAMING, max_pixels=width * height - 1)
+    assert decoded.outcome is Outcome.UNDECODABLE
+    assert decoded.reason == "48 x 36 pixels are more than max_pixels=1,727"
+
+
+def test_the_limit_may_exceed_pillows_own(tmp_path, monkeypatch, picture):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    picture.save(tmp_path / "image.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # DecompressionBombWarning among them
+        assert decode(str(tmp_path / "image.png"), FRAMING)[0].outcome is Outcome.OK
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_odd_files_warn_of_nothing(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path in odd_images.write_odd_images(tmp_path / "odd"):
+            decode(path, FRAMING)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures with /proc")
+@pytest.mark.parametrize(("mode", "turned"), [("RGBA", 1), ("RGB", 6), ("LA", 1), ("I;16", 1), ("P", 6), ("CMYK", 1)])
+def test_memory_is_bounded(tmp_path, mode, turned):
+    """At most 8 bytes a pixel, as ``max_pixels`` promises."""
+    side = 5000
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    name = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
+    Image.new(mode, (side, side)).save(name, exif=exif, compress_level=1)
+    script = f"""
+from pathlib import Path
+from fiftyone_coreset.plugin.embeddings.decode import decode
+from fiftyone_coreset.plugin.embeddings.framing import Framing
+
+def peak():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+
+decode({str(name)!r}, Framing(32, 32), max_pixels=1)  # loads the decoder
+before = peak()
+decoded, = decode({str(name)!r}, Framing(32, 32))
+assert decoded.pixels is not None, decoded.reason
+print(peak() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True)
+    assert int(run.stdout) <= 8 * side**2 + 40e6  # and the strip at work
+
+
+def test_a_path_that_is_not_utf8(tmp_path, picture):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.png")
+    with open(path, "wb") as file:
+        picture.save(file, format="PNG")
+    assert pixels(os.fsdecode(path)).shape == (32, 32, 3)

@@ -12,11 +12,27 @@ import numpy as np
 from PIL import Image
 
 SIZE = (48, 36)
+#: Modes that each format can store.
+_MODES = {
+    "png": ("1", "L", "LA", "P", "RGB", "RGBA"),
+    "tif": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "F"),
+    "gif": ("1", "L", "P", "RGB", "RGBA"),
+    "bmp": ("1", "L", "P", "RGB", "RGBA"),
+    "webp": ("L", "RGB", "RGBA"),
+    "jp2": ("L", "LA", "RGB", "RGBA"),
+    "avif": ("L", "RGB", "RGBA"),
+    "tga": ("L", "LA", "P", "RGB", "RGBA"),
+    "ppm": ("RGB",),
+    "pgm": ("L",),
+}
 OK, MISSING, UNDECODABLE = "ok", "missing", "undecodable"
+
+#: Enough of a drawing for Pillow to call ghostscript.
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n0 0 10 10 rectfill\nshowpage\n%%EOF\n"
 
 
 def write_odd_images(folder: Path) -> dict[str, str]:
-    """Writes about thirty files and returns the outcome that each deserves, by path or address."""
+    """Writes nearly 150 files and returns the outcome that each deserves, by path or address."""
     folder.mkdir()
     readable = _write_unusual(folder)
     broken = _write_broken(folder)
@@ -55,10 +71,54 @@ def _write_unusual(folder: Path) -> list[Path]:
         "photo.bmp": (picture, {}),
         "umlaut ü.png": (picture, {}),
     }
+    for orientation in range(9):  # 0 is no orientation at all, and harmless
+        turned = Image.Exif()
+        turned[0x0112] = orientation
+        saves[f"turned{orientation}.jpg"] = (picture, {"exif": turned})
+        saves[f"turned{orientation}.png"] = (picture, {"exif": turned})
+    for suffix, modes in _MODES.items():
+        saves |= {f"mode-{mode.lower()}.{suffix}": (picture.convert(mode), {}) for mode in modes}
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
+        saves[f"{compression}.tif"] = (picture, {"compression": compression})
+    for sampling in (0, 1, 2):
+        saves[f"sampling{sampling}.jpg"] = (picture, {"subsampling": sampling, "quality": 100})
+    for bits in (1, 2, 4):
+        saves[f"palette{bits}.png"] = (picture.quantize(2**bits), {"bits": bits})
+    saves |= {
+        "lossless.webp": (picture, {"lossless": True}),
+        "comment.jpg": (picture, {"comment": "x" * 60_000}),
+        "no such profile.jpg": (picture, {"icc_profile": b"no profile"}),
+        "no such profile.png": (picture, {"icc_profile": b"no profile"}),
+        "name with \n newline.png": (picture, {}),
+        "日本語 😀.png": (picture, {}),
+        "%s {0} $HOME.png": (picture, {}),
+        "a" * 240 + ".png": (picture, {}),
+        "-rf.png": (picture, {}),
+        "large.jpg": (picture.resize((4000, 3000)), {}),
+        "photo.JPEG": (picture, {}),
+    }
     for name, (image, options) in saves.items():
         image.save(folder / name, **options)
     picture.save(folder / "png-inside.jpg", format="PNG")
-    return [folder / name for name in (*saves, "png-inside.jpg")]
+    picture.save(folder / "no-extension", format="JPEG")
+    picture.save(folder / "mpo.jpg", format="MPO", save_all=True, append_images=[picture])
+    picture.save(folder / "trailing.jpg")
+    with (folder / "trailing.jpg").open("ab") as file:
+        file.write(bytes(1000))
+    picture.save(folder / "read-only.png")
+    (folder / "read-only.png").chmod(0o444)
+    os.symlink(folder / "read-only.png", folder / "link.png")
+    os.link(folder / "read-only.png", folder / "second-name.png")
+    others = (
+        "png-inside.jpg",
+        "no-extension",
+        "mpo.jpg",
+        "trailing.jpg",
+        "read-only.png",
+        "link.png",
+        "second-name.png",
+    )
+    return [folder / name for name in (*saves, *others)]
 
 
 def _write_broken(folder: Path) -> list[Path]:
@@ -80,11 +140,33 @@ def _write_broken(folder: Path) -> list[Path]:
         "drawing.svg": b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="4"/></svg>',
         "photo.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
         "zeros.png": bytes(1000),
+        "postscript.jpg": POSTSCRIPT,
+        "drawing.pdf": b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n",
+        "page.html": b"<!DOCTYPE html><title>404</title>",
+        "lfs.jpg": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n",
+        "archive.zip": b"PK\x03\x04" + bytes(100),
+        "signature.png": b"\x89PNG\r\n\x1a\n",
+        "signature.jpg": b"\xff\xd8\xff",
+        "signature.gif": b"GIF89a",
+        "signature.webp": b"RIFF\x10\0\0\0WEBPVP8 ",
+        "signature.tif": b"II*\0\x08\0\0\0",
+        "signature.bmp": b"BM" + bytes(20),
+        "no-pixels.png": _png_header(0, 0),
+        "large-strip.png": _png_header(2**31 - 1, 1),
+        "film.mp4": b"\0\0\0\x18ftypmp42\0\0\0\0" + bytes(100),
+        "noise.jpg": rng.bytes(5000),
+        "vectors.npy": b"\x93NUMPY\x01\0" + bytes(100),
+        "utf16.png": "no image".encode("utf-16"),
     }
     for name, data in contents.items():
         (folder / name).write_bytes(data)
     (folder / "folder.jpg").mkdir()
-    return [*broken, *(folder / name for name in contents), folder / "folder.jpg"]
+    os.mkfifo(folder / "fifo.jpg")
+    os.symlink(folder / "fifo.jpg", folder / "link-to-fifo.jpg")
+    os.symlink("/dev/zero", folder / "device.jpg")
+    os.symlink(folder / "loop.jpg", folder / "loop.jpg")
+    special = ("folder.jpg", "fifo.jpg", "link-to-fifo.jpg", "device.jpg", "loop.jpg")
+    return [*broken, *(folder / name for name in (*contents, *special))]
 
 
 def _png_header(width: int, height: int) -> bytes:
