@@ -25,6 +25,7 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive .
 	mkdir -p .cache/types && ln -sfn $(CURDIR) .cache/types/fiftyone_coreset
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
