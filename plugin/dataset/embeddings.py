@@ -37,8 +37,8 @@ class EmbeddingSource:
         """Parses an ``embeddings`` argument.
 
         Args:
-            embeddings: a field name, a list of field names, vectors in any form that :func:`.matrix.as_matrix` reads, or
-                a source
+            embeddings: a field name, a list of field names, vectors in any form that :func:`.matrix.as_matrix` reads,
+                or a source
 
         Returns:
             the source

@@ -141,7 +141,7 @@ def _known_formats() -> list[str]:
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """What the EXIF orientation asks for; damaged EXIF does not cost the image."""
     try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
         return None
 
