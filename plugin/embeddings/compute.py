@@ -62,9 +62,9 @@ def compute_embeddings(
             first that open_clip lists
         checkpoint (None): a local weights file instead of a tag: safetensors, or a torch state dict
         batch_size (None): images in a batch; by default chosen from the device and the model's input size
-        num_workers (None): worker processes that decode images; by default chosen from the machine. With 0 this process
-            decodes them, and a file that crashes a decoder, or keeps it busy, takes the run along; workers give such a
-            file up after half a minute
+        num_workers (None): worker processes that decode images; by default chosen from the machine. Workers give up a
+            file that crashes a decoder twice, or keeps it busy for half a minute twice. With 0 (the default on Windows)
+            this process decodes, and such a file takes the run along
         device (None): a torch device; by default CUDA, else MPS, else the CPU
         overwrite (False): whether to replace embeddings that are there
         progress (None): True for a terminal bar, False for silence, a function ``(fraction, message)``, or None for

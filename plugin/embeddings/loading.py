@@ -68,10 +68,8 @@ def batches(
         for part in parts:
             yield _batch(part, [decode(file.path, framing, file.boxes, max_pixels) for file in part])
         return
-    processes = [DecodingProcess(framing, max_pixels) for _ in range(num_workers)]
+    processes: list[DecodingProcess] = []
     idle: SimpleQueue[DecodingProcess] = SimpleQueue()
-    for process in processes:
-        idle.put(process)
 
     def work(part: Sequence[ImageFile]) -> Batch:
         process = idle.get()
@@ -83,6 +81,9 @@ def batches(
     threads = ThreadPoolExecutor(num_workers, thread_name_prefix="decode-images")  # they only wait for the processes
     pending: deque[Future[Batch]] = deque()
     try:
+        for _ in range(num_workers):
+            processes.append(DecodingProcess(framing, max_pixels))
+            idle.put(processes[-1])
         for part in parts:
             pending.append(threads.submit(work, part))
             if len(pending) > _BATCHES_AHEAD * num_workers:
@@ -118,8 +119,9 @@ def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cp
         on_cpu: whether the model computes on the CPU too
 
     Returns:
-        the wish if there is one, 1 for a single batch, half of the cores beside a model on the CPU, else all; always 0
-        where there can be no child process that imports this package
+        the wish if there is one, half of the cores beside a model on the CPU, else all; for a single batch 1 if
+        processes are forked, which takes a fraction of a second, else 0; always 0 where there can be no child process
+        that imports this package
     """
     if multiprocessing.current_process().daemon or not _importable_in_child():
         return 0
@@ -128,16 +130,19 @@ def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cp
     if sys.platform == "win32":  # a process starts slowly there
         return 0
     if n_files <= batch_size:
-        return 1
+        return int(_start_method() == "fork")
     cores = os.cpu_count() or 1
     return min(_MAX_WORKERS, max(1, cores // 2) if on_cpu else cores)
 
 
+def _start_method() -> str:
+    # asking without allow_none would forbid the user to choose a method later; the default is listed first
+    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+
+
 def _importable_in_child() -> bool:
     """Whether a new process finds this package: not if it is a plugin folder that was never installed."""
-    # asking without allow_none would forbid the user to choose a method later; the default is listed first
-    method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
-    if method == "fork":
+    if _start_method() == "fork":
         return True
     package = __name__.partition(".")[0]
     return any(finder.find_spec(package, None) is not None for finder in sys.meta_path if hasattr(finder, "find_spec"))

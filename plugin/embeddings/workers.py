@@ -19,9 +19,10 @@ from .decode import Box, Decoded, decode
 from .framing import Framing
 from .report import Outcome
 
-#: An image of the default ``max_pixels`` is decoded in about 2 s on one core.
+#: An image of the default ``max_pixels`` (JPEG, PNG or TIFF of 10,000 x 10,000) took 1.2 to 2.0 s of one core; the
+#: rest is for a busy machine and a slow disk.
 _SECONDS_PER_FILE = 30.0
-#: A new process imports numpy and Pillow, in about 1 s.
+#: Generous, for a process that is not forked imports the caller's main module first, whatever that is.
 _SECONDS_TO_START = 120.0
 
 #: A process inherits the pipes that are open when it starts, and with another's end its death would go unnoticed.
@@ -80,7 +81,8 @@ class DecodingProcess:
                 continue
             if suspect == len(done):
                 done.append([Decoded(None, Outcome.UNDECODABLE, trouble)] * len(files[suspect].ids))
-            suspect = len(done)
+            else:
+                suspect = len(done)
             self._start()
             self._send(files[len(done) :])
         return done
@@ -99,18 +101,19 @@ class DecodingProcess:
             self._process = multiprocessing.Process(
                 target=_serve, args=(theirs, *self._arguments), name="decode-images", daemon=True
             )
-            self._process.start()
-            theirs.close()
+            try:
+                self._process.start()
+            except OSError as error:  # no more processes, or no more memory
+                raise CoresetError(_no_start(error)) from error
+            finally:
+                theirs.close()
         self._started = False
 
     def _send(self, files: Sequence[ImageFile]) -> None:
         if not self._started:
             _, trouble = self._receive(_SECONDS_TO_START)
             if trouble and not self._closed:
-                raise CoresetError(
-                    f"a process for decoding images does not start ({trouble}); what was embedded is kept, so call "
-                    "again with num_workers=0 to continue"
-                )
+                raise CoresetError(_no_start(trouble))
             self._started = True
         with contextlib.suppress(OSError):  # it was killed meanwhile: receiving says so
             self._pipe.send(list(files))
@@ -126,6 +129,13 @@ class DecodingProcess:
         if ready:
             return None, f"decoding it crashed a process (exit code {self._process.exitcode})"
         return None, f"decoding it took longer than {seconds:g} seconds"
+
+
+def _no_start(reason: object) -> str:
+    return (
+        f"a process for decoding images does not start ({reason}); what was embedded is kept, so call again with "
+        "num_workers=0 to continue"
+    )
 
 
 def _serve(pipe: Connection, framing: Framing, max_pixels: int) -> None:

@@ -141,12 +141,52 @@ def test_processes_that_cannot_start(files, monkeypatch):
         list(batches(files, FRAMING, 4, 2))
 
 
+def test_processes_that_the_system_refuses(files, monkeypatch):
+    """The second one, as at a limit of processes; the first ends."""
+    before = set(children())
+    start, started = multiprocessing.Process.start, []
+
+    def refuse_second(process):
+        if started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(process)
+        start(process)
+
+    monkeypatch.setattr(multiprocessing.Process, "start", refuse_second)
+    with pytest.raises(CoresetError, match=r"does not start \(.*temporarily unavailable\).*num_workers=0"):
+        list(batches(files, FRAMING, 4, 2))
+    started[0].join(5)
+    assert set(children()) <= before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the stand-in reaches workers that are forked only")
+def test_every_file_is_tried_twice(files, tmp_path, monkeypatch):
+    """Also the one after a file that has failed."""
+    original = workers.decode
+
+    def decode(path, *args):
+        mark = tmp_path / "tried"
+        if path == files[1].path and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "crash" in path:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(path, *args)
+
+    monkeypatch.setattr(workers, "decode", decode)
+    (batch,) = batches([files[0], ImageFile("crash.tif", ["crash"]), *files[1:3]], FRAMING, 9, 1)
+    assert batch.ids == ["id0", "id1", "id2"]
+    assert [failure.id for failure in batch.failures] == ["crash"]
+
+
 def test_number_of_workers(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     monkeypatch.setattr(sys, "platform", "linux")
     assert choose_workers(None, 1000, 32, on_cpu=True) == 6
     assert choose_workers(None, 1000, 32, on_cpu=False) == 12
     assert choose_workers(None, 32, 32, on_cpu=False) == 1  # one batch: nothing to prepare meanwhile
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda allow_none: "spawn")
+    assert choose_workers(None, 32, 32, on_cpu=False) == 0  # would cost more than it decodes
     assert choose_workers(3, 32, 32, on_cpu=True) == 3
     monkeypatch.setattr(sys, "platform", "win32")
     assert choose_workers(None, 1000, 32, on_cpu=True) == 0

@@ -203,6 +203,19 @@ def test_any_finite_scale_selects_the_same(name, scale):
     np.testing.assert_array_equal(np.sort(found.indices), np.sort(expected.indices))
 
 
+@pytest.mark.parametrize("exponent", [-1000, -100, 100, 1000])
+def test_any_finite_scale_covers_as_much(exponent):
+    """Facility location may pick other rows of the same worth at another scale.
+
+    Of two rows that are nearest to each other, either covers as much: what it adds for itself and for the other is the
+    same sum. Such ties go by a hash of the numbers, so that file order does not matter.
+    """
+    rows = np.random.default_rng(1).integers(-1000, 1000, (60, 4)).astype(np.float64)
+    expected = get_method("facility_location").select(rows, 20).details["gain"]
+    found = get_method("facility_location").select(np.ldexp(rows, exponent), 20).details["gain"]
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e30, 1e300])
 def test_any_finite_scale_has_a_map(scale):
     from fiftyone_coreset.plugin.vectors.projection import project
