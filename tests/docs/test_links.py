@@ -50,6 +50,15 @@ def test_links_lead_somewhere(tree):
     assert not dead
 
 
+def test_contributing_says_where_everything_lives():
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True).stdout
+    folders = {path.parent for path in map(Path, listed.split()) if len(path.parts) > 1}
+    nouns = {Path(*folder.parts[: 2 if folder.parts[0] == "plugin" else 1]) for folder in folders}
+    table = (ROOT / "CONTRIBUTING.md").read_text()
+    missing = {str(noun) for noun in nouns if f"`{noun}/`" not in table and not noun.name.startswith(".")}
+    assert not missing
+
+
 def test_named_files_and_modules_exist():
     missing = []
     for page in _pages(ROOT):
