@@ -49,7 +49,7 @@ _PUBLIC = {
     "SuspiciousLabels": "plugin.selection.methods.clip_powered",
     "get_method": "plugin.selection.registry",
     "list_methods": "plugin.selection.registry",
-    "Selection": "plugin.selection.registry",
+    "Selection": "plugin.selection.method",
     "CoverageBudget": "plugin.selection.budget",
     "SaturationBudget": "plugin.selection.budget",
     "RedundancyBudget": "plugin.selection.budget",

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import fiftyone_coreset as fc
 import numpy as np
+from fiftyone_coreset.plugin.selection.apportion import take_turns
 from fiftyone_coreset.plugin.selection.methods.clip_powered import clip_powered_ranking
-from fiftyone_coreset.plugin.selection.quotas import take_turns
 
 #: The score exactly as published; the released code used one adapter for both sides by mistake.
 AS_PUBLISHED = {"adapter": "linear", "contrast": 0.0, "diversity_cap": 1.0, "clip": 0.0}

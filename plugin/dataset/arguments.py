@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 _SETS = ("preselected", "excluded")
 _VALUES = ("groups", "weights", "difficulty")
 
-#: Arguments that constrain any method.
-CONSTRAINTS = (
-    *_SETS, "groups", "weights", "quota", "min_per_group", "deduplicate", "outlier_guard"
-)  # fmt: skip
-
 
 def resolve_arguments(
     rows: Rows, fields: list[str] | None, arguments: dict[str, Any]

@@ -16,9 +16,10 @@ from ..dataset.rows import Rows
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
 from ..progress import Report, part_of, reporting
-from ..ranking import Ranking, rank_rows
 from ..requirements import require
 from ..results import CoresetResults
+from ..selection.pool import all_alike
+from ..selection.registry import get_method
 from .load import list_runs
 from .orphans import find_orphans
 from .write import write_run
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
 
+    from ..selection.method import Selection
     from ..vectors.projection import Projection
 
 
@@ -76,6 +78,7 @@ def compute_coreset(
     Raises:
         CoresetError: if an argument is unusable, the name is taken, or the same run is being computed elsewhere
     """
+    chosen = get_method(method)
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
     rows = Rows(samples)
     source = EmbeddingSource.of(embeddings)
@@ -103,12 +106,11 @@ def compute_coreset(
         report(0.0, "reading embeddings")
         found = source.load(rows)
         labels = read_labels(rows, label_field)
-        if method == "clip_powered":
+        _require_different(found, rows)
+        if chosen.needs_text:
             arguments = with_class_texts(rows, source, labels, arguments)
-        ranking = rank_rows(
+        selection = chosen.select(
             found.matrix,
-            found.valid,
-            method,
             labels=labels,
             seed=seed,
             num_workers=num_workers,
@@ -116,7 +118,7 @@ def compute_coreset(
             **arguments,
         )
         config.n_missing = int((~found.valid).sum())
-        results = _build_results(rows, config, brain_key, found, ranking, projection, part_of(report, 0.65, 0.95))
+        results = _build_results(rows, config, brain_key, found, selection, projection, part_of(report, 0.65, 0.95))
         report(0.95, "writing fields")
         write_run(results, lock, overwrite)
     return results
@@ -141,31 +143,42 @@ def _require_free(rows: Rows, brain_key: str, overwrite: bool) -> None:
             raise CoresetError(f"field '{path}' exists and belongs to no coreset run; choose another brain_key")
 
 
+def _require_different(found: Embeddings, rows: Rows) -> None:
+    """Refuses vectors that no method can rank."""
+    count = int(found.valid.sum())
+    if count < 2:
+        raise CoresetError(
+            f"embeddings: {count} of {len(found.valid)} vectors are usable, but a ranking compares at least 2 {rows.noun}"
+        )
+    if all_alike(found.matrix, found.valid):
+        raise CoresetError(
+            f"embeddings: all {count} usable vectors are identical, so there is nothing to rank; compute them again"
+        )
+
+
 def _build_results(
     rows: Rows,
     config: CoresetConfig,
     brain_key: str,
     found: Embeddings,
-    ranking: Ranking,
+    selection: Selection,
     projection: str | None,
     report: Report,
 ) -> CoresetResults:
     from ..diagnostics.coverage import coverage_curve
     from ..diagnostics.first_cover import MAX_ROWS
 
-    chosen = np.flatnonzero(ranking.rank >= 0)
-    if len(chosen) == 0:
-        raise CoresetError(f"method '{config.method}' ranked none of the {len(found.matrix)} {rows.noun}")
+    chosen = np.flatnonzero(selection.rank >= 0)
     kept = found.matrix[chosen]
     projected: Projection | None = None
     if projection is not None:
         from ..vectors.projection import project
 
         projected = project(kept, projection, config.seed, part_of(report, 0.0, 0.6))
-    rank = ranking.rank[chosen]
+    rank = selection.rank[chosen]
     curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.6, 0.8))
-    config.columns = [*ranking.columns, "rank", *(["xy"] if projected else [])]
-    config.facts = ranking.facts | _group_facts(rows)
+    config.columns = [*selection.columns, "rank", *(["xy"] if projected else [])]
+    config.facts = selection.details | _group_facts(rows)
     config.n, config.n_unranked = len(chosen), len(found.matrix) - len(chosen)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
@@ -177,7 +190,7 @@ def _build_results(
         brain_key,
         ids=np.array(rows.ids())[chosen],
         rank=rank,
-        columns={name: values[chosen] for name, values in ranking.columns.items()},
+        columns={name: values[chosen] for name, values in selection.columns.items()},
         points=None if projected is None else projected.points,
         curve=curve,
         embeddings=kept,

@@ -2,278 +2,324 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report
-from ..vectors.matrix import as_matrix
+from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.neighbors import isolation
 from ..vectors.row_hash import seeded_order
-from .pool import Picks, Pool
-from .quotas import factorize, resolve_quota, take_turns
+from .apportion import take_turns
+from .pool import Picks, Pool, PoolVectors
+from .quotas import factorize, is_missing, resolve_quota
 
-if TYPE_CHECKING:
-    from .registry import Method
-
-_SCORE = "score"
+_NO_ROWS = np.empty(0, dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Request:
-    """The arguments of ``Method.select`` that are not the method's own."""
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """What any selection can be asked to obey; each is described at :meth:`.method.Method.select`."""
 
-    labels: Any
-    text_embeddings: Any
-    preselected: Any
-    excluded: Any
-    groups: Any
-    quota: str | Mapping[Any, float] | None
-    min_per_group: int
-    weights: Any
-    deduplicate: bool
-    outlier_guard: float
-    seed: int
-    num_workers: int | None
-    per_row: dict[str, Any]
+    preselected: Any = None
+    excluded: Any = None
+    groups: Any = None
+    quota: str | Mapping[Any, float] | None = None
+    min_per_group: int = 0
+    weights: Any = None
+    deduplicate: bool = False
+    outlier_guard: float = 0.0
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A checked request. "Rows" are those of the embeddings given; "pool rows" are numbered as in ``pool``.
+class PreparedPool:
+    """A checked pool under constraints.
+
+    "Rows" are those of the embeddings given; "pool rows" are numbered as in ``pool``.
 
     Attributes:
         pool: the rows a method may see, in seeded order
-        matrix: (n, d) embeddings, NaN in rows that are not part of the pool
-        rows: (m,) int64 row of every pool row
-        kept: int64 rows of the seed set, in the order given
-        tier: (m,) int64, 0 in pool rows the method chooses from, 1 in further copies, 2 in isolated rows
-        fill: (m,) int64 order in which the pool rows of the later tiers are used up
-        groups: (m,) int64 group of every pool row, and ``names`` of the groups
-        outliers: int64 rows the guard put last
+        preselected: int64 rows of the seed set, in the order given; those that no method can see are among them
+        constraints: what the selection must obey
+        put_last: (m,) bool, True in pool rows that are used only when the others are used up
+        last: int64 those pool rows in the order in which they are used: further copies, then isolated rows
+        set_aside: int64 rows that the outlier guard put last, most isolated first
+        groups: (m,) int64 group of every pool row, or None
+        group_names: names of the groups
+        facts: JSON-able counts of what was left out and put last
     """
 
     pool: Pool
-    matrix: np.ndarray
-    rows: np.ndarray
-    kept: np.ndarray
-    tier: np.ndarray
-    fill: np.ndarray
-    outliers: np.ndarray
-    request: Request
+    preselected: np.ndarray
+    constraints: Constraints
+    put_last: np.ndarray
+    last: np.ndarray
+    set_aside: np.ndarray
     groups: np.ndarray | None = None
-    names: list = field(default_factory=list)
+    group_names: list = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def blind(self) -> int:
-        """Rows of the seed set without an embedding: they are kept, but no method sees them."""
-        return len(self.kept) - len(self.pool.kept)
+    def unseen(self) -> int:
+        """Rows of the seed set without an embedding or label: they are kept, but no method sees them."""
+        return len(self.preselected) - len(self.pool.kept)
 
     @property
     def feasible(self) -> int:
         """The largest budget."""
-        return len(self.pool) + self.blind
+        return len(self.pool) + self.unseen
+
+    def group_counts(self, quota: str | Mapping[Any, float], k: int) -> np.ndarray:
+        """(g,) int64 pool rows to select of every group, the preselected ones included; they add up to ``k``."""
+        taken, sizes = self._group_sizes()
+        least = self.constraints.min_per_group
+        return resolve_quota(quota, self.group_names, sizes, k, taken=taken, min_per_group=least)
+
+    def least_group_counts(self, k: int) -> np.ndarray:
+        """(g,) int64 pool rows that every group gets in any case; they add up to at most ``k``."""
+        self.group_counts("proportional", k)  # refuses what does not fit the budget
+        taken, sizes = self._group_sizes()
+        return np.maximum(taken, np.minimum(self.constraints.min_per_group, sizes))
+
+    def _group_sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        assert self.groups is not None
+        n_groups = len(self.group_names)
+        taken = np.bincount(self.groups[self.pool.kept], minlength=n_groups)
+        return taken, np.bincount(self.groups, minlength=n_groups)
 
 
-def prepare(embeddings: Any, request: Request, report: Report) -> Problem:
-    """Checks a request and puts the usable rows in seeded order."""
+def prepare(
+    embeddings: Any,
+    constraints: Constraints,
+    *,
+    labels: Any = None,
+    every_row_needs_a_label: bool = False,
+    text_embeddings: Any = None,
+    seed: int = 0,
+    num_workers: int | None = None,
+    report: Report,
+) -> PreparedPool:
+    """Checks what was asked for and puts the usable rows in seeded order.
+
+    The embeddings are read block by block; a method that needs the whole matrix gathers it, see :class:`.PoolVectors`.
+
+    Args:
+        embeddings: (n, d) embeddings in any form :func:`.as_matrix` reads
+        constraints: what the selection must obey
+        labels (None): (n,) class labels
+        every_row_needs_a_label (False): whether rows without a label are left out
+        text_embeddings (None): text features, for methods that use them
+        seed (0): the random seed
+        num_workers (None): threads
+        report: called with the finished fraction and what is being done
+
+    Returns:
+        the :class:`PreparedPool`
+
+    Raises:
+        CoresetError: if an argument is unusable, or no row is left
+    """
     matrix, valid = as_matrix(embeddings)
     n = len(matrix)
-    kept = _row_set(request.preselected, n, "preselected")
-    excluded = _row_set(request.excluded, n, "excluded")
-    both = np.intersect1d(kept, excluded)
+    preselected = row_set(constraints.preselected, n, "preselected")
+    excluded = row_set(constraints.excluded, n, "excluded")
+    both = np.intersect1d(preselected, excluded)
     if len(both):
         raise CoresetError(f"{len(both)} rows are both preselected and excluded, e.g. row {both[0]}; choose one")
     usable = valid.copy()
     usable[excluded] = False
-    candidates = np.flatnonzero(usable)
-    if len(candidates) == 0:
-        raise CoresetError(f"none of the {n} rows can be selected: {n - valid.sum()} without a usable embedding")
-    X = np.ascontiguousarray(matrix[candidates], dtype=np.float32)
-    if not np.isfinite(X).all():
-        raise CoresetError("embeddings hold values beyond the range of float32; scale them down")
-    order = seeded_order(X, request.seed)
-    rows = candidates[order]
+    facts: dict[str, Any] = {"without_embedding": int(n - valid.sum()), "excluded": len(excluded)}
+    label_column = _column(labels, n, "labels")
+    if every_row_needs_a_label and label_column is not None:
+        unlabelled = usable & np.array([is_missing(label) for label in label_column], dtype=bool)
+        facts["n_unlabelled"] = int(unlabelled.sum())
+        usable &= ~unlabelled
+    rows = np.flatnonzero(usable)
+    if len(rows) == 0:
+        lacking = f"{n - valid.sum()} without a usable embedding"
+        if facts.get("n_unlabelled"):
+            lacking += f", {facts['n_unlabelled']} others without a label"
+        raise CoresetError(f"none of the {n} rows can be selected: {lacking}")
+    _require_float32(matrix, usable)
+    rows = seeded_order(matrix, seed, rows)
+    facts = {"candidates": len(rows)} | facts
     position = np.full(n, -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
-    labels, class_names = _column(request.labels, rows, n, "labels")
-    groups, names = _column(request.groups, rows, n, "groups")
-    text = request.text_embeddings
+    numbers, class_names = (None, []) if label_column is None else factorize(label_column[rows])
     pool = Pool(
-        X[order], position[kept][usable[kept]], _weights(request.weights, rows, n), labels, class_names, text,
-        request.seed, request.num_workers, report,
-    )  # fmt: skip
-    facts = {"candidates": len(rows), "without_embedding": int(n - valid.sum()), "excluded": len(excluded)}
-    tier, fill = _tiers(pool, request, facts)
-    outliers = rows[fill[tier[fill] == 2]][::-1]
-    masked = np.where(usable[:, None], matrix, np.nan) if len(rows) < n else matrix
-    return Problem(pool, masked, rows, kept, tier, fill, outliers, request, groups, names, facts)
+        PoolVectors(matrix, rows),
+        kept=position[preselected[usable[preselected]]],
+        weights=_weights(constraints.weights, rows, n),
+        labels=numbers,
+        class_names=class_names,
+        text_embeddings=text_embeddings,
+        seed=seed,
+        num_workers=num_workers,
+        report=report,
+    )
+    group_column = _column(constraints.groups, n, "groups")
+    if group_column is None and (constraints.quota is not None or constraints.min_per_group):
+        raise CoresetError("quota and min_per_group need groups=, one value per row")
+    groups, group_names = (None, []) if group_column is None else factorize(group_column[rows])
+    copies, isolated = _put_last(pool, constraints, facts)
+    return PreparedPool(
+        pool,
+        preselected,
+        constraints,
+        put_last=_mask(np.concatenate([copies, isolated]), len(pool)),
+        last=np.concatenate([copies, isolated]),
+        set_aside=rows[isolated[::-1]],
+        groups=groups,
+        group_names=group_names,
+        facts=facts,
+    )
 
 
-def solve(
-    method: Method, problem: Problem, k: int, parameters: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray | None, dict[str, np.ndarray], dict[str, Any]]:
-    """Runs a method under the constraints of a problem.
+class ConstrainedRun:
+    """One method on one prepared pool; collects the method's columns and facts.
 
     Args:
-        method: the method
-        problem: the checked request
-        k: the budget, the seed set included, at most ``problem.feasible``
-        parameters: the method's own parameters
-
-    Returns:
-        a tuple of rows in order, and the scores, columns and details of :class:`.pool.Picks` for all rows given
+        prepared: the pool
+        choose: the method with its parameters, ``(pool, k, **per_row) -> Picks``
+        scored: True if the picks are the top of a score that does not depend on k; it is computed once then
+        per_row: parameters of the method that hold one number for each of the rows given
     """
-    if k < len(problem.kept):
-        raise CoresetError(f"budget {k} is smaller than the {len(problem.kept)} preselected rows; give at least that")
-    run = _Run(method, problem, parameters)
-    order = run.constrained(k - problem.blind)
-    indices = np.concatenate([problem.kept, problem.rows[order]])
-    figures = {}
-    for name, values in run.figures.items():
-        figures[name] = np.full(len(problem.matrix), np.nan)
-        figures[name][problem.rows] = values
-    return indices, figures.pop(_SCORE, None), figures, {**problem.facts, **run.details}
 
-
-class _Run:
-    """One run of a method; collects its scores and details over the groups it is run on."""
-
-    def __init__(self, method: Method, problem: Problem, parameters: dict[str, Any]) -> None:
-        self.method = method
-        self.problem = problem
-        self.pool = problem.pool
-        self.parameters = parameters
-        columns = problem.request.per_row
-        self.per_row = {
-            name: _numbers(column, len(problem.matrix), name)[problem.rows] for name, column in columns.items()
-        }
-        self.scored = method.scored and not method.one_budget(parameters)
-        self.order: np.ndarray | None = None
-        self.figures: dict[str, np.ndarray] = {}
+    def __init__(
+        self, prepared: PreparedPool, choose: Callable[..., Picks], scored: bool, per_row: Mapping[str, Any]
+    ) -> None:
+        n, rows = len(prepared.pool.vectors.matrix), prepared.pool.vectors.rows
+        self.prepared = prepared
+        self.choose = choose
+        self.scored = scored
+        self.per_row = {name: _numbers(values, n, name)[rows] for name, values in per_row.items()}
         self.details: dict[str, Any] = {}
+        self._by_score: np.ndarray | None = None
+        self._columns: dict[str, np.ndarray] = {}
 
-    def constrained(self, k: int) -> np.ndarray:
-        """Pool rows, k - len(kept) of them, first to keep first."""
-        request, kept = self.problem.request, self.pool.kept
-        everything = np.arange(len(self.pool))
-        if self.problem.groups is None:
-            if request.quota is not None or request.min_per_group:
-                raise CoresetError("quota and min_per_group need groups=, one value per row")
-            return self._pick(everything, kept, k - len(kept))
-        if request.quota is not None or not request.min_per_group:
-            return self._quota(request.quota or "proportional", k)
-        floor = self._per_group(self._quotas("proportional", k, only_floor=True))
-        rest = self._pick(everything, np.concatenate([kept, floor]), k - len(kept) - len(floor))
-        return np.concatenate([floor, rest])
+    def select(self, k: int) -> np.ndarray:
+        """(k,) int64 rows, the preselected ones first.
 
-    def _quota(self, quota: str | Mapping[Any, float], k: int) -> np.ndarray:
-        counts = self._quotas(quota, k)
-        self.details["quota"] = {str(name): int(count) for name, count in zip(self.problem.names, counts, strict=True)}
-        return self._per_group(counts)
+        Args:
+            k: the budget, the preselected rows included, at most ``prepared.feasible``
 
-    def _quotas(self, quota: str | Mapping[Any, float], k: int, *, only_floor: bool = False) -> np.ndarray:
-        groups, names, least = self.problem.groups, self.problem.names, self.problem.request.min_per_group
+        Raises:
+            CoresetError: if the budget or the quotas cannot be met
+        """
+        prepared = self.prepared
+        if k < len(prepared.preselected):
+            raise CoresetError(
+                f"budget {k} is smaller than the {len(prepared.preselected)} preselected rows; give at least that"
+            )
+        added = self.pool_rows(k - prepared.unseen)
+        return np.concatenate([prepared.preselected, prepared.pool.vectors.rows[added]])
+
+    def pool_rows(self, k: int) -> np.ndarray:
+        """Pool rows to add to the preselected ones, so that they are k together; first to keep first."""
+        prepared, pool = self.prepared, self.prepared.pool
+        quota, min_per_group = prepared.constraints.quota, prepared.constraints.min_per_group
+        everything = np.arange(len(pool))
+        if prepared.groups is None:
+            return self._pick(everything, pool.kept, k - len(pool.kept))
+        if quota is None and min_per_group:
+            least = self._pick_by_group(prepared.least_group_counts(k))
+            selected = np.concatenate([pool.kept, least])
+            return np.concatenate([least, self._pick(everything, selected, k - len(selected))])
+        counts = prepared.group_counts(quota or "proportional", k)
+        names = map(str, prepared.group_names)
+        self.details["quota"] = dict(zip(names, counts.tolist(), strict=True))
+        return self._pick_by_group(counts)
+
+    def columns(self, names: Any) -> dict[str, np.ndarray]:
+        """The method's figures of all rows given, (n,) float64; NaN in rows without."""
+        found = {}
+        for name in (*names, *(name for name in self._columns if name not in names)):
+            found[name] = np.full(len(self.prepared.pool.vectors.matrix), np.nan)
+            if name in self._columns:
+                found[name][self.prepared.pool.vectors.rows] = self._columns[name]
+        return found
+
+    def _pick_by_group(self, counts: np.ndarray) -> np.ndarray:
+        """Pool rows until every group has its count, the groups taking turns."""
+        groups, preselected = self.prepared.groups, self.prepared.pool.kept
         assert groups is not None
-        sizes = np.bincount(groups, minlength=len(names))
-        taken = np.bincount(groups[self.pool.kept], minlength=len(names))
-        counts = resolve_quota(quota, names, sizes, k, taken=taken, min_per_group=least)
-        return np.maximum(taken, np.minimum(least, sizes)) if only_floor else counts
-
-    def _per_group(self, counts: np.ndarray) -> np.ndarray:
-        groups, kept = self.problem.groups, self.pool.kept
-        assert groups is not None
-        taken = np.bincount(groups[kept], minlength=len(counts))
-        parts = [
-            self._pick(np.flatnonzero(groups == group), kept[groups[kept] == group], counts[group] - taken[group])
+        taken = np.bincount(groups[preselected], minlength=len(counts))
+        picked = [
+            self._pick(
+                np.flatnonzero(groups == group), preselected[groups[preselected] == group], counts[group] - taken[group]
+            )
             for group in np.flatnonzero(counts > taken)
         ]
-        order = np.concatenate([np.empty(0, dtype=np.int64), *parts])
-        return take_turns(order, groups, np.maximum(counts, 1), taken)
+        return take_turns(np.concatenate([_NO_ROWS, *picked]), groups, np.maximum(counts, 1), taken)
 
-    def _pick(self, rows: np.ndarray, kept: np.ndarray, k: int) -> np.ndarray:
-        """Picks k of the given pool rows: by the method while its tier lasts, then the rows that were put last."""
-        taken = np.zeros(len(self.pool), dtype=bool)
-        taken[kept] = True
-        first = rows[(self.problem.tier[rows] == 0) | taken[rows]]
-        chosen = self._run(first, kept, min(k, len(first) - len(kept)))
-        if len(chosen) == k:
-            return chosen
-        inside = np.zeros(len(self.pool), dtype=bool)
-        inside[rows] = True
-        spare = self.problem.fill
-        spare = spare[inside[spare] & ~taken[spare]]
-        return np.concatenate([chosen, spare[: k - len(chosen)]])
+    def _pick(self, rows: np.ndarray, selected: np.ndarray, k: int) -> np.ndarray:
+        """K more of the given pool rows: by the method while it has any to choose from, then those put last."""
+        n = len(self.prepared.pool)
+        is_selected = _mask(selected, n)
+        choice = rows[~self.prepared.put_last[rows] | is_selected[rows]]
+        picked = self._pick_by_method(choice, selected, min(k, len(choice) - len(selected)))
+        if len(picked) == k:
+            return picked
+        last = self.prepared.last
+        last = last[_mask(rows, n)[last] & ~is_selected[last]]
+        return np.concatenate([picked, last[: k - len(picked)]])
 
-    def _run(self, rows: np.ndarray, kept: np.ndarray, k: int) -> np.ndarray:
+    def _pick_by_method(self, rows: np.ndarray, selected: np.ndarray, k: int) -> np.ndarray:
+        """K more of the given pool rows by the method alone."""
         if k <= 0:
-            return np.empty(0, dtype=np.int64)
+            return _NO_ROWS
         if self.scored:
-            order = self._ranked()
-            allowed = np.zeros(len(self.pool), dtype=bool)
-            allowed[rows] = True
-            allowed[kept] = False
+            order = self._order_by_score()
+            allowed = _mask(rows, len(order))
+            allowed[selected] = False
             return order[allowed[order]][:k]
-        pool = self.pool.subset(rows, kept)
-        columns = {name: column[rows] for name, column in self.per_row.items()}
-        picks = self.method.function(pool, k, **columns, **self.parameters)
+        per_row = {name: column[rows] for name, column in self.per_row.items()}
+        picks = self.choose(self.prepared.pool.subset(rows, selected), k, **per_row)
         self._collect(picks, rows)
         return rows[picks.order]
 
+    def _order_by_score(self) -> np.ndarray:
+        """All pool rows by score; computed once, since scores do not depend on quotas or seed sets."""
+        if self._by_score is None:
+            rows = np.arange(len(self.prepared.pool))
+            picks = self.choose(self.prepared.pool.subset(rows, _NO_ROWS), len(rows), **self.per_row)
+            self._collect(picks, rows)
+            self._by_score = picks.order
+        return self._by_score
+
     def _collect(self, picks: Picks, rows: np.ndarray) -> None:
         self.details |= picks.details
-        scores = {} if picks.scores is None else {_SCORE: picks.scores}
+        scores = {} if picks.scores is None else {"score": picks.scores}
         for name, values in (scores | picks.columns).items():
-            self.figures.setdefault(name, np.full(len(self.pool), np.nan))[rows] = values
-
-    def _ranked(self) -> np.ndarray:
-        """All pool rows by score; computed once, since scores do not depend on quotas or seed sets."""
-        if self.order is None:
-            rows = np.arange(len(self.pool))
-            pool = self.pool.subset(rows, np.empty(0, dtype=np.int64))
-            picks = self.method.function(pool, len(pool), **self.per_row, **self.parameters)
-            self._collect(picks, rows)
-            self.order = picks.order
-        return self.order
+            self._columns.setdefault(name, np.full(len(self.prepared.pool), np.nan))[rows] = values
 
 
-def _tiers(pool: Pool, request: Request, facts: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    tier = np.zeros(len(pool), dtype=np.int64)
-    isolated = np.zeros(len(pool))
-    if request.deduplicate:
-        from ..vectors.near_duplicates import near_duplicates
+def row_set(rows: Any, n: int, name: str) -> np.ndarray:
+    """Reads a set of rows.
 
-        found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
-        tier[~found.representatives(prefer=pool.kept)] = 1
-        facts["near_duplicates"] = int((tier == 1).sum())
-        facts["near_duplicate_radius"] = found.radius
-    if not 0 <= request.outlier_guard <= 0.5:
-        raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {request.outlier_guard}")
-    guarded = int(request.outlier_guard * len(pool))
-    if guarded:
-        isolated = isolation(pool.Z, seed=pool.seed, num_workers=pool.num_workers).astype(float)
-        tier[np.argsort(-isolated, kind="stable")[:guarded]] = 2
-    tier[pool.kept] = 0
-    facts["set_aside"] = int((tier == 2).sum())
-    fill = np.lexsort((np.arange(len(pool)), np.where(tier == 2, isolated, 0), tier))
-    return tier, fill[tier[fill] > 0]
+    Args:
+        rows: row indices, an (n,) bool mask, or None for no row
+        n: number of rows there are
+        name: what to call the set in error messages
 
+    Returns:
+        (m,) int64 distinct row indices, in the order given
 
-def _row_set(rows: Any, n: int, name: str) -> np.ndarray:
-    """Row indices or a mask as (m,) int64 without repeats, in the order given."""
+    Raises:
+        CoresetError: if it is neither, an index is out of range, or one appears twice
+    """
     if rows is None:
-        return np.empty(0, dtype=np.int64)
+        return _NO_ROWS
     rows = np.asarray(rows)
     if rows.dtype == bool:
         if rows.shape != (n,):
             raise CoresetError(f"{name}: a mask must have one entry for each of the {n} rows, got shape {rows.shape}")
         return np.flatnonzero(rows)
     if rows.size == 0:
-        return np.empty(0, dtype=np.int64)
+        return _NO_ROWS
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise CoresetError(f"{name}: expected row indices or an (n,) bool mask, got {rows.dtype} of shape {rows.shape}")
     if rows.min() < 0 or rows.max() >= n:
@@ -283,14 +329,56 @@ def _row_set(rows: Any, n: int, name: str) -> np.ndarray:
     return rows.astype(np.int64)
 
 
-def _column(values: Any, rows: np.ndarray, n: int, name: str) -> tuple[np.ndarray | None, list]:
+def _mask(rows: np.ndarray, n: int) -> np.ndarray:
+    """(n,) bool, True in the rows given."""
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask
+
+
+def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Pool rows that are further copies, and those that are isolated, each in the order in which they are used."""
+    copy = np.zeros(len(pool), dtype=bool)
+    if constraints.deduplicate:
+        from ..vectors.near_duplicates import near_duplicates
+
+        found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
+        copy = ~found.representatives(prefer=pool.kept)
+        facts["near_duplicates"] = int(copy.sum())
+        facts["near_duplicate_radius"] = found.radius
+    if not 0 <= constraints.outlier_guard <= 0.5:
+        raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {constraints.outlier_guard}")
+    outliers = _NO_ROWS
+    guarded = int(constraints.outlier_guard * len(pool))
+    if guarded:
+        distance = isolation(pool.Z, seed=pool.seed, num_workers=pool.num_workers).astype(float)
+        outliers = np.argsort(-distance, kind="stable")[:guarded]
+        outliers = np.sort(outliers[pool.free[outliers]])
+        outliers = outliers[np.argsort(distance[outliers], kind="stable")]
+    copy[outliers] = False
+    copy[pool.kept] = False
+    facts["set_aside"] = len(outliers)
+    return np.flatnonzero(copy), outliers
+
+
+def _require_float32(matrix: np.ndarray, used: np.ndarray) -> None:
+    """Refuses float64 values that the float32 of the methods cannot hold."""
+    if matrix.dtype == np.float32:
+        return
+    for span, block in row_blocks(matrix):
+        if (np.abs(block[used[span]]) > np.finfo(np.float32).max).any():
+            raise CoresetError("embeddings hold values beyond the range of float32; scale them down")
+
+
+def _column(values: Any, n: int, name: str) -> np.ndarray | None:
+    """(n,) object array of one value per row."""
     if values is None:
-        return None, []
+        return None
     if len(values) != n:
         raise CoresetError(f"{name} has {len(values)} entries but there are {n} rows; pass one per row")
     column = np.empty(n, dtype=object)
     column[:] = list(values)
-    return factorize(column[rows])
+    return column
 
 
 def _numbers(values: Any, n: int, name: str) -> np.ndarray:

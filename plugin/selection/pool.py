@@ -10,11 +10,60 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import Report
+from ..vectors.matrix import row_blocks
 from ..vectors.neighbors import nearest_neighbors, unit_rows
 
 
 def _silent(fraction: float, message: str) -> None:
     pass
+
+
+class PoolVectors:
+    """The embeddings of a pool, gathered from the matrix given when a method first asks for them.
+
+    A method that reads blocks of ``matrix`` never asks, so a matrix in a file never lies in memory as a whole.
+
+    Args:
+        matrix: (N, d) float32 or float64 embeddings as given, e.g. a memmap
+        rows (None): (n,) int64 distinct rows of ``matrix`` that make the pool, in the order of the pool; all by default
+    """
+
+    def __init__(self, matrix: np.ndarray, rows: np.ndarray | None = None) -> None:
+        self.matrix = matrix
+        self.rows = np.arange(len(matrix)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def X(self) -> np.ndarray:  # noqa: N802  (matrices keep their mathematical names)
+        """(n, d) float32 C-contiguous embeddings of the pool."""
+        place = np.full(len(self.matrix), -1, dtype=np.int64)
+        place[self.rows] = np.arange(len(self.rows))
+        gathered = np.empty((len(self.rows), self.matrix.shape[1]), dtype=np.float32)
+        for span, block in row_blocks(self.matrix):
+            into = place[span]
+            gathered[into[into >= 0]] = block[into >= 0]
+        return gathered
+
+    @cached_property
+    def Z(self) -> np.ndarray:  # noqa: N802
+        """(n, d) float32 embeddings scaled to unit length."""
+        return unit_rows(self.X)[0]
+
+    @property
+    def used(self) -> np.ndarray:
+        """(N,) bool, True in rows of ``matrix`` that are in the pool."""
+        used = np.zeros(len(self.matrix), dtype=bool)
+        used[self.rows] = True
+        return used
+
+    def take(self, positions: np.ndarray) -> PoolVectors:
+        """The vectors at some positions of the pool; what was gathered is not read again."""
+        part = PoolVectors(self.matrix, self.rows[positions])
+        if "X" in self.__dict__:
+            part.X = self.X[positions]
+        return part
 
 
 @dataclass(frozen=True)
@@ -25,7 +74,7 @@ class Pool:
     (ties, random draws, the first center) is reproducible and never follows file order.
 
     Attributes:
-        X: (n, d) float32 C-contiguous embeddings as given
+        vectors: the embeddings of n rows, see ``X`` and ``Z``
         kept: (p,) int64 rows that are in the coreset already, first kept first; a selector continues from them
         weights: (n,) float64 positive importance of the rows, 1 by default
         labels: (n,) int64 class numbers, or None
@@ -36,7 +85,7 @@ class Pool:
         report: called with the finished fraction and what is being done
     """
 
-    X: np.ndarray
+    vectors: PoolVectors
     kept: np.ndarray
     weights: np.ndarray
     labels: np.ndarray | None = None
@@ -47,17 +96,22 @@ class Pool:
     report: Report = _silent
 
     def __len__(self) -> int:
-        return len(self.X)
+        return len(self.vectors)
 
-    @cached_property
-    def Z(self) -> np.ndarray:  # noqa: N802  (the unit-norm matrix keeps its mathematical name)
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802
+        """(n, d) float32 C-contiguous embeddings as given."""
+        return self.vectors.X
+
+    @property
+    def Z(self) -> np.ndarray:  # noqa: N802
         """(n, d) float32 embeddings scaled to unit length."""
-        return unit_rows(self.X)[0]
+        return self.vectors.Z
 
     @cached_property
     def free(self) -> np.ndarray:
         """(n,) bool, True in rows that can still be picked."""
-        free = np.ones(len(self.X), dtype=bool)
+        free = np.ones(len(self), dtype=bool)
         free[self.kept] = False
         return free
 
@@ -83,7 +137,11 @@ class Pool:
             return replace(self, kept=kept)
         labels = None if self.labels is None else self.labels[rows]
         return replace(
-            self, X=self.X[rows], kept=np.searchsorted(rows, kept), weights=self.weights[rows], labels=labels
+            self,
+            vectors=self.vectors.take(rows),
+            kept=np.searchsorted(rows, kept),
+            weights=self.weights[rows],
+            labels=labels,
         )
 
 
@@ -135,6 +193,19 @@ def weighted_ranks(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     return rankdata(scores) / len(scores) * weights
+
+
+def all_alike(matrix: np.ndarray, used: np.ndarray) -> bool:
+    """Whether no two of the used rows differ.
+
+    Args:
+        matrix: (n, d) embeddings; a memmap is read only as far as needed
+        used: (n,) bool
+    """
+    rows = np.flatnonzero(used)
+    return not len(rows) or all(
+        (block[used[span]] == matrix[rows[0]]).all() for span, block in row_blocks(matrix, 2048)
+    )
 
 
 def refuse_beyond(amount: float, limit: float, message: str) -> None:

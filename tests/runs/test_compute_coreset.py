@@ -195,7 +195,7 @@ def test_a_failed_run_leaves_the_dataset_as_it_was(embedded, quick, monkeypatch)
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patched:
-        patched.setattr("fiftyone_coreset.plugin.runs.compute.rank_rows", fail)
+        patched.setattr("fiftyone_coreset.plugin.selection.method.Method.select", fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             fc.compute_coreset(dataset, "emb", overwrite=True, **quick)
     assert dataset.values("coreset_rank") == ranks

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
-from fiftyone_coreset.plugin.selection.quotas import apportion, factorize, resolve_quota, take_turns
+from fiftyone_coreset.plugin.selection.apportion import apportion, take_turns
+from fiftyone_coreset.plugin.selection.quotas import factorize, resolve_quota
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
-from fiftyone_coreset.plugin.selection.registry import Selection, get_method, list_methods
+from fiftyone_coreset.plugin.selection.method import Selection
+from fiftyone_coreset.plugin.selection.registry import get_method, list_methods
 
 
 def test_every_method_of_the_field_is_there():

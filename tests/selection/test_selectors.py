@@ -8,7 +8,7 @@ import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.selection.methods import herding, kcenter
 from fiftyone_coreset.plugin.selection.methods.density import cluster_budgets
-from fiftyone_coreset.plugin.selection.pool import Pool
+from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 from fiftyone_coreset.plugin.selection.registry import get_method
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -192,7 +192,7 @@ def test_probcover_radius_is_the_largest_pure_one():
 
     X = np.concatenate([gaussians(60, seed=1), gaussians(60, seed=2) - [2, 2, 0, 0, 0]])
     labels = np.repeat([0, 1], 60)
-    pool = Pool(X.astype(np.float32), np.empty(0, dtype=np.int64), np.ones(120), labels)
+    pool = Pool(PoolVectors(X.astype(np.float32)), np.empty(0, dtype=np.int64), np.ones(120), labels)
     radius = purity_radius(pool, 2, 0.9)
     distances = np.linalg.norm(unit(X)[:, None] - unit(X)[None], axis=2)
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import CoresetError
+from ..method import register
 from ..pool import Picks, Pool
-from ..registry import register
 from .prototypicality import center_distance
 from .random import random
 
 
-@register("ccs", "CCS: drops the hardest images, then samples every level of difficulty", per_row=("difficulty",))
+@register(
+    "ccs",
+    "CCS: drops the hardest images, then samples every level of difficulty",
+    per_row=("difficulty",),
+    columns={"score": "how difficult the image is, or how far from the center of its class or cluster"},
+)
 def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: float = 0.1, n_bins: int = 50) -> Picks:
     """Samples equally from strata of a difficulty score (Zheng et al., ICLR 2023).
 

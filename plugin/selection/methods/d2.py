@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..method import register
 from ..pool import Picks, Pool
-from ..registry import register
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from ...vectors.kmeans import kmeans
+from ..apportion import take_turns
+from ..method import register
 from ..pool import Picks, Pool
-from ..quotas import take_turns
-from ..registry import register
 
 _FLOOR = 0.5
 _NEAR_CENTERS = 20
 
 
-@register("density", "DBP: more budget for spread-out, isolated clusters, hardest images of each", nested=False)
+@register(
+    "density",
+    "DBP: more budget for spread-out, isolated clusters, hardest images of each",
+    nested=False,
+    columns={"score": "how far the image lies from the center of its cluster"},
+)
 def density(pool: Pool, k: int, n_clusters: int = 100, temperature: float = 0.5) -> Picks:
     """Gives clusters a budget by complexity and keeps their rows farthest from the center (Abbas et al., ICLR 2024).
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..cover import DENSE_ROWS, greedy_cover, similarity_matrix
+from ..method import register
 from ..pool import Picks, Pool
-from ..registry import register
 
 
 @register("facility_location", "Facility location, lazy greedy: every image has a similar one in the coreset")

@@ -6,8 +6,8 @@ import numpy as np
 
 from ...errors import CoresetError
 from ...vectors.neighbors import pairwise_distances
+from ..method import register
 from ..pool import Picks, Pool
-from ..registry import register
 
 #: Rows up to which herding is exact. Larger pools are split into random shards that take turns, each herded towards
 #: the mean of the whole pool, so that time and memory stay linear in the number of rows.

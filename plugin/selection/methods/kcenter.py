@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...vectors.neighbors import pairwise_distances
+from ..method import register
 from ..pool import Picks, Pool, refuse_beyond
-from ..registry import register
 
 #: Rows times picks that k-center may compare.
 MAX_COMPARISONS = 1.5e11

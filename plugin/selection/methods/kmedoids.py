@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...vectors.kmeans import kmeans
+from ..apportion import apportion
+from ..method import register
 from ..pool import Picks, Pool
-from ..quotas import apportion
-from ..registry import register
 
 #: Rows times clusters up to which one k-means is run; larger problems are split into cells first.
 _ONE_KMEANS = 20_000_000

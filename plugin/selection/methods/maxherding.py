@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..cover import greedy_cover, similarity_matrix
+from ..method import register
 from ..pool import Picks, Pool
-from ..registry import register
 
 
 @register("maxherding", "MaxHerding: soft coverage with a Gaussian kernel; for small budgets")

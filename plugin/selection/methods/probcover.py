@@ -9,8 +9,8 @@ import numpy as np
 from ...vectors.kmeans import kmeans
 from ...vectors.neighbors import pairwise_distances
 from ..cover import greedy_cover, similarity_matrix
+from ..method import register
 from ..pool import Picks, Pool
-from ..registry import register
 from .kcenter import farthest_first
 
 #: Rows whose distance to the next cluster is measured for the radius.

@@ -6,11 +6,16 @@ import numpy as np
 
 from ...errors import CoresetError
 from ...vectors.kmeans import kmeans
+from ..method import register
 from ..pool import Picks, Pool, top, weighted_ranks
-from ..registry import register
 
 
-@register("prototypicality", "Distance to the own cluster center: hard (far) or easy (near) images", scored=True)
+@register(
+    "prototypicality",
+    "Distance to the own cluster center: hard (far) or easy (near) images",
+    scored=True,
+    columns={"score": "how far the image lies from the center of its class or cluster; negated to keep near ones"},
+)
 def prototypicality(pool: Pool, k: int, keep: str = "hard", n_clusters: int = 100) -> Picks:
     """Ranks rows by cosine distance to their k-means center (Sorscher et al., NeurIPS 2022).
 

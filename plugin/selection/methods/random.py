@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..method import register
 from ..pool import Picks, Pool, top
-from ..registry import register
 
 
-@register("random", "Uniform at random: the baseline every other method must beat", scored=True)
+@register(
+    "random",
+    "Uniform at random: the baseline every other method must beat",
+    scored=True,
+    columns={"score": "a draw by chance; the higher, the earlier the image is kept"},
+)
 def random(pool: Pool, k: int) -> Picks:
     """Draws without replacement, proportionally to the weights (Efraimidis and Spirakis, 2006).
 

@@ -6,14 +6,19 @@ import numpy as np
 
 from ...errors import CoresetError
 from ...vectors.kmeans import kmeans
+from ..method import register
 from ..pool import Picks, Pool, top, weighted_ranks
-from ..registry import register
 
 _ORDERS = {"hard": -1, "easy": 1}
 _BLOCK = 2048
 
 
-@register("semdedup", "SemDeDup: drops images similar to another of their cluster", scored=True)
+@register(
+    "semdedup",
+    "SemDeDup: drops images similar to another of their cluster",
+    scored=True,
+    columns={"score": "how different the image is from those that come before it in its cluster"},
+)
 def semdedup(pool: Pool, k: int, keep: str = "hard", rows_per_cluster: int = 1000) -> Picks:
     """Scores a row by its distance to the most similar row before it in its cluster (Abbas et al., 2023).
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...vectors.kmeans import kmeans
+from ..apportion import take_turns
+from ..method import register
 from ..pool import Picks, Pool
-from ..quotas import take_turns
-from ..registry import register
 from .random import random
 
 

@@ -8,15 +8,20 @@ import numpy as np
 
 from ...errors import CoresetError
 from ...vectors.neighbors import unit_rows
+from ..method import register
 from ..pool import Picks, Pool, top
-from ..registry import register
 
 #: Rows of the pool a classifier is trained on.
 _TRAIN_ROWS = 20_000
 _FOLDS = 4
 
 
-@register("target_match", "Matches a target set, e.g. images from deployment, by importance resampling", scored=True)
+@register(
+    "target_match",
+    "Matches a target set, e.g. images from deployment, by importance resampling",
+    scored=True,
+    columns={"score": "how much more likely the image is in the target than in this collection, with a draw by chance"},
+)
 def target_match(pool: Pool, k: int, target: Any, temperature: float = 1.0) -> Picks:
     """Draws rows without replacement in proportion to how much likelier they are in the target than in the pool.
 

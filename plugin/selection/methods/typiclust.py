@@ -6,14 +6,19 @@ import numpy as np
 
 from ...vectors.kmeans import kmeans
 from ...vectors.neighbors import nearest_neighbors
+from ..method import register
 from ..pool import Picks, Pool
-from ..registry import register
 
 _MAX_CLUSTERS = 500
 _SMALL_CLUSTER = 5
 
 
-@register("typiclust", "TypiClust: most typical image of each cluster; for a first batch of up to 500", nested=False)
+@register(
+    "typiclust",
+    "TypiClust: most typical image of each cluster; for a first batch of up to 500",
+    nested=False,
+    columns={"score": "how typical the image is of its cluster"},
+)
 def typiclust(pool: Pool, k: int, n_neighbors: int = 20) -> Picks:
     """Cycles through clusters, least covered and then largest first, picking the densest free row of each.
 

@@ -11,11 +11,11 @@ from fiftyone_coreset.plugin.selection.methods.auto.regions import (
     region_shares,
 )
 from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import zcore_ranking
-from fiftyone_coreset.plugin.selection.pool import Pool
+from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 
 
 def pool(X):
-    return Pool(np.ascontiguousarray(X, dtype=np.float32), np.empty(0, dtype=np.int64), np.ones(len(X)))
+    return Pool(PoolVectors(np.asarray(X, dtype=np.float32)), np.empty(0, dtype=np.int64), np.ones(len(X)))
 
 
 def shares(X, regions):

@@ -5,12 +5,12 @@ import pytest
 from fiftyone_coreset.plugin.selection.methods.auto.regions import find_regions
 from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import outliers_last, zcore_ranking, zcore_trust
 from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
-from fiftyone_coreset.plugin.selection.pool import Pool
+from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 
 
 def pool(X, weights=None):
     X = np.ascontiguousarray(X, dtype=np.float32)
-    return Pool(X, np.empty(0, dtype=np.int64), np.ones(len(X)) if weights is None else weights)
+    return Pool(PoolVectors(X), np.empty(0, dtype=np.int64), np.ones(len(X)) if weights is None else weights)
 
 
 def silent(fraction, message):

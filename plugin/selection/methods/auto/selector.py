@@ -9,10 +9,10 @@ import numpy as np
 
 from ....progress import part_of
 from ....vectors.near_duplicates import NearDuplicates, near_duplicates
+from ...apportion import take_turns
 from ...cover import GRAPH_NEIGHBORS, distance_matrix, similarities
+from ...method import register
 from ...pool import Picks, Pool
-from ...quotas import take_turns
-from ...registry import register
 from ..maxherding import gaussian
 from .regions import Regions, find_regions, region_shares
 from .settings import DEFAULTS, AutoSettings

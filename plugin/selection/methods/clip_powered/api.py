@@ -10,7 +10,7 @@ import numpy as np
 
 from ....errors import CoresetError
 from ....progress import Report, part_of, reporting
-from ...quotas import take_turns
+from ...apportion import take_turns
 from .inputs import LabelledEmbeddings, prepare
 from .noise import SuspiciousLabels, fit_noise
 from .objective import CONTRAST, DIVERSITY_CAP, DIVERSITY_WEIGHT, gradient_descent, objective
@@ -153,12 +153,12 @@ def _check_knobs(
         raise CoresetError(f"n_neighbors={n_neighbors}: counts the image itself, so give at least 2")
 
 
-def clip_powered_ranking(scores: ClipPoweredScores, balance: str = "proportional") -> np.ndarray:
+def clip_powered_ranking(scores: ClipPoweredScores, balance: str) -> np.ndarray:
     """Orders the scored rows so that every prefix is the selection of that size.
 
     Args:
         scores: the scores
-        balance ("proportional"): how the classes share any budget: ``"proportional"`` to their size, by its square
+        balance: how the classes share any budget: ``"proportional"`` to their size, by its square
             root (``"sqrt"``), evenly (``"uniform"``; a class that runs out leaves its turns to the others), or by
             score alone as published (``"none"``)
 
@@ -183,7 +183,7 @@ def select_clip_powered(
     Args:
         scores: the scores
         k: how many rows to keep
-        balance ("proportional"): see :func:`clip_powered_ranking`
+        balance ("proportional"): how the classes share the budget, see :func:`clip_powered_ranking`
         optimizer ("exact"): ``"exact"`` takes the closed form of the published objective, its largest terms;
             ``"sgd"`` runs the published gradient descent, within each class if there is a balance
 

@@ -12,6 +12,7 @@ import numpy as np
 from ....errors import CoresetError
 from ....vectors.matrix import as_matrix, blocks, normalized
 from ....vectors.row_hash import seeded_order
+from ...quotas import is_missing
 
 
 @dataclass(frozen=True)
@@ -143,14 +144,14 @@ def _encode(labels: Any, classes: list[Any]) -> np.ndarray:
 
 def _plain(label: Any) -> Any:
     """A hashable label; None for the usual spellings of 'no label': None, NaN, negative numbers, empty names."""
-    if label is None or label == "" or label != label:
+    if is_missing(label):
         return None
     if isinstance(label, str):
         return label
     if isinstance(label, float | np.floating) and float(label).is_integer():
         label = int(label)
     if isinstance(label, bool | np.bool_ | int | np.integer):
-        return int(label) if label >= 0 else None
+        return int(label)
     raise CoresetError(f"labels: expected class names or class numbers, got {label!r} ({type(label).__name__})")
 
 

@@ -3,82 +3,76 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from ...method import Option, register
 from ...pool import Picks, Pool, weighted_ranks
-from ...registry import register
-from . import check_optimizer, clip_powered_ranking, clip_powered_scores, select_clip_powered
-from .objective import CONTRAST, DIVERSITY_CAP, DIVERSITY_WEIGHT
+from . import check_optimizer, clip_powered_scores, select_clip_powered
+
+ADAPTER = Option(
+    "Adaptation to this dataset",
+    {
+        "confident": "Linear, trained on the more plausible half",
+        "linear": "Linear, trained on all labels",
+        "none": "Off",
+    },
+)
+_BALANCE = Option(
+    "Share of each class",
+    {
+        "proportional": "In proportion to the classes",
+        "sqrt": "By the root of the class sizes",
+        "uniform": "The same for every class",
+        "none": "By score alone, as published",
+    },
+)
+_UNLABELLED = Option(
+    "Images without a label", {"exclude": "Leave out", "pseudo": "Use the class the image agrees with"}
+)
 
 
 @register(
     "clip_powered",
     "CLIP-powered: labelled images that agree with their label and differ from each other",
+    passes_to=(select_clip_powered, clip_powered_scores),
+    columns={
+        "score": "how much the image is worth keeping: agreement with its label and diversity",
+        "alignment": "how well the image agrees with its label",
+        "diversity": "how much room there is around the image within its class",
+        "suspicion": "how probable it is that the label is wrong",
+    },
     needs_labels=True,
+    label_optional_when=(("unlabelled", "pseudo"),),
     needs_text=True,
     scored=True,
-    one_budget_if=(("optimizer", "sgd"),),
+    fixed_k_when=(("optimizer", "sgd"),),
+    options={"adapter": ADAPTER, "balance": _BALANCE, "unlabelled": _UNLABELLED},
 )
-def clip_powered(
-    pool: Pool,
-    k: int,
-    adapter: str = "confident",
-    balance: str = "proportional",
-    contrast: float = CONTRAST,
-    diversity_weight: float = DIVERSITY_WEIGHT,
-    diversity_cap: float = DIVERSITY_CAP,
-    n_neighbors: int | None = None,
-    clip: float = 0.01,
-    unlabelled: str = "exclude",
-    device: str | None = None,
-    optimizer: str = "exact",
-) -> Picks:
+def clip_powered(pool: Pool, k: int, **parameters: Any) -> Picks:
     """Ranks by alignment with the label's text and diversity within the class (Yang et al., ICLR 2025).
 
     Args:
         pool: the problem, with labels and the text embeddings of the classes
         k: rows to pick
-        adapter ("confident"): adaptation to the dataset: "linear", "confident" or "none"
-        balance ("proportional"): how the classes share a budget: "proportional", "sqrt", "uniform" or "none"
-        contrast (1.0): weight of the margin to the best other class; published 0
-        diversity_weight (0.1): weight of diversity against agreement
-        diversity_cap (0.5): share of the images below which diversity counts; published 1
-        n_neighbors (None): images that diversity is measured on; by default a tenth of the class, from 10 to 100
-        clip (0.01): share of the images on either side that scaling treats as outliers
-        unlabelled ("exclude"): "pseudo" guesses missing labels; "exclude" puts rows without one last
-        device (None): torch device for the adapter
-        optimizer ("exact"): "exact" takes the closed form of the published objective, "sgd" runs the published
-            descent, which answers one k at a time
+        **parameters: ``balance`` and ``optimizer`` of :func:`select_clip_powered`, the others of
+            :func:`clip_powered_scores`
 
     Returns:
         the picks, with the published objective as scores
     """
     assert pool.labels is not None
-    check_optimizer(optimizer)
+    choice = {name: parameters.pop(name) for name in ("balance", "optimizer")}
+    check_optimizer(choice["optimizer"])  # before anything is trained
     labels = np.array([*pool.class_names, None], dtype=object)[pool.labels]
     scores = clip_powered_scores(
-        pool.X,
-        labels,
-        pool.text_embeddings,
-        adapter=adapter,
-        contrast=contrast,
-        diversity_weight=diversity_weight,
-        diversity_cap=diversity_cap,
-        n_neighbors=n_neighbors,
-        clip=clip,
-        unlabelled=unlabelled,
-        seed=pool.seed,
-        device=device,
-        progress=pool.report,
+        pool.X, labels, pool.text_embeddings, seed=pool.seed, progress=pool.report, **parameters
     )
-    columns = {name: getattr(scores, name) for name in ("alignment", "diversity", "suspicion")}
-    if optimizer == "sgd":
-        order = select_clip_powered(scores, k, balance=balance, optimizer="sgd")
-        return Picks(order, scores.score, scores.facts, columns)
     preferred = scores.score.copy()
     preferred[scores.rows] = weighted_ranks(scores.score[scores.rows], pool.weights[scores.rows])
-    ranking = clip_powered_ranking(replace(scores, score=preferred), balance)
-    left_out = np.setdiff1d(np.arange(len(pool)), ranking)
-    order = np.concatenate([ranking, left_out])
-    return Picks(order[pool.free[order]][:k], scores.score, scores.facts, columns)
+    order = select_clip_powered(replace(scores, score=preferred), k, **choice)
+    columns = {name: getattr(scores, name) for name in ("alignment", "diversity", "suspicion")}
+    # A pool holds no row without embedding, and those without label were counted where it was made.
+    facts = {name: fact for name, fact in scores.facts.items() if name not in ("n_without_embedding", "n_unlabelled")}
+    return Picks(order, scores.score, facts | {"balance": choice["balance"]}, columns)

@@ -94,6 +94,7 @@ def zcore_scores(
     target_reliability: float = 0.95,
     time_budget: float | None = 300.0,
     strict_reference: bool = False,
+    usable: np.ndarray | None = None,
 ) -> ZCoreScores:
     """Scores images by how much of the embedding space only they cover.
 
@@ -116,6 +117,7 @@ def zcore_scores(
         time_budget (300.0): seconds after which an adaptive run stops anyway; None for no limit
         strict_reference (False): with images that coincide in a subspace, cover the first and penalise one other, as
             the reference code does. By default they share the penalty (and, unless `draws` are given, the coverage)
+        usable (None): (n,) bool, the images that are scored; the others get NaN, as if they were missing
 
     Returns:
         a :class:`ZCoreScores`
@@ -131,6 +133,8 @@ def zcore_scores(
     if not 0 < target_reliability < 1:
         raise CoresetError(f"target_reliability: expected a number between 0 and 1, got {target_reliability}")
     matrix, valid = as_matrix(embeddings)
+    if usable is not None:
+        valid &= usable
     columns = _columns(matrix, valid)
     n = columns.shape[1]
     if n < 2:

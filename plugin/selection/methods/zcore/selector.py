@@ -2,45 +2,87 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ...pool import Picks, Pool, top, weighted_ranks
-from ...registry import register
+from ...method import Option, register
+from ...pool import Picks, Pool, all_alike, top, weighted_ranks
+from .scores import ZCoreScores, zcore_scores
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = {
+    "score": "how much the image is worth keeping: its coverage less its redundancy",
+    "coverage": "how much of the data the image stands for",
+    "redundancy": "how much others repeat the image",
+}
+OPTIONS = {"n_draws": Option("Draws", description="By default as many as stability needs", advanced=True)}
+
+#: Shares of the pool at which a run says how much of its coreset another seed would keep.
+_OVERLAP_SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
-@register("zcore", "ZCore: coverage minus redundancy over random subspaces; drops near-duplicates", scored=True)
-def zcore(pool: Pool, k: int, n_draws: int | None = None, sample_dim: int = 2, n_neighbors: int = 1000) -> Picks:
+@register(
+    "zcore",
+    "ZCore: coverage minus redundancy over random subspaces; drops near-duplicates",
+    passes_to=(zcore_scores,),
+    columns=COLUMNS,
+    scored=True,
+    options=OPTIONS,
+)
+def zcore(pool: Pool, k: int, **parameters: Any) -> Picks:
     """Keeps the highest ZCore scores (Griffin et al., "Zero-Shot Coreset Selection", WACV 2026).
 
     Args:
         pool: the problem
         k: rows to pick
-        n_draws (None): random draws; by default enough for a stable ranking
-        sample_dim (2): dimensions per draw
-        n_neighbors (1000): rows penalised around every hit
+        **parameters: passed to :func:`.scores.zcore_scores`, e.g. ``n_draws`` or ``time_budget``
 
     Returns:
-        the picks, with the ZCore scores
+        the picks, with the ZCore scores; the details say how much another seed would keep too
     """
-    scores, details = zcore_ranking(pool, n_draws=n_draws, sample_dim=sample_dim, n_neighbors=n_neighbors)
-    return top(pool, k, weighted_ranks(scores, pool.weights), **details)
+    score, columns, details = score_pool(pool, parameters, expect_overlap=True)
+    picks = top(pool, k, weighted_ranks(score, pool.weights))
+    return Picks(picks.order, score, details, columns)
 
 
-def zcore_ranking(pool: Pool, **parameters: Any) -> tuple[np.ndarray, dict[str, Any]]:
-    """ZCore scores of a pool.
+def score_pool(
+    pool: Pool, parameters: Mapping[str, Any], expect_overlap: bool = False
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Any]]:
+    """ZCore scores of a pool, read from the matrix in blocks and in its own order.
 
     Args:
         pool: the problem
-        **parameters: passed to :func:`.scores.zcore_scores`
+        parameters: passed to :func:`.scores.zcore_scores`
+        expect_overlap (False): whether to estimate how much of a coreset of the highest scores another seed would keep
 
     Returns:
-        a tuple of (n,) float64 scores and facts about the run
+        a tuple of (n,) float64 scores, the other columns, and facts about the run
     """
-    from .scores import zcore_scores
+    vectors = pool.vectors
+    used = vectors.used
+    if all_alike(vectors.matrix, used):  # one row, or copies of one: nothing to tell apart
+        return np.zeros(len(pool)), {name: np.zeros(len(pool)) for name in ("coverage", "redundancy")}, {}
+    with np.errstate(over="ignore"):  # in rows that are not used
+        matrix = vectors.matrix.astype(np.float32, copy=False)  # as every method sees them
+    found = zcore_scores(
+        matrix, usable=used, seed=pool.seed, num_workers=pool.num_workers, progress=pool.report, **parameters
+    )
+    columns = {"coverage": found.coverage[vectors.rows], "redundancy": found.redundancy[vectors.rows]}
+    return found.score[vectors.rows], columns, _facts(found, len(pool), expect_overlap)
 
-    if (pool.X[0] == pool.X).all():  # one row, or copies of one: nothing to tell apart
-        return np.zeros(len(pool)), {}
-    result = zcore_scores(pool.X, seed=pool.seed, num_workers=pool.num_workers, progress=pool.report, **parameters)
-    return result.score, {"n_draws": int(result.n_draws), "reliability": float(result.reliability)}
+
+def _facts(found: ZCoreScores, n: int, expect_overlap: bool) -> dict[str, Any]:
+    facts: dict[str, Any] = {"n_draws": int(found.n_draws), "draws_per_row": round(found.n_draws / n, 1)}
+    if np.isfinite(found.reliability):
+        facts["reliability"] = float(found.reliability)
+        if expect_overlap:
+            shares = [share for share in _OVERLAP_SHARES if round(share * n) > 0]
+            facts["expected_overlap"] = {f"{share:g}": found.overlap_at(share) for share in shares} | {"1": 1.0}
+    if found.warning:
+        logger.warning(found.warning)
+        facts["warning"] = found.warning
+    return facts
