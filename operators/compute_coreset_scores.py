@@ -11,8 +11,9 @@ from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
 from ..plugin.runs.compute import compute_coreset
 from ..plugin.runs.load import list_runs
+from ..plugin.selection.method import Method
 from ..plugin.selection.registry import get_method, list_methods
-from . import clip_powered_form, forms
+from . import class_texts_form, forms
 from .configs import operator_config
 from .streaming import run_with_progress
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ..plugin.results import CoresetResults
 
 _DEFAULT_METHOD = "auto"
-_LABELS_FOR = {"clip_powered": "The labels that images are to agree with"}
 _PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
 
 
@@ -47,23 +47,24 @@ class ComputeCoresetScores(foo.Operator):
             description="Several fields, separated by commas, are balanced and concatenated",
         )  # fmt: skip
         forms.choose(inputs, "method", _methods(), _DEFAULT_METHOD, label="Method", description="How to rank")
+        method = _method(ctx)
         forms.suggest(
             inputs, "label_field", forms.label_fields(ctx), None, label="Label field",
-            description=_LABELS_FOR.get(_method(ctx), "Optional: lets reports say which classes a coreset keeps"),
+            description="The labels that images are to agree with" if method.needs_text
+            else "Optional: lets reports say which classes a coreset keeps",
         )  # fmt: skip
         checks = [forms.check_embeddings, _check_key, lambda _: require(("umap", "numba", "sklearn"))]
-        if _method(ctx) == "clip_powered":
-            checks.append(_check_clip_powered)
-            clip_powered_form.add_inputs(ctx, inputs)
-            clip_powered_form.add_selection_inputs(inputs)
+        if method.needs_text:
+            checks.append(_check_class_texts)
+            class_texts_form.add_inputs(ctx, inputs)
+        _ask_options(inputs, method, advanced=False)
         inputs.str("brain_key", default=forms.DEFAULT_KEY, label="Name of the run")
         inputs.bool("overwrite", default=False, label="Overwrite a run of this name")
         inputs.bool("advanced", default=False, label="Advanced settings", view=types.SwitchView())
         if ctx.params.get("advanced"):
             forms.choose(inputs, "projection", _PROJECTIONS, "umap", label="Map")
             inputs.int("seed", default=0, label="Seed", description="The same seed gives the same ranking")
-            if _method(ctx) == "zcore":
-                inputs.int("n_draws", min=1, label="Draws", description="By default as many as stability needs")
+            _ask_options(inputs, method, advanced=True)
         for check in checks:
             try:
                 check(ctx)
@@ -83,7 +84,7 @@ def _compute(ctx: Any, report: Any) -> str:
         forms.target_rows(ctx),
         embeddings=forms.chosen_embeddings(ctx),
         brain_key=params.get("brain_key") or forms.DEFAULT_KEY,
-        method=_method(ctx),
+        method=_method(ctx).name,
         label_field=params.get("label_field") or None,
         projection=None if projection == "none" else projection,
         seed=params.get("seed") or 0,
@@ -110,15 +111,20 @@ def summary(results: CoresetResults) -> str:
 
 
 def _method_arguments(ctx: Any) -> dict[str, Any]:
-    if _method(ctx) == "clip_powered":
-        return clip_powered_form.arguments(ctx) | clip_powered_form.selection_arguments(ctx)
-    if _method(ctx) == "zcore" and ctx.params.get("n_draws"):
-        return {"n_draws": ctx.params["n_draws"]}
-    return {}
+    method = _method(ctx)
+    chosen = {name: ctx.params.get(name) or method.parameters[name].default for name in method.options}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return class_texts_form.arguments(ctx) | given if method.needs_text else given
 
 
-def _method(ctx: Any) -> str:
-    return ctx.params.get("method") or _DEFAULT_METHOD
+def _ask_options(inputs: types.Object, method: Method, advanced: bool) -> None:
+    for name, option in method.options.items():
+        if option.advanced == advanced:
+            forms.ask_option(inputs, name, option, method.parameters[name].default)
+
+
+def _method(ctx: Any) -> Method:
+    return get_method(ctx.params.get("method") or _DEFAULT_METHOD)
 
 
 def _methods() -> dict[str, str]:
@@ -130,8 +136,8 @@ def _methods() -> dict[str, str]:
     }
 
 
-def _check_clip_powered(ctx: Any) -> None:
-    clip_powered_form.check(ctx, forms.chosen_embeddings(ctx))
+def _check_class_texts(ctx: Any) -> None:
+    class_texts_form.check(ctx, forms.chosen_embeddings(ctx))
 
 
 def _check_key(ctx: Any) -> None:

@@ -10,7 +10,8 @@ import fiftyone.operators.types as types
 from ..plugin.errors import CoresetError
 from ..plugin.runs.suspicious_labels import flag_suspicious_labels
 from ..plugin.selection.methods.clip_powered import check_threshold
-from . import clip_powered_form, forms
+from ..plugin.selection.methods.clip_powered.selector import ADAPTER
+from . import class_texts_form, forms
 from .configs import operator_config
 from .streaming import run_with_progress
 
@@ -48,10 +49,11 @@ class FindSuspiciousLabels(foo.Operator):
         )  # fmt: skip
         inputs.str("name", default=_DEFAULT_NAME, label="Name of the view and its fields")
         inputs.bool("overwrite", default=False, label="Overwrite a view and fields of this name")
-        clip_powered_form.add_inputs(ctx, inputs, adapter=_ADAPTER)
+        class_texts_form.add_inputs(ctx, inputs)
+        forms.ask_option(inputs, "adapter", ADAPTER, _ADAPTER)
         try:
             forms.check_embeddings(ctx)
-            clip_powered_form.check(ctx, forms.chosen_embeddings(ctx))
+            class_texts_form.check(ctx, forms.chosen_embeddings(ctx))
             _check_name(ctx)
             check_threshold(_threshold(ctx))
         except CoresetError as error:
@@ -93,6 +95,7 @@ def _find(ctx: Any, report: Any) -> str:
         threshold=_threshold(ctx),
         overwrite=bool(params.get("overwrite")),
         progress=report,
-        **clip_powered_form.arguments(ctx, adapter=_ADAPTER),
+        adapter=params.get("adapter") or _ADAPTER,
+        **class_texts_form.arguments(ctx),
     )
     return f"Saved the view '{view.name}': {ctx.dataset.get_saved_view_info(view.name)['description']}."

@@ -8,6 +8,7 @@ import fiftyone as fo
 import fiftyone.operators.types as types
 
 from ..plugin.errors import CoresetError
+from ..plugin.selection.method import Option
 from ..plugin.runs.load import list_runs
 
 DEFAULT_EMBEDDINGS = "clip_embeddings"
@@ -38,6 +39,14 @@ def suggest(inputs: types.Object, name: str, suggestions: list[str], default: st
     for value in suggestions:
         view.add_choice(value, label=value)
     inputs.str(name, default=default, view=view, **kwargs)
+
+
+def ask_option(inputs: types.Object, name: str, option: Option, default: Any) -> None:
+    """A field for a parameter of a method."""
+    if option.choices is None:
+        inputs.int(name, min=1, label=option.label, description=option.description)
+    else:
+        choose(inputs, name, dict(option.choices), default, label=option.label, description=option.description)
 
 
 def choose_rows(ctx: Any, inputs: types.Object) -> None:

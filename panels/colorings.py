@@ -9,19 +9,12 @@ import numpy as np
 
 from ..plugin.errors import CoresetError
 from ..plugin.runs.load import load_run
+from ..plugin.selection.registry import explain_columns
 from .payload import category_coloring, ordered_coloring, shared_coloring
 
 if TYPE_CHECKING:
     from .runs import PanelRun
 
-_EXPLAINED = {
-    "score": "how much the image is worth keeping, on the method's own scale",
-    "coverage": "how much of the data the image stands for",
-    "redundancy": "how much others repeat the image",
-    "alignment": "how well the image agrees with its label",
-    "diversity": "how much room there is around the image within its class",
-    "suspicion": "how probable it is that the label is wrong",
-}
 _DISTANCE = "distance"
 
 #: Largest number of multiplications spent on exact distances when a colouring asks for them, about 5 s.
@@ -34,8 +27,9 @@ _LABELS = (fo.Classification, fo.Regression)
 
 def channels(run: PanelRun) -> list[dict[str, Any]]:
     """Everything the map of a run can be coloured by, besides what the browser knows itself."""
+    explained = explain_columns(run.config.method)
     found = [
-        _channel(name, name.replace("_", " ").capitalize(), _EXPLAINED.get(name, f"the run's figure '{name}'"))
+        _channel(name, name.replace("_", " ").capitalize(), explained.get(name, f"the run's figure '{name}'"))
         for name in run.results.columns
     ]
     if run.config.embeddings is not None:

@@ -37,6 +37,19 @@ def list_methods() -> dict[str, str]:
     return {name: method.description for name, method in sorted(_load().items())}
 
 
+def explain_columns(name: str) -> dict[str, str]:
+    """What the columns of a run mean.
+
+    Args:
+        name: a method, which may be one that an earlier version had
+
+    Returns:
+        a dict of column to explanation in a curator's words; empty if there is no such method now
+    """
+    method = _load().get(name)
+    return {} if method is None else dict(method.columns)
+
+
 def _load() -> dict[str, Method]:
     for module in pkgutil.iter_modules(methods.__path__):
         importlib.import_module(f"{methods.__name__}.{module.name}{'.selector' * module.ispkg}")

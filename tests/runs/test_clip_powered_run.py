@@ -197,7 +197,7 @@ def test_what_is_missing_is_named_with_the_alternatives(labelled, spec):
     refused("field 'bare' does not say which model made it.*'coreset-mini' or 'ViT-B-32'", embeddings="bare")
     refused("2 fields came in; give one field", embeddings=[FIELD, "bare"])
     refused("an array came in", embeddings=np.ones((60, 4)))
-    refused("clip_powered has no argument 'n_draws'; it takes adapter", n_draws=10)
+    refused("method 'clip_powered' has no parameter 'n_draws'; its parameters are: balance", n_draws=10)
     refused("class_names: 1 keys are not labels", class_names={"dgo": "dog"})
     labelled.set_values("gt", [fo.Classification(label=str(row % 3)) for row in range(60)])
     refused("3 of 3 labels have no words")

@@ -25,6 +25,35 @@ def test_fields_hold_the_scores_of_the_numpy_layer(embedded, quick):
     assert results.config.n_missing == 0
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"k": 10},
+        {"k": "95% coverage"},
+        {"preselected": [3]},
+        {"excluded": [5, 6]},
+        {"groups": "gt"},
+        {"groups": "gt", "min_per_group": 3, "k": 20},
+        {"weights": np.arange(1, 41)},
+        {"deduplicate": True},
+        {"outlier_guard": 0.1},
+    ],
+    ids=lambda asked: "-".join(asked),
+)
+def test_a_run_keeps_all_figures_and_facts_whatever_was_asked(embedded, quick, asked):
+    dataset = embedded()
+    rows = {name: np.isin(np.arange(40), asked[name]) for name in ("preselected", "excluded") if name in asked}
+    plain = fc.compute_coreset(dataset, "emb", "plain", **quick)
+    some = fc.compute_coreset(dataset, "emb", "some", time_budget=60, **quick | asked | rows)
+    assert list(some.columns) == list(plain.columns) == ["score", "coverage", "redundancy"]
+    assert {"n_draws", "draws_per_row", "reliability", "expected_overlap"} <= set(plain.config.facts)
+    assert set(plain.config.facts) <= set(some.config.facts)
+    if "excluded" not in asked:
+        np.testing.assert_array_equal(some.score, plain.score[np.isin(plain.ids, some.ids)])
+    with pytest.raises(fc.CoresetError, match="method 'zcore' has no parameter 'n_drwas'; its parameters are: n_draws"):
+        fc.compute_coreset(dataset, "emb", "other", n_drwas=3, **quick | asked | rows)
+
+
 def test_samples_without_embeddings_keep_none_and_are_counted(embedded, quick):
     dataset = embedded()
     vectors = dataset.values("emb")

@@ -215,9 +215,45 @@ def test_budgets_in_every_form(name):
     assert 1 <= len(covered) <= 120
 
 
-def test_unknown_parameters_are_named(name):
-    with pytest.raises(CoresetError, match="no parameter 'n_drwas'"):
-        select(name, pool()[0], 10, n_drwas=3)
+#: One of every constraint.
+CONSTRAINTS = {
+    "preselected": {"preselected": [3, 50]},
+    "excluded": {"excluded": [5, 6]},
+    "groups": {"groups": pool()[1]},
+    "min_per_group": {"groups": pool()[1], "min_per_group": 2},
+    "weights": {"weights": np.arange(1, 121)},
+    "deduplicate": {"deduplicate": True},
+    "outlier_guard": {"outlier_guard": 0.05},
+}
+
+
+def test_columns_and_facts_are_the_same_for_every_budget_and_constraint(name):
+    X = pool()[0]
+    explained = get_method(name).columns
+    assert all(len(text) > 15 for text in explained.values())
+    whole = select(name, X, None if get_method(name).nested else 120)
+    assert sorted(whole.rank) == list(range(120))
+    for asked in ({}, *CONSTRAINTS.values()):
+        some = select(name, X, 40, **asked)
+        assert list(some.columns) == list(whole.columns) == list(explained)
+        assert set(whole.details) <= set(some.details)
+        assert sorted(some.rank[some.indices]) == list(range(40))
+        for column in some.columns.values():
+            assert np.isfinite(column[some.indices]).all()
+
+
+def test_only_methods_that_are_nested_rank_without_a_budget(name):
+    if get_method(name).nested:
+        return
+    with pytest.raises(CoresetError, match=f"'{name}' chooses for one budget, not for all: pass the largest you need"):
+        select(name, pool()[0], None)
+
+
+@pytest.mark.parametrize("k", [None, 10])
+@pytest.mark.parametrize("constraint", [None, *CONSTRAINTS])
+def test_unknown_parameters_are_named(name, k, constraint):
+    with pytest.raises(CoresetError, match="no parameter 'n_drwas'; its parameters are"):
+        select(name, pool()[0], k, n_drwas=3, **CONSTRAINTS.get(constraint, {}))
 
 
 def test_progress_is_reported_and_never_costs_the_result(name):

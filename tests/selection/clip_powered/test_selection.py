@@ -148,7 +148,7 @@ def test_the_published_descent_is_reached_by_name(balance, k):
         ({"optimizer": "sgd", "groups": np.zeros(60), "weights": np.ones(60)}, "so groups= and weights= has no answer"),
         ({"optimizer": "sgd", "k": "90% coverage"}, "has no answer; leave out optimizer='sgd'"),
         ({"optimizer": "adam"}, "optimizer='adam': choose"),
-        ({"optimizer": "sgd", "labels": np.r_[np.zeros(50, int), np.full(10, -1)], "k": 55}, "ask for 1 to 50"),
+        ({"optimizer": "sgd", "labels": np.r_[np.zeros(50, int), np.full(10, -1)], "k": 55}, "exceeds the 50 images"),
     ],
 )
 def test_where_the_descent_has_no_answer_it_is_refused(options, message):

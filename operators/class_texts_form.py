@@ -1,4 +1,4 @@
-"""Form fields of label-aware work: the labels, what their classes are called, and how to adapt to the dataset."""
+"""Form fields of methods that compare images with class texts: what the classes are called, and the prompts."""
 
 from __future__ import annotations
 
@@ -13,25 +13,12 @@ from ..plugin.embeddings.text import PROMPT_TEMPLATES, class_names
 from ..plugin.errors import CoresetError
 from . import forms
 
-_ADAPTERS = {
-    "confident": "Linear, trained on the more plausible half",
-    "linear": "Linear, trained on all labels",
-    "none": "Off",
-}
-_BALANCES = {
-    "proportional": "In proportion to the classes",
-    "sqrt": "By the root of the class sizes",
-    "uniform": "The same for every class",
-    "none": "By score alone, as published",
-}
-_UNLABELLED = {"exclude": "Leave out", "pseudo": "Use the class the image agrees with"}
-
 #: More classes than this are not listed for editing.
 _MAX_LISTED = 1000
 
 
-def add_inputs(ctx: Any, inputs: types.Object, adapter: str = "confident") -> None:
-    """Names, prompts and adapter, with the one to suggest."""
+def add_inputs(ctx: Any, inputs: types.Object) -> None:
+    """Names and prompts."""
     labels = _labels(ctx)
     if 0 < len(labels) <= _MAX_LISTED:
         lines = "\n".join(f"{label}: {_suggestion(label)}" for label in labels)
@@ -45,31 +32,15 @@ def add_inputs(ctx: Any, inputs: types.Object, adapter: str = "confident") -> No
         description="One a line, with {} for the name; their embeddings are averaged",
         view=_several_lines(),
     )  # fmt: skip
-    forms.choose(inputs, "adapter", _ADAPTERS, adapter, label="Adaptation to this dataset")
 
 
-def add_selection_inputs(inputs: types.Object) -> None:
-    """Balance of the classes, and images without a label."""
-    forms.choose(inputs, "balance", _BALANCES, "proportional", label="Share of each class")
-    forms.choose(inputs, "unlabelled", _UNLABELLED, "exclude", label="Images without a label")
-
-
-def arguments(ctx: Any, adapter: str = "confident") -> dict[str, Any]:
+def arguments(ctx: Any) -> dict[str, Any]:
     """The arguments that :func:`add_inputs` asks for, as the library takes them."""
     params = ctx.params
     templates = [line.strip() for line in (params.get("templates") or "").splitlines() if line.strip()]
     return {
         "class_names": _names(params.get("class_names") or "") or None,
         "templates": templates or None,
-        "adapter": params.get("adapter") or adapter,
-    }
-
-
-def selection_arguments(ctx: Any) -> dict[str, Any]:
-    """The arguments that :func:`add_selection_inputs` asks for."""
-    return {
-        "balance": ctx.params.get("balance") or "proportional",
-        "unlabelled": ctx.params.get("unlabelled") or "exclude",
     }
 
 
