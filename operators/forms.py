@@ -8,8 +8,8 @@ import fiftyone as fo
 import fiftyone.operators.types as types
 
 from ..plugin.errors import CoresetError
-from ..plugin.selection.method import Option
 from ..plugin.runs.load import list_runs
+from ..plugin.selection.method import Option
 
 DEFAULT_EMBEDDINGS = "clip_embeddings"
 DEFAULT_KEY = "coreset"
