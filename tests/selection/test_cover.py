@@ -10,7 +10,9 @@ from scipy.sparse import csr_matrix
 def problem(n=40, kept=(3,), seed=0):
     rng = np.random.default_rng(seed)
     similarity = rng.random((n, n)).astype(np.float32) * (rng.random((n, n)) < 0.4)
-    pool = Pool(PoolVectors(rng.normal(size=(n, 4)).astype(np.float32)), np.array(kept, dtype=np.int64), rng.uniform(0.5, 2, n))
+    pool = Pool(
+        PoolVectors(rng.normal(size=(n, 4)).astype(np.float32)), np.array(kept, dtype=np.int64), rng.uniform(0.5, 2, n)
+    )
     return pool, similarity
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin.selection.cover import greedy_cover, similarity_matrix
 from fiftyone_coreset.plugin.selection.methods.auto.turns import Priority, cover_in_turns
-from fiftyone_coreset.plugin.selection.pool import Pool
+from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 
 
 def problem(kept=(), n=60, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 6)).astype(np.float32)
-    return Pool(X, np.array(kept, dtype=np.int64), np.ones(n)), np.arange(n) % 3, rng.permutation(n)
+    return Pool(PoolVectors(X), np.array(kept, dtype=np.int64), np.ones(n)), np.arange(n) % 3, rng.permutation(n)
 
 
 def kernel(pool):

@@ -36,8 +36,8 @@ def cover_in_turns(
     """Greedy coverage, as :func:`..cover.greedy_cover`, in which clusters take turns.
 
     The next row comes from the cluster that is furthest behind its share, counting the rows selected before (Webster's
-    method of apportionment, as in :func:`...quotas.take_turns`). It is the one there that adds most to the coverage of
-    all rows or, in the turns of ``priority``, the next one in the ranking.
+    method of apportionment, as in :func:`...apportion.take_turns`). It is the one there that adds most to the coverage
+    of all rows or, in the turns of ``priority``, the next one in the ranking.
 
     Args:
         matrix: what :func:`..cover.similarity_matrix` returns
