@@ -148,7 +148,8 @@ def _require_different(found: Embeddings, rows: Rows) -> None:
     count = int(found.valid.sum())
     if count < 2:
         raise CoresetError(
-            f"embeddings: {count} of {len(found.valid)} vectors are usable, but a ranking compares at least 2 {rows.noun}"
+            f"embeddings: {count} of {len(found.valid)} vectors are usable, but a ranking compares at least 2 "
+            f"{rows.noun}"
         )
     if all_alike(found.matrix, found.valid):
         raise CoresetError(
