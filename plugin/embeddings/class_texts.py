@@ -14,13 +14,13 @@ from ..errors import CoresetError
 if TYPE_CHECKING:
     from .record import ClipSpec
 
-_WITHOUT_TEXT = "or use a method without texts such as 'zcore'"
+_WITHOUT_TEXT = "or use a method without texts, see list_methods()"
 
 
 def with_class_texts(
     rows: Rows, embeddings: Any, labels: Sequence[str | None] | None, method_kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of CLIP-powered selection with text embeddings in place of names and templates.
+    """The arguments of a method that compares images with class texts, with these in place of names and templates.
 
     Args:
         rows: the rows
@@ -29,14 +29,14 @@ def with_class_texts(
         method_kwargs: the arguments as given; ``text_embeddings`` among them is left as it is
 
     Returns:
-        arguments for :func:`..selection.methods.clip_powered.clip_powered_scores`
+        the arguments with ``text_embeddings``, a mapping from label to vector, and without names and templates
 
     Raises:
         CoresetError: if there are no labels, or no texts for them
     """
     if labels is None:
         raise CoresetError(
-            "clip_powered asks how well images agree with their labels; give label_field=, " + _WITHOUT_TEXT
+            "without labels images have no class texts to agree with; give label_field=, " + _WITHOUT_TEXT
         )
     options = dict(method_kwargs)
     names, templates = options.pop("class_names", None), options.pop("templates", None)
@@ -100,7 +100,7 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
     if fields is None or len(fields) != 1:
         given = "an array" if fields is None else f"{len(fields)} fields"
         raise CoresetError(
-            f"embeddings: clip_powered compares images with class texts of the same model, but {given} came in; "
+            f"embeddings: images are compared with class texts of the same model, but {given} came in; "
             f"give one field, or text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"
         )
     record = embedding_record(rows.samples, fields[0])

@@ -86,8 +86,8 @@ def class_text_embeddings(
 
     if not hasattr(model, "encode_text"):
         raise CoresetError(
-            f"{type(model).__name__} has no text tower, and clip_powered compares images with class texts; embed with "
-            "a CLIP model such as 'coreset-mini' or 'ViT-B-32', or use a method without texts such as 'zcore'"
+            f"{type(model).__name__} has no text tower to compare images with class texts; embed with a CLIP model "
+            "such as 'coreset-mini' or 'ViT-B-32', or use a method without texts, see list_methods()"
         )
     templates = [templates] if isinstance(templates, str) else list(templates)
     for template in templates or [""]:

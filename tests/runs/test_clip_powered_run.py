@@ -191,7 +191,7 @@ def test_what_is_missing_is_named_with_the_alternatives(labelled, spec):
             fc.compute_coreset(samples, embeddings, **(QUICK | options))
         assert samples.list_brain_runs() == []
 
-    refused("give label_field=, or use a method without texts such as 'zcore'", label_field=None)
+    refused("give label_field=, or use a method without texts, see list_methods", label_field=None)
     labelled.add_sample_field("bare", fo.VectorField)
     labelled.set_values("bare", labelled.values(FIELD))
     refused("field 'bare' does not say which model made it.*'coreset-mini' or 'ViT-B-32'", embeddings="bare")

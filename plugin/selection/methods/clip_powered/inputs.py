@@ -96,7 +96,7 @@ def _texts(text_embeddings: Any, labels: Any, dim: int) -> tuple[list[Any], np.n
     if text_embeddings is None:
         raise CoresetError(
             "text_embeddings: clip_powered compares images with the texts of their classes; give one text embedding "
-            "per class from the model that embedded the images, or use a method without texts such as 'zcore'"
+            "per class from the model that embedded the images, or use a method without texts, see list_methods()"
         )
     if isinstance(text_embeddings, Mapping):
         classes = list(text_embeddings)
