@@ -100,8 +100,7 @@ def summary(results: CoresetResults) -> str:
     config = results.config
     sentences = [f"Ranked {len(results):,} by {config.method} as run '{results.key}'."]
     facts = config.facts
-    unlabelled = facts.get("n_unlabelled", 0) - facts.get("n_pseudo", 0)
-    left_out = {"a usable embedding": config.n_missing, "a label": unlabelled}
+    left_out = {"a usable embedding": config.n_missing, "a label": facts.get("n_unlabelled", 0)}
     sentences += [f"{count:,} without {lack} were left out." for lack, count in left_out.items() if count]
     if config.reliability is not None:
         sentences.append(f"Reliability {config.reliability:.2f}.")

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
 
 def judge_selections(pool: ImagePool, key: tuple, wanted: list[tuple[float, str]]) -> None:
     """Judges one method on one pool and appends a line per budget and judge."""
-    from quality_judges import JUDGES  # torch is not needed for the report
+    from .judges import JUDGES  # torch is not needed for the report
 
     method, seed = key[4], 100 * key[3] + key[5]
     budgets = sorted({budget for budget, _ in wanted})

@@ -106,9 +106,9 @@ def compute_coreset(
         report(0.0, "reading embeddings")
         found = source.load(rows)
         labels = read_labels(rows, label_field)
-        _require_different(found, rows)
         if chosen.needs_text:
             arguments = with_class_texts(rows, source, labels, arguments)
+        _require_different(found, rows)
         selection = chosen.select(
             found.matrix,
             labels=labels,
