@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from fiftyone_coreset.plugin.selection.methods.auto import selector
 from fiftyone_coreset.plugin.selection.methods.auto.settings import DEFAULTS, AutoSettings
-from fiftyone_coreset.plugin.selection.pool import Pool
+from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 
 from .digits import make_pool
 from .judges import probe
@@ -93,7 +93,8 @@ class Judged:
         self._accuracy: dict[bytes, float] = {}
         X = np.ascontiguousarray(pool.embeddings, dtype=np.float32)
         order = np.random.default_rng(seed).permutation(len(X))
-        self._order, self._problem = order, Pool(X[order], np.empty(0, dtype=np.int64), np.ones(len(X)), seed=seed)
+        vectors = PoolVectors(X, order)
+        self._order, self._problem = order, Pool(vectors, np.empty(0, dtype=np.int64), np.ones(len(X)), seed=seed)
 
     def judge(self, settings: AutoSettings) -> tuple[list[np.ndarray], np.ndarray]:
         """Selections at every budget, and their accuracy in points."""
