@@ -173,11 +173,6 @@ class SeededDraws:
         ordered = np.sort(self._columns[dim])
         n = len(ordered)
         self._triangles[dim] = ordered[0], (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) / 2, ordered[-1]
-        low, high = ordered[0], ordered[-1]
-        if not high / 4 - low / 4 < np.finfo(ordered.dtype).max / 8:
-            raise CoresetError(
-                f"embeddings: dimension {dim} spans {low} to {high}, too wide for {ordered.dtype}; rescale it"
-            )
         self._edges[dim] = ordered[np.linspace(0, n - 1, _CODES + 1).round().astype(np.int64)]
         encode_column(self._columns[dim], self._edges[dim], self._codes[dim])
 
