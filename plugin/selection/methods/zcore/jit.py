@@ -13,8 +13,14 @@ _FASTMATH = {"reassoc", "contract", "nsz", "nnan"}
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a kernel for threads, and keeps the machine code on disk if any cache folder can be written."""
+    """Compiles a kernel for threads, and keeps the machine code on disk if any cache folder can be written.
+
+    Kernels become part of those that call them. Otherwise a call would run the callee's own machine code in the process
+    that compiles, but the copy within the caller's where that is loaded from disk; as sums may be reordered, the two
+    differ in the last bits.
+    """
+    options = {"nogil": True, "forceinline": True, "fastmath": _FASTMATH}
     try:
-        return numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no writable cache folder
-        return numba.njit(nogil=True, fastmath=_FASTMATH)(function)
+        return numba.njit(**options)(function)

@@ -7,6 +7,7 @@ guessed from a sample of the images; where the guess fails, all distances are ta
 
 In the docstrings n is the number of images, t of draws, m of dimensions in a subspace, and *float* the dtype of the
 embeddings, float32 or float64. Every kernel says what it writes; what is not said to be written is read only.
+Kernels that kernels call are compiled into them, see `jit`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ row of cells is one contiguous run of images. Hence
 
 In the docstrings n is the number of images, and *float* the dtype of the embeddings, float32 or float64. An image's
 *position* is its place in cell order, which differs from its row. Every kernel says what it writes; what is not said
-to be written is read only.
+to be written is read only. Kernels that kernels call are compiled into them, see `jit`.
 """
 
 from __future__ import annotations
