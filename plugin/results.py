@@ -18,6 +18,7 @@ from .diagnostics.tables import html_card
 from .errors import CoresetError
 from .progress import Report
 from .rank_views import rank_view
+from .stored_run import stored_arrays
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -445,7 +446,7 @@ class CoresetResults(fob.BrainResults):
         from .diagnostics.curve import CoverageCurve
         from .diagnostics.first_cover import FirstCover
 
-        arrays = {name: fou.deserialize_numpy_array(text, ascii=True) for name, text in d["arrays"].items()}
+        arrays = stored_arrays(d, key, config.columns)
         curve, first = _with_prefix(arrays, "curve_"), _with_prefix(arrays, "first_")
         return cls(
             samples,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +43,11 @@ def resolve_arguments(
         elif name in _VALUES and isinstance(value, str):
             resolved[name] = np.array(_field_values(rows, name, value), dtype=object)
             if name != "groups":
-                resolved[name] = resolved[name].astype(np.float64)
+                resolved[name] = _numbers(name, value, resolved[name])
+            elif not all(isinstance(group, Hashable) for group in resolved[name]):
+                raise CoresetError(
+                    f"groups: field '{value}' holds lists or arrays; choose a field with one value a row"
+                )
         elif name == "target" and hasattr(value, "_root_dataset"):
             resolved[name] = _target_embeddings(value, fields)
         record[name] = _recorded(value)
@@ -60,6 +65,8 @@ def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
         if not mask.any():
             raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {rows.noun}")
         return mask
+    if not isinstance(value, Iterable):
+        raise CoresetError(f"{name}: expected a view, a tag, a boolean field or a list of ids, got {value!r}")
     chosen = set(Rows(value).ids() if hasattr(value, "_root_dataset") else value)
     return np.array([row_id in chosen for row_id in rows.ids()])
 
@@ -71,6 +78,13 @@ def _field_values(rows: Rows, name: str, field: str) -> list[Any]:
         raise CoresetError(f"{name}: field '{rows.path(field)}' does not exist on '{rows.dataset.name}'")
     values = rows.values(field)
     return read_labels(rows, field) or values if any(hasattr(value, "label") for value in values) else values
+
+
+def _numbers(name: str, field: str, values: np.ndarray) -> np.ndarray:
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise CoresetError(f"{name}: field '{field}' holds other things than numbers ({error})") from error
 
 
 def _target_embeddings(target: SampleCollection, fields: list[str] | None) -> np.ndarray:

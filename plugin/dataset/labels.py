@@ -23,7 +23,7 @@ def read_labels(rows: Rows, label_field: str | None) -> list[str | None] | None:
 
     if label_field is None:
         return None
-    if not rows.has(label_field):
+    if not isinstance(label_field, str) or not rows.has(label_field):
         raise CoresetError(f"label field '{rows.path(label_field)}' does not exist on '{rows.dataset.name}'")
     field = rows.dataset.get_field(rows.path(label_field))
     if isinstance(field, fo.StringField):

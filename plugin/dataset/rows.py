@@ -26,12 +26,15 @@ class Rows:
         patches_field (None): the label field whose objects are the rows; that of a patches view by default
 
     Raises:
-        CoresetError: if the collection holds frames, clips or videos, or evaluation patches
+        CoresetError: if it is no collection, or if it holds frames, clips or videos, or evaluation patches
     """
 
     def __init__(self, samples: SampleCollection, patches_field: str | None = None):
+        import fiftyone.core.collections as foc
         import fiftyone.core.patches as fop
 
+        if not isinstance(samples, foc.SampleCollection):
+            raise CoresetError(f"samples must be a FiftyOne dataset or view, got {type(samples).__name__}")
         if isinstance(samples, fop._PatchesView) and not isinstance(samples, fop.PatchesView):
             raise CoresetError("evaluation patches are not supported; use to_patches(field) of one label field")
         kind = "frames" if samples._is_frames else "clips" if samples._is_clips else samples.media_type

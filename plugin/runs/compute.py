@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +82,8 @@ def compute_coreset(
     chosen = get_method(method)
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
     rows = Rows(samples)
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:  # scikit-learn takes no others
+        raise CoresetError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
     source = EmbeddingSource.of(embeddings)
     if "budget" in method_kwargs:
         raise CoresetError(
@@ -93,7 +96,7 @@ def compute_coreset(
         embeddings=source.recorded,
         patches_field=rows.patches_field,
         label_field=label_field,
-        seed=seed,
+        seed=int(seed),
         method_kwargs=record,
     )
     _require_free(rows, brain_key, overwrite)
@@ -127,8 +130,10 @@ def compute_coreset(
 def _require_free(rows: Rows, brain_key: str, overwrite: bool) -> None:
     """Refuses a name that is taken, before any work is done."""
     dataset = rows.dataset
-    if not brain_key.isidentifier():
-        raise CoresetError(f"brain_key '{brain_key}' must be a valid variable name, e.g. 'coreset'")
+    if not isinstance(brain_key, str) or not brain_key.isidentifier() or brain_key.startswith("_"):
+        raise CoresetError(
+            f"brain_key {brain_key!r} must be a valid variable name that begins with a letter, e.g. 'coreset'"
+        )
     if brain_key in dataset.list_brain_runs():
         if brain_key not in list_runs(dataset):
             raise CoresetError(f"brain key '{brain_key}' belongs to a run of another type; choose another one")

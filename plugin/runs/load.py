@@ -9,6 +9,7 @@ from ..brain import FORMAT_VERSION, Coreset, visualization_key
 from ..dataset.lock import run_lock, schema_turn
 from ..dataset.owned import count_and_sum, existing_ids, owned_fields, values_by_id
 from ..errors import CoresetError
+from ..stored_run import damaged
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -43,7 +44,10 @@ def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
             f"compute_coreset(samples, brain_key='{brain_key}') makes one"
         )
     run: Coreset = root.get_brain_info(brain_key).config.build()
-    if run.config.format_version > FORMAT_VERSION:
+    version = run.config.format_version
+    if not isinstance(version, int):
+        raise damaged(brain_key, f"its format version is {version!r}")
+    if version > FORMAT_VERSION:
         raise CoresetError(
             f"run '{brain_key}' was made by fiftyone-coreset {run.config.package_version}; update the package to read "
             "it"
@@ -94,14 +98,22 @@ def _loaded(dataset: Dataset, brain_key: str, run: Coreset) -> CoresetResults:
     cached = dataset._brain_cache.get(brain_key)
     identity = (run.config.run_id, run.config.revision)
     if cached is None or (cached.config.run_id, cached.config.revision) != identity:
-        return Coreset.load_run_results(dataset, brain_key) if cached is None else _reloaded(dataset, brain_key)
+        return _from_database(dataset, brain_key)
     cached._config, cached._backend = run.config, run
     return cached
 
 
-def _reloaded(dataset: Dataset, brain_key: str) -> CoresetResults:
-    del dataset._brain_cache[brain_key]
-    return Coreset.load_run_results(dataset, brain_key)
+def _from_database(dataset: Dataset, brain_key: str) -> CoresetResults:
+    from ..results import CoresetResults
+
+    dataset._brain_cache.pop(brain_key, None)
+    try:
+        results = Coreset.load_run_results(dataset, brain_key)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise damaged(brain_key, "its results cannot be read") from error
+    if not isinstance(results, CoresetResults):  # FiftyOne's own class stands in where a class is not named
+        raise damaged(brain_key, "its results are of no coreset run")
+    return results
 
 
 def _check_fields(dataset: Dataset, brain_key: str, run: Coreset, results: CoresetResults) -> None:

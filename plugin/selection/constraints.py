@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -346,8 +347,8 @@ def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tu
         copy = ~found.representatives(prefer=pool.kept)
         facts["near_duplicates"] = int(copy.sum())
         facts["near_duplicate_radius"] = found.radius
-    if not 0 <= constraints.outlier_guard <= 0.5:
-        raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {constraints.outlier_guard}")
+    if not (isinstance(constraints.outlier_guard, Real) and 0 <= constraints.outlier_guard <= 0.5):
+        raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {constraints.outlier_guard!r}")
     outliers = _NO_ROWS
     guarded = int(constraints.outlier_guard * len(pool))
     if guarded:

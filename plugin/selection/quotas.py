@@ -77,6 +77,8 @@ def resolve_quota(
         if quota not in _RULES:
             raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
         return apportion(_RULES[quota](sizes).astype(float), k, lower, sizes)
+    if not isinstance(quota, Mapping):
+        raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
     return _explicit(quota, names, sizes, k, lower)
 
 
