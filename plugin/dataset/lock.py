@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, CursorNotFound, PyMongoError
 
 from ..errors import CoresetError
 
@@ -159,7 +159,7 @@ def database_faults(remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except ConnectionFailure as error:
+    except (ConnectionFailure, CursorNotFound) as error:  # a restarted mongod knows no cursors
         raise CoresetError(f"the database does not answer ({type(error).__name__}); {remedy}") from error
 
 
