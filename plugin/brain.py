@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
 
+from .dataset.journal import journal
 from .dataset.lock import run_lock, schema_turn
 from .dataset.owned import (
     copy_values,
     count_values,
     declare_in_turn,
     delete_fields,
-    journal,
     mark_fields,
     owned_fields,
 )

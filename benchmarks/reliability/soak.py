@@ -1,12 +1,13 @@
 """Clients that work on one dataset at random while they and the database are killed: is everything whole at the end?
 
-    python -m benchmarks.reliability.soak --minutes 5 [--clients 4] [--samples 300] [--seed 0]
+    python -m benchmarks.reliability.soak --minutes 5 [--clients 4] [--samples 300] [--every 20] [--seed 0]
 
-Each client is a process that embeds, ranks, overwrites, renames, deletes, makes views, adds and deletes samples. Every
-few seconds one of them is killed, or mongod is restarted, killed and started again, or suspended for 5 s. The first
-client is left alone: its memory and open files are compared between the first and the last third of its operations.
-At the end everything that a client was told is complete must be so. FiftyOne and mongod are private ones, in a folder
-that is deleted. The choices come from the seed; which of them meet does not. Exits with 1 if anything is wrong.
+Each client is a process that embeds, ranks, overwrites, renames, deletes, makes views, adds and deletes samples. About
+every ``--every`` seconds one of them is killed, or mongod is restarted, killed and started again, away for 8 s, or
+suspended for 5 s. The first client is left alone: its memory and open files are compared between the first and the last
+third of its operations. At the end everything that a client was told is complete must be so. FiftyOne and mongod are
+private ones, in a folder that is deleted. The choices come from the seed; which of them meet does not. Exits with 1 if
+anything is wrong.
 """
 
 from __future__ import annotations
@@ -221,13 +222,13 @@ def _interrupted_keys(home: Path) -> set[str]:
     return {key for step in _operations(home) if step.get("outcome") != "done" for key in step["keys"]}
 
 
-def soak(minutes: float, clients: int, samples: int, seed: int, home: Path) -> int:
+def soak(minutes: float, clients: int, samples: int, every: float, seed: int, home: Path) -> int:
     """Runs everything; returns the number of things that are wrong."""
     import images
     from breakable_mongod import Mongod
 
     use_private_fiftyone(home)
-    mongod = Mongod(home)
+    mongod = Mongod(home / "mongod")
     os.environ |= {
         "FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{mongod.port}/",
         "FIFTYONE_SHOW_PROGRESS_BARS": "false",
@@ -246,7 +247,7 @@ def soak(minutes: float, clients: int, samples: int, seed: int, home: Path) -> i
     until = time.monotonic() + 60 * minutes
     try:
         while time.monotonic() < until:
-            time.sleep(min(rng.uniform(5, 15), max(0.0, until - time.monotonic())))
+            time.sleep(min(every * rng.uniform(0.5, 1.5), max(0.0, until - time.monotonic())))
             what = str(rng.choice(list(DISTURBANCES), p=_shares(DISTURBANCES)))
             disturbed[what] += 1
             if what == "client killed":
@@ -329,6 +330,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--samples", type=int, default=300)
+    parser.add_argument("--every", type=float, default=20, help="seconds between disturbances")
     parser.add_argument("--seed", type=int, default=0)
     for part in ("client", "prepare", "check"):  # of this program, in processes of their own
         parser.add_argument(f"--{part}", nargs="+", help=argparse.SUPPRESS)
@@ -341,7 +343,7 @@ def main() -> None:
         check(Path(options.check[0]))
     else:
         with tempfile.TemporaryDirectory(prefix="coreset-soak-") as home:
-            wrong = soak(options.minutes, options.clients, options.samples, options.seed, Path(home))
+            wrong = soak(options.minutes, options.clients, options.samples, options.every, options.seed, Path(home))
         sys.exit(1 if wrong else 0)
 
 

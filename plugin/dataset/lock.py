@@ -23,6 +23,7 @@ import psutil
 from pymongo.errors import ConnectionFailure, CursorNotFound, PyMongoError
 
 from ..errors import CoresetError
+from .journal import journal
 
 if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset
@@ -104,6 +105,7 @@ def locked(dataset: Dataset, name: str, what: str, wait: float = 0.0) -> Iterato
             raise CoresetError(_refusal(what, dataset.name, holder))
         time.sleep(_TURN_POLL)
     lock = Lock(store, name, claim, what)
+    journal()  # a claim that the database forgot would be another's
     done = threading.Event()
 
     def keep() -> None:

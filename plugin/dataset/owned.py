@@ -181,14 +181,5 @@ def stored_paths(dataset: Dataset) -> set[str]:
     return set(walk(document["sample_fields"], ""))
 
 
-def journal() -> None:
-    """Waits until all that was written so far would survive a crash of the database."""
-    from fiftyone.core.odm import get_db_conn
-    from pymongo import WriteConcern
-
-    runs = get_db_conn().get_collection("runs", write_concern=WriteConcern(j=True))
-    runs.update_one({"_id": None}, {"$set": {"journaled": True}})  # matches nothing
-
-
 def _mark(run_id: str, path: str, column: str) -> dict[str, str]:
     return {"run": run_id, "path": path, "column": column}

@@ -48,7 +48,8 @@ class Rows:
         self.patches_field: str | None = samples.patches_field if self._is_patches_view else patches_field
 
     def __len__(self) -> int:
-        return len(self.samples) if self._is_plain else len(self.ids())
+        # len() of a dataset is an estimate, and 0 after MongoDB was killed
+        return self.samples.count("id") if self._is_plain else len(self.ids())
 
     @property
     def _is_plain(self) -> bool:

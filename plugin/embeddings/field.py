@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..dataset.journal import journal
 from ..dataset.lock import Lock, locked, schema_turn
-from ..dataset.owned import journal
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 from .record import ClipSpec, embedding_record, make_record, write_record
@@ -170,10 +170,10 @@ class EmbeddingField:
                 f"field '{self.path}' holds {n:,} embeddings of {origin}, which must not be mixed with those of "
                 f"{self.spec}; choose another field, or overwrite=True to replace them"
             )
-        left = n - (len(self.rows.samples) - len(self._missing()))
+        left = n - (len(self.rows) - len(self._missing()))
         if left:
             raise CoresetError(
-                f"overwriting these {len(self.rows.samples):,} {self.rows.noun} in field '{self.path}' would leave "
+                f"overwriting these {len(self.rows):,} {self.rows.noun} in field '{self.path}' would leave "
                 f"{left:,} embeddings of {origin} beside those of {self.spec}; overwrite the whole dataset, or choose "
                 "another field"
             )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..dataset.owned import declare_lastingly, existing_ids, journal, values_by_id
+from ..dataset.journal import journal
+from ..dataset.owned import declare_lastingly, existing_ids, values_by_id
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 

@@ -18,12 +18,12 @@ import numpy as np
 from bson import json_util
 
 from ..brain import DESCRIPTION_START, FORMAT_VERSION, MAP_MARK, Coreset, delete_files, point_map_at, visualization_key
+from ..dataset.journal import journal
 from ..dataset.lock import Lock, schema_turn
 from ..dataset.owned import (
     count_values,
     declare_fields,
     existing_ids,
-    journal,
     stored_paths,
 )
 from ..dataset.rows import Rows

@@ -37,7 +37,7 @@ def prepare(name, files, weights):
     import fiftyone as fo
     import fiftyone_coreset as fc
     import numpy as np
-    from fiftyone_coreset.plugin.dataset.owned import journal
+    from fiftyone_coreset.plugin.dataset.journal import journal
 
     if fo.dataset_exists(name):
         fo.delete_dataset(name)
