@@ -17,7 +17,7 @@ POINTS = [
     ("embed", "embeddings.field:EmbeddingField.open", 0),
     ("embed", "embeddings.field:EmbeddingField.write", 2),
     ("embed", "embeddings.field:write_record", 1),
-    ("score", "runs.compute:rank_rows", 0),
+    ("score", "runs.compute:get_method", 0),
     ("score", "runs.compute:_build_results", 0),
     ("score", "runs.write:declare_fields", 0),
     ("score", "runs.write:_write_values", 0),
@@ -72,6 +72,8 @@ def _disturbed(lab, operation, fault):
     result = lab.run(operation, fault=fault)
     if result["outcome"] is not None:
         assert result["reached"], f"{fault['point']} is never called"
+    else:
+        assert result["ended"] < 0, f"there is no {fault['point']}; see worker.log"
     return result
 
 

@@ -210,8 +210,10 @@ def main() -> None:
         if pid == 0:
             try:
                 child(json.loads(line))
-            finally:
-                os._exit(0)
+            except BaseException:  # a fault point that does not exist
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
         _, status = os.waitpid(pid, 0)
         answer(ended=os.waitstatus_to_exitcode(status), left=left_of(pid))
 
