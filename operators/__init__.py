@@ -1,19 +1,16 @@
-"""The operators of the App: forms and messages around the library, no algorithms."""
+"""The operators of the App: forms and messages around the library, no algorithms; see :mod:`.operator`."""
 
 from importlib import import_module
-
-#: Module -> class, one operator a file.
-_OPERATORS = {
-    "compare_coresets": "CompareCoresets",
-    "compute_embeddings": "ComputeEmbeddings",
-    "compute_coreset_scores": "ComputeCoresetScores",
-    "create_coreset_view": "CreateCoresetView",
-    "find_suspicious_labels": "FindSuspiciousLabels",
-    "manage_coreset_runs": "ManageCoresetRuns",
-}
+from pkgutil import iter_modules
 
 
 def register(plugin):
-    """Registers all operators with FiftyOne."""
-    for module, operator in _OPERATORS.items():
-        plugin.register(getattr(import_module(f".{module}", __package__), operator))
+    """Registers every operator of this folder with FiftyOne; ``fiftyone.yml`` says which are switched on."""
+    from .operator import CoresetOperator
+
+    for module in iter_modules(__path__):
+        loaded = import_module(f".{module.name}", __name__)
+        for found in vars(loaded).values():
+            here = isinstance(found, type) and found.__module__ == loaded.__name__
+            if here and issubclass(found, CoresetOperator) and found is not CoresetOperator:
+                plugin.register(found)

@@ -2,97 +2,114 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
+from pydantic import Field, field_validator
 
+from ..plugin.door import FieldPath, RunName, Seed
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
 from ..plugin.runs.compute import compute_coreset
 from ..plugin.runs.load import list_runs
-from ..plugin.selection.method import Method
 from ..plugin.selection.registry import get_method, list_methods
-from . import class_texts_form, forms
-from .configs import operator_config
-from .streaming import run_with_progress
+from . import class_texts_form
+from .form import DEFAULT_KEY, EmbeddedRows, Form, chosen_embeddings, label_fields, target_rows
+from .operator import Answer, CoresetOperator
 
 if TYPE_CHECKING:
     from ..plugin.results import CoresetResults
+    from ..plugin.selection.method import Method
 
-_DEFAULT_METHOD = "auto"
 _PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
 
 
-class ComputeCoresetScores(foo.Operator):
+class Params(class_texts_form.Texts, EmbeddedRows):
+    """What is ranked, how, and what the run is called."""
+
+    method: str = Field("auto", max_length=100, title="Method", description="How to rank")
+    label_field: FieldPath | None = Field(None, title="Label field")
+    brain_key: RunName = Field(DEFAULT_KEY, title="Name of the run")
+    overwrite: bool = Field(False, title="Overwrite a run of this name")
+    advanced: bool = Field(False, title="Advanced settings")
+    projection: Literal["umap", "pca", "none"] = Field("umap", title="Map")
+    seed: Seed = Field(0, title="Seed", description="The same seed gives the same ranking")
+    # The options of all methods; what a method takes of them, and by default, it says itself.
+    adapter: Literal["confident", "linear", "none"] | None = Field(None, title="Adaptation to this dataset")
+    balance: Literal["proportional", "sqrt", "uniform", "none"] | None = Field(None, title="Share of each class")
+    unlabelled: Literal["exclude", "pseudo"] | None = Field(None, title="Images without a label")
+    n_draws: int | None = Field(None, ge=1, le=100_000_000, title="Draws")
+
+    @field_validator("method")
+    @classmethod
+    def _is_offered(cls, method: str) -> str:
+        if method not in methods():
+            raise CoresetError(f"there is no method '{method}' here; choose from {', '.join(methods())}")
+        return method
+
+
+class ComputeCoresetScores(CoresetOperator[Params]):
     """Ranks the images, or objects, of a view."""
 
-    @property
-    def config(self):
-        return operator_config(
-            "compute_coreset_scores",
-            "Compute coreset scores",
-            "Rank images or objects by how much they are worth labelling and training on",
-            types.RiskLevel.MEDIUM,
-            long_running=True,
+    name, label = "compute_coreset_scores", "Compute coreset scores"
+    description = "Rank images or objects by how much they are worth labelling and training on"
+    risk_level = types.RiskLevel.MEDIUM
+    params = Params
+    long_running = True
+    answers = (("brain_key", "Run"), ("ranked", "Ranked"), ("left_out", "Left out"))
+
+    def fill(self, form):
+        form.rows()
+        form.embeddings(description="Several fields, separated by commas, are balanced and concatenated")
+        form.choose("method", methods())
+        method = get_method(form.params.method)
+        agree, optional = (
+            "The labels that images are to agree with",
+            "Optional: lets reports say which classes a coreset keeps",
         )
-
-    def resolve_input(self, ctx):
-        inputs = types.Object()
-        ctx.target_view()  # adds the choice of the target view to the form
-        forms.choose_rows(ctx, inputs)
-        vectors = forms.vector_fields(ctx)
-        forms.suggest(
-            inputs, "embeddings", vectors, forms.default_embeddings(vectors), label="Embeddings field",
-            description="Several fields, separated by commas, are balanced and concatenated",
-        )  # fmt: skip
-        forms.choose(inputs, "method", _methods(), _DEFAULT_METHOD, label="Method", description="How to rank")
-        method = _method(ctx)
-        forms.suggest(
-            inputs, "label_field", forms.label_fields(ctx), None, label="Label field",
-            description="The labels that images are to agree with" if method.needs_text
-            else "Optional: lets reports say which classes a coreset keeps",
-        )  # fmt: skip
-        checks = [forms.check_embeddings, _check_key, lambda _: require(("umap", "numba", "sklearn"))]
+        labels = label_fields(form.dataset, form.params.rows)
+        form.suggest("label_field", labels, description=agree if method.needs_text else optional)
         if method.needs_text:
-            checks.append(_check_class_texts)
-            class_texts_form.add_inputs(ctx, inputs)
-        _ask_options(inputs, method, advanced=False)
-        inputs.str("brain_key", default=forms.DEFAULT_KEY, label="Name of the run")
-        inputs.bool("overwrite", default=False, label="Overwrite a run of this name")
-        inputs.bool("advanced", default=False, label="Advanced settings", view=types.SwitchView())
-        if ctx.params.get("advanced"):
-            forms.choose(inputs, "projection", _PROJECTIONS, "umap", label="Map")
-            inputs.int("seed", default=0, label="Seed", description="The same seed gives the same ranking")
-            _ask_options(inputs, method, advanced=True)
-        for check in checks:
-            try:
-                check(ctx)
-            except CoresetError as error:
-                forms.refuse(inputs, str(error))
-                break
-        return types.Property(inputs, view=types.View(label="Compute coreset scores"))
+            class_texts_form.add_inputs(form)
+        _ask_options(form, method, advanced=False)
+        form.text("brain_key")
+        form.tick("overwrite")
+        form.switch("advanced")
+        if form.params.advanced:
+            form.choose("projection", _PROJECTIONS)
+            form.whole_number("seed")
+            _ask_options(form, method, advanced=True)
+        form.check(lambda: _check(form.dataset, form.params))
 
-    def execute(self, ctx):
-        return run_with_progress(ctx, lambda report: _compute(ctx, report))
+    def work(self, ctx, params, progress):
+        _check(ctx.dataset, params)
+        results = compute_coreset(
+            target_rows(ctx, params),
+            embeddings=chosen_embeddings(ctx.dataset, params),
+            brain_key=params.brain_key,
+            method=params.method,
+            label_field=params.label_field,
+            projection=None if params.projection == "none" else params.projection,
+            seed=params.seed,
+            overwrite=params.overwrite,
+            progress=progress,
+            **_method_arguments(params),
+        )
+        config = results.config
+        facts = {
+            "brain_key": results.key,
+            "method": config.method,
+            "ranked": len(results),
+            "left_out": config.n_unranked or 0,
+            "reliability": config.reliability,
+            "fields": config.build().get_fields(ctx.dataset, results.key),
+            "facts": config.facts,
+        }
+        return Answer(summary(results), facts)
 
-
-def _compute(ctx: Any, report: Any) -> str:
-    params = ctx.params
-    projection = params.get("projection") or "umap"
-    results = compute_coreset(
-        forms.target_rows(ctx),
-        embeddings=forms.chosen_embeddings(ctx),
-        brain_key=params.get("brain_key") or forms.DEFAULT_KEY,
-        method=_method(ctx).name,
-        label_field=params.get("label_field") or None,
-        projection=None if projection == "none" else projection,
-        seed=params.get("seed") or 0,
-        overwrite=bool(params.get("overwrite")),
-        progress=report,
-        **_method_arguments(ctx),
-    )
-    return summary(results)
+    def run_name(self, params):
+        on = " + ".join(params.embeddings) if params.embeddings else "embeddings"
+        return f"{params.method} on {on} as '{params.brain_key}'"
 
 
 def summary(results: CoresetResults) -> str:
@@ -109,24 +126,7 @@ def summary(results: CoresetResults) -> str:
     return " ".join(sentences)
 
 
-def _method_arguments(ctx: Any) -> dict[str, Any]:
-    method = _method(ctx)
-    chosen = {name: ctx.params.get(name) or method.parameters[name].default for name in method.options}
-    given = {name: value for name, value in chosen.items() if value is not None}
-    return class_texts_form.arguments(ctx) | given if method.needs_text else given
-
-
-def _ask_options(inputs: types.Object, method: Method, advanced: bool) -> None:
-    for name, option in method.options.items():
-        if option.advanced == advanced:
-            forms.ask_option(inputs, name, option, method.parameters[name].default)
-
-
-def _method(ctx: Any) -> Method:
-    return get_method(ctx.params.get("method") or _DEFAULT_METHOD)
-
-
-def _methods() -> dict[str, str]:
+def methods() -> dict[str, str]:
     """The methods that rank a whole dataset with nothing but what the form asks for."""
     return {
         name: f"{name}: {description}"
@@ -135,16 +135,29 @@ def _methods() -> dict[str, str]:
     }
 
 
-def _check_class_texts(ctx: Any) -> None:
-    class_texts_form.check(ctx, forms.chosen_embeddings(ctx))
+def _method_arguments(params: Params) -> dict[str, Any]:
+    method = get_method(params.method)
+    chosen = {name: getattr(params, name) or method.parameters[name].default for name in method.options}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return class_texts_form.arguments(params) | given if method.needs_text else given
 
 
-def _check_key(ctx: Any) -> None:
-    key = ctx.params.get("brain_key") or forms.DEFAULT_KEY
-    if not key.isidentifier():
-        raise CoresetError(f"'{key}' must be a valid variable name, e.g. 'coreset'")
-    if key in list_runs(ctx.dataset):
-        if not ctx.params.get("overwrite"):
-            raise CoresetError(f"run '{key}' exists; choose another name or tick 'Overwrite'")
-    elif key in ctx.dataset.list_brain_runs():
-        raise CoresetError(f"'{key}' names a brain run of another type; choose another name")
+def _ask_options(form: Form[Params], method: Method, advanced: bool) -> None:
+    for name, option in method.options.items():
+        if option.advanced != advanced:
+            continue
+        words = {"label": option.label, "description": option.description}
+        if option.choices is None:
+            form.whole_number(name, **words)
+        else:
+            form.choose(name, dict(option.choices), default=method.parameters[name].default, **words)
+
+
+def _check(dataset: Any, params: Params) -> None:
+    """Refuses what cannot work, before anything is read."""
+    embeddings = chosen_embeddings(dataset, params)
+    if params.brain_key in list_runs(dataset) and not params.overwrite:
+        raise CoresetError(f"run '{params.brain_key}' exists; choose another name or tick 'Overwrite'")
+    if get_method(params.method).needs_text:
+        class_texts_form.check(dataset, params, embeddings)
+    require(("umap", "numba", "sklearn"))

@@ -2,81 +2,136 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
+from pydantic import Field, field_validator
 
+from ..plugin.door import Line, NewField, Tag
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
-from . import forms
-from .configs import operator_config
-from .streaming import run_with_progress
+from .form import DEFAULT_EMBEDDINGS, Rows, target_rows, vector_fields
+from .operator import Answer, CoresetOperator
 
 #: Offered first; any open_clip name can be typed.
 _MODELS = ["ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-B-16-SigLIP", "coreset-mini"]
-_DEFAULT_MODEL = "ViT-B-32"
 _NEEDS = ("torch", "open_clip")
 
+#: Failures that a result names; the others are counted.
+_NAMED_FAILURES = 100
 
-class ComputeEmbeddings(foo.Operator):
-    """Embeds the images, or objects, of a view."""
+#: Seconds for which the hub's silence is remembered: a form is resolved at every key.
+_REMEMBERED = 60.0
 
-    @property
-    def config(self):
-        return operator_config(
-            "compute_embeddings",
-            "Compute CLIP embeddings",
-            "Embed images or objects with a CLIP model; only what is missing is computed",
-            types.RiskLevel.MEDIUM,
-            long_running=True,
+_NO_HUB = (
+    "The model hub does not answer. A model that was downloaded before still loads; 'coreset-mini', which is part of "
+    "this plugin, needs no download."
+)
+
+
+class Params(Rows):
+    """Which images, by which model, into which field."""
+
+    model: Line = Field(
+        "ViT-B-32", title="CLIP model",
+        description="Any open_clip or hf-hub: model. 'coreset-mini' needs no download, but is only a demo model.",
+    )  # fmt: skip
+    embeddings_field: NewField = Field(
+        DEFAULT_EMBEDDINGS, title="Embeddings field",
+        description="Vectors that are there already are kept, unless you overwrite them",
+    )  # fmt: skip
+    overwrite: bool = Field(False, title="Overwrite", description="Compute all vectors again")
+    advanced: bool = Field(False, title="Advanced settings")
+    pretrained: Line | None = Field(None, title="Pretrained tag", description="By default the model's usual tag")
+    batch_size: int | None = Field(
+        None, ge=1, le=8_192, title="Batch size", description="By default chosen from the device"
+    )
+    num_workers: int | None = Field(None, ge=0, le=64, title="Decoding workers")
+    tag_failures: Tag | None = Field(None, title="Tag failures with", description="e.g. 'no-embedding'")
+    checkpoint: Any = Field(None, title="Checkpoint file")
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _only_in_python(cls, value: Any) -> None:
+        # Whoever could name a file here would learn whether it exists, and its hash.
+        raise CoresetError(
+            "a checkpoint file is given in Python only: fiftyone_coreset.compute_embeddings(dataset, checkpoint=...)"
         )
 
-    def resolve_input(self, ctx):
-        inputs = types.Object()
-        ctx.target_view()  # adds the choice of the target view to the form
-        forms.choose_rows(ctx, inputs)
-        forms.suggest(
-            inputs, "model", _MODELS, _DEFAULT_MODEL, label="CLIP model",
-            description="Any open_clip or hf-hub: model. 'coreset-mini' needs no download, but is only a demo model.",
-        )  # fmt: skip
-        forms.suggest(
-            inputs, "embeddings_field", forms.vector_fields(ctx), forms.DEFAULT_EMBEDDINGS, label="Embeddings field",
-            description="Vectors that are there already are kept, unless you overwrite them",
-        )  # fmt: skip
-        inputs.bool("overwrite", default=False, label="Overwrite", description="Compute all vectors again")
-        inputs.bool("advanced", default=False, label="Advanced settings", view=types.SwitchView())
-        if ctx.params.get("advanced"):
-            inputs.str("pretrained", label="Pretrained tag", description="By default the model's usual tag")
-            inputs.str("checkpoint", label="Checkpoint file", description="Local weights of the model; no download")
-            inputs.int("batch_size", min=1, label="Batch size", description="By default chosen from the device")
-            inputs.int("num_workers", min=0, label="Decoding workers")
-            inputs.str("tag_failures", label="Tag failures with", description="e.g. 'no-embedding'")
-        try:
-            require(_NEEDS)
-        except CoresetError as error:
-            forms.refuse(inputs, str(error))
-        return types.Property(inputs, view=types.View(label="Compute CLIP embeddings"))
 
-    def execute(self, ctx):
-        return run_with_progress(ctx, lambda report: _compute(ctx, report))
+class ComputeEmbeddings(CoresetOperator[Params]):
+    """Embeds the images, or objects, of a view."""
 
-
-def _compute(ctx: Any, report: Any) -> str:
-    from ..plugin.embeddings.compute import compute_embeddings
-
-    require(_NEEDS)
-    given = {
-        name: ctx.params[name]
-        for name in ("pretrained", "checkpoint", "batch_size", "num_workers", "tag_failures")
-        if ctx.params.get(name) not in (None, "")
-    }
-    outcome = compute_embeddings(
-        forms.target_rows(ctx),
-        embeddings_field=ctx.params.get("embeddings_field") or forms.DEFAULT_EMBEDDINGS,
-        model=ctx.params.get("model") or _DEFAULT_MODEL,
-        overwrite=bool(ctx.params.get("overwrite")),
-        progress=report,
-        **given,
+    name, label = "compute_embeddings", "Compute CLIP embeddings"
+    description = "Embed images or objects with a CLIP model; only what is missing is computed"
+    risk_level = types.RiskLevel.MEDIUM
+    params = Params
+    long_running = True
+    answers = (
+        ("embeddings_field", "Field"),
+        ("embedded", "Embedded"),
+        ("present", "Embedded before"),
+        ("failed", "Failed"),
     )
-    return str(outcome)
+
+    def fill(self, form):
+        form.rows()
+        form.suggest("model", _MODELS)
+        form.suggest("embeddings_field", vector_fields(form.dataset, form.params.rows))
+        form.tick("overwrite")
+        form.switch("advanced")
+        if form.params.advanced:
+            form.text("pretrained")
+            form.whole_number("batch_size")
+            form.whole_number("num_workers")
+            form.text("tag_failures")
+        form.check(lambda: require(_NEEDS))
+        if form.params.model != "coreset-mini" and not _hub_answers():
+            form.say("no_hub", "No model hub", _NO_HUB, warning=True)
+
+    def work(self, ctx, params, progress):
+        from ..plugin.embeddings.compute import compute_embeddings
+
+        require(_NEEDS)
+        report = compute_embeddings(
+            target_rows(ctx, params),
+            embeddings_field=params.embeddings_field,
+            model=params.model,
+            pretrained=params.pretrained,
+            batch_size=params.batch_size,
+            num_workers=params.num_workers,
+            overwrite=params.overwrite,
+            progress=progress,
+            tag_failures=params.tag_failures,
+        )
+        named = report.failures[:_NAMED_FAILURES]
+        facts = {
+            "embeddings_field": params.embeddings_field,
+            "path": report.field,
+            "model": report.model,
+            "total": report.total,
+            "embedded": report.n_embedded,
+            "present": report.n_present,
+            "failed": report.n_failed,
+            "failures": [{"id": one.id, "kind": one.outcome.value, "reason": one.reason} for one in named],
+        }
+        return Answer(str(report), facts)
+
+    def run_name(self, params):
+        return f"{params.model} into {params.embeddings_field}"
+
+
+_heard: dict[str, float | bool] = {}
+
+
+def _hub_answers() -> bool:
+    """Whether models can be downloaded; asked once a minute."""
+    from huggingface_hub import constants
+
+    from ..plugin.embeddings.clip import hub_answers
+
+    now = time.monotonic()
+    if now - _heard.get("at", -_REMEMBERED) >= _REMEMBERED:
+        _heard.update(answers=hub_answers(constants.ENDPOINT), at=now)
+    return bool(_heard["answers"])

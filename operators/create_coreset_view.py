@@ -4,29 +4,59 @@ from __future__ import annotations
 
 from typing import Any
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
+from pydantic import Field, field_validator
 
+from ..plugin.door import NewField, Parameters, RunName, Tag, ViewName
 from ..plugin.errors import CoresetError
+from ..plugin.request import dataset_of
 from ..plugin.runs.load import load_run
 from ..plugin.runs.views import create_coreset_view
-from . import forms
-from .configs import operator_config
+from ..plugin.selection.budget import parse_budget
+from .form import chosen_run
+from .operator import Answer, CoresetOperator
 
-_DEFAULT_BUDGET = "10%"
+DEFAULT_BUDGET = "10%"
+
+#: More than any budget needs in words.
+_MAX_BUDGET = 40
 
 
-class CreateCoresetView(foo.Operator):
+def checked_budget(budget: Any) -> Any:
+    """A budget as typed, which can be parsed.
+
+    Raises:
+        CoresetError: if it cannot
+    """
+    if len(str(budget)) > _MAX_BUDGET:
+        raise CoresetError("budget must be a count, a percentage or '95% coverage', of a few characters")
+    parse_budget(budget)
+    return budget
+
+
+class Params(Parameters):
+    """Which run, how much of it, and where it is written."""
+
+    brain_key: RunName | None = Field(None, title="Coreset run")
+    budget: Any = Field(
+        DEFAULT_BUDGET, title="Budget", description="A count (500), a percentage (10%), or '95% coverage'"
+    )
+    name: ViewName | None = Field(None, title="Name of the view")
+    overwrite: bool = Field(False, title="Overwrite a view or field of this name")
+    tag: Tag | None = Field(None, title="Tag", description="Optional: tag what is kept, for export")
+    field: NewField | None = Field(None, title="Boolean field", description="Optional: write membership to a field")
+
+    _budget = field_validator("budget")(checked_budget)
+
+
+class CreateCoresetView(CoresetOperator[Params]):
     """Saves a coreset as a view, and opens it."""
 
-    @property
-    def config(self):
-        return operator_config(
-            "create_coreset_view",
-            "Create coreset view",
-            "Save the images worth keeping within a budget as a view",
-            types.RiskLevel.LOW,
-        )
+    name, label = "create_coreset_view", "Create coreset view"
+    description = "Save the images worth keeping within a budget as a view"
+    risk_level = types.RiskLevel.LOW
+    params = Params
+    answers = (("view", "Saved view"), ("kept", "Kept"), ("ranked", "Out of"), ("description", "How it was made"))
 
     def resolve_placement(self, ctx):
         return types.Placement(
@@ -34,61 +64,54 @@ class CreateCoresetView(foo.Operator):
             types.Button(label="Create coreset view", icon="/assets/icon.svg", prompt=True),
         )
 
-    def resolve_input(self, ctx):
-        inputs = types.Object()
-        if forms.choose_run(ctx, inputs) is not None:
-            inputs.str(
-                "budget",
-                default=_DEFAULT_BUDGET,
-                label="Budget",
-                description="A count (500), a percentage (10%), or '95% coverage'",
-            )
-            try:
-                results, k = _resolve(ctx)
-                noun = "objects" if results.config.patches_field else "images"
-                inputs.view("keeps", types.Notice(label=f"Keeps {k:,} of {len(results):,} {noun}"))
-                inputs.str(
-                    "name", default=None, label="Name of the view", description=f"By default '{results.key} {k}'"
-                )
-                inputs.bool("overwrite", default=False, label="Overwrite a view or field of this name")
-                inputs.str("tag", label="Tag", description="Optional: tag what is kept, for export")
-                inputs.str("field", label="Boolean field", description="Optional: write membership to a field")
-                _check_name(ctx, results.key, k)
-            except CoresetError as error:
-                forms.refuse(inputs, str(error))
-        return types.Property(inputs, view=types.View(label="Create coreset view"))
+    def fill(self, form):
+        if form.run() is None:
+            return
+        form.text("budget")
+        results, k = _resolve(form.ctx, form.params)
+        noun = "objects" if results.config.patches_field else "images"
+        form.say("keeps", f"Keeps {k:,} of {len(results):,} {noun}")
+        default_name = f"{results.key} {k}"
+        form.text("name", description=f"By default '{default_name}'")
+        form.tick("overwrite")
+        form.text("tag")
+        form.text("field")
+        form.check(lambda: _check_name(form.dataset, form.params, default_name))
 
-    def execute(self, ctx):
-        results, k = _resolve(ctx)
+    def work(self, ctx, params, progress):
+        results, k = _resolve(ctx, params)
         view = create_coreset_view(
             ctx.dataset,
             results.key,
             k,
-            name=ctx.params.get("name") or None,
-            overwrite=bool(ctx.params.get("overwrite")),
-            tag=ctx.params.get("tag") or None,
-            field=ctx.params.get("field") or None,
+            name=params.name,
+            overwrite=params.overwrite,
+            tag=params.tag,
+            field=params.field,
         )
-        ctx.ops.reload_dataset()
-        ctx.ops.set_view(view=view)
-        return {"view": view.name, "kept": k, "ranked": len(results)}
+        facts = {
+            "brain_key": results.key,
+            "view": view.name,
+            "kept": k,
+            "ranked": len(results),
+            "description": ctx.dataset.get_saved_view_info(view.name)["description"],
+        }
+        steps = [ctx.ops.reload_dataset(), ctx.ops.set_view(view=view)]
+        return Answer(f"Saved the view '{view.name}': {k:,} of {len(results):,}.", facts, steps)
 
     def resolve_output(self, ctx):
-        outputs = types.Object()
-        outputs.str("view", label="Saved view")
-        outputs.int("kept", label="Kept")
-        outputs.int("ranked", label="Out of")
-        return types.Property(outputs, view=types.View(label="Coreset view saved"))
+        output = super().resolve_output(ctx)
+        output.view.label = "Coreset view saved"
+        return output
 
 
-def _resolve(ctx: Any):
+def _resolve(ctx: Any, params: Params):
     """The chosen run and the number of rows its budget keeps."""
-    results = load_run(ctx.dataset, forms.chosen_run(ctx))
-    budget = ctx.params.get("budget")
-    return results, results.budget(_DEFAULT_BUDGET if budget in (None, "") else budget)
+    results = load_run(dataset_of(ctx), chosen_run(ctx.dataset, params.brain_key))
+    return results, results.budget(params.budget)
 
 
-def _check_name(ctx: Any, brain_key: str, k: int) -> None:
-    name = ctx.params.get("name") or f"{brain_key} {k}"
-    if name in ctx.dataset.list_saved_views() and not ctx.params.get("overwrite"):
+def _check_name(dataset: Any, params: Params, default_name: str) -> None:
+    name = params.name or default_name
+    if name in dataset.list_saved_views() and not params.overwrite:
         raise CoresetError(f"a saved view '{name}' exists; choose another name or tick 'Overwrite'")

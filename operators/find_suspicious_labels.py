@@ -2,100 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
+from pydantic import Field, field_validator
 
+from ..plugin.door import FieldPath, name_like
 from ..plugin.errors import CoresetError
 from ..plugin.runs.suspicious_labels import flag_suspicious_labels
 from ..plugin.selection.methods.clip_powered import check_threshold
 from ..plugin.selection.methods.clip_powered.selector import ADAPTER
-from . import class_texts_form, forms
-from .configs import operator_config
-from .streaming import run_with_progress
-
-_DEFAULT_NAME = "suspicious"
-_THRESHOLD = 0.5
-_ADAPTER = "none"
+from . import class_texts_form
+from .form import EmbeddedRows, chosen_embeddings, label_fields, target_rows
+from .operator import Answer, CoresetOperator
 
 
-class FindSuspiciousLabels(foo.Operator):
+class Params(class_texts_form.Texts, EmbeddedRows):
+    """Which labels are checked, how, and where the finds are written."""
+
+    label_field: FieldPath | None = Field(None, title="Label field", description="The labels to check")
+    threshold: float = Field(
+        0.5, title="Threshold",
+        description="How probable it must be that a label is wrong; more gives fewer and surer finds",
+    )  # fmt: skip
+    name: name_like("suspicious") = Field("suspicious", title="Name of the view and its fields")  # type: ignore[valid-type]
+    overwrite: bool = Field(False, title="Overwrite a view and fields of this name")
+    adapter: Literal["confident", "linear", "none"] = Field("none", title="Adaptation to this dataset")
+
+    @field_validator("threshold")
+    @classmethod
+    def _probability(cls, threshold: float) -> float:
+        check_threshold(threshold)
+        return threshold
+
+
+class FindSuspiciousLabels(CoresetOperator[Params]):
     """Saves a view of the samples, or objects, whose label looks wrong, and opens it."""
 
-    @property
-    def config(self):
-        return operator_config(
-            "find_suspicious_labels",
-            "Find suspicious labels",
-            "Show images or objects that agree with another class than their label says",
-            types.RiskLevel.MEDIUM,
-            long_running=True,
+    name, label = "find_suspicious_labels", "Find suspicious labels"
+    description = "Show images or objects that agree with another class than their label says"
+    risk_level = types.RiskLevel.MEDIUM
+    params = Params
+    long_running = True
+    answers = (("view", "Saved view"), ("suspicious", "Suspicious labels"))
+
+    def fill(self, form):
+        form.rows()
+        form.embeddings()
+        form.suggest("label_field", label_fields(form.dataset, form.params.rows), required=True)
+        form.number("threshold")
+        form.text("name")
+        form.tick("overwrite")
+        class_texts_form.add_inputs(form)
+        form.choose("adapter", dict(ADAPTER.choices), label=ADAPTER.label)
+        form.check(
+            lambda: class_texts_form.check(form.dataset, form.params, chosen_embeddings(form.dataset, form.params)),
+            lambda: _check_name(form.dataset, form.params),
         )
 
-    def resolve_input(self, ctx):
-        inputs = types.Object()
-        ctx.target_view()  # adds the choice of the target view to the form
-        forms.choose_rows(ctx, inputs)
-        vectors = forms.vector_fields(ctx)
-        forms.suggest(inputs, "embeddings", vectors, forms.default_embeddings(vectors), label="Embeddings field")
-        forms.suggest(
-            inputs, "label_field", forms.label_fields(ctx), None, label="Label field", required=True,
-            description="The labels to check",
-        )  # fmt: skip
-        inputs.float(
-            "threshold", default=_THRESHOLD, min=0, max=1, label="Threshold",
-            description="How probable it must be that a label is wrong; more gives fewer and surer finds",
-        )  # fmt: skip
-        inputs.str("name", default=_DEFAULT_NAME, label="Name of the view and its fields")
-        inputs.bool("overwrite", default=False, label="Overwrite a view and fields of this name")
-        class_texts_form.add_inputs(ctx, inputs)
-        forms.ask_option(inputs, "adapter", ADAPTER, _ADAPTER)
-        try:
-            forms.check_embeddings(ctx)
-            class_texts_form.check(ctx, forms.chosen_embeddings(ctx))
-            _check_name(ctx)
-            check_threshold(_threshold(ctx))
-        except CoresetError as error:
-            forms.refuse(inputs, str(error))
-        return types.Property(inputs, view=types.View(label="Find suspicious labels"))
+    def work(self, ctx, params, progress):
+        class_texts_form.check_label_field(params)
+        view = flag_suspicious_labels(
+            target_rows(ctx, params),
+            embeddings=chosen_embeddings(ctx.dataset, params),
+            label_field=params.label_field,
+            name=params.name,
+            threshold=params.threshold,
+            overwrite=params.overwrite,
+            progress=progress,
+            adapter=params.adapter,
+            **class_texts_form.arguments(params),
+        )
+        description = ctx.dataset.get_saved_view_info(view.name)["description"]
+        facts = {
+            "view": view.name,
+            "suspicious": len(view),
+            "fields": [f"{params.name}_score", f"{params.name}_class"],
+            "description": description,
+        }
+        steps = [ctx.ops.set_view(view=view)] if facts["suspicious"] else []
+        return Answer(f"Saved the view '{view.name}': {description}.", facts, steps)
 
-    def execute(self, ctx):
-        return run_with_progress(ctx, lambda report: _find(ctx, report), then=lambda: _open(ctx))
+    def run_name(self, params):
+        return f"suspicious labels of {params.label_field}"
 
 
-def _name(ctx: Any) -> str:
-    return ctx.params.get("name") or _DEFAULT_NAME
-
-
-def _threshold(ctx: Any) -> float:
-    threshold = ctx.params.get("threshold")
-    return _THRESHOLD if threshold is None else threshold
-
-
-def _check_name(ctx: Any) -> None:
-    name = _name(ctx)
-    if name in ctx.dataset.list_saved_views() and not ctx.params.get("overwrite"):
-        raise CoresetError(f"a saved view '{name}' exists; choose another name or tick 'Overwrite'")
-
-
-def _open(ctx: Any) -> Any:
-    """Shows the view in the grid, unless there is nothing in it."""
-    view = ctx.dataset.load_saved_view(_name(ctx))
-    return ctx.ops.set_view(view=view) if len(view) else None
-
-
-def _find(ctx: Any, report: Any) -> str:
-    params = ctx.params
-    view = flag_suspicious_labels(
-        forms.target_rows(ctx),
-        embeddings=forms.chosen_embeddings(ctx),
-        label_field=params["label_field"],
-        name=_name(ctx),
-        threshold=_threshold(ctx),
-        overwrite=bool(params.get("overwrite")),
-        progress=report,
-        adapter=params.get("adapter") or _ADAPTER,
-        **class_texts_form.arguments(ctx),
-    )
-    return f"Saved the view '{view.name}': {ctx.dataset.get_saved_view_info(view.name)['description']}."
+def _check_name(dataset: Any, params: Params) -> None:
+    if params.name in dataset.list_saved_views() and not params.overwrite:
+        raise CoresetError(f"a saved view '{params.name}' exists; choose another name or tick 'Overwrite'")

@@ -1,4 +1,4 @@
-"""Long work in the App: a progress bar that moves, and errors that are seen.
+"""Long work in the App: a bar that moves, and errors that are seen, in the form's words.
 
 FiftyOne shows progress only of generators, but swallows their exceptions; of plain functions it shows exceptions, but
 no progress (1.22). So the work runs in a thread, the generator passes its progress on, and an error is announced before
@@ -8,12 +8,18 @@ it is raised.
 from __future__ import annotations
 
 import queue
+import re
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from ..plugin.door import title
 from ..plugin.errors import CoresetError
-from ..plugin.progress import Report
+
+if TYPE_CHECKING:
+    from fiftyone.operators.message import GeneratedMessage
+
+    from .operator import CoresetOperator
 
 _DONE = object()
 
@@ -21,61 +27,57 @@ _DONE = object()
 _STEP = 0.005
 
 
-def run_with_progress(
-    ctx: Any, work: Callable[[Report], str], then: Callable[[], Any] | None = None
-) -> Iterator[Any] | dict[str, str]:
-    """Runs the work of an operator.
-
-    Args:
-        ctx: the execution context
-        work: a function that takes ``report(fraction, message)`` and returns one sentence on what was done
-        then (None): a function that returns what the App is to do once the work is done, e.g. ``ctx.ops.set_view()``,
-            or None
-
-    Returns:
-        in the App a generator of messages; in a delegated run, where no App listens, the finished result
-    """
-    if ctx.delegated:
-        return {"message": work(lambda fraction, message: ctx.set_progress(fraction, message))}
-    return _stream(ctx, work, then)
+def silence(fraction: float, message: str) -> None:
+    """Progress that nobody watches."""
 
 
-def _stream(ctx: Any, work: Callable[[Report], str], then: Callable[[], Any] | None) -> Iterator[Any]:
-    reports: queue.SimpleQueue = queue.SimpleQueue()
+def stream(operator: CoresetOperator, ctx: Any, params: Any) -> Iterator[GeneratedMessage]:
+    """Works in a thread and yields what the App shows meanwhile and afterwards."""
+    signs: queue.SimpleQueue = queue.SimpleQueue()
     outcome: dict[str, Any] = {}
 
-    def run() -> None:
+    def work() -> None:
         try:
-            outcome["message"] = work(lambda fraction, message: reports.put((fraction, message)))
+            outcome["answer"] = operator.work(ctx, params, lambda fraction, message: signs.put((fraction, message)))
         except BaseException as error:
             outcome["error"] = error
         finally:
-            reports.put(_DONE)
+            signs.put(_DONE)
 
-    worker = threading.Thread(target=run, name="coreset-operator", daemon=True)
-    worker.start()
+    threading.Thread(target=work, name="coreset-operator", daemon=True).start()
     shown = (-1.0, "")
-    while (item := reports.get()) is not _DONE:
-        fraction, message = item
+    while (sign := signs.get()) is not _DONE:
+        fraction, message = sign
         if fraction - shown[0] >= _STEP or message != shown[1]:
             shown = (fraction, message)
             yield ctx.ops.set_progress(label=message, progress=fraction)
-    worker.join()
     if "error" in outcome:
-        message = _in_a_sentence(outcome["error"])
-        yield ctx.ops.set_progress(label=f"Failed: {message}", progress=1.0)
+        message = _in_the_forms_words(operator, outcome["error"])
+        yield ctx.ops.set_progress(label=f"Failed: {message}", progress=max(shown[0], 0.0))
         yield ctx.ops.notify(message, variant="error")
         raise outcome["error"]
-    yield ctx.ops.set_progress(label=outcome["message"], progress=1.0)
+    answer = outcome["answer"]
+    yield ctx.ops.set_progress(label=answer.message, progress=1.0)
     yield ctx.ops.reload_dataset()
-    if then is not None and (step := then()) is not None:
-        yield step
-    yield ctx.ops.notify(outcome["message"], variant="success")
+    yield from answer.steps
+    yield ctx.ops.notify(answer.message, variant="success")
 
 
-def _in_a_sentence(error: BaseException) -> str:
-    """What a user is told: our own errors in full, of any other the kind and the first line."""
-    if isinstance(error, CoresetError):
-        return str(error)
-    first_line = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first_line}"
+def _in_the_forms_words(operator: CoresetOperator, error: BaseException) -> str:
+    """What a person is told: our own errors with the form's words for arguments; of any other the kind and a line."""
+    if not isinstance(error, CoresetError):
+        first_line = (str(error).splitlines() or [""])[0]
+        return f"{type(error).__name__}: {first_line}"
+
+    def words(match: re.Match) -> str:
+        name, value = match["name"], match["value"]
+        if name not in operator.params.model_fields:
+            return match[0]
+        called = title(operator.params, name)
+        return f"tick '{called}'" if value == "True" else f"set '{called}' to {value}"
+
+    text = re.sub(r"(?:pass |give |with |use )?\b(?P<name>[a-z_]+)=(?P<value>'[^']*'|[\w.]+)", words, str(error))
+    for name in operator.params.model_fields:
+        if "_" in name:
+            text = re.sub(rf"\b{name}\b", f"'{title(operator.params, name)}'", text)
+    return text

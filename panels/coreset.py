@@ -6,15 +6,18 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 import numpy as np
+from pydantic import Field
 
+from ..plugin.door import Parameters, RunName, Tag, parse
 from ..plugin.embeddings.record import ClipSpec
 from ..plugin.errors import CoresetError
+from ..plugin.request import bare_view, check_view, current_view, dataset_of
 from ..plugin.runs.load import list_runs
 from . import figures, grid
 from .colorings import channels, coloring
@@ -27,18 +30,75 @@ _PLUGIN = "@fiftyone-coreset/coreset"
 _MAX_SELECTED = 2_000
 
 
-def _event(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """An event that answers the web component; an error the user can mend becomes its answer."""
+class Nothing(Parameters):
+    """An event that takes no parameters."""
 
-    @functools.wraps(method)
-    def answer(self: CoresetPanel, ctx: Any) -> dict[str, Any]:
-        try:
-            return method(self, ctx)
-        except CoresetError as error:
-            return {"error": str(error)}
 
-    _EVENTS.append(method.__name__)
-    return answer
+class OfRun(Parameters):
+    """An event about a run."""
+
+    key: RunName
+
+
+class AtBudget(OfRun):
+    """An event about what a run keeps of a budget."""
+
+    k: int = Field(ge=1)
+
+
+class OfRow(OfRun):
+    """An event about one row of a run."""
+
+    row: int = Field(ge=0)
+
+
+class OfRowAtBudget(OfRow, AtBudget):
+    """An event about one row at a budget."""
+
+
+class Coloring(OfRun):
+    """How the map is to be coloured; 0 for colours that do not depend on a budget."""
+
+    channel: str = Field(max_length=200)
+    k: int = Field(0, ge=0)
+
+
+class Region(OfRun):
+    """The corners of a region of the map."""
+
+    polygon: Annotated[
+        list[Annotated[list[float], Field(min_length=2, max_length=2)]],
+        Field(min_length=3, max_length=grid.MAX_CORNERS),
+    ]
+
+
+class Other(AtBudget):
+    """A run to compare with."""
+
+    other: Tag
+
+
+def _event(params: type[Parameters]) -> Callable[[Callable], Callable[..., dict[str, Any]]]:
+    """An event that answers the web component; an error the user can mend becomes its answer.
+
+    Args:
+        params: the parameters it takes, which the method gets parsed
+    """
+
+    def decorate(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        @functools.wraps(method)
+        def answer(self: CoresetPanel, ctx: Any) -> dict[str, Any]:
+            try:
+                dataset_of(ctx)
+                check_view(ctx)
+                return method(self, ctx, parse(params, ctx.params))
+            except CoresetError as error:
+                return {"error": str(error)}
+
+        _EVENTS.append(method.__name__)
+        return answer
+
+    return decorate
 
 
 _EVENTS: list[str] = []
@@ -92,11 +152,9 @@ class CoresetPanel(foo.Panel):
 
     # What the component asks for.
 
-    @_event
-    def load_runs(self, ctx: Any) -> dict[str, Any]:
+    @_event(Nothing)
+    def load_runs(self, ctx: Any, _: Nothing) -> dict[str, Any]:
         dataset: fo.Dataset = ctx.dataset
-        if dataset is None:
-            raise CoresetError("Open a dataset to see its coreset runs.")
         dataset.reload()
         runs = [_summary(dataset, key, version) for key, version in _run_versions(dataset).items()]
         vectors = dataset.get_field_schema(ftype=fo.VectorField)
@@ -108,9 +166,9 @@ class CoresetPanel(foo.Panel):
             "last": ctx.panel.get_state("last"),
         }
 
-    @_event
-    def load_run(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
+    @_event(OfRun)
+    def load_run(self, ctx: Any, params: OfRun) -> dict[str, Any]:
+        run = _run(ctx, params)
         config = run.config
         return {
             "key": run.key,
@@ -130,84 +188,86 @@ class CoresetPanel(foo.Panel):
             "channels": channels(run),
         }
 
-    @_event
-    def load_curve(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
+    @_event(OfRun)
+    def load_curve(self, ctx: Any, params: OfRun) -> dict[str, Any]:
+        run = _run(ctx, params)
         return figures.curve_payload(run)
 
-    @_event
-    def load_layers(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
+    @_event(OfRun)
+    def load_layers(self, ctx: Any, params: OfRun) -> dict[str, Any]:
+        run = _run(ctx, params)
         with run.lock:  # an older run's is computed now, once
             cover = run.results.first_cover()
         return {"coveredAt": encode(cover.covered_at), "duplicateAt": encode(cover.duplicate_at)}
 
-    @_event
-    def load_coloring(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        return coloring(run, ctx.params["channel"], _budget(ctx, run) if ctx.params["k"] else run.n)
+    @_event(Coloring)
+    def load_coloring(self, ctx: Any, params: Coloring) -> dict[str, Any]:
+        run = _run(ctx, params)
+        return coloring(run, params.channel, min(params.k, run.n) or run.n)
 
-    @_event
-    def load_view(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
+    @_event(OfRun)
+    def load_view(self, ctx: Any, params: OfRun) -> dict[str, Any]:
+        run = _run(ctx, params)
         ranked = grid.shown_rows(run, run.dataset)
-        narrowed = grid.is_narrowed(ctx.view)
-        view = grid.shown_rows(run, ctx.view) if narrowed else ranked
+        shown = current_view(ctx)
+        narrowed = grid.is_narrowed(shown)
+        view = grid.shown_rows(run, shown) if narrowed else ranked
         return {
             "mask": None if view.mask.all() or not narrowed else encode_mask(view.mask),
             "shown": int(view.mask.sum()),
-            "region": grid.has_region(_bare_view(ctx)),
+            "region": grid.has_region(bare_view(ctx)),
             "notices": grid.notices(run, ranked, view, view.unranked + int(view.mask.sum())),
         }
 
-    @_event
-    def load_selected(self, ctx: Any) -> dict[str, Any]:
-        return {"rows": grid.rows_of_ids(_run(ctx), (ctx.selected or [])[:_MAX_SELECTED])}
+    @_event(OfRun)
+    def load_selected(self, ctx: Any, params: OfRun) -> dict[str, Any]:
+        ids = [row_id for row_id in ctx.selected or [] if isinstance(row_id, str)]
+        return {"rows": grid.rows_of_ids(_run(ctx, params), ids[:_MAX_SELECTED])}
 
-    @_event
-    def inspect(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        return figures.inspection(run, _row(ctx, run), _budget(ctx, run))
+    @_event(OfRowAtBudget)
+    def inspect(self, ctx: Any, params: OfRowAtBudget) -> dict[str, Any]:
+        run = _run(ctx, params)
+        return figures.inspection(run, _row(params, run), _budget(params, run))
 
-    @_event
-    def report(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        k = _budget(ctx, run)
+    @_event(AtBudget)
+    def report(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
+        run = _run(ctx, params)
+        k = _budget(params, run)
         ctx.panel.set_state("last", {"key": run.key, "k": k})
         return figures.report_payload(run, k)
 
     # What the component does to the App.
 
-    @_event
-    def open_sample(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        row = _row(ctx, run)
-        in_patches = run.config.patches_field is not None and ctx.view._is_patches
+    @_event(OfRow)
+    def open_sample(self, ctx: Any, params: OfRow) -> dict[str, Any]:
+        run = _run(ctx, params)
+        row = _row(params, run)
+        in_patches = run.config.patches_field is not None and current_view(ctx)._is_patches
         sample_id = str(run.ids[row]) if in_patches else figures.sample_id_of(run, row)
         if sample_id is None or not len(ctx.dataset.select(figures.sample_id_of(run, row) or [])):
             raise CoresetError("This image was deleted after the run.")
         ctx.ops.open_sample(id=sample_id)
         return {"shown": 1}
 
-    @_event
-    def show_region(self, ctx: Any) -> dict[str, Any]:
-        return self._show(ctx, grid.region_view(_run(ctx), _bare_view(ctx), ctx.params["polygon"]))
+    @_event(Region)
+    def show_region(self, ctx: Any, params: Region) -> dict[str, Any]:
+        return self._show(ctx, grid.region_view(_run(ctx, params), bare_view(ctx), params.polygon))
 
-    @_event
-    def leave_region(self, ctx: Any) -> dict[str, Any]:
-        return self._show(ctx, grid.without_region(_bare_view(ctx)))
+    @_event(Nothing)
+    def leave_region(self, ctx: Any, _: Nothing) -> dict[str, Any]:
+        return self._show(ctx, grid.without_region(bare_view(ctx)))
 
-    @_event
-    def show_kept(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        return self._show(ctx, run.results.view(run.n_alive(_budget(ctx, run))))
+    @_event(AtBudget)
+    def show_kept(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
+        run = _run(ctx, params)
+        return self._show(ctx, run.results.view(run.n_alive(_budget(params, run))))
 
-    @_event
-    def show_uncovered(self, ctx: Any) -> dict[str, Any]:
+    @_event(AtBudget)
+    def show_uncovered(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
         from .colorings import distances
 
-        run = _run(ctx)
-        k = _budget(ctx, run)
+        run = _run(ctx, params)
+        k = _budget(params, run)
         distance = distances(run, k)
         rows = np.flatnonzero(distance > run.results.curve().coverage_radius)
         if not len(rows):
@@ -217,10 +277,10 @@ class CoresetPanel(foo.Panel):
             ctx.ops.notify(f"Showing the {grid.MAX_IDS:,} farthest of {len(rows):,} uncovered {run.noun}.")
         return self._show(ctx, grid.ordered_view(run, farthest))
 
-    @_event
-    def show_redundant(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        groups = grid.kept_duplicate_groups(run, _budget(ctx, run))
+    @_event(AtBudget)
+    def show_redundant(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
+        run = _run(ctx, params)
+        groups = grid.kept_duplicate_groups(run, _budget(params, run))
         if not groups:
             raise CoresetError("No kept image has near-duplicates.")
         rows = np.concatenate(groups)
@@ -230,27 +290,27 @@ class CoresetPanel(foo.Panel):
         )
         return self._show(ctx, grid.ordered_view(run, rows))
 
-    @_event
-    def create_view(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        params = {"brain_key": run.key, "budget": str(run.n_alive(_budget(ctx, run)))}
-        ctx.prompt(f"{_PLUGIN}/create_coreset_view", params=params)
+    @_event(AtBudget)
+    def create_view(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
+        run = _run(ctx, params)
+        filled = {"brain_key": run.key, "budget": str(run.n_alive(_budget(params, run)))}
+        ctx.prompt(f"{_PLUGIN}/create_coreset_view", params=filled)
         return {"shown": 0}
 
-    @_event
-    def compare(self, ctx: Any) -> dict[str, Any]:
-        run = _run(ctx)
-        params = {"first": run.key, "second": ctx.params["other"], "budget": str(run.n_alive(_budget(ctx, run)))}
-        ctx.prompt(f"{_PLUGIN}/compare_coresets", params=params)
+    @_event(Other)
+    def compare(self, ctx: Any, params: Other) -> dict[str, Any]:
+        run = _run(ctx, params)
+        filled = {"first": run.key, "second": params.other, "budget": str(run.n_alive(_budget(params, run)))}
+        ctx.prompt(f"{_PLUGIN}/compare_coresets", params=filled)
         return {"shown": 0}
 
-    @_event
-    def run_scores(self, ctx: Any) -> dict[str, Any]:
+    @_event(Nothing)
+    def run_scores(self, ctx: Any, _: Nothing) -> dict[str, Any]:
         ctx.prompt(f"{_PLUGIN}/compute_coreset_scores", on_success=self.on_scored)
         return {"shown": 0}
 
-    @_event
-    def compute_embeddings(self, ctx: Any) -> dict[str, Any]:
+    @_event(Nothing)
+    def compute_embeddings(self, ctx: Any, _: Nothing) -> dict[str, Any]:
         ctx.prompt(f"{_PLUGIN}/compute_embeddings", on_success=self.on_scored)
         return {"shown": 0}
 
@@ -259,28 +319,20 @@ class CoresetPanel(foo.Panel):
         return {"shown": len(view)}
 
 
-def _run(ctx: Any) -> PanelRun:
-    if ctx.dataset is None:
-        raise CoresetError("Open a dataset to see its coreset runs.")
-    return find_run(ctx.dataset, ctx.params["key"])
+def _run(ctx: Any, params: OfRun) -> PanelRun:
+    return find_run(ctx.dataset, params.key)
 
 
-def _budget(ctx: Any, run: PanelRun) -> int:
-    k = ctx.params["k"]
-    if not isinstance(k, int) or not 1 <= k <= run.n:
-        raise CoresetError(f"A budget of {k} does not fit run '{run.key}'; give 1 to {run.n:,}.")
-    return k
+def _budget(params: AtBudget, run: PanelRun) -> int:
+    if params.k > run.n:
+        raise CoresetError(f"A budget of {params.k} does not fit run '{run.key}'; give 1 to {run.n:,}.")
+    return params.k
 
 
-def _row(ctx: Any, run: PanelRun) -> int:
-    row = ctx.params["row"]
-    if not isinstance(row, int) or not 0 <= row < run.n:
-        raise CoresetError(f"Run '{run.key}' has no row {row}.")
-    return row
-
-
-def _bare_view(ctx: Any) -> fo.DatasetView:
-    return grid.view_of(ctx.dataset, ctx.request_params.get("view"))
+def _row(params: OfRow, run: PanelRun) -> int:
+    if params.row >= run.n:
+        raise CoresetError(f"Run '{run.key}' has no row {params.row}.")
+    return params.row
 
 
 def _run_versions(dataset: fo.Dataset) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .payload import percent, short
+from ..plugin.diagnostics.tables import number, percent
 
 if TYPE_CHECKING:
     from ..plugin.diagnostics.metric import Metric, RandomBand
@@ -69,8 +69,8 @@ def curve_payload(run: PanelRun) -> dict[str, Any]:
         "budgets": budgets,
         "figures": figures,
         "knees": sorted({knee for knee in curve.knees.values() if knee}),
-        "note": f"Covered: within {short(curve.coverage_radius)} of a kept one; near-duplicates: within "
-        f"{short(curve.near_duplicate_radius)}. Random: {curve.n_random} random subsets of the same size.{sampled}",
+        "note": f"Covered: within {number(curve.coverage_radius)} of a kept one; near-duplicates: within "
+        f"{number(curve.near_duplicate_radius)}. Random: {curve.n_random} random subsets of the same size.{sampled}",
     }
 
 
@@ -84,7 +84,7 @@ def report_payload(run: PanelRun, k: int) -> dict[str, Any]:
 
 def _row(name: str, metric: Metric) -> dict[str, Any]:
     label, share = _MEASURED[name]
-    write = percent if share else short
+    write = percent if share else number
     return {
         "label": label,
         "value": write(metric.value),
@@ -102,7 +102,7 @@ def _stability_rows(run: PanelRun, k: int) -> list[dict[str, Any]]:
         rows.append({"label": "Same picks, other seed", "value": percent(overlap), "explanation": says})
     if reliability is not None:
         says = "correlation of the scores of two halves of the run's draws; 1 is perfectly repeatable"
-        rows.append({"label": "Reliability", "value": short(reliability), "explanation": says})
+        rows.append({"label": "Reliability", "value": number(reliability), "explanation": says})
     return [row | {"random": None, "verdict": None} for row in rows]
 
 
@@ -113,7 +113,7 @@ def inspection(run: PanelRun, row: int, k: int) -> dict[str, Any]:
     found = run.dataset.select(sample_id).values(["filepath", media_field]) if sample_id else [[], []]
     path = (found[1] or found[0] or [None])[0]
     figures = [
-        {"label": name.replace("_", " ").capitalize(), "value": short(values[run.order[row]])}
+        {"label": name.replace("_", " ").capitalize(), "value": number(values[run.order[row]])}
         for name, values in run.results.columns.items()
     ]
     title = path.replace("\\", "/").rsplit("/", 1)[-1] if path else "deleted after the run"
@@ -137,7 +137,7 @@ def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
     )
     twins = len(found.near_duplicates)
     return [
-        {"label": "Nearest kept at", "value": short(found.distance)},
+        {"label": "Nearest kept at", "value": number(found.distance)},
         {"label": "Near-duplicates", "value": f"{twins:,}, {found.n_kept_near_duplicates:,} kept" if twins else "none"},
     ]
 

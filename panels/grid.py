@@ -10,8 +10,6 @@ import fiftyone as fo
 import fiftyone.core.patches as fop
 import numpy as np
 
-from ..plugin.errors import CoresetError
-
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
     from fiftyone.core.view import DatasetView
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 MAX_IDS = 1_000
 
 #: Corners of a region; more say nothing at the size of a screen.
-_MAX_CORNERS = 2_000
+MAX_CORNERS = 2_000
 
 #: Comments that tell a region from other stages, and whether objects were opened as patches for it.
 _REGION = "region of the coreset map"
@@ -125,11 +123,6 @@ def notices(run: PanelRun, ranked: Shown, view: Shown, n_view: int) -> list[str]
     return found
 
 
-def view_of(dataset: fo.Dataset, stages: Sequence[dict[str, Any]] | None) -> DatasetView:
-    """The App's view without its sidebar filters, which the App applies itself."""
-    return fo.DatasetView._build(dataset, list(stages or []))
-
-
 def is_narrowed(collection: SampleCollection) -> bool:
     """Whether a collection is a view with stages, rather than a whole dataset."""
     return isinstance(collection, fo.DatasetView) and bool(collection._all_stages)
@@ -166,12 +159,7 @@ def region_view(run: PanelRun, view: DatasetView, polygon: Sequence[Sequence[flo
         run: the run
         view: the current view; a region drawn earlier is replaced
         polygon: corners ``[x, y]`` in the map's coordinates, even-odd rule
-
-    Raises:
-        CoresetError: if the polygon is none
     """
-    if not 3 <= len(polygon) <= _MAX_CORNERS or not np.isfinite(np.asarray(polygon, dtype=float)).all():
-        raise CoresetError(f"A region needs 3 to {_MAX_CORNERS:,} corners, got {len(polygon)}.")
     base = without_region(view)
     path, comment = run.region_path(), _REGION
     patches_field = run.config.patches_field
@@ -179,7 +167,7 @@ def region_view(run: PanelRun, view: DatasetView, polygon: Sequence[Sequence[flo
         if not (isinstance(base, fop.PatchesView) and base.patches_field == patches_field):
             base, comment = base.to_patches(patches_field), _REGION_AS_PATCHES
         path = f"{patches_field}.{path.rsplit('.', 1)[-1]}"
-    corners = [[float(x), float(y)] for x, y in polygon]
+    corners = [list(corner) for corner in polygon]
     return base.mongo([{"$match": {"$comment": comment, path: {"$geoWithin": {"$polygon": corners}}}}])
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..plugin.diagnostics.tables import number
+
 #: Code of a row without a value, and the number of codes for ordered values.
 MISSING = 255
 LEVELS = 255
@@ -50,8 +52,8 @@ def ordered_coloring(values: np.ndarray) -> dict[str, Any]:
     above = "≥ " if known.any() and values[known].max() > high else ""
     legend = {
         "kind": "ordered",
-        "low": f"{below}{short(low)}",
-        "high": f"{above}{short(high)}",
+        "low": f"{below}{number(low)}",
+        "high": f"{above}{number(high)}",
         "missing": int((~known).sum()),
     }
     return {"codes": encode(codes), "legend": legend}
@@ -106,18 +108,3 @@ def shared_coloring(ours: np.ndarray, theirs: np.ndarray, name: str, other: str)
         "missingLabel": "neither",
     }
     return {"codes": encode(codes), "legend": legend}
-
-
-def short(value: float | None) -> str:
-    """A number with three significant digits."""
-    if value is None or not np.isfinite(value):
-        return "-"
-    if value == 0 or 0.001 <= abs(value) < 10_000:
-        return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
-    return f"{value:.2e}"
-
-
-def percent(share: float) -> str:
-    """A share as a percentage."""
-    value = 100 * share
-    return f"{value:.1f} %" if value < 10 and not float(value).is_integer() else f"{value:.0f} %"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import html
+import math
+import re
 from collections.abc import Sequence
 from io import StringIO
+
+#: What Markdown acts on.
+_MARKUP = re.compile(r"[\\`*_\[\]<>|!&~]")
 
 #: Title, column names, rows, caption. The first and the last column hold text, those in between numbers.
 Content = tuple[str, Sequence[str], Sequence[Sequence[str]], str]
@@ -46,14 +51,27 @@ def markdown_card(tables: Sequence[Content], warnings: Sequence[str] = ()) -> st
     """Renders the same for the App."""
     parts = []
     for title, header, rows, caption in tables:
-        lines = [header, ["---"] * len(header), *rows]
-        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        parts.append("\n\n".join(part for part in (f"**{title}**", table, caption) if part))
-    return "\n\n".join([*parts, *(f"⚠ {warning}" for warning in warnings)])
+        lines = [list(map(escaped, header)), ["---"] * len(header), *(list(map(escaped, row)) for row in rows)]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append("\n\n".join(part for part in (f"**{escaped(title)}**", table, escaped(caption)) if part))
+    return "\n\n".join([*parts, *(f"⚠ {escaped(warning)}" for warning in warnings)])
+
+
+def escaped(text: str) -> str:
+    """Text as Markdown shows it literally: names of fields, views and tags may hold anything."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, or a dash."""
-    if value is None:
+    """Three significant digits, thousands with commas; a dash for no number."""
+    if value is None or not math.isfinite(value):
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2e}" if 0 < abs(value) < 0.001 else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, with a decimal below 10 %."""
+    value = 100 * share
+    return f"{value:.1f} %" if value < 10 and not float(value).is_integer() else f"{value:.0f} %"

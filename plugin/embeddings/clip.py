@@ -189,7 +189,7 @@ def _loading(spec: ClipSpec, from_hub: bool) -> Iterator[None]:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    offline = from_hub and not _hub_answers(constants.ENDPOINT)
+    offline = from_hub and not hub_answers(constants.ENDPOINT)
     constants.HF_HUB_OFFLINE = before or offline
     logging.root.addFilter(_no_errors)  # open_clip logs on the root logger what it also raises
     try:
@@ -218,7 +218,8 @@ def _loading(spec: ClipSpec, from_hub: bool) -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
-def _hub_answers(address: str) -> bool:
+def hub_answers(address: str) -> bool:
+    """Whether the model hub at an address can be reached within seconds."""
     from huggingface_hub.utils import get_session
 
     try:

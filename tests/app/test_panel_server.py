@@ -10,6 +10,7 @@ from coreset_data import clusters, embedded, repeated
 from fiftyone_coreset.panels import colorings, figures, grid, payload
 from fiftyone_coreset.panels.runs import find_run
 from fiftyone_coreset.plugin.diagnostics.first_cover import NEVER, first_cover
+from fiftyone_coreset.plugin.diagnostics.tables import number
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.vectors.points import Points
 from matplotlib.path import Path as Outline
@@ -401,10 +402,10 @@ def test_report_payload_is_the_report(scored):
     run = find_run(scored, "cs")
     sent = {row["label"]: row for row in figures.report_payload(run, 20)["rows"]}
     report = run.results.report(20, n_random=5, max_rows=4_000)
-    assert sent["Energy distance"]["value"] == payload.short(report["energy_distance"].value)
+    assert sent["Energy distance"]["value"] == number(report["energy_distance"].value)
     assert sent["Classes kept"]["value"] == "100 %"
     assert all(row["explanation"] for row in sent.values())
-    assert sent["Reliability"]["value"] == payload.short(run.config.reliability)
+    assert sent["Reliability"]["value"] == number(run.config.reliability)
 
 
 def test_inspection_of_a_row(scored):
@@ -413,8 +414,8 @@ def test_inspection_of_a_row(scored):
     assert {f["label"] for f in figures.inspection(run, row, 10)["figures"]} == {"Score", "Coverage", "Redundancy"}
     nearest = colorings.distances(run, 10)[row]  # reads the embeddings, as measuring the coverage does
     shown = {f["label"]: f["value"] for f in figures.inspection(run, row, 10)["figures"]}
-    assert shown["Nearest kept at"] == payload.short(nearest)
-    assert shown["Score"] == payload.short(scored[run.ids[row]].cs_score)
+    assert shown["Nearest kept at"] == number(nearest)
+    assert shown["Score"] == number(scored[run.ids[row]].cs_score)
     scored.delete_samples(run.ids[row])
     gone = figures.inspection(run, row, 10)
     assert gone["path"] is None
@@ -426,4 +427,4 @@ def test_inspection_of_a_row(scored):
     [(0.123456, "0.123"), (0, "0"), (1234.5, "1,234"), (7, "7"), (1e-7, "1.00e-07"), (None, "-"), (float("nan"), "-")],
 )
 def test_short_numbers(value, text):
-    assert payload.short(value) == text
+    assert number(value) == text

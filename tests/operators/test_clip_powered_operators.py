@@ -65,7 +65,9 @@ def test_suspicious_labels_become_a_saved_view(execute, labelled):
 @pytest.mark.parametrize(("threshold", "refused"), [(0, True), (0.001, False), (1, True)])
 def test_a_threshold_that_is_no_probability_is_refused_in_the_form(form, labelled, threshold, refused):
     notices = form("find_suspicious_labels", labelled, label_field="gt", class_names=NAMES, threshold=threshold)
-    assert notices == ([f"threshold={threshold}: a probability between 0 and 1, by default 0.5"] if refused else [])
+    assert notices == (
+        [f"threshold={float(threshold)}: a probability between 0 and 1, by default 0.5"] if refused else []
+    )
 
 
 @pytest.mark.parametrize("operator", ["compute_coreset_scores", "find_suspicious_labels"])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import fiftyone_coreset as fc
 import pytest
@@ -21,7 +25,9 @@ def test_scores_with_defaults_then_a_view_with_defaults(execute, embedded):
     assert embedded.values("coreset_rank") == embedded.values("sdk_rank")
 
     saved = execute("create_coreset_view", embedded, brain_key="coreset")
-    assert saved == {"view": "coreset 3", "kept": 3, "ranked": 30}
+    assert saved["message"] == "Saved the view 'coreset 3': 3 of 30."
+    assert (saved["brain_key"], saved["view"], saved["kept"], saved["ranked"]) == ("coreset", "coreset 3", 3, 30)
+    assert saved["description"].startswith("Coreset: 3 of 30 images by zcore; run 'coreset'")
     assert embedded.load_saved_view("coreset 3").values("id") == expected.view(3).values("id")
 
 
@@ -45,17 +51,55 @@ def test_errors_reach_the_caller(execute, embedded):
         execute("create_coreset_view", embedded)
 
 
-def test_manage_runs(execute, embedded):
+def test_every_operator_answers_what_it_did(execute, dataset, image_folder):
+    made = dataset(image_folder(6))
+    answer = execute("compute_embeddings", made, model="coreset-mini")
+    assert (answer["embeddings_field"], answer["total"], answer["embedded"]) == ("clip_embeddings", 6, 6)
+    assert (answer["failed"], answer["failures"]) == (0, [])
+    answer = execute("compute_coreset_scores", made, method="random", projection="none")
+    assert (answer["brain_key"], answer["method"], answer["ranked"], answer["left_out"]) == ("coreset", "random", 6, 0)
+    assert set(answer["fields"]) == {"coreset_score", "coreset_rank"}
+    assert answer["message"].startswith("Ranked 6 by random as run 'coreset'.")
+    json.dumps(answer)
+
+
+def test_an_operator_is_called_with_typed_arguments(execute, embedded):
+    import fiftyone.operators as foo
+
+    operator = foo.get_operator("@fiftyone-coreset/coreset/compute_coreset_scores")
+    taken = inspect.signature(type(operator).__call__).parameters
+    assert {"samples", "delegate", "embeddings", "method", "brain_key", "seed"} <= set(taken)
+    assert taken["seed"].default == 0
+    with ThreadPoolExecutor(1) as executor:  # beside a running event loop FiftyOne would only schedule it
+        called = executor.submit(operator, embedded.limit(9), brain_key="nine", method="random", projection="none")
+        assert called.result().result["ranked"] == 9
+    with pytest.raises(fc.CoresetError, match="no parameter 'brainkey'; it takes rows, embeddings"):
+        operator(embedded, brainkey="x")
+    with pytest.raises(fc.CoresetError, match="'Seed' must be a whole number, got 'a'"):
+        operator(embedded, seed="a")
+
+
+def test_manage_runs(execute, form, embedded):
     execute("compute_coreset_scores", embedded, **QUICK)
-    info = execute("manage_coreset_runs", embedded)["message"]
-    for fact in ("| Method | zcore |", "| Ranked | 30 |", "| N draws | 2000 |"):
+    info = execute("manage_coreset_runs", embedded)["info"]
+    for fact in ("| Method | zcore |", "| Ranked | 30 images |", "| Draws | 2,000 |"):
         assert fact in info
+    assert not re.search(r"\d\.\d{4}|None|n_draws|False", info)
     execute("manage_coreset_runs", embedded, action="rename", new_name="second")
     assert embedded.has_field("second_rank")
-    message = execute("manage_coreset_runs", embedded, action="delete", brain_key="second")["message"]
-    assert "second_score" in message
+    fc.create_coreset_view(embedded, "second", 3)
+    fc.create_coreset_view(embedded, "second", 3, name="for the client")
+    (notice,) = form("manage_coreset_runs", embedded, action="delete", brain_key="second")
+    assert notice == "deleting run 'second' cannot be undone; tick 'Yes, delete all of this'"
+    with pytest.raises(Exception, match="cannot be undone"):
+        execute("manage_coreset_runs", embedded, action="delete", brain_key="second")
+    assert embedded.has_field("second_rank")
+    answer = execute("manage_coreset_runs", embedded, action="delete", brain_key="second", confirm=True)
+    assert "the saved views that you named for the client; the saved views second 3; the fields" in answer["message"]
+    assert set(answer["views"]) == {"for the client", "second 3"}
     assert not embedded.has_field("second_rank")
     assert embedded.list_brain_runs() == []
+    assert embedded.list_saved_views() == []
 
 
 @pytest.mark.parametrize(
@@ -65,6 +109,15 @@ def test_manage_runs(execute, embedded):
         ("compute_coreset_scores", {"embeddings": "nope"}, "'nope' is not an embeddings field"),
         ("compute_coreset_scores", {"brain_key": "not a name"}, "must be a valid variable name"),
         ("compute_coreset_scores", {"brain_key": "taken"}, "run 'taken' exists"),
+        ("compute_coreset_scores", {"n_draws": 1e308, "method": "zcore"}, "'Draws' must be a whole number, got 1e+308"),
+        ("compute_coreset_scores", {"n_draws": 10**9}, "'Draws' must be at most 100,000,000, got 1000000000"),
+        ("compute_coreset_scores", {"seed": -1}, "'Seed' must be at least 0, got -1"),
+        ("compute_coreset_scores", {"method": "nope"}, "there is no method 'nope' here; choose from"),
+        ("compute_coreset_scores", {"rows": "nope"}, "'nope' holds no objects of this dataset"),
+        ("compute_embeddings", {"checkpoint": "/etc/passwd"}, "a checkpoint file is given in Python only"),
+        ("create_coreset_view", {"budget": "9" * 400}, "budget must be a count"),
+        ("create_coreset_view", {"name": "a\0b"}, "must not hold control characters"),
+        ("create_coreset_view", {"name": "é😀"}, "must hold a letter or a digit"),
         ("compute_coreset_scores", {"brain_key": "taken", "overwrite": True}, None),
         ("create_coreset_view", {"budget": "12"}, None),
         ("create_coreset_view", {"budget": "31"}, "budget 31 exceeds the 30 images that can be kept; give at most 30"),
@@ -113,6 +166,8 @@ def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
     states = {str(operation.run_state): operation for operation in map(service.get, queued)}
     assert set(states) == {"completed", "failed"}
     assert "label field 'nope' does not exist" in states["failed"].result.error
+    assert states["completed"].status.progress == 1.0
+    assert states["completed"].label == "auto on embeddings as 'coreset'"
     message = states["completed"].result.result["message"]
     assert message.startswith("Ranked 30 by auto as run 'coreset'.")
     assert "No bursts of near-copies stand out" in message  # what the default read and chose
@@ -154,13 +209,15 @@ def test_compare_coresets(execute, form, embedded):
         fc.compute_coreset(embedded, brain_key=key, seed=seed, progress=False, **QUICK)
     embedded.limit(4).tag_samples("mine")
 
-    text = execute("compare_coresets", embedded, first="one", second="mine", budget="4")["comparison"]
+    answer = execute("compare_coresets", embedded, first="one", second="mine", budget="4")
+    text = answer["comparison"]
 
     kept = set(fc.load_run(embedded, "one").view(4).values("id"))
     shared = len(kept & set(embedded.limit(4).values("id")))
     compared = fc.compare_coresets(embedded, ["one", "mine"], budget=4, progress=False)
     assert compared.shared_counts[0, 1] == shared
     assert text == compared.to_markdown()
+    assert answer["report"] == compared.to_dict()
     assert f"| {shared / 4:.0%}" in text
     assert form("compare_coresets", embedded, first="one", second="one") == ["choose two different coresets"]
     assert form("compare_coresets", embedded, budget="abc")[0].startswith("budget must be")

@@ -1,0 +1,247 @@
+"""The form of an operator: built from the declaration of its parameters, and checked while a person types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Generic
+
+import fiftyone as fo
+import fiftyone.operators.types as types
+from pydantic import BeforeValidator, Field
+
+from ..plugin.door import FieldPath, P, Parameters, read
+from ..plugin.errors import CoresetError
+from ..plugin.request import dataset_of, target_view
+from ..plugin.runs.load import list_runs
+
+DEFAULT_EMBEDDINGS = "clip_embeddings"
+DEFAULT_KEY = "coreset"
+
+#: Form value that stands for "the images themselves, not objects in them".
+IMAGES = "images"
+
+
+def _split(value: Any) -> Any:
+    return [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+#: Several fields: a list, or as typed, separated by commas.
+FieldPaths = Annotated[list[FieldPath], BeforeValidator(_split), Field(max_length=16)]
+
+
+class Rows(Parameters):
+    """What an operator works on: the images of the target view, or the objects in them."""
+
+    rows: FieldPath = Field(IMAGES, title="What to use")
+
+
+class EmbeddedRows(Rows):
+    """Images or objects, and the fields of their embeddings."""
+
+    embeddings: FieldPaths | None = Field(None, title="Embeddings field")
+
+
+class Form(Generic[P]):
+    """The inputs of an operator, in the order in which they are added.
+
+    Attributes:
+        ctx: the execution context
+        params: what the person has filled in so far, with defaults instead of what cannot be used
+        problem: one sentence on why the form cannot be executed yet, or None
+    """
+
+    def __init__(self, ctx: Any, kind: type[P]):
+        self.ctx = ctx
+        self.params, self.problem = read(kind, ctx.params)
+        self._kind = kind
+        self._inputs = types.Object()
+
+    @property
+    def dataset(self) -> fo.Dataset:
+        """The dataset that is open.
+
+        Raises:
+            CoresetError: if none is
+        """
+        return dataset_of(self.ctx)
+
+    def text(self, name: str, **words: Any) -> None:
+        """A line of text."""
+        self._inputs.str(name, **self._words(name, words))
+
+    def lines(self, name: str, **words: Any) -> None:
+        """Several lines of text."""
+        view = types.TextFieldView(componentsProps={"field": {"multiline": True, "maxRows": 12}})
+        self.text(name, view=view, **words)
+
+    def whole_number(self, name: str, **words: Any) -> None:
+        """A whole number."""
+        self._inputs.int(name, **self._words(name, words))
+
+    def number(self, name: str, **words: Any) -> None:
+        """A number."""
+        self._inputs.float(name, **self._words(name, words))
+
+    def tick(self, name: str, **words: Any) -> None:
+        """A box to tick."""
+        self._inputs.bool(name, **self._words(name, words))
+
+    def switch(self, name: str) -> None:
+        """A switch that shows more of the form."""
+        self._inputs.bool(name, **self._words(name, {"view": types.SwitchView()}))
+
+    def choose(self, name: str, choices: dict[str, str], **words: Any) -> None:
+        """A dropdown of value -> label."""
+        dropdown = types.DropdownView()
+        for value, label in choices.items():
+            dropdown.add_choice(value, label=label)
+        self._inputs.enum(name, dropdown.values(), **self._words(name, {"view": dropdown, **words}))
+
+    def suggest(self, name: str, suggestions: Iterable[str], **words: Any) -> None:
+        """A line of text that completes from suggestions and takes other values too."""
+        view = types.AutocompleteView()
+        for value in suggestions:
+            view.add_choice(value, label=value)
+        self.text(name, view=view, **words)
+
+    def say(self, name: str, label: str, description: str = "", warning: bool = False) -> None:
+        """A notice, or a warning."""
+        kind = types.Warning if warning else types.Notice
+        self._inputs.view(name, kind(label=label, description=description))
+
+    def rows(self) -> None:
+        """What to work on: the target view, and its images or the objects of one label field."""
+        target_view(self.ctx)  # also adds the choice of the target view to the form
+        fields = object_fields(self.dataset)
+        if fields:
+            self.choose("rows", {IMAGES: "Images"} | {field: f"Objects in '{field}'" for field in fields})
+
+    def embeddings(self, **words: Any) -> None:
+        """The fields of the embeddings of these rows."""
+        vectors = vector_fields(self.dataset, self.params.rows)  # type: ignore[attr-defined]
+        self.suggest("embeddings", vectors, default=default_embeddings(vectors), **words)
+
+    def run(self) -> str | None:
+        """A dropdown of coreset runs; refuses when there is none yet.
+
+        Returns:
+            the chosen run, or None
+        """
+        runs = list_runs(self.dataset)
+        if not runs:
+            self.refuse("This dataset has no coreset run yet. Run 'Compute coreset scores' first.")
+            return None
+        self.choose("brain_key", {run: run for run in runs}, default=runs[-1])
+        return chosen_run(self.dataset, self.params.brain_key)  # type: ignore[attr-defined]
+
+    def refuse(self, problem: str) -> None:
+        """Keeps the form from being executed; the first reason is the one that is shown."""
+        self.problem = self.problem or problem
+
+    def check(self, *checks: Callable[[], Any]) -> None:
+        """Makes checks in turn; the first that fails refuses."""
+        try:
+            for check in checks:
+                check()
+        except CoresetError as error:
+            self.refuse(str(error))
+
+    def built(self, label: str) -> types.Property:
+        """The finished form, with a red notice if it cannot be executed."""
+        if self.problem is not None:
+            notice = self._inputs.view("refused", types.Error(label="Cannot run yet", description=self.problem))
+            notice.invalid = True
+            notice.error_message = self.problem  # what callers from Python are told
+        return types.Property(self._inputs, view=types.View(label=label))
+
+    def _words(self, name: str, words: dict[str, Any]) -> dict[str, Any]:
+        """Label, description and default as the parameter declares them, unless given."""
+        field = self._kind.model_fields[name]
+        declared = {"label": field.title or name, "description": field.description, "default": field.default}
+        return {word: value for word, value in (declared | words).items() if value is not None}
+
+
+def chosen_run(dataset: fo.Dataset, brain_key: str | None) -> str:
+    """The run that is named, else the latest.
+
+    Raises:
+        CoresetError: if the dataset has no coreset run
+    """
+    runs = list_runs(dataset)
+    if not runs:
+        raise CoresetError(f"dataset '{dataset.name}' has no coreset run; run 'Compute coreset scores' first")
+    return brain_key or runs[-1]
+
+
+def target_rows(ctx: Any, params: Rows) -> fo.core.collections.SampleCollection:
+    """The collection to work on: the chosen view, as patches if objects were chosen.
+
+    Raises:
+        CoresetError: if there are no such objects
+    """
+    samples = target_view(ctx)
+    if params.rows == IMAGES:
+        return samples
+    fields = object_fields(ctx.dataset)
+    if params.rows not in fields:
+        known = f"choose from {', '.join([IMAGES, *fields])}"
+        raise CoresetError(f"'{params.rows}' holds no objects of this dataset; {known}")
+    return samples.to_patches(params.rows)
+
+
+def object_fields(dataset: fo.Dataset) -> list[str]:
+    """Label fields that hold several objects an image."""
+    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
+    return [name for name, field in schema.items() if field.document_type in (fo.Detections, fo.Polylines)]
+
+
+def path_of(dataset: fo.Dataset, rows: str, field: str) -> str:
+    """The path of a field of the rows within the dataset."""
+    if rows == IMAGES:
+        return field
+    if rows not in object_fields(dataset):
+        raise CoresetError(f"'{rows}' holds no objects of this dataset")
+    return f"{dataset._get_label_field_path(rows)[1]}.{field}"
+
+
+def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
+    """Fields that hold embeddings of the chosen rows."""
+    prefix = path_of(dataset, rows, "")
+    vectors = [
+        path
+        for path, field in dataset.get_field_schema(flat=True).items()
+        if isinstance(field, fo.VectorField)
+        or (isinstance(field, fo.ListField) and isinstance(field.field, fo.FloatField))
+    ]
+    names = [path.removeprefix(prefix) for path in vectors if path.startswith(prefix)]
+    return [name for name in names if "." not in name and not name.endswith("_xy")]
+
+
+def label_fields(dataset: fo.Dataset, rows: str) -> list[str]:
+    """Fields that hold one label for each of the chosen rows."""
+    if rows != IMAGES:
+        return ["label"]
+    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
+    labels = [name for name, field in schema.items() if field.document_type is fo.Classification]
+    strings = dataset.get_field_schema(ftype=fo.StringField)
+    return labels + [name for name in strings if name != "filepath"]
+
+
+def default_embeddings(vectors: list[str]) -> str:
+    """The embeddings field to suggest."""
+    return DEFAULT_EMBEDDINGS if DEFAULT_EMBEDDINGS in vectors or not vectors else vectors[0]
+
+
+def chosen_embeddings(dataset: fo.Dataset, params: EmbeddedRows) -> list[str]:
+    """The embeddings fields of the parameters, else the suggested one.
+
+    Raises:
+        CoresetError: if there is no such field; names those there are
+    """
+    known = vector_fields(dataset, params.rows)
+    chosen = params.embeddings or [default_embeddings(known)]
+    for field in chosen:
+        if field not in known:
+            remedy = f"choose from: {', '.join(known)}" if known else "run 'Compute CLIP embeddings' first"
+            raise CoresetError(f"'{field}' is not an embeddings field of this dataset; {remedy}")
+    return chosen

@@ -1,0 +1,155 @@
+"""Doors: whatever a browser, an agent or a script sends is parsed, or refused by one sentence of ours."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import textwrap
+
+import fiftyone_coreset as fc
+import pytest
+from fiftyone.operators.executor import ExecutionContext, Executor
+from fiftyone_coreset import operators
+from fiftyone_coreset.operators import operator as operator_module
+from fiftyone_coreset.panels import coreset as panel
+from fiftyone_coreset.plugin.diagnostics.tables import escaped
+from fiftyone_coreset.plugin.door import read
+from fiftyone_coreset.plugin.request import check_stages, check_view, target_view
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+#: ``HYPOTHESIS_PROFILE=deep`` looks at 2,000 examples a door.
+EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 60
+QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+class Collected(list):
+    """Stands for FiftyOne's plugin context."""
+
+    def register(self, kind):
+        self.append(kind)
+
+
+def registered():
+    found = Collected()
+    operators.register(found)
+    return {kind.name: kind for kind in found}
+
+
+OPERATORS = registered()
+EVENTS = {"Nothing", "OfRun", "AtBudget", "OfRow", "OfRowAtBudget", "Coloring", "Region", "Other"}
+DOORS = {name: kind.params for name, kind in OPERATORS.items()} | {name: getattr(panel, name) for name in EVENTS}
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["a,b", "$x", "_id", "a.b"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def values_for(kind):
+    return st.dictionaries(st.sampled_from([*kind.model_fields, "other"]), junk, max_size=6) | junk
+
+
+def context(dataset, params, **request):
+    request = {"dataset_name": dataset.name if dataset else None, "params": params, "view": [], **request}
+    return ExecutionContext(request_params=request, executor=Executor())
+
+
+@pytest.mark.parametrize("name", sorted(DOORS))
+def test_anything_is_parsed_or_refused_in_a_sentence(name):
+    kind = DOORS[name]
+
+    @settings(max_examples=EXAMPLES, **QUIET)
+    @given(values_for(kind))
+    def check(values):
+        params, problem = read(kind, values)
+        assert isinstance(params, kind)
+        assert problem is None or (problem and "\n" not in problem)
+
+    check()
+
+
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_a_form_answers_anything(name, embedded):
+    fc.compute_coreset(embedded, brain_key="cs", method="random", projection=None, progress=False)
+    operator = OPERATORS[name]()
+
+    @settings(max_examples=max(15, EXAMPLES // 20), **QUIET)
+    @given(st.dictionaries(st.sampled_from(list(operator.params.model_fields)), junk, max_size=6))
+    def check(values):
+        assert operator.resolve_input(context(embedded, values)).type.properties
+
+    check()
+
+
+@pytest.mark.parametrize("name", sorted(panel._EVENTS))
+def test_an_event_answers_anything(name, embedded):
+    fc.compute_coreset(embedded, brain_key="cs", method="random", projection=None, progress=False)
+    event = getattr(panel.CoresetPanel(), name)
+    for params in ({}, {"key": "cs"}, {"key": 5, "k": "a"}, {"key": "cs", "k": True, "row": -1, "polygon": [[1]]}):
+        if name in ("load_runs", "leave_region", "run_scores", "compute_embeddings"):
+            continue  # they take no parameters
+        assert event(context(embedded, params))["error"]
+    assert event(context(None, {}))["error"] == "Open a dataset first."
+
+
+STAGE = {"_cls": "os.system", "kwargs": [["command", "true"]]}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"view": [STAGE]},
+        {"extended": {"os.system": {}}},
+        {"view": [{"_cls": "fiftyone.core.stages.Concat", "kwargs": [["samples", {"view": [STAGE]}]]}]},
+        {"view": [{"_cls": "fiftyone.core.stages.fol.Label", "kwargs": []}]},
+    ],
+)
+def test_stages_are_fiftyones_own(request_, embedded, monkeypatch):
+    monkeypatch.setattr(os, "system", lambda command: pytest.fail("a class of the request was called"))
+    ctx = context(embedded, {}, **request_)
+    with pytest.raises(fc.CoresetError, match="is no view stage of FiftyOne"):
+        check_view(ctx)
+    form = OPERATORS["compute_coreset_scores"]().resolve_input(ctx).type.properties
+    assert "is no view stage of FiftyOne" in form["refused"].error_message
+    assert "is no view stage of FiftyOne" in panel.CoresetPanel().load_runs(ctx)["error"]
+
+
+def test_views_of_fiftyone_pass_and_broken_ones_are_told(embedded):
+    stages = embedded.exists("clip_embeddings").limit(4)._serialize()
+    check_stages(stages)
+    assert len(target_view(context(embedded, {}, view=stages))) == 4
+    broken = [{"_cls": "fiftyone.core.stages.Limit", "kwargs": [["nope", 3]]}]
+    with pytest.raises(fc.CoresetError, match="the view cannot be read"):
+        target_view(context(embedded, {}, view=broken))
+
+
+def test_names_are_shown_as_text():
+    assert escaped("![p](http://evil/p.png)") == r"\!\[p\](http://evil/p.png)"
+    assert escaped("a|b\nc") == r"a\|b c"
+
+
+def test_an_operator_is_one_file(tmp_path, embedded, monkeypatch):
+    """The example in the documentation of operators, written as a file, is registered and works."""
+    example = textwrap.dedent(inspect.getdoc(operator_module).split("::\n", 1)[1].split("\nThe declaration", 1)[0])
+    head = (
+        "import fiftyone.operators.types as types\nfrom pydantic import Field\n"
+        "from fiftyone_coreset.plugin.door import Parameters\n"
+        "from fiftyone_coreset.operators.operator import Answer, CoresetOperator\n"
+        "from fiftyone_coreset.plugin.request import dataset_of\n"
+    )
+    (tmp_path / "count_images.py").write_text(head + example)
+    monkeypatch.setattr(operators, "__path__", [*operators.__path__, str(tmp_path)])
+    importlib.invalidate_caches()
+    try:
+        counts = registered()["count_images"]()
+    finally:
+        sys.modules.pop("fiftyone_coreset.operators.count_images", None)
+    assert counts.execute(context(embedded, {"at_most": 7})) == {"message": "There are 7 images.", "images": 7}
+    assert (
+        "'At most' must be at least 1"
+        in counts.resolve_input(context(embedded, {"at_most": 0})).type.properties["refused"].error_message
+    )
