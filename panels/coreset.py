@@ -68,7 +68,7 @@ class Region(OfRun):
 
     polygon: Annotated[
         list[Annotated[list[float], Field(min_length=2, max_length=2)]],
-        Field(min_length=3, max_length=grid.MAX_CORNERS),
+        Field(min_length=3, max_length=grid.MAX_CORNERS, title="region of the map"),
     ]
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from coreset_data import clusters, embedded, repeated
 from fiftyone_coreset.panels import colorings, figures, grid, payload
+from fiftyone_coreset.panels.coreset import Region
 from fiftyone_coreset.panels.runs import find_run
 from fiftyone_coreset.plugin.diagnostics.first_cover import NEVER, first_cover
 from fiftyone_coreset.plugin.diagnostics.tables import number
+from fiftyone_coreset.plugin.door import parse
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.vectors.points import Points
 from matplotlib.path import Path as Outline
@@ -222,9 +224,9 @@ def test_region_replaces_a_region_and_can_be_left(scored):
 
 
 @pytest.mark.parametrize("polygon", [[], [[0, 0], [1, 1]], [[0, 0], [1, 1], [float("nan"), 0]]])
-def test_region_refuses_what_is_no_polygon(scored, polygon):
-    with pytest.raises(CoresetError, match="region"):
-        grid.region_view(find_run(scored, "cs"), scored.view(), polygon)
+def test_region_refuses_what_is_no_polygon(polygon):
+    with pytest.raises(CoresetError, match="'region of the map' must be"):
+        parse(Region, {"key": "cs", "polygon": polygon})
 
 
 def test_region_of_objects(dataset, image_folder):
