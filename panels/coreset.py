@@ -66,10 +66,9 @@ class Coloring(OfRun):
 class Region(OfRun):
     """The corners of a region of the map."""
 
-    polygon: Annotated[
-        list[Annotated[list[float], Field(min_length=2, max_length=2)]],
-        Field(min_length=3, max_length=grid.MAX_CORNERS, title="region of the map"),
-    ]
+    polygon: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        min_length=3, max_length=grid.MAX_CORNERS, title="region of the map"
+    )
 
 
 class Other(AtBudget):
