@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators.types as types
 from pydantic import Field, field_validator
 
+from ..plugin.dataset.names import require_free_view
 from ..plugin.door import NewField, Parameters, RunName, Tag, ViewName
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of
 from ..plugin.runs.load import load_run
-from ..plugin.runs.views import create_coreset_view
+from ..plugin.runs.views import create_coreset_view, default_view_name
 from ..plugin.selection.budget import parse_budget
 from .form import chosen_run
 from .operator import Answer, CoresetOperator
+
+if TYPE_CHECKING:
+    from fiftyone.core.dataset import Dataset
+
+    from ..plugin.results import CoresetResults
 
 DEFAULT_BUDGET = "10%"
 
@@ -68,10 +74,10 @@ class CreateCoresetView(CoresetOperator[Params]):
         if form.run() is None:
             return
         form.text("budget")
-        results, k = _resolve(form.ctx, form.params)
-        noun = "objects" if results.config.patches_field else "images"
-        form.say("keeps", f"Keeps {k:,} of {len(results):,} {noun}")
-        default_name = f"{results.key} {k}"
+        results = _run(form.dataset, form.params)
+        kept = results.budget(form.params.budget)
+        form.say("keeps", f"Keeps {kept:,} of {results.alive().sum():,} {results.noun}")
+        default_name = default_view_name(results.key, form.params.budget)
         form.text("name", description=f"By default '{default_name}'")
         form.tick("overwrite")
         form.text("tag")
@@ -79,25 +85,26 @@ class CreateCoresetView(CoresetOperator[Params]):
         form.check(lambda: _check_name(form.dataset, form.params, default_name))
 
     def work(self, ctx, params, progress):
-        results, k = _resolve(ctx, params)
+        results = _run(dataset_of(ctx), params)
         view = create_coreset_view(
             ctx.dataset,
             results.key,
-            k,
+            params.budget,
             name=params.name,
             overwrite=params.overwrite,
             tag=params.tag,
             field=params.field,
         )
+        kept, ranked = len(view), int(results.alive().sum())
         facts = {
             "brain_key": results.key,
             "view": view.name,
-            "kept": k,
-            "ranked": len(results),
+            "kept": kept,
+            "ranked": ranked,
             "description": ctx.dataset.get_saved_view_info(view.name)["description"],
         }
         steps = [ctx.ops.reload_dataset(), ctx.ops.set_view(view=view)]
-        return Answer(f"Saved the view '{view.name}': {k:,} of {len(results):,}.", facts, steps)
+        return Answer(f"Saved the view '{view.name}': {kept:,} of {ranked:,}.", facts, steps)
 
     def resolve_output(self, ctx):
         output = super().resolve_output(ctx)
@@ -105,13 +112,12 @@ class CreateCoresetView(CoresetOperator[Params]):
         return output
 
 
-def _resolve(ctx: Any, params: Params):
-    """The chosen run and the number of rows its budget keeps."""
-    results = load_run(dataset_of(ctx), chosen_run(ctx.dataset, params.brain_key))
-    return results, results.budget(params.budget)
+def _run(dataset: Dataset, params: Params) -> CoresetResults:
+    return load_run(dataset, chosen_run(dataset, params.brain_key))
 
 
-def _check_name(dataset: Any, params: Params, default_name: str) -> None:
+def _check_name(dataset: Dataset, params: Params, default_name: str) -> None:
     name = params.name or default_name
     if name in dataset.list_saved_views() and not params.overwrite:
         raise CoresetError(f"a saved view '{name}' exists; choose another name or tick 'Overwrite'")
+    require_free_view(dataset, name, params.overwrite)

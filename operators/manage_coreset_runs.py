@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 import fiftyone.operators.types as types
@@ -14,10 +13,13 @@ from ..plugin.errors import CoresetError
 from ..plugin.rank_views import views_on_rank
 from ..plugin.request import dataset_of
 from ..plugin.runs.load import list_runs, load_run
+from ..plugin.runs.orphans import find_orphans, remove_orphans
+from ..plugin.runs.views import default_view_name
 from .form import chosen_run
 from .operator import Answer, CoresetOperator
 
 _ACTIONS = {"info": "Show info", "rename": "Rename", "delete": "Delete"}
+_CLEAN_UP = {"clean_up": "Remove what deleted runs left behind"}
 
 #: What a curator calls the facts of a run; a fact that is not listed tells about the mechanism only.
 _FACTS = {
@@ -44,7 +46,7 @@ class Params(Parameters):
     """Which run, and what to do with it."""
 
     brain_key: RunName | None = Field(None, title="Coreset run")
-    action: Literal["info", "rename", "delete"] = Field("info", title="Action")
+    action: Literal["info", "rename", "delete", "clean_up"] = Field("info", title="Action")
     new_name: name_like("coreset_v2") | None = Field(None, title="New name")  # type: ignore[valid-type]
     confirm: bool = Field(False, title="Yes, delete all of this")
 
@@ -58,20 +60,32 @@ class ManageCoresetRuns(CoresetOperator[Params]):
     params = Params
 
     def fill(self, form):
-        key = form.run()
-        if key is None:
+        left, runs = _left_behind(form.dataset), list_runs(form.dataset)
+        key = form.run() if runs or not left else None
+        if key is None and not left:
             return
-        form.choose("action", _ACTIONS)
-        if form.params.action == "rename":
+        actions = (_ACTIONS if runs else {}) | (_CLEAN_UP if left else {})
+        form.choose("action", actions, default=next(iter(actions)))
+        if form.params.action == "clean_up":
+            form.say("what", "Removes what deleted runs left behind", left, warning=True)
+            form.tick("confirm")
+            form.check(lambda: _something_left(form.dataset), lambda: _confirmed(form.params, "removing this"))
+        elif form.params.action == "rename":
             form.text("new_name", required=True)
             form.check(lambda: _new_name(form.dataset, key, form.params))
         elif form.params.action == "delete":
             form.say("what", f"Deletes run '{key}'", _what_goes(form.dataset, key), warning=True)
             form.tick("confirm")
-            form.check(lambda: _confirmed(form.params, key))
+            form.check(lambda: _confirmed(form.params, f"deleting run '{key}'"))
 
     def work(self, ctx, params, progress):
         dataset = dataset_of(ctx)
+        if params.action == "clean_up":
+            left = _something_left(dataset)
+            _confirmed(params, "removing this")
+            answer = Answer(f"Removed what deleted runs left behind: {left}", remove_orphans(dataset))
+            ctx.ops.reload_dataset()
+            return answer
         key = chosen_run(dataset, params.brain_key)
         if params.action == "info":
             return Answer(f"Run '{key}' of {len(list_runs(dataset))}.", {"brain_key": key, "info": _info(dataset, key)})
@@ -80,7 +94,7 @@ class ManageCoresetRuns(CoresetOperator[Params]):
             dataset.rename_brain_run(key, name)
             answer = Answer(f"Run '{key}' is now '{name}'.", {"brain_key": name})
         else:
-            _confirmed(params, key)
+            _confirmed(params, f"deleting run '{key}'")
             message = f"Deleted run '{key}': {_what_goes(dataset, key)}"
             facts = {"brain_key": key, "fields": _fields(dataset, key), "views": _views(dataset, key)}
             dataset.delete_brain_run(key)
@@ -110,9 +124,21 @@ def _new_name(dataset: Any, key: str, params: Params) -> str:
     return params.new_name
 
 
-def _confirmed(params: Params, key: str) -> None:
+def _left_behind(dataset: Any) -> str:
+    """What runs left that were deleted where this plugin is not installed; empty if nothing."""
+    return "; ".join(f"the {kind} {', '.join(names)}" for kind, names in find_orphans(dataset).items() if names)
+
+
+def _something_left(dataset: Any) -> str:
+    left = _left_behind(dataset)
+    if not left:
+        raise CoresetError("no deleted run left anything behind")
+    return left
+
+
+def _confirmed(params: Params, what: str) -> None:
     if not params.confirm:
-        raise CoresetError(f"deleting run '{key}' cannot be undone; tick 'Yes, delete all of this'")
+        raise CoresetError(f"{what} cannot be undone; tick 'Yes, delete all of this'")
 
 
 def _fields(dataset: Any, key: str) -> list[str]:
@@ -128,7 +154,7 @@ def _views(dataset: Any, key: str) -> list[str]:
 def _what_goes(dataset: Any, key: str) -> str:
     """What deleting a run takes with it; saved views that a person named come first."""
     views = _views(dataset, key)
-    named = [name for name in views if not re.fullmatch(rf"{re.escape(key)} \d+", name)]
+    named = [name for name in views if not _is_default(name, key)]
     others = [name for name in views if name not in named]
     parts = [
         f"{what} {', '.join(names)}"
@@ -142,20 +168,28 @@ def _what_goes(dataset: Any, key: str) -> str:
     return "; ".join(parts)
 
 
+def _is_default(view: str, key: str) -> bool:
+    """Whether a view has the name that it gets if nobody says."""
+    try:
+        return view == default_view_name(key, view.removeprefix(f"{key} "))
+    except CoresetError:
+        return False
+
+
 def _info(dataset: Any, key: str) -> str:
     """A Markdown table of what a curator wants to know about a run."""
     results = load_run(dataset, key)  # says so if the run is incomplete
     info = dataset.get_brain_info(key)
     config = info.config
-    noun = "objects" if config.patches_field else "images"
     rows = {
         "Method": config.method,
         "Embeddings": ", ".join(config.embeddings) if config.embeddings else "an array",
-        "Ranked": f"{len(results):,} {noun}",
+        "Ranked": f"{len(results):,} {results.noun}",
         "Left out (no usable embedding)": f"{config.n_missing or 0:,}",
         "Seed": str(config.seed),
         "Computed": f"{info.timestamp:%Y-%m-%d %H:%M} UTC",
         "Map": config.projection_note or "none",
+        "Since then": (results.changes() or "").removeprefix(f"since run '{key}' was computed, "),
         "Saved views": ", ".join(_views(dataset, key)) or "none",
     } | {called: _written(name, config.facts[name]) for name, called in _FACTS.items() if name in config.facts}
     others = [run for run in list_runs(dataset) if run != key]

@@ -1,7 +1,15 @@
-"""What the map can be coloured by, and the colours."""
+"""What the map can be coloured by, and the colours.
+
+How to add a colouring: one entry of :data:`COLORINGS`, whose function gives codes and a legend, as
+:func:`~.payload.ordered_coloring` and :func:`~.payload.category_coloring` make them. The browser offers it by itself:
+it draws any codes with the palette that the legend names (``web/src/protocol.ts: Channel``). Only a colouring that must
+follow the slider without a request is computed there (``web/src/Workspace.tsx: STATUS_CHANNEL``).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import fiftyone as fo
@@ -15,7 +23,25 @@ from .payload import category_coloring, ordered_coloring, shared_coloring
 if TYPE_CHECKING:
     from .runs import PanelRun
 
-_DISTANCE = "distance"
+
+@dataclass(frozen=True)
+class Coloring:
+    """A colouring that any run can have.
+
+    Attributes:
+        label: what people see
+        explanation: what it means, in a few words
+        paint: codes and legend of a run at a budget, ``(run, k)``, rows in rank order
+        live (False): whether it depends on the budget
+        offered (always): whether a run can be coloured so
+    """
+
+    label: str
+    explanation: str
+    paint: Callable[[PanelRun, int], dict[str, Any]]
+    live: bool = False
+    offered: Callable[[PanelRun], bool] = lambda run: True
+
 
 #: Largest number of multiplications spent on exact distances when a colouring asks for them, about 5 s.
 _MAX_WORK = 3e11
@@ -32,8 +58,11 @@ def channels(run: PanelRun) -> list[dict[str, Any]]:
         _channel(name, name.replace("_", " ").capitalize(), explained.get(name, f"the run's figure '{name}'"))
         for name in run.results.columns
     ]
-    if run.config.embeddings is not None:
-        found.append(_channel(_DISTANCE, "Distance to nearest kept", "how far the nearest kept image is", live=True))
+    found += [
+        _channel(name, entry.label, entry.explanation, entry.live)
+        for name, entry in COLORINGS.items()
+        if entry.offered(run)
+    ]
     return found + [_channel(f"field:{path}", path, f"the dataset's field '{path}'") for path in _fields(run)]
 
 
@@ -80,8 +109,8 @@ def coloring(run: PanelRun, channel: str, k: int) -> dict[str, Any]:
     """
     if channel in run.results.columns:
         return ordered_coloring(run.results.columns[channel][run.order])
-    if channel == _DISTANCE:
-        return ordered_coloring(distances(run, k))
+    if channel in COLORINGS:
+        return COLORINGS[channel].paint(run, k)
     if channel.startswith("field:"):
         return _field_coloring(run, channel.removeprefix("field:"))
     if channel.startswith("run:"):
@@ -105,6 +134,18 @@ def distances(run: PanelRun, k: int) -> np.ndarray:
     else:
         measured[run.results.rank[curve.rows]] = curve.distances_at(k)
     return measured
+
+
+#: Colourings besides a run's own figures, the dataset's fields and other runs, by their ids.
+COLORINGS = {
+    "distance": Coloring(
+        "Distance to nearest kept",
+        "how far the nearest kept image is",
+        lambda run, k: ordered_coloring(distances(run, k)),
+        live=True,
+        offered=lambda run: run.config.embeddings is not None,
+    ),
+}
 
 
 def _kept_by(run: PanelRun, other: str, k: int) -> np.ndarray:

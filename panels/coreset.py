@@ -209,10 +209,9 @@ class CoresetPanel(foo.Panel):
         run = _run(ctx, params)
         ranked = grid.shown_rows(run, run.dataset)
         shown = current_view(ctx)
-        narrowed = grid.is_narrowed(shown)
-        view = grid.shown_rows(run, shown) if narrowed else ranked
+        view = grid.shown_rows(run, shown) if grid.is_narrowed(shown) else ranked
         return {
-            "mask": None if view.mask.all() or not narrowed else encode_mask(view.mask),
+            "mask": None if view.mask.all() else encode_mask(view.mask),
             "shown": int(view.mask.sum()),
             "region": grid.has_region(bare_view(ctx)),
             "notices": grid.notices(run, ranked, view, view.unranked + int(view.mask.sum())),

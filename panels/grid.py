@@ -108,7 +108,7 @@ def notices(run: PanelRun, ranked: Shown, view: Shown, n_view: int) -> list[str]
     deleted = run.n - int(ranked.mask.sum())
     if deleted:
         found.append(
-            f"{deleted:,} of the {run.n:,} ranked {run.noun} were deleted after the run; the map still shows them."
+            f"{deleted:,} of the {run.n:,} ranked {run.noun} were deleted after the run; the map shows them pale."
         )
     if is_narrowed(run.dataset.load_brain_view(run.key)) and run.config.patches_field is None:
         found.append(f"This run ranks a view: {run.n:,} of the dataset's {len(run.dataset):,} images.")

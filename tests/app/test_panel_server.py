@@ -7,8 +7,9 @@ import fiftyone_coreset as fc
 import numpy as np
 import pytest
 from coreset_data import clusters, embedded, repeated
+from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone_coreset.panels import colorings, figures, grid, payload
-from fiftyone_coreset.panels.coreset import Region
+from fiftyone_coreset.panels.coreset import CoresetPanel, Region
 from fiftyone_coreset.panels.runs import find_run
 from fiftyone_coreset.plugin.diagnostics.first_cover import NEVER, first_cover
 from fiftyone_coreset.plugin.diagnostics.tables import number
@@ -430,3 +431,28 @@ def test_inspection_of_a_row(scored):
 )
 def test_short_numbers(value, text):
     assert number(value) == text
+
+
+def test_the_map_counts_what_is_alive(scored):
+    request = {"dataset_name": scored.name, "params": {"key": "cs"}, "view": []}
+    assert CoresetPanel().load_view(ExecutionContext(request, Executor()))["mask"] is None
+    run = find_run(scored, "cs")
+    scored.delete_samples(run.ids[[0, 7]].tolist())
+    state = CoresetPanel().load_view(ExecutionContext(request, Executor()))
+    mask = np.unpackbits(decoded(state["mask"], np.uint8), bitorder="little")[: run.n]
+    assert np.flatnonzero(mask == 0).tolist() == [0, 7]
+    assert state["shown"] == run.n - 2
+    assert state["notices"][0].endswith("the map shows them pale.")
+
+
+def test_a_colouring_is_one_entry(scored, monkeypatch):
+    run = find_run(scored, "cs")
+    halves = colorings.Coloring(
+        "Half", "the first half of the ranking", lambda run, k: payload.category_coloring(["a", "b"] * (run.n // 2))
+    )
+    monkeypatch.setitem(colorings.COLORINGS, "half", halves)
+    assert {"id": "half", "label": "Half", "explanation": "the first half of the ranking", "live": False} in (
+        colorings.channels(run)
+    )
+    assert sorted(colorings.coloring(run, "half", 5)["legend"]["labels"]) == ["a", "b"]
+    assert colorings.coloring(run, "half", 5)["legend"]["counts"] == [run.n // 2] * 2

@@ -25,10 +25,10 @@ def test_scores_with_defaults_then_a_view_with_defaults(execute, embedded):
     assert embedded.values("coreset_rank") == embedded.values("sdk_rank")
 
     saved = execute("create_coreset_view", embedded, brain_key="coreset")
-    assert saved["message"] == "Saved the view 'coreset 3': 3 of 30."
-    assert (saved["brain_key"], saved["view"], saved["kept"], saved["ranked"]) == ("coreset", "coreset 3", 3, 30)
-    assert saved["description"].startswith("Coreset: 3 of 30 images by zcore; run 'coreset'")
-    assert embedded.load_saved_view("coreset 3").values("id") == expected.view(3).values("id")
+    assert saved["message"] == "Saved the view 'coreset 10%': 3 of 30."
+    assert (saved["brain_key"], saved["view"], saved["kept"], saved["ranked"]) == ("coreset", "coreset 10%", 3, 30)
+    assert saved["description"].startswith("Coreset: 3 of 30 images by zcore; budget 10%; run 'coreset'")
+    assert embedded.load_saved_view("coreset 10%").values("id") == expected.view(3).values("id")
 
 
 def test_only_the_target_view_is_scored(execute, embedded):
@@ -88,17 +88,45 @@ def test_manage_runs(execute, form, embedded):
     execute("manage_coreset_runs", embedded, action="rename", new_name="second")
     assert embedded.has_field("second_rank")
     fc.create_coreset_view(embedded, "second", 3)
-    fc.create_coreset_view(embedded, "second", 3, name="for the client")
+    fc.create_coreset_view(embedded, "second", "95% coverage")
+    fc.create_coreset_view(embedded, "second", 3, name="second 3 for the client")
     (notice,) = form("manage_coreset_runs", embedded, action="delete", brain_key="second")
     assert notice == "deleting run 'second' cannot be undone; tick 'Yes, delete all of this'"
     with pytest.raises(Exception, match="cannot be undone"):
         execute("manage_coreset_runs", embedded, action="delete", brain_key="second")
     assert embedded.has_field("second_rank")
     answer = execute("manage_coreset_runs", embedded, action="delete", brain_key="second", confirm=True)
-    assert "the saved views that you named for the client; the saved views second 3; the fields" in answer["message"]
-    assert set(answer["views"]) == {"for the client", "second 3"}
+    assert "the saved views that you named second 3 for the client; the saved views second" in answer["message"]
+    assert set(answer["views"]) == {"second 3 for the client", "second 3", "second 95% coverage"}
     assert not embedded.has_field("second_rank")
     assert embedded.list_brain_runs() == []
+    assert embedded.list_saved_views() == []
+
+
+def test_a_view_counts_what_is_alive(execute, embedded):
+    fc.compute_coreset(embedded, brain_key="cs", method="random", projection=None, progress=False)
+    embedded.delete_samples(embedded.sort_by("cs_rank").limit(10))
+    saved = execute("create_coreset_view", embedded, budget="50%")
+    assert saved["message"] == "Saved the view 'cs 50%': 10 of 20."
+    assert "| Since then | 10 of the 30 ranked images were deleted" in execute("manage_coreset_runs", embedded)["info"]
+
+
+def test_what_deleted_runs_left_is_cleaned_up(execute, form, embedded, monkeypatch):
+    from fiftyone_coreset.plugin import brain
+
+    fc.compute_coreset(embedded, brain_key="cs", method="random", projection=None, progress=False)
+    fc.create_coreset_view(embedded, "cs", 5)
+    assert form("manage_coreset_runs", embedded, action="clean_up") == ["no deleted run left anything behind"]
+    with monkeypatch.context() as patched:
+        patched.setattr(brain.Coreset, "cleanup", lambda *args: None)  # as where this plugin is not installed
+        embedded.delete_brain_run("cs")
+    assert "cannot be undone" in form("manage_coreset_runs", embedded, action="clean_up")[0]
+    with pytest.raises(Exception, match="cannot be undone"):
+        execute("manage_coreset_runs", embedded, action="clean_up")
+    answer = execute("manage_coreset_runs", embedded, action="clean_up", confirm=True)
+    assert (answer["fields"], answer["views"]) == (["cs_rank", "cs_score"], ["cs 5"])
+    embedded.reload()
+    assert not embedded.has_field("cs_rank")
     assert embedded.list_saved_views() == []
 
 

@@ -24,6 +24,7 @@ export interface RunList {
   last: { key: string; k: number } | null;
 }
 
+/** A colouring that the server paints; a new one is an entry of `COLORINGS` in `panels/colorings.py` and nothing here. */
 export interface Channel {
   id: string;
   label: string;
