@@ -44,7 +44,7 @@ from .form import Form
 from .streaming import silence, stream
 
 if TYPE_CHECKING:
-    from ..plugin.progress import Report
+    from ..plugin.progress import ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class CoresetOperator(foo.Operator, Generic[P]):
     def fill(self, form: Form[P]) -> None:
         """Adds the inputs to the form, and the checks."""
 
-    def work(self, ctx: Any, params: P, progress: Report) -> Answer:
+    def work(self, ctx: Any, params: P, progress: ProgressCallback) -> Answer:
         """Does it.
 
         Raises:

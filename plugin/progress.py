@@ -9,11 +9,11 @@ from contextlib import contextmanager
 logger = logging.getLogger(__name__)
 
 #: Called with the finished fraction in [0, 1] and what is being done.
-Report = Callable[[float, str], None]
+ProgressCallback = Callable[[float, str], None]
 
 
 @contextmanager
-def reporting(progress: bool | Report | None, title: str) -> Iterator[Report]:
+def reporting(progress: bool | ProgressCallback | None, title: str) -> Iterator[ProgressCallback]:
     """Gives long work one function to report to, whoever is watching.
 
     Args:
@@ -52,12 +52,12 @@ def reporting(progress: bool | Report | None, title: str) -> Iterator[Report]:
         bar.update(task, completed=1.0, message="")
 
 
-def part_of(report: Report, start: float, end: float) -> Report:
+def part_of(report: ProgressCallback, start: float, end: float) -> ProgressCallback:
     """Maps the progress of one step, 0 to 1, into its share of the whole."""
     return lambda fraction, message: report(start + fraction * (end - start), message)
 
 
-def _safe(report: Report) -> Report:
+def _safe(report: ProgressCallback) -> ProgressCallback:
     def guarded(fraction: float, message: str) -> None:
         try:
             report(min(max(fraction, 0.0), 1.0), message)

@@ -16,7 +16,7 @@ from .dataset.labels import read_labels
 from .dataset.rows import Rows, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
-from .progress import Report
+from .progress import ProgressCallback
 from .rank_views import rank_view
 from .stored_run import stored_arrays
 
@@ -293,7 +293,7 @@ class CoresetResults(fob.BrainResults):
             raise CoresetError(f"run '{self.key}' was stored without its coverage curve; compute it again")
         return self._curve
 
-    def first_cover(self, progress: Report = lambda fraction, message: None) -> FirstCover:
+    def first_cover(self, progress: ProgressCallback = lambda fraction, message: None) -> FirstCover:
         """The budgets from which on every image is covered, and redundant; computed with the run if it has a map.
 
         Args:

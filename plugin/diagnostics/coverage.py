@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report, part_of, reporting
+from ..progress import ProgressCallback, part_of, reporting
 from ..vectors.points import as_points, as_selected
 from ..vectors.radius import COVERAGE_ROWS, comparison_radii, covered_from
 from .curve import METRICS, CoverageCurve
@@ -27,7 +27,7 @@ def coverage_curve(
     max_rows: int = COVERAGE_ROWS,
     normalize: bool = True,
     seed: int = 0,
-    progress: bool | Report | None = False,
+    progress: bool | ProgressCallback | None = False,
 ) -> CoverageCurve:
     """Finds coverage and redundancy at every budget of a ranking, in one pass over the embeddings.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..progress import Report, part_of
+from ..progress import ProgressCallback, part_of
 from ..vectors.points import Points
 
 #: Larger than any budget.
@@ -45,7 +45,7 @@ def first_cover(
     points: Points,
     coverage_radius: float,
     near_duplicate_radius: float,
-    progress: Report = lambda fraction, message: None,
+    progress: ProgressCallback = lambda fraction, message: None,
 ) -> FirstCover:
     """Finds the first budgets of a ranking.
 
@@ -87,7 +87,7 @@ def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
     return np.flatnonzero(_first_within(sketch, radius, every, lambda fraction, message: None) >= 0)
 
 
-def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: Report) -> np.ndarray:
+def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: ProgressCallback) -> np.ndarray:
     """(m,) the earliest row before each of the seeking ones and within the radius of it; -1 if none.
 
     Earlier rows offer themselves block by block, and rows that found theirs leave the search. Two extra columns turn

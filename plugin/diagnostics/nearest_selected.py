@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..progress import Report, reporting
+from ..progress import ProgressCallback, reporting
 from ..vectors.points import Points, as_points, as_selected, tile_shape
 
 
@@ -36,7 +36,7 @@ def nearest_selected(
     rows: np.ndarray | None = None,
     exclude_self: bool = False,
     normalize: bool = True,
-    progress: bool | Report | None = False,
+    progress: bool | ProgressCallback | None = False,
 ) -> NearestSelected:
     """Finds the nearest kept image of every image, exactly, in blocks of bounded memory.
 

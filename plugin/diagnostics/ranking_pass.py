@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..progress import Report
+from ..progress import ProgressCallback
 from ..vectors.points import Points
 
 _COLUMNS = 8192
@@ -35,7 +35,7 @@ def ranking_pass(
     rows: np.ndarray,
     budgets: np.ndarray,
     radius: float,
-    report: Report,
+    report: ProgressCallback,
 ) -> RankingPass:
     """Follows the nearest kept distance while the budget grows, for several rankings at the cost of one.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report, part_of, reporting
+from ..progress import ProgressCallback, part_of, reporting
 from ..vectors.near_duplicates import EXACT_ROWS
 from ..vectors.points import Points, as_points, as_selected
 from ..vectors.radius import comparison_radii
@@ -96,7 +96,7 @@ def coreset_report(
     max_rows: int = 10_000,
     normalize: bool = True,
     seed: int = 0,
-    progress: bool | Report | None = False,
+    progress: bool | ProgressCallback | None = False,
 ) -> CoresetReport:
     """Diagnoses a selection against random subsets of the same size.
 

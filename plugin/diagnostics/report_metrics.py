@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..progress import Report
+from ..progress import ProgressCallback
 from ..vectors.near_duplicates import EXACT_ROWS, near_duplicates
 from ..vectors.points import Points
 from .balance import Groups, Retention, effective_size, retention
@@ -41,7 +41,7 @@ class Compared:
     coverage_radius: float
     near_duplicate_radius: float
     seed: int
-    report: Report
+    report: ProgressCallback
 
 
 Measure = Callable[[Compared], list[Metrics]]

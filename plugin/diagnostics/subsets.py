@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report, part_of, reporting
+from ..progress import ProgressCallback, part_of, reporting
 from ..vectors.points import as_points, as_selected
 from ..vectors.radius import comparison_radii
 from .balance import clusters
@@ -155,7 +155,7 @@ def compare_subsets(
     max_rows: int = 10_000,
     normalize: bool = True,
     seed: int = 0,
-    progress: bool | Report | None = False,
+    progress: bool | ProgressCallback | None = False,
 ) -> CoresetComparison:
     """Compares selections of one collection: overlap, coverage, redundancy, distribution and class drift.
 

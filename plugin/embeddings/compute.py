@@ -11,7 +11,7 @@ import numpy as np
 from ..dataset.lock import database_faults
 from ..dataset.rows import Rows
 from ..errors import CoresetError
-from ..progress import Report, reporting
+from ..progress import ProgressCallback, reporting
 from .clip import choose_device, load_image_model, resolve_clip
 from .decode import MAX_PIXELS
 from .embedder import Embedder
@@ -42,7 +42,7 @@ def compute_embeddings(
     num_workers: int | None = None,
     device: str | torch.device | None = None,
     overwrite: bool = False,
-    progress: bool | Report | None = None,
+    progress: bool | ProgressCallback | None = None,
     tag_failures: str | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> EmbeddingReport:
@@ -130,7 +130,7 @@ def _embed(
     batch_size: int | None,
     num_workers: int | None,
     max_pixels: int,
-    tell: Report,
+    tell: ProgressCallback,
 ) -> None:
     """Embeds the files batch by batch into the field and fills in the report."""
     n_pending = sum(len(file.ids) for file in files)

@@ -13,7 +13,7 @@ import numpy as np
 from ..dataset.rows import Rows
 from ..diagnostics.subsets import CoresetComparison, compare_subsets
 from ..errors import CoresetError
-from ..progress import Report
+from ..progress import ProgressCallback
 from .load import list_runs, load_run
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def compare_coresets(
     embeddings: Any = None,
     label_field: str | None = None,
     seed: int = 0,
-    progress: bool | Report | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> ComparedCoresets:
     """Compares coresets of a dataset: overlap, coverage, redundancy, class drift, and what each keeps alone.
 

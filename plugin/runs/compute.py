@@ -16,7 +16,7 @@ from ..dataset.lock import database_faults, run_lock
 from ..dataset.rows import Rows
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
-from ..progress import Report, part_of, reporting
+from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
 from ..results import CoresetResults
 from ..selection.pool import all_alike
@@ -43,7 +43,7 @@ def compute_coreset(
     projection: str | None = "umap",
     seed: int = 0,
     num_workers: int | None = None,
-    progress: bool | Report | None = None,
+    progress: bool | ProgressCallback | None = None,
     overwrite: bool = False,
     **method_kwargs: Any,
 ) -> CoresetResults:
@@ -169,7 +169,7 @@ def _build_results(
     found: Embeddings,
     selection: Selection,
     projection: str | None,
-    report: Report,
+    report: ProgressCallback,
 ) -> CoresetResults:
     from ..diagnostics.coverage import coverage_curve
     from ..diagnostics.first_cover import MAX_ROWS

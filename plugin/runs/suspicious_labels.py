@@ -14,7 +14,7 @@ from ..dataset.names import require_free_field, require_free_view, require_ident
 from ..dataset.rows import Rows
 from ..dataset.saved_views import save_view
 from ..embeddings.class_texts import with_class_texts
-from ..progress import Report, part_of, reporting
+from ..progress import ProgressCallback, part_of, reporting
 from .plain_fields import write_field
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def flag_suspicious_labels(
     templates: Sequence[str] | None = None,
     text_embeddings: Mapping[str, np.ndarray] | None = None,
     seed: int = 0,
-    progress: bool | Report | None = None,
+    progress: bool | ProgressCallback | None = None,
     overwrite: bool = False,
 ) -> DatasetView:
     """Finds labels that look wrong and saves them as a view, most suspicious first.

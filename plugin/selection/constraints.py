@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report
+from ..progress import ProgressCallback
 from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.neighbors import isolation
 from ..vectors.row_hash import seeded_order
@@ -66,7 +66,7 @@ class PreparedPool:
     @property
     def unseen(self) -> int:
         """Rows of the seed set without an embedding or label: they are kept, but no method sees them."""
-        return len(self.preselected) - len(self.pool.kept)
+        return len(self.preselected) - len(self.pool.preselected)
 
     @property
     def feasible(self) -> int:
@@ -88,7 +88,7 @@ class PreparedPool:
     def _group_sizes(self) -> tuple[np.ndarray, np.ndarray]:
         assert self.groups is not None
         n_groups = len(self.group_names)
-        taken = np.bincount(self.groups[self.pool.kept], minlength=n_groups)
+        taken = np.bincount(self.groups[self.pool.preselected], minlength=n_groups)
         return taken, np.bincount(self.groups, minlength=n_groups)
 
 
@@ -101,7 +101,7 @@ def prepare(
     text_embeddings: Any = None,
     seed: int = 0,
     num_workers: int | None = None,
-    report: Report,
+    report: ProgressCallback,
 ) -> PreparedPool:
     """Checks what was asked for and puts the usable rows in seeded order.
 
@@ -152,7 +152,7 @@ def prepare(
     numbers, class_names = (None, []) if label_column is None else factorize(label_column[rows])
     pool = Pool(
         PoolVectors(matrix, rows),
-        kept=position[preselected[usable[preselected]]],
+        preselected=position[preselected[usable[preselected]]],
         weights=_weights(constraints.weights, rows, n),
         labels=numbers,
         class_names=class_names,
@@ -224,10 +224,10 @@ class ConstrainedRun:
         quota, min_per_group = prepared.constraints.quota, prepared.constraints.min_per_group
         everything = np.arange(len(pool))
         if prepared.groups is None:
-            return self._pick(everything, pool.kept, k - len(pool.kept))
+            return self._pick(everything, pool.preselected, k - len(pool.preselected))
         if quota is None and min_per_group:
             least = self._pick_by_group(prepared.least_group_counts(k))
-            selected = np.concatenate([pool.kept, least])
+            selected = np.concatenate([pool.preselected, least])
             return np.concatenate([least, self._pick(everything, selected, k - len(selected))])
         counts = prepared.group_counts(quota or "proportional", k)
         names = map(str, prepared.group_names)
@@ -245,7 +245,7 @@ class ConstrainedRun:
 
     def _pick_by_group(self, counts: np.ndarray) -> np.ndarray:
         """Pool rows until every group has its count, the groups taking turns."""
-        groups, preselected = self.prepared.groups, self.prepared.pool.kept
+        groups, preselected = self.prepared.groups, self.prepared.pool.preselected
         assert groups is not None
         taken = np.bincount(groups[preselected], minlength=len(counts))
         picked = [
@@ -344,7 +344,7 @@ def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tu
         from ..vectors.near_duplicates import near_duplicates
 
         found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
-        copy = ~found.representatives(prefer=pool.kept)
+        copy = ~found.representatives(prefer=pool.preselected)
         facts["near_duplicates"] = int(copy.sum())
         facts["near_duplicate_radius"] = found.radius
     if not (isinstance(constraints.outlier_guard, Real) and 0 <= constraints.outlier_guard <= 0.5):
@@ -354,10 +354,10 @@ def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tu
     if guarded:
         distance = isolation(pool.Z, seed=pool.seed, num_workers=pool.num_workers).astype(float)
         outliers = np.argsort(-distance, kind="stable")[:guarded]
-        outliers = np.sort(outliers[pool.free[outliers]])
+        outliers = np.sort(outliers[pool.candidates[outliers]])
         outliers = outliers[np.argsort(distance[outliers], kind="stable")]
     copy[outliers] = False
-    copy[pool.kept] = False
+    copy[pool.preselected] = False
     facts["set_aside"] = len(outliers)
     return np.flatnonzero(copy), outliers
 

@@ -154,13 +154,13 @@ def greedy_cover(matrix: Any, k: int, pool: Pool) -> tuple[np.ndarray, np.ndarra
         a tuple of (k,) int64 picks and their (k,) float64 gains
     """
     coverage = Coverage(matrix, pool.weights)
-    for row in pool.kept:
+    for row in pool.preselected:
         coverage.add(row)
-    queue = GainQueue(coverage, np.flatnonzero(pool.free))
+    queue = GainQueue(coverage, np.flatnonzero(pool.candidates))
     order, gains = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
         order[step], gains[step] = queue.pop()
         coverage.add(order[step])
         if step % 1000 == 0:
-            pool.report(step / k, f"{len(pool.kept) + step} picked")
+            pool.report(step / k, f"{len(pool.preselected) + step} picked")
     return order, gains

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report, reporting
+from ..progress import ProgressCallback, reporting
 from .budget import parse_budget, ranking_budget, resolve_budget
 from .constraints import ConstrainedRun, Constraints, PreparedPool, prepare
 from .pool import Picks
@@ -155,7 +155,7 @@ class Method:
         deduplicate: bool = False,
         outlier_guard: float = 0.0,
         seed: int = 0,
-        progress: bool | Report | None = False,
+        progress: bool | ProgressCallback | None = False,
         num_workers: int | None = None,
         **method_kwargs: Any,
     ) -> Selection:
@@ -269,7 +269,7 @@ def register(name: str, description: str, **traits: Any) -> Callable[[Callable[.
     How to add a method:
 
     1.  Write one file in ``selection/methods/``, or a folder with a ``selector.py`` if it needs several. The function
-        sees a clean :class:`.Pool`: no missing rows, an order that says nothing, ``pool.kept`` to continue from,
+        sees a clean :class:`.Pool`: no missing rows, an order that says nothing, ``pool.preselected`` to continue from,
         ``pool.weights`` that multiply its preference, ``pool.rng()`` for all that is random. It returns
         :class:`.Picks` with exactly ``k`` rows, none of them preselected. Seed sets, exclusions, quotas,
         near-duplicates and outliers are dealt with around it.
@@ -312,5 +312,5 @@ def _resolve(budget: Any, prepared: PreparedPool, run: ConstrainedRun) -> int:
     if isinstance(budget, int | float):
         return resolve_budget(budget, prepared.feasible)
     pool = prepared.pool
-    ranking = np.concatenate([pool.kept, run.pool_rows(len(pool))])
-    return prepared.unseen + max(len(pool.kept), ranking_budget(ranking, pool.X, budget, seed=pool.seed))
+    ranking = np.concatenate([pool.preselected, run.pool_rows(len(pool))])
+    return prepared.unseen + max(len(pool.preselected), ranking_budget(ranking, pool.X, budget, seed=pool.seed))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report
+from ..progress import ProgressCallback
 from ..vectors.matrix import row_blocks
 from ..vectors.neighbors import nearest_neighbors, unit_rows
 
@@ -75,7 +75,7 @@ class Pool:
 
     Attributes:
         vectors: the embeddings of n rows, see ``X`` and ``Z``
-        kept: (p,) int64 rows that are in the coreset already, first kept first; a selector continues from them
+        preselected: (p,) int64 rows that are in the coreset already, first kept first; a selector continues from them
         weights: (n,) float64 positive importance of the rows, 1 by default
         labels: (n,) int64 class numbers, or None
         class_names: names of the classes in ``labels``
@@ -86,14 +86,14 @@ class Pool:
     """
 
     vectors: PoolVectors
-    kept: np.ndarray
+    preselected: np.ndarray
     weights: np.ndarray
     labels: np.ndarray | None = None
     class_names: list = field(default_factory=list)
     text_embeddings: Any = None
     seed: int = 0
     num_workers: int | None = None
-    report: Report = _silent
+    report: ProgressCallback = _silent
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -109,10 +109,10 @@ class Pool:
         return self.vectors.Z
 
     @cached_property
-    def free(self) -> np.ndarray:
+    def candidates(self) -> np.ndarray:
         """(n,) bool, True in rows that can still be picked."""
         free = np.ones(len(self), dtype=bool)
-        free[self.kept] = False
+        free[self.preselected] = False
         return free
 
     def rng(self, stream: int = 0) -> np.random.Generator:
@@ -123,23 +123,23 @@ class Pool:
         """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`."""
         return nearest_neighbors(self.Z, k, seed=self.seed, num_workers=self.num_workers)
 
-    def subset(self, rows: np.ndarray, kept: np.ndarray) -> Pool:
+    def subset(self, rows: np.ndarray, preselected: np.ndarray) -> Pool:
         """The same problem on some of the rows.
 
         Args:
             rows: (m,) int rows of this pool, in ascending order
-            kept: int rows of this pool, all among ``rows``
+            preselected: int rows of this pool, all among ``rows``
 
         Returns:
             a pool of m rows
         """
         if len(rows) == len(self):
-            return replace(self, kept=kept)
+            return replace(self, preselected=preselected)
         labels = None if self.labels is None else self.labels[rows]
         return replace(
             self,
             vectors=self.vectors.take(rows),
-            kept=np.searchsorted(rows, kept),
+            preselected=np.searchsorted(rows, preselected),
             weights=self.weights[rows],
             labels=labels,
         )
@@ -150,7 +150,7 @@ class Picks:
     """What a selector returns.
 
     Attributes:
-        order: (k,) int64 picked rows, first to keep first; none of them in ``pool.kept``
+        order: (k,) int64 picked rows, first to keep first; none of them in ``pool.preselected``
         scores: (n,) float64 score of every row, higher = keep, or None for methods that do not score rows
         details: JSON-able facts for the user, e.g. a radius that was chosen
         columns: (n,) float64 figures of every row that the scores are made of, by name
@@ -175,7 +175,7 @@ def top(pool: Pool, k: int, scores: np.ndarray, **details: Any) -> Picks:
         the picks
     """
     order = np.argsort(-scores, kind="stable")
-    return Picks(order[pool.free[order]][:k], np.asarray(scores, dtype=np.float64), details)
+    return Picks(order[pool.candidates[order]][:k], np.asarray(scores, dtype=np.float64), details)
 
 
 def weighted_ranks(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -208,7 +208,7 @@ def all_alike(matrix: np.ndarray, used: np.ndarray) -> bool:
     )
 
 
-def refuse_beyond(amount: float, limit: float, message: str) -> None:
+def check_limit(amount: float, limit: float, message: str) -> None:
     """Raises when a request would run for hours, naming the limit.
 
     Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import Report
+from ..progress import ProgressCallback
 from .matrix import normalized
 from .row_hash import distinct_rows
 
@@ -38,7 +38,9 @@ class Projection:
     note: str
 
 
-def project(embeddings: np.ndarray, method: str = "umap", seed: int = 0, progress: Report | None = None) -> Projection:
+def project(
+    embeddings: np.ndarray, method: str = "umap", seed: int = 0, progress: ProgressCallback | None = None
+) -> Projection:
     """Projects embeddings to the plane.
 
     UMAP runs on distinct rows (exact duplicates share a point, which also keeps its neighbour graph sound) and, because

@@ -45,7 +45,7 @@ def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: 
     easy = ~dropped
     edges = np.linspace(score[easy].min(), score[easy].max(), n_bins + 1)[1:-1]
     bins = np.digitize(score, edges)
-    sequence = np.concatenate([pool.kept, drawn])
+    sequence = np.concatenate([pool.preselected, drawn])
     sequence = sequence[easy[sequence]]
     by_bin = np.argsort(bins[sequence], kind="stable")
     counts = np.bincount(bins[sequence], minlength=n_bins)
@@ -54,5 +54,5 @@ def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: 
     # One row from each bin in turn until it is empty: the equal shares of the paper for every budget at once.
     order = sequence[np.lexsort((counts[bins[sequence]], turn))]
     last = hardest[::-1]
-    order = np.concatenate([order[pool.free[order]], last[pool.free[last]]])
+    order = np.concatenate([order[pool.candidates[order]], last[pool.candidates[last]]])
     return Picks(order[:k], score, {"bins": int((counts > 0).sum()), "dropped": int(dropped.sum())})

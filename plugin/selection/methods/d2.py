@@ -45,7 +45,7 @@ def d2(pool: Pool, k: int, difficulty: np.ndarray | None = None, n_neighbors: in
         message[touched] -= damping.data[span] * message[row]
         return touched
 
-    for row in pool.kept:
+    for row in pool.preselected:
         take(row)
     heap = [(-value, row) for row, value in enumerate(message.tolist()) if not done[row]]
     heapq.heapify(heap)

@@ -40,14 +40,14 @@ def density(pool: Pool, k: int, n_clusters: int = 100, temperature: float = 0.5)
     directions = centers / np.where(norms == 0, 1, norms)
     distance = (1 - np.einsum("ij,ij->i", pool.Z, directions[clusters])).astype(np.float64)
     sizes = np.bincount(clusters, minlength=len(centers))
-    taken = np.bincount(clusters[pool.kept], minlength=len(centers))
+    taken = np.bincount(clusters[pool.preselected], minlength=len(centers))
     spread = np.bincount(clusters, weights=distance, minlength=len(centers)) / np.maximum(sizes, 1)
     logits = spread * _center_distance(directions) / temperature
     share = np.exp(logits - logits.max())
-    total = k + len(pool.kept)
+    total = k + len(pool.preselected)
     counts = cluster_budgets(total * share / share.sum(), sizes, taken, total)
     order = np.argsort(-distance * pool.weights, kind="stable")
-    order = order[pool.free[order]]
+    order = order[pool.candidates[order]]
     order = take_turns(order, clusters, np.maximum(counts, 1e-9), taken)[:k]
     return Picks(order, distance, {"clusters": len(centers)})
 

@@ -28,6 +28,6 @@ def facility_location(pool: Pool, k: int) -> Picks:
     order, gains = greedy_cover(matrix, k, pool)
     details: dict[str, object] = {"gain": float(gains.sum()), "exact": len(pool) <= DENSE_ROWS}
     if len(pool) > DENSE_ROWS:
-        chosen = np.concatenate([pool.kept, order])
+        chosen = np.concatenate([pool.preselected, order])
         details["uncovered"] = 1 - len(np.unique(matrix[chosen].indices)) / len(pool)
     return Picks(order, details=details)

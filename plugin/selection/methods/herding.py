@@ -41,7 +41,7 @@ def herding(pool: Pool, k: int, kernel: str = "linear", bandwidth: float | None 
     affinity = _mean_affinity(pool, bandwidth)
     shards = max(1, -(-len(pool) // SHARD_ROWS))
     rows_of = [np.arange(shard, len(pool), shards) for shard in range(shards)]  # pool rows are in random order already
-    kept_of = [pool.kept[pool.kept % shards == shard] for shard in range(shards)]
+    kept_of = [pool.preselected[pool.preselected % shards == shard] for shard in range(shards)]
     counts = _fill_evenly(k, np.array([len(rows) for rows in rows_of]), np.array([len(kept) for kept in kept_of]))
     steps, orders = [], []
     for shard, (rows, kept) in enumerate(zip(rows_of, kept_of, strict=True)):

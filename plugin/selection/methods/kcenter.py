@@ -6,7 +6,7 @@ import numpy as np
 
 from ...vectors.neighbors import pairwise_distances
 from ..method import register
-from ..pool import Picks, Pool, refuse_beyond
+from ..pool import Picks, Pool, check_limit
 
 #: Rows times picks that k-center may compare.
 MAX_COMPARISONS = 1.5e11
@@ -27,8 +27,8 @@ def kcenter(pool: Pool, k: int) -> Picks:
     Returns:
         the picks; the details give the covering radius
     """
-    refuse_beyond(
-        len(pool) * (k + len(pool.kept)), MAX_COMPARISONS,
+    check_limit(
+        len(pool) * (k + len(pool.preselected)), MAX_COMPARISONS,
         f"k-center would compare {len(pool)} images with {k} picks, more than {MAX_COMPARISONS:.3g} pairs; lower the"
         f" budget to {int(MAX_COMPARISONS / len(pool))} or use herding",
     )  # fmt: skip
@@ -51,10 +51,10 @@ def farthest_first(pool: Pool, k: int) -> tuple[np.ndarray, np.ndarray]:
     """
     Z, weights = pool.Z, pool.weights.astype(np.float32)
     nearest = np.full(len(pool), np.inf, dtype=np.float32)
-    _update(nearest, Z, pool.kept)
+    _update(nearest, Z, pool.preselected)
     picks: list[int] = []
-    free = pool.free.copy()
-    if not len(pool.kept):
+    free = pool.candidates.copy()
+    if not len(pool.preselected):
         mean = np.average(Z, axis=0, weights=pool.weights).astype(np.float32)
         picks.append(int(np.argmin(np.linalg.norm(Z - mean, axis=1))))
         free[picks] = False

@@ -30,17 +30,17 @@ def kmedoids(pool: Pool, k: int, n_steps: int = 10) -> Picks:
     Returns:
         the picks
     """
-    total = k + len(pool.kept)
+    total = k + len(pool.preselected)
     cells = np.zeros(len(pool), dtype=np.int64)
     if len(pool) * total > _ONE_KMEANS:
         cells = kmeans(pool.Z, -(-len(pool) // _CELL_ROWS), seed=pool.seed)[0]
     sizes = np.bincount(cells)
-    taken = np.bincount(cells[pool.kept], minlength=len(sizes))
+    taken = np.bincount(cells[pool.preselected], minlength=len(sizes))
     counts = apportion(np.maximum(sizes, 1e-9), total, taken, sizes) - taken
     picks, weight = [], []
     for cell in np.flatnonzero(counts):
         rows = np.flatnonzero(cells == cell)
-        part = pool.subset(rows, pool.kept[cells[pool.kept] == cell])
+        part = pool.subset(rows, pool.preselected[cells[pool.preselected] == cell])
         order, mass = _medoids(part, int(counts[cell]), n_steps)
         picks.append(rows[order])
         weight.append(mass)
@@ -51,16 +51,16 @@ def kmedoids(pool: Pool, k: int, n_steps: int = 10) -> Picks:
 
 def _medoids(pool: Pool, k: int, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Free rows nearest to centers, and the mass of their clusters."""
-    clusters, centers = kmeans(pool.Z, k + len(pool.kept), seed=pool.seed, weights=pool.weights, n_steps=n_steps)
+    clusters, centers = kmeans(pool.Z, k + len(pool.preselected), seed=pool.seed, weights=pool.weights, n_steps=n_steps)
     distance = np.linalg.norm(pool.Z - centers[clusters], axis=1)
     mass = np.bincount(clusters, weights=pool.weights)
     order = np.lexsort((distance, clusters))
-    order = order[pool.free[order] & ~np.isin(clusters[order], clusters[pool.kept])]
+    order = order[pool.candidates[order] & ~np.isin(clusters[order], clusters[pool.preselected])]
     first = order[np.r_[True, clusters[order][1:] != clusters[order][:-1]]] if len(order) else order
     first = first[np.argsort(-mass[clusters[first]], kind="stable")][:k]
     # Clusters can be empty where rows coincide; the rows farthest from their center take the places left.
     chosen = np.zeros(len(pool), dtype=bool)
     chosen[first] = True
-    rest = np.flatnonzero(pool.free & ~chosen)
+    rest = np.flatnonzero(pool.candidates & ~chosen)
     rest = rest[np.argsort(-distance[rest], kind="stable")][: k - len(first)]
     return np.concatenate([first, rest]), np.concatenate([mass[clusters[first]], np.zeros(len(rest))])

@@ -41,7 +41,7 @@ def probcover(pool: Pool, k: int, radius: float | None = None, n_clusters: int =
     order, gains = greedy_cover(matrix, k, pool)
     covering = int((gains > 0).sum())
     if covering < k:
-        start = replace(pool, kept=np.concatenate([pool.kept, order[:covering]]))
+        start = replace(pool, preselected=np.concatenate([pool.preselected, order[:covering]]))
         order = np.concatenate([order[:covering], farthest_first(start, k - covering)[0]])
     return Picks(order, details={"radius": float(radius), "covering_picks": covering})
 

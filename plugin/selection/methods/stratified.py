@@ -26,7 +26,7 @@ def stratified(pool: Pool, k: int, n_clusters: int = 200) -> Picks:
     strata = pool.labels if pool.labels is not None else cluster_ids(pool, n_clusters)
     sizes = np.bincount(strata)
     order = random(pool, len(pool)).order
-    taken = np.bincount(strata[pool.kept], minlength=len(sizes))
+    taken = np.bincount(strata[pool.preselected], minlength=len(sizes))
     return Picks(take_turns(order, strata, np.maximum(sizes, 1), taken)[:k], details={"strata": int((sizes > 0).sum())})
 
 

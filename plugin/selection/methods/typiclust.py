@@ -34,7 +34,7 @@ def typiclust(pool: Pool, k: int, n_neighbors: int = 20) -> Picks:
     Returns:
         the picks, with typicality as scores
     """
-    clusters = kmeans(pool.Z, min(k + len(pool.kept), _MAX_CLUSTERS), seed=pool.seed)[0]
+    clusters = kmeans(pool.Z, min(k + len(pool.preselected), _MAX_CLUSTERS), seed=pool.seed)[0]
     sizes = np.bincount(clusters)
     typicality = np.empty(len(pool))
     for cluster in np.flatnonzero(sizes):
@@ -43,9 +43,9 @@ def typiclust(pool: Pool, k: int, n_neighbors: int = 20) -> Picks:
         typicality[rows] = 1 / (distances.mean(axis=1) + 1e-5) if distances.shape[1] else 0
     typicality *= pool.weights
     order = np.lexsort((-typicality, clusters))
-    order = order[pool.free[order]]
+    order = order[pool.candidates[order]]
     counts = np.bincount(clusters[order], minlength=len(sizes))
-    taken = np.bincount(clusters[pool.kept], minlength=len(sizes))
+    taken = np.bincount(clusters[pool.preselected], minlength=len(sizes))
     # A cluster comes next when no other cluster has fewer picks.
     visit = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts) + taken[clusters[order]]
     small = sizes[clusters[order]] <= _SMALL_CLUSTER

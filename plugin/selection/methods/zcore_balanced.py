@@ -41,11 +41,11 @@ def zcore_balanced(pool: Pool, k: int, n_clusters: int = 50, guard: float = 0.02
     clusters = cluster_ids(pool, n_clusters)
     sizes = np.bincount(clusters)
     order = np.argsort(-weighted_ranks(scores, pool.weights), kind="stable")
-    order = order[pool.free[order]]
+    order = order[pool.candidates[order]]
     lonely = isolation(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
     aside = np.zeros(len(pool), dtype=bool)
     aside[np.argsort(-lonely, kind="stable")[: int(guard * len(pool))]] = True
-    taken = np.bincount(clusters[pool.kept], minlength=len(sizes))
+    taken = np.bincount(clusters[pool.preselected], minlength=len(sizes))
     turns = take_turns(order[~aside[order]], clusters, np.maximum(sizes, 1), taken)
     last = order[aside[order]]
     details |= {"clusters": int((sizes > 0).sum()), "isolated_last": int(aside.sum())}

@@ -94,15 +94,15 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
     quota = _group_quota(pool, found, settings)
     represent, later = _representatives(pool, found, quota.n_representatives)
     per_image = quota.share / np.maximum(quota.n_representatives, 1)
-    representatives = pool.subset(represent, pool.kept)
+    representatives = pool.subset(represent, pool.preselected)
     by_zcore = zcore_ranking(representatives, part_of(pool.report, 0.3, 0.4), settings)
     part = replace(representatives, weights=per_image[found.groups[represent]] * len(represent))
     regions = find_regions(part, quota.off_topic[found.groups[represent]], settings)
-    order, zcore_share = _cover(part, regions, by_zcore, min(k, int(part.free.sum())), found.clear, settings)
+    order, zcore_share = _cover(part, regions, by_zcore, min(k, int(part.candidates.sum())), found.clear, settings)
     order = represent[order]
     if len(order) < k:
         turns = quota.turn_group[found.groups]
-        taken = np.bincount(turns[np.concatenate([pool.kept, order])], minlength=len(quota.turn_share))
+        taken = np.bincount(turns[np.concatenate([pool.preselected, order])], minlength=len(quota.turn_share))
         order = np.concatenate([order, take_turns(later, turns, quota.turn_share, taken)[: k - len(order)]])
     facts = quota.facts | {"regions": len(regions.weight), "chosen_by_zcore": zcore_share}
     if zcore_share > 0:
@@ -167,7 +167,7 @@ def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | N
 
 def _representatives(pool: Pool, found: NearDuplicates, n_representatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows that represent their groups, preselected ones first and then the most central, and all other rows."""
-    kept = ~pool.free
+    kept = ~pool.candidates
     central = found.representatives()
     order = np.lexsort((np.arange(len(pool)), ~central, ~kept, found.groups))
     sizes = np.bincount(found.groups)
@@ -210,13 +210,13 @@ def _cover(
     images_per_pick = settings.coarsest_scale
     while images_per_pick >= 1:
         budget = len(part) // images_per_pick
-        stop = min(count, budget - len(part.kept))
+        stop = min(count, budget - len(part.preselected))
         if stop > len(order):
             zcore_shares = np.bincount(regions.labels[ranking[:budget]], minlength=len(shares)) / budget
             both = (1 - zcore_share) * shares + zcore_share * zcore_shares
             scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
             report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
-            now = replace(part, kept=np.concatenate([part.kept, order]), report=report)
+            now = replace(part, preselected=np.concatenate([part.preselected, order]), report=report)
             matrix = similarities(distances, gaussian, scale)
             priority = Priority(ranking, zcore_share * zcore_shares / both)
             picks = cover_in_turns(matrix, stop - len(order), now, regions.labels, regions.rescale(both), priority)

@@ -51,13 +51,13 @@ def cover_in_turns(
         (k,) int64 picks
     """
     coverage = Coverage(matrix, pool.weights)
-    for row in pool.kept:
+    for row in pool.preselected:
         coverage.add(row)
     count = len(shares)
-    free = pool.free.copy()
+    free = pool.candidates.copy()
     queues = [GainQueue(coverage, rows) for rows in _by_cluster(np.flatnonzero(free), clusters, count)]
     ranked = [rows[free[rows]].tolist()[::-1] for rows in _by_cluster(priority.ranking, clusters, count)]
-    taken = np.bincount(clusters[pool.kept], minlength=count)
+    taken = np.bincount(clusters[pool.preselected], minlength=count)
     left = np.bincount(clusters[free], minlength=count)
     turns = [((taken[cluster] + 0.5) / shares[cluster], cluster) for cluster in np.flatnonzero(left).tolist()]
     heapq.heapify(turns)
@@ -80,7 +80,7 @@ def cover_in_turns(
         else:
             heapq.heappop(turns)
         if step % 1000 == 0:
-            pool.report(step / k, f"{len(pool.kept) + step} picked")
+            pool.report(step / k, f"{len(pool.preselected) + step} picked")
     return order
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....progress import Report
+from ....progress import ProgressCallback
 from ...pool import Pool, weighted_ranks
 from .settings import DEFAULTS, AutoSettings
 
@@ -24,7 +24,7 @@ class ZCoreRanking:
     hits: np.ndarray
 
 
-def zcore_ranking(pool: Pool, report: Report, settings: AutoSettings = DEFAULTS) -> ZCoreRanking:
+def zcore_ranking(pool: Pool, report: ProgressCallback, settings: AutoSettings = DEFAULTS) -> ZCoreRanking:
     """Ranks a pool by ZCore (Griffin et al., arXiv 2411.15349), which takes what lies at the outskirts of the space.
 
     Args:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....progress import Report
+from ....progress import ProgressCallback
 from ....vectors.matrix import blocks, normalized
 from .scores import class_margin
 
@@ -67,7 +67,7 @@ def train_adapters(
     pull: float = 1e-2,
     seed: int = 0,
     device: str | None = None,
-    report: Report | None = None,
+    report: ProgressCallback | None = None,
 ) -> Adapters:
     """Trains the image and the text adapter.
 
@@ -149,7 +149,7 @@ class _Training:
         image_map, text_map = (own.detach().cpu().numpy().copy() for own in (self.image_map, self.text_map))
         return image_map, text_map, float(self.log_scale.detach().exp())
 
-    def run(self, train, held_out, max_epochs: int, batch_size: int, seed: int, report: Report) -> Adapters:
+    def run(self, train, held_out, max_epochs: int, batch_size: int, seed: int, report: ProgressCallback) -> Adapters:
         import torch
 
         generator = torch.Generator().manual_seed(seed)

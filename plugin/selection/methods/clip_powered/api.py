@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import CoresetError
-from ....progress import Report, part_of, reporting
+from ....progress import ProgressCallback, part_of, reporting
 from ...apportion import take_turns
 from .inputs import LabelledEmbeddings, prepare
 from .noise import SuspiciousLabels, fit_noise
@@ -72,7 +72,7 @@ def clip_powered_scores(
     unlabelled: str = "exclude",
     seed: int = 0,
     device: str | None = None,
-    progress: bool | Report | None = False,
+    progress: bool | ProgressCallback | None = False,
 ) -> ClipPoweredScores:
     """Scores labelled images by agreement with their label and by diversity within their class.
 
@@ -231,7 +231,7 @@ def find_suspicious_labels(
     threshold: float = 0.5,
     seed: int = 0,
     device: str | None = None,
-    progress: bool | Report | None = False,
+    progress: bool | ProgressCallback | None = False,
 ) -> SuspiciousLabels:
     """Finds labels that are probably wrong, and the class that each image agrees with instead.
 
@@ -274,7 +274,7 @@ def find_suspicious_labels(
 
 
 def _adapted(
-    data: LabelledEmbeddings, adapter: str, seed: int, device: str | None, report: Report
+    data: LabelledEmbeddings, adapter: str, seed: int, device: str | None, report: ProgressCallback
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Image and text embeddings after adaptation, and the facts of the run so far."""
     if adapter not in ADAPTERS:

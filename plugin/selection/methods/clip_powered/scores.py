@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....progress import Report
+from ....progress import ProgressCallback
 from ....vectors.matrix import blocks, normalized
 
 #: Distances held at a time: rows of a block x images of the class.
@@ -63,7 +63,7 @@ def neighbourhood_size(class_size: int) -> int:
 
 
 def diversity(
-    images: np.ndarray, labels: np.ndarray, n_neighbors: int | None = None, report: Report | None = None
+    images: np.ndarray, labels: np.ndarray, n_neighbors: int | None = None, report: ProgressCallback | None = None
 ) -> np.ndarray:
     """SDS: mean Euclidean distance of each image to its K - 1 nearest others of its class.
 

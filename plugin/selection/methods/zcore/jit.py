@@ -19,7 +19,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     that compiles, but the copy within the caller's where that is loaded from disk; as sums may be reordered, the two
     differ in the last bits.
     """
-    options = {"nogil": True, "forceinline": True, "fastmath": _FASTMATH}
+    options: dict[str, Any] = {"nogil": True, "forceinline": True, "fastmath": _FASTMATH}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no writable cache folder
