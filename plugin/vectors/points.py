@@ -9,6 +9,10 @@ import numpy as np
 
 from ..errors import CoresetError
 from .matrix import as_matrix, normalized
+from .row_hash import seeded_order
+
+#: Added to a seed, so that a sample has nothing to do with the order in which methods see the rows.
+_OWN_SEEDS = 2**33
 
 #: Largest number of distances held at once (float32: 128 MB).
 _TILE = 32 * 1024**2
@@ -71,10 +75,10 @@ class Points:
         return np.float64 if n_left * n_right * self.dim <= DOUBLE_WORK else np.float32
 
     def sample(self, size: int, seed: int) -> np.ndarray:
-        """At most ``size`` usable rows, drawn without replacement, ascending."""
+        """At most ``size`` usable rows, drawn by their content, so that the order of the rows does not matter."""
         if size >= len(self.rows):
             return self.rows
-        return np.sort(np.random.default_rng(seed).choice(self.rows, size, replace=False))
+        return np.sort(seeded_order(self._matrix, seed + _OWN_SEEDS, self.rows)[:size])
 
 
 def as_points(embeddings: Any, normalize: bool = True) -> Points:
