@@ -59,7 +59,7 @@ def test_embed_score_and_create_a_view(app, dataset, image_folder):
     _fill(form, "Name of the view", "first six")
     app.screenshot("flow-4-view")
     _execute(app)
-    app.page.get_by_text("Coreset view saved").wait_for()
+    app.page.get_by_text("Saved the view 'first six': 6 of 20.").wait_for()
     _close(app, "Close")
     app.wait_for_grid_count(6)
     app.screenshot("flow-5-grid")
