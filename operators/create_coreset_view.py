@@ -106,11 +106,6 @@ class CreateCoresetView(CoresetOperator[Params]):
         steps = [ctx.ops.reload_dataset(), ctx.ops.set_view(view=view)]
         return Answer(f"Saved the view '{view.name}': {kept:,} of {ranked:,}.", facts, steps)
 
-    def resolve_output(self, ctx):
-        output = super().resolve_output(ctx)
-        output.view.label = "Coreset view saved"
-        return output
-
 
 def _run(dataset: Dataset, params: Params) -> CoresetResults:
     return load_run(dataset, chosen_run(dataset, params.brain_key))

@@ -281,7 +281,7 @@ def test_view_is_saved_and_opened(panel, shared):
     form = panel.page.locator('[data-cy="operators-prompt-modal"]')
     form.wait_for()
     form.get_by_role("button", name="Execute").click()
-    panel.page.get_by_text("Coreset view saved").first.wait_for()
+    panel.page.get_by_text("Saved the view 'cs 33': 33 of").first.wait_for()
     bare.reload()
     assert bare.list_saved_views() == ["cs 33"]
     assert len(bare.load_saved_view("cs 33")) == 33
