@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +44,9 @@ class EmbeddingSource:
 
         Returns:
             the source
+
+        Raises:
+            CoresetError: if it is neither
         """
         if isinstance(embeddings, EmbeddingSource):
             return embeddings
@@ -49,7 +54,12 @@ class EmbeddingSource:
             return cls((embeddings,))
         if isinstance(embeddings, list | tuple) and embeddings and all(isinstance(name, str) for name in embeddings):
             return cls(tuple(embeddings))
-        return cls(None, embeddings)  # as_matrix refuses what holds no vectors
+        if embeddings is None or isinstance(embeddings, numbers.Number | Mapping):
+            raise CoresetError(
+                f"embeddings must be a field name, several of them, vectors or the path of an .npy file, got "
+                f"{type(embeddings).__name__}"
+            )
+        return cls(None, embeddings)  # as_matrix refuses what else holds no vectors
 
     @property
     def recorded(self) -> list[str] | None:
