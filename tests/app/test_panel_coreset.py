@@ -294,6 +294,7 @@ def test_uncovered_and_redundant_are_shown(panel):
     uncovered = panel.tile("uncovered")
     panel.part("show-uncovered").click()
     panel.app.wait_for_grid_count(uncovered)
+    panel.set_count(145)  # of 150: copies come late
     panel.part("show-redundant").click()
     panel.page.get_by_text("groups of near-duplicates").first.wait_for()
     assert panel.app.grid_count() >= 2
