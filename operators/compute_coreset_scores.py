@@ -14,7 +14,16 @@ from ..plugin.runs.compute import compute_coreset
 from ..plugin.runs.load import list_runs
 from ..plugin.selection.registry import get_method, list_methods
 from . import class_texts_form
-from .form import DEFAULT_KEY, EmbeddedRows, Form, chosen_embeddings, label_fields, target_rows
+from .form import (
+    DEFAULT_KEY,
+    EmbeddedRows,
+    Form,
+    chosen_embeddings,
+    label_fields,
+    require_free,
+    target_rows,
+    with_options,
+)
 from .operator import Answer, CoresetOperator
 
 if TYPE_CHECKING:
@@ -34,11 +43,6 @@ class Params(class_texts_form.Texts, EmbeddedRows):
     advanced: bool = Field(False, title="Advanced settings")
     projection: Literal["umap", "pca", "none"] = Field("umap", title="Map")
     seed: Seed = Field(0, title="Seed", description="The same seed gives the same ranking")
-    # The options of all methods; what a method takes of them, and by default, it says itself.
-    adapter: Literal["confident", "linear", "none"] | None = Field(None, title="Adaptation to this dataset")
-    balance: Literal["proportional", "sqrt", "uniform", "none"] | None = Field(None, title="Share of each class")
-    unlabelled: Literal["exclude", "pseudo"] | None = Field(None, title="Images without a label")
-    n_draws: int | None = Field(None, ge=1, le=100_000_000, title="Draws")
 
     @field_validator("method")
     @classmethod
@@ -48,13 +52,27 @@ class Params(class_texts_form.Texts, EmbeddedRows):
         return method
 
 
+def methods() -> dict[str, str]:
+    """The methods that rank a whole dataset with nothing but what the form asks for."""
+    return {
+        name: f"{name}: {description}"
+        for name, description in list_methods().items()
+        if get_method(name).nested and not get_method(name).required
+    }
+
+
+def params_of_all_methods() -> type[Params]:
+    """The parameters with the options of every method; what a method takes of them, it says itself."""
+    return with_options(Params, (option for name in methods() for option in get_method(name).options.items()))
+
+
 class ComputeCoresetScores(CoresetOperator[Params]):
     """Ranks the images, or objects, of a view."""
 
     name, label = "compute_coreset_scores", "Compute coreset scores"
     description = "Rank images or objects by how much they are worth labelling and training on"
     risk_level = types.RiskLevel.MEDIUM
-    params = Params
+    params = params_of_all_methods()
     long_running = True
     answers = (("brain_key", "Run"), ("ranked", "Ranked"), ("left_out", "Left out"))
 
@@ -126,15 +144,6 @@ def summary(results: CoresetResults) -> str:
     return " ".join(sentences)
 
 
-def methods() -> dict[str, str]:
-    """The methods that rank a whole dataset with nothing but what the form asks for."""
-    return {
-        name: f"{name}: {description}"
-        for name, description in list_methods().items()
-        if get_method(name).nested and not get_method(name).required
-    }
-
-
 def _method_arguments(params: Params) -> dict[str, Any]:
     method = get_method(params.method)
     chosen = {name: getattr(params, name) or method.parameters[name].default for name in method.options}
@@ -144,20 +153,14 @@ def _method_arguments(params: Params) -> dict[str, Any]:
 
 def _ask_options(form: Form[Params], method: Method, advanced: bool) -> None:
     for name, option in method.options.items():
-        if option.advanced != advanced:
-            continue
-        words = {"label": option.label, "description": option.description}
-        if option.choices is None:
-            form.whole_number(name, **words)
-        else:
-            form.choose(name, dict(option.choices), default=method.parameters[name].default, **words)
+        if option.advanced == advanced:
+            form.option(name, option, method.parameters[name].default)
 
 
 def _check(dataset: Any, params: Params) -> None:
     """Refuses what cannot work, before anything is read."""
     embeddings = chosen_embeddings(dataset, params)
-    if params.brain_key in list_runs(dataset) and not params.overwrite:
-        raise CoresetError(f"run '{params.brain_key}' exists; choose another name or tick 'Overwrite'")
+    require_free("run", params.brain_key, list_runs(dataset), params.overwrite)
     if get_method(params.method).needs_text:
         class_texts_form.check(dataset, params, embeddings)
     require(("umap", "numba", "sklearn"))

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import fiftyone.operators.types as types
 from pydantic import Field, field_validator
 
-from ..plugin.dataset.names import require_free_view
 from ..plugin.door import NewField, Parameters, RunName, Tag, ViewName
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of
 from ..plugin.runs.load import load_run
 from ..plugin.runs.views import create_coreset_view, default_view_name
 from ..plugin.selection.budget import parse_budget
-from .form import chosen_run
+from .form import chosen_run, require_free_view_name
 from .operator import Answer, CoresetOperator
 
 if TYPE_CHECKING:
@@ -82,7 +81,8 @@ class CreateCoresetView(CoresetOperator[Params]):
         form.tick("overwrite")
         form.text("tag")
         form.text("field")
-        form.check(lambda: _check_name(form.dataset, form.params, default_name))
+        name = form.params.name or default_name
+        form.check(lambda: require_free_view_name(form.dataset, name, form.params.overwrite))
 
     def work(self, ctx, params, progress):
         results = _run(dataset_of(ctx), params)
@@ -109,10 +109,3 @@ class CreateCoresetView(CoresetOperator[Params]):
 
 def _run(dataset: Dataset, params: Params) -> CoresetResults:
     return load_run(dataset, chosen_run(dataset, params.brain_key))
-
-
-def _check_name(dataset: Dataset, params: Params, default_name: str) -> None:
-    name = params.name or default_name
-    if name in dataset.list_saved_views() and not params.overwrite:
-        raise CoresetError(f"a saved view '{name}' exists; choose another name or tick 'Overwrite'")
-    require_free_view(dataset, name, params.overwrite)

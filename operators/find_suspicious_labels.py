@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import fiftyone.operators.types as types
 from pydantic import Field, field_validator
 
 from ..plugin.door import FieldPath, name_like
-from ..plugin.errors import CoresetError
 from ..plugin.runs.suspicious_labels import flag_suspicious_labels
 from ..plugin.selection.methods.clip_powered import check_threshold
 from ..plugin.selection.methods.clip_powered.selector import ADAPTER
 from . import class_texts_form
-from .form import EmbeddedRows, chosen_embeddings, label_fields, target_rows
+from .form import EmbeddedRows, chosen_embeddings, label_fields, option_type, require_free_view_name, target_rows
 from .operator import Answer, CoresetOperator
 
 
@@ -27,7 +24,7 @@ class Params(class_texts_form.Texts, EmbeddedRows):
     )  # fmt: skip
     name: name_like("suspicious") = Field("suspicious", title="Name of the view and its fields")  # type: ignore[valid-type]
     overwrite: bool = Field(False, title="Overwrite a view and fields of this name")
-    adapter: Literal["confident", "linear", "none"] = Field("none", title="Adaptation to this dataset")
+    adapter: option_type(ADAPTER) = Field("none", title=ADAPTER.label)  # type: ignore[valid-type]
 
     @field_validator("threshold")
     @classmethod
@@ -54,10 +51,10 @@ class FindSuspiciousLabels(CoresetOperator[Params]):
         form.text("name")
         form.tick("overwrite")
         class_texts_form.add_inputs(form)
-        form.choose("adapter", dict(ADAPTER.choices), label=ADAPTER.label)
+        form.option("adapter", ADAPTER, default="none")
         form.check(
             lambda: class_texts_form.check(form.dataset, form.params, chosen_embeddings(form.dataset, form.params)),
-            lambda: _check_name(form.dataset, form.params),
+            lambda: require_free_view_name(form.dataset, form.params.name, form.params.overwrite),
         )
 
     def work(self, ctx, params, progress):
@@ -85,8 +82,3 @@ class FindSuspiciousLabels(CoresetOperator[Params]):
 
     def run_name(self, params):
         return f"suspicious labels of {params.label_field}"
-
-
-def _check_name(dataset: Any, params: Params) -> None:
-    if params.name in dataset.list_saved_views() and not params.overwrite:
-        raise CoresetError(f"a saved view '{params.name}' exists; choose another name or tick 'Overwrite'")

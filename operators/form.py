@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Generic
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Union
 
 import fiftyone as fo
 import fiftyone.operators.types as types
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, create_model
 
+from ..plugin.dataset.names import require_free_view
 from ..plugin.door import FieldPath, P, Parameters, read
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of, target_view
 from ..plugin.runs.load import list_runs
+
+if TYPE_CHECKING:
+    from ..plugin.selection.method import Option
 
 DEFAULT_EMBEDDINGS = "clip_embeddings"
 DEFAULT_KEY = "coreset"
@@ -39,6 +43,30 @@ class EmbeddedRows(Rows):
     """Images or objects, and the fields of their embeddings."""
 
     embeddings: FieldPaths | None = Field(None, title="Embeddings field")
+
+
+def option_type(option: Option) -> Any:
+    """The type of what an option takes."""
+    if option.choices is None:
+        return Annotated[int, Field(ge=1, le=option.at_most)]
+    return Literal[tuple(option.choices)]
+
+
+def with_options(kind: type[P], options: Iterable[tuple[str, Option]]) -> type[P]:
+    """Adds a parameter for each option, so that an option is declared where its method is and nowhere else.
+
+    Args:
+        kind: the parameters without them
+        options: names and options, of several methods; a name may come more than once
+
+    Returns:
+        a subclass of ``kind`` with None for what is left empty
+    """
+    fields: dict[str, Any] = {}
+    for name, option in options:
+        others = fields[name][0] if name in fields else None
+        fields[name] = (Union[others, option_type(option)], Field(None, title=option.label))  # noqa: UP007
+    return create_model(kind.__name__, __base__=kind, __module__=kind.__module__, __doc__=kind.__doc__, **fields)
 
 
 class Form(Generic[P]):
@@ -96,6 +124,14 @@ class Form(Generic[P]):
         for value, label in choices.items():
             dropdown.add_choice(value, label=label)
         self._inputs.enum(name, dropdown.values(), **self._words(name, {"view": dropdown, **words}))
+
+    def option(self, name: str, option: Option, default: Any) -> None:
+        """A dropdown or a whole number, as an option of a method says; the method has its own words and default."""
+        words = {"label": option.label, "description": option.description, "default": default}
+        if option.choices is None:
+            self.whole_number(name, **words)
+        else:
+            self.choose(name, dict(option.choices), **words)
 
     def suggest(self, name: str, suggestions: Iterable[str], **words: Any) -> None:
         """A line of text that completes from suggestions and takes other values too."""
@@ -225,6 +261,26 @@ def label_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     labels = [name for name, field in schema.items() if field.document_type is fo.Classification]
     strings = dataset.get_field_schema(ftype=fo.StringField)
     return labels + [name for name in strings if name != "filepath"]
+
+
+def require_free(what: str, name: str, taken: Iterable[str], overwrite: bool) -> None:
+    """Refuses a name that is taken, in the words of the form.
+
+    Raises:
+        CoresetError: if it is, unless what has it may be replaced
+    """
+    if name in taken and not overwrite:
+        raise CoresetError(f"{what} '{name}' exists; choose another name or tick 'Overwrite'")
+
+
+def require_free_view_name(dataset: fo.Dataset, name: str, overwrite: bool) -> None:
+    """Refuses the name of a saved view that exists, or whose address in the App is taken.
+
+    Raises:
+        CoresetError: if it is
+    """
+    require_free("a saved view", name, dataset.list_saved_views(), overwrite)
+    require_free_view(dataset, name, overwrite)
 
 
 def default_embeddings(vectors: list[str]) -> str:

@@ -65,10 +65,15 @@ def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
         if not mask.any():
             raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {rows.noun}")
         return mask
-    if not isinstance(value, Iterable):
+    if hasattr(value, "_root_dataset"):
+        value = Rows(value).ids()
+    elif not isinstance(value, Iterable):
         raise CoresetError(f"{name}: expected a view, a tag, a boolean field or a list of ids, got {value!r}")
-    chosen = set(Rows(value).ids() if hasattr(value, "_root_dataset") else value)
-    return np.array([row_id in chosen for row_id in rows.ids()])
+    chosen = set(value)
+    mask = np.array([row_id in chosen for row_id in rows.ids()])
+    if chosen and not mask.any():
+        raise CoresetError(f"{name}: none of the {len(chosen)} ids given is one of the {len(mask)} {rows.noun}")
+    return mask
 
 
 def _field_values(rows: Rows, name: str, field: str) -> list[Any]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
-from ..vectors.points import as_points, as_selected
+from ..vectors.points import as_points
 from ..vectors.radius import COVERAGE_ROWS, comparison_radii, covered_from
+from ..vectors.row_sets import usable_row_set
 from .curve import METRICS, CoverageCurve
 from .metric import distance_metrics
 from .ranking_pass import ranking_pass
@@ -58,7 +59,7 @@ def coverage_curve(
     if n_random < 2:
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 rankings")
     points = as_points(embeddings, normalize)
-    order = as_selected(ranking, points, "ranking")
+    order = usable_row_set(ranking, points, "ranking")
     radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     budgets = np.unique(np.geomspace(1, len(order), n_budgets).round().astype(np.int64))
     rng = np.random.default_rng(seed)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..vectors.points import Points, as_points, as_selected
+from ..vectors.points import Points, as_points
 from ..vectors.radius import comparison_radii
+from ..vectors.row_sets import usable_row_set
 
 _BLOCK = 16_384
 
@@ -153,10 +154,10 @@ def explain_row(
         CoresetError: if the row has no embedding, or the budget lies outside the ranking
     """
     points = as_points(embeddings, normalize)
-    order = as_selected(ranking, points, "ranking")
+    order = usable_row_set(ranking, points, "ranking")
     if not 1 <= budget <= len(order):
         raise CoresetError(f"budget {budget} lies outside the ranking; give 1 to {len(order):,}")
-    row = int(as_selected(np.array([row]), points, "row")[0])
+    row = int(usable_row_set(np.array([row]), points, "row")[0])
     radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     distance = _distances_to(points, row)
     kept = np.zeros(points.n, dtype=bool)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..progress import ProgressCallback, reporting
-from ..vectors.points import Points, as_points, as_selected, tile_shape
+from ..vectors.points import Points, as_points, tile_shape
+from ..vectors.row_sets import usable_row_set
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def nearest_selected(
         CoresetError: if the embeddings or the selection cannot be used
     """
     points = as_points(embeddings, normalize)
-    kept = as_selected(selected, points)
+    kept = usable_row_set(selected, points)
     rows = points.rows if rows is None else np.asarray(rows, dtype=np.int64)
     dropped = ~np.isin(rows, kept)
     nearest = np.empty(len(rows), dtype=np.int64)

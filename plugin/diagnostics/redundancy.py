@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..vectors.near_duplicates import near_duplicates
-from ..vectors.points import Points, as_points, as_selected
+from ..vectors.points import Points, as_points
+from ..vectors.row_sets import usable_row_set
 
 
 def redundant_groups(
@@ -36,7 +37,7 @@ def redundant_groups(
         CoresetError: if the embeddings or the selection cannot be used
     """
     points = as_points(embeddings, normalize)
-    kept = as_selected(selected, points)
+    kept = usable_row_set(selected, points)
     group = near_duplicates(points.block(points.rows), radius=near_duplicate_radius, seed=seed).groups
     place = np.full(points.n, len(kept))
     place[kept] = np.arange(len(kept))

@@ -11,8 +11,9 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..vectors.near_duplicates import EXACT_ROWS
-from ..vectors.points import Points, as_points, as_selected
+from ..vectors.points import Points, as_points
 from ..vectors.radius import comparison_radii
+from ..vectors.row_sets import usable_row_set
 from .balance import Groups, Retention, clusters
 from .metric import MEANING, Metric, RandomBand
 from .report_metrics import MEASURES, Compared, Metrics, retention_metrics
@@ -126,7 +127,7 @@ def coreset_report(
     if n_random < 2:
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 subsets")
     points = as_points(embeddings, normalize)
-    kept = as_selected(selected, points)
+    kept = usable_row_set(selected, points)
     radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     rng = np.random.default_rng(seed)
     subsets = [kept, *(rng.choice(points.rows, len(kept), replace=False) for _ in range(n_random))]

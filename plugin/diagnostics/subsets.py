@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
-from ..vectors.points import as_points, as_selected
+from ..vectors.points import as_points
 from ..vectors.radius import comparison_radii
+from ..vectors.row_sets import usable_row_set
 from .balance import clusters
 from .report import CoresetReport, coreset_report
 from .tables import Content, html_card, markdown_card, number, text_card
@@ -180,7 +181,7 @@ def compare_subsets(
     if len(selected) < 2:
         raise CoresetError(f"{len(selected)} selection given; a comparison needs at least two")
     points = as_points(embeddings, normalize)
-    kept = {name: as_selected(rows, points, name) for name, rows in selected.items()}
+    kept = {name: usable_row_set(rows, points, name) for name, rows in selected.items()}
     radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)
     ids = clusters(points, seed=seed)
     reports = {}

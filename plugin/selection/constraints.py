@@ -14,6 +14,7 @@ from ..progress import ProgressCallback
 from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.neighbors import isolation
 from ..vectors.row_hash import seeded_order
+from ..vectors.row_sets import row_set
 from .apportion import take_turns
 from .pool import Picks, Pool, PoolVectors
 from .quotas import factorize, is_missing, resolve_quota
@@ -296,38 +297,6 @@ class ConstrainedRun:
         scores = {} if picks.scores is None else {"score": picks.scores}
         for name, values in (scores | picks.columns).items():
             self._columns.setdefault(name, np.full(len(self.prepared.pool), np.nan))[rows] = values
-
-
-def row_set(rows: Any, n: int, name: str) -> np.ndarray:
-    """Reads a set of rows.
-
-    Args:
-        rows: row indices, an (n,) bool mask, or None for no row
-        n: number of rows there are
-        name: what to call the set in error messages
-
-    Returns:
-        (m,) int64 distinct row indices, in the order given
-
-    Raises:
-        CoresetError: if it is neither, an index is out of range, or one appears twice
-    """
-    if rows is None:
-        return _NO_ROWS
-    rows = np.asarray(rows)
-    if rows.dtype == bool:
-        if rows.shape != (n,):
-            raise CoresetError(f"{name}: a mask must have one entry for each of the {n} rows, got shape {rows.shape}")
-        return np.flatnonzero(rows)
-    if rows.size == 0:
-        return _NO_ROWS
-    if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise CoresetError(f"{name}: expected row indices or an (n,) bool mask, got {rows.dtype} of shape {rows.shape}")
-    if rows.min() < 0 or rows.max() >= n:
-        raise CoresetError(f"{name}: row indices must lie in 0..{n - 1}, got {rows.min()}..{rows.max()}")
-    if len(np.unique(rows)) < len(rows):
-        raise CoresetError(f"{name}: {len(rows) - len(np.unique(rows))} row indices appear more than once")
-    return rows.astype(np.int64)
 
 
 def _mask(rows: np.ndarray, n: int) -> np.ndarray:

@@ -65,13 +65,15 @@ class Option:
 
     Attributes:
         label: what the form calls it
-        choices: what can be chosen, value -> label; None for a whole number from 1
+        choices: what can be chosen, value -> label; None for a whole number from 1 to ``at_most``
+        at_most: the largest whole number
         description: one sentence below the field
         advanced: whether it stands among the advanced settings
     """
 
     label: str
     choices: Mapping[str, str] | None = None
+    at_most: int | None = None
     description: str = ""
     advanced: bool = False
 

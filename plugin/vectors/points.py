@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,42 +83,6 @@ class Points:
 def as_points(embeddings: Any, normalize: bool = True) -> Points:
     """Wraps embeddings once; ``Points`` pass through."""
     return embeddings if isinstance(embeddings, Points) else Points(embeddings, normalize)
-
-
-def as_selected(selected: Sequence[int] | np.ndarray, points: Points, name: str = "selected") -> np.ndarray:
-    """Checks a subset and gives it as row indices in the caller's order.
-
-    Args:
-        selected: row indices without repeats, or an (n,) boolean mask
-        points: the points it is a subset of
-        name ("selected"): what to call it in error messages
-
-    Returns:
-        (k,) row indices, k >= 1
-
-    Raises:
-        CoresetError: if it is empty, repeats or leaves the matrix, or has rows without an embedding
-    """
-    rows = np.asarray(selected)
-    if rows.dtype == bool:
-        if rows.shape != (points.n,):
-            raise CoresetError(f"{name}: a mask of shape {rows.shape} does not fit {points.n} embedding rows")
-        rows = np.flatnonzero(rows)
-    if rows.size == 0:
-        raise CoresetError(f"{name} is empty; choose a budget of at least one image")
-    if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise CoresetError(f"{name}: expected row indices or a boolean mask, got {rows.dtype} {rows.shape}")
-    if rows.min() < 0 or rows.max() >= points.n:
-        raise CoresetError(f"{name}: rows must lie in [0, {points.n}), got {rows.min()} to {rows.max()}")
-    n_repeats = len(rows) - len(np.unique(rows))
-    if n_repeats:
-        raise CoresetError(f"{name} repeats {n_repeats} rows; give every row once")
-    n_missing = int((~np.isin(rows, points.rows)).sum())
-    if n_missing:
-        raise CoresetError(
-            f"{name}: {n_missing} of {len(rows)} rows have no finite embedding; leave them out or embed them"
-        )
-    return rows.astype(np.int64)
 
 
 def tile_shape(n_rows: int, n_columns: int) -> tuple[int, int]:

@@ -77,6 +77,7 @@ def test_methods_for_one_budget_rank_that_budget_only(embedded):
     ("arguments", "message"),
     [
         ({"preselected": "nothing"}, "'nothing' is neither a field nor a tag of any of the 40 images"),
+        ({"preselected": [0, 1]}, "preselected: none of the 2 ids given is one of the 40 images"),
         ({"groups": "nothing"}, "field 'nothing' does not exist"),
     ],
 )

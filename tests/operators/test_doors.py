@@ -9,14 +9,20 @@ import sys
 import textwrap
 
 import fiftyone_coreset as fc
+import numpy as np
 import pytest
 from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone_coreset import operators
+from fiftyone_coreset.operators import compute_coreset_scores
 from fiftyone_coreset.operators import operator as operator_module
 from fiftyone_coreset.panels import coreset as panel
 from fiftyone_coreset.plugin.diagnostics.tables import escaped
 from fiftyone_coreset.plugin.door import read
 from fiftyone_coreset.plugin.request import check_stages, check_view, target_view
+from fiftyone_coreset.plugin.selection import method as method_module
+from fiftyone_coreset.plugin.selection import registry
+from fiftyone_coreset.plugin.selection.method import Option
+from fiftyone_coreset.plugin.selection.pool import Picks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -153,3 +159,35 @@ def test_an_operator_is_one_file(tmp_path, embedded, monkeypatch):
         "'At most' must be at least 1"
         in counts.resolve_input(context(embedded, {"at_most": 0})).type.properties["refused"].error_message
     )
+
+
+def test_an_option_of_a_method_needs_no_line_in_a_form(embedded, monkeypatch):
+    """A method that is registered with options has them in the form, at the door and in what it is called with."""
+    asked = {}
+
+    def chosen(pool, k, mood="calm", draws=7):
+        asked.update(mood=mood, draws=draws)
+        return Picks(np.flatnonzero(pool.candidates)[:k])
+
+    registry.get_method("auto")  # loads the methods of the library before one more is registered
+    monkeypatch.setattr(method_module, "METHODS", registered_methods := dict(method_module.METHODS))
+    monkeypatch.setattr(registry, "METHODS", registered_methods)
+    moods = {"calm": "Calm", "wild": "Wild"}
+    options = {"mood": Option("Its mood", moods), "draws": Option("Its draws", at_most=9, advanced=True)}
+    method_module.register("moody", "As its mood is", options=options)(chosen)
+
+    class Scores(compute_coreset_scores.ComputeCoresetScores):
+        params = compute_coreset_scores.params_of_all_methods()
+
+    def form(**params):
+        return Scores().resolve_input(context(embedded, {"method": "moody", **params})).type.properties
+
+    assert form()["mood"].type.values == ["calm", "wild"]
+    assert (form()["mood"].view.label, form()["mood"].default) == ("Its mood", "calm")
+    assert "draws" not in form()
+    assert form(advanced=True)["draws"].default == 7
+    assert form(mood="sad")["refused"].error_message == "'Its mood' must be one of 'calm' or 'wild', got 'sad'"
+    assert form(draws=10)["refused"].error_message == "'Its draws' must be at most 9, got 10"
+    assert "mood" in inspect.signature(Scores.__call__).parameters
+    Scores().execute(context(embedded, {"method": "moody", "mood": "wild", "projection": "none"}))
+    assert asked == {"mood": "wild", "draws": 7}

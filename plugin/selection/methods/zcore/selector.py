@@ -19,7 +19,9 @@ COLUMNS = {
     "coverage": "how much of the data the image stands for",
     "redundancy": "how much others repeat the image",
 }
-OPTIONS = {"n_draws": Option("Draws", description="By default as many as stability needs", advanced=True)}
+OPTIONS = {
+    "n_draws": Option("Draws", at_most=100_000_000, description="By default as many as stability needs", advanced=True)
+}
 
 #: Shares of the pool at which a run says how much of its coreset another seed would keep.
 _OVERLAP_SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
