@@ -44,6 +44,8 @@ WITHOUT = {
     "trust_represents": {"always": (-1.0, -0.5)},
     "trust_crowded": {"none": (-1.0, -0.5)},
     "trust_isolated": {"none": (2.0, 1.5)},
+    "tested_shares": {"first only": (0.05,), "second only": (0.1,)},
+    "outlier_neighbor": {},
     "outlier_share": {"none": 0.0},
     "min_z": {"always": -1e9, "never": 1e9},
     "max_singleton_share": {"none": 1.0},
