@@ -248,7 +248,7 @@ class CoresetResults(fob.BrainResults):
         remedy = "compute the run again with overwrite=True"
         if not self.samples._root_dataset.has_field(path):
             raise CoresetError(
-                f"field '{path}' of run '{self.key}' was deleted, so no view can be made of it; {remedy}"
+                f"field '{path}' of run '{self.key}' was renamed or deleted, so no view can be made of it; {remedy}"
             )
         view = rank_view(self.samples, self.config.patches_field, path, int(self.rank[kept[-1]]) + 1)
         found = view.values("id")

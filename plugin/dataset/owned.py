@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
+from .journal import journal
 from .lock import schema_turn
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def declare_fields(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> N
 
 
 def declare_lastingly(dataset: Dataset, paths: set[str], declare: Callable[[], None]) -> None:
-    """Declares fields in a turn, and again if a writer that takes no turns has undone it.
+    """Declares fields in a turn, and again if a writer that takes no turns, or a crash of the database, has undone it.
 
     Args:
         dataset: the dataset
@@ -79,6 +80,7 @@ def declare_lastingly(dataset: Dataset, paths: set[str], declare: Callable[[], N
     for _ in range(_ATTEMPTS):
         with schema_turn(dataset):
             declare()
+        journal()  # values of a field that the database forgot would be lost with it
         missing = paths - stored_paths(dataset)
         if not missing:
             return

@@ -108,6 +108,7 @@ class EmbeddingField:
         self._exists = True
         self._record = make_record(self.spec, dimension, preprocess)
         write_record(self.rows, self.name, self._record, "partial")
+        journal()  # vectors of a field that the database forgot would have no record
 
     def write(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         """Writes one vector for each row."""

@@ -170,7 +170,7 @@ def test_a_database_whose_owner_was_killed_is_replaced(home):
     assert killed.returncode == -signal.SIGKILL
     (orphan,) = mongods_of(home)
     with database.running_mongod(home):
-        assert not orphan.is_running()
+        assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE  # containers may reap nobody
         assert len(mongods_of(home)) == 1
     assert not mongods_of(home)
 
