@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, create_model
 
 from ..plugin.dataset.names import require_free_view
 from ..plugin.door import FieldPath, P, Parameters, read
+from ..plugin.embeddings.fingerprint_field import FINGERPRINT_FIELD
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of, target_view
 from ..plugin.runs.load import list_runs
@@ -250,7 +251,7 @@ def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
         or (isinstance(field, fo.ListField) and isinstance(field.field, fo.FloatField))
     ]
     names = [path.removeprefix(prefix) for path in vectors if path.startswith(prefix)]
-    return [name for name in names if "." not in name and not name.endswith("_xy")]
+    return [name for name in names if "." not in name and not name.endswith("_xy") and name != FINGERPRINT_FIELD]
 
 
 def label_fields(dataset: fo.Dataset, rows: str) -> list[str]:

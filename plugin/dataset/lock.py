@@ -42,6 +42,10 @@ _TURN_POLL = 0.05
 _FREE = {"owner": None}
 
 
+class LockTakenError(CoresetError):
+    """Another process, or another thread, holds the lock."""
+
+
 class Lock:
     """A lock that is held.
 
@@ -93,7 +97,7 @@ def locked(dataset: Dataset, name: str, what: str, wait: float = 0.0) -> Iterato
         the lock; call its ``check()`` before writing
 
     Raises:
-        CoresetError: if another process, or another thread, holds it
+        LockTakenError: if another process, or another thread, holds it
     """
     from fiftyone.operators.store import ExecutionStore
 
@@ -102,7 +106,7 @@ def locked(dataset: Dataset, name: str, what: str, wait: float = 0.0) -> Iterato
     until = time.monotonic() + wait
     while (holder := _claimed_by(store, name, claim)) is not None:
         if time.monotonic() >= until:
-            raise CoresetError(_refusal(what, dataset.name, holder))
+            raise LockTakenError(_refusal(what, dataset.name, holder))
         time.sleep(_TURN_POLL)
     lock = Lock(store, name, claim, what)
     journal()  # a claim that the database forgot would be another's

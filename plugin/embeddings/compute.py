@@ -16,6 +16,7 @@ from .clip import choose_device, load_image_model, resolve_clip
 from .decode import MAX_PIXELS
 from .embedder import Embedder
 from .field import EmbeddingField, field_lock
+from .fingerprint_field import FingerprintField, spare_fingerprint_field
 from .loading import batches, choose_workers
 from .report import EmbeddingReport, Failure, Outcome
 from .workers import ImageFile
@@ -51,7 +52,8 @@ def compute_embeddings(
     Only images without an embedding are computed, so a second call, or a call after an interruption, completes the
     first; at most one batch is lost when the process dies. An image that cannot be embedded costs only itself. The
     vectors are float32 of unit length. The field remembers its model, see
-    :func:`~fiftyone_coreset.embedding_record`.
+    :func:`~fiftyone_coreset.embedding_record`. While an image is decoded, its fingerprint is taken too, by which
+    :func:`~fiftyone_coreset.near_duplicates` tells copies, and kept in the field ``coreset_fingerprint``.
 
     Args:
         samples: a dataset or view of images, or a ``to_patches()`` view, whose objects are then embedded
@@ -81,7 +83,7 @@ def compute_embeddings(
             the embeddings of another model, if another process writes to it, or if not a single image could be
             embedded; nothing is written then. Also if the database lost vectors while they were written: call again
     """
-    rows = _image_rows(samples)
+    rows = image_rows(samples)
     for name, value, least in (
         ("batch_size", batch_size, 1),
         ("num_workers", num_workers, 0),
@@ -102,7 +104,8 @@ def compute_embeddings(
                 tell(0.0, f"loading {spec}")
                 chosen = choose_device(device)
                 embedder = Embedder(load_image_model(spec, chosen)[0], chosen)
-                _embed(files, embedder, field, report, batch_size, num_workers, max_pixels, tell)
+                with spare_fingerprint_field(rows, overwrite) as fingerprints:
+                    _embed(files, embedder, field, fingerprints, report, batch_size, num_workers, max_pixels, tell)
         elif field.is_partial:
             field.close()  # a run was killed after its last vector
     if report.failures and tag_failures:
@@ -110,7 +113,7 @@ def compute_embeddings(
     return report
 
 
-def _image_rows(samples: SampleCollection) -> Rows:
+def image_rows(samples: SampleCollection) -> Rows:
     """Checks that there are images to embed."""
     count = samples.count("id")  # len() of a dataset is an estimate, and 0 after MongoDB was killed
     if count == 0:
@@ -126,6 +129,7 @@ def _embed(
     files: list[ImageFile],
     embedder: Embedder,
     field: EmbeddingField,
+    fingerprints: FingerprintField | None,
     report: EmbeddingReport,
     batch_size: int | None,
     num_workers: int | None,
@@ -154,11 +158,15 @@ def _embed(
             if ids and not report.n_embedded:
                 pending = (row_id for file in files for row_id in file.ids)
                 field.open(pending, vectors.shape[1], embedder.preprocess)
+            if fingerprints is not None:  # first: what has an embedding is not decoded again
+                fingerprints.write(ids, batch.fingerprints[good])
             field.write(ids, vectors[good])
             report.n_embedded += len(ids)
         done = report.n_embedded + report.n_failed
         tell(done / n_pending, f"{done:,} of {n_pending:,} {report.noun}")
     if report.n_embedded:
+        if fingerprints is not None:
+            fingerprints.close()
         field.close()
     elif not report.n_present:
         first = report.failures[0]

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
+from .fingerprint import fingerprint
 from .framing import Framing
 from .report import Outcome
 
@@ -66,11 +67,17 @@ class Decoded(NamedTuple):
         pixels: a (height, width, 3) uint8 array, or None
         outcome: what became of it
         reason: why it failed, else empty
+        fingerprint: the (256,) uint8 fingerprint of the image or object, or None
     """
 
     pixels: np.ndarray | None
     outcome: Outcome
     reason: str = ""
+    fingerprint: np.ndarray | None = None
+
+
+def _decoded(image: Image.Image, framing: Framing) -> Decoded:
+    return Decoded(framing(image), Outcome.OK, fingerprint=fingerprint(image))
 
 
 def decode(
@@ -96,7 +103,7 @@ def decode(
     except Exception as error:  # Pillow's decoders raise errors of any type on damaged files
         return [Decoded(None, Outcome.UNDECODABLE, _reason(error))] * n
     if boxes is None:
-        return [Decoded(framing(image), Outcome.OK)]
+        return [_decoded(image, framing)]
     return [_cut(image, box, framing) for box in boxes]
 
 
@@ -206,4 +213,4 @@ def _cut(image: Image.Image, box: Box, framing: Framing) -> Decoded:
     top, bottom = np.clip([np.floor(y * image.height), np.ceil((y + h) * image.height)], 0, image.height)
     if left >= right or top >= bottom:
         return Decoded(None, Outcome.UNDECODABLE, f"bounding box outside the image: {box}")
-    return Decoded(framing(image.crop((int(left), int(top), int(right), int(bottom)))), Outcome.OK)
+    return _decoded(image.crop((int(left), int(top), int(right), int(bottom))), framing)

@@ -87,7 +87,7 @@ class EmbeddingField:
                 self._sample_ids[row_id] = sample_id
         return [ImageFile(path, *zip(*rows, strict=True)) for path, rows in objects.items()]
 
-    def open(self, ids: Iterable[str], dimension: int, preprocess: Mapping[str, Any]) -> None:
+    def open(self, ids: Iterable[str], dimension: int, preprocess: Mapping[str, Any], normalized: bool = True) -> None:
         """Makes the field ready for the first vectors.
 
         Vectors to be replaced go first, then the record names the new model: whenever the process dies, all vectors
@@ -97,6 +97,7 @@ class EmbeddingField:
             ids: the rows that will be written
             dimension: length of the vectors
             preprocess: the model's preprocessing
+            normalized (True): whether the vectors have unit length
         """
         self.lock.check()
         with schema_turn(self.rows.dataset):
@@ -106,7 +107,7 @@ class EmbeddingField:
             for start in range(0, len(written), _CLEAR_AT_ONCE):
                 self._set(dict.fromkeys(written[start : start + _CLEAR_AT_ONCE]))
         self._exists = True
-        self._record = make_record(self.spec, dimension, preprocess)
+        self._record = make_record(self.spec, dimension, preprocess, normalized)
         write_record(self.rows, self.name, self._record, "partial")
         journal()  # vectors of a field that the database forgot would have no record
 

@@ -31,11 +31,13 @@ class Batch(NamedTuple):
     Args:
         ids: ids of the m decoded images or objects
         pixels: their (m, height, width, 3) uint8 pixels
+        fingerprints: their (m, 256) uint8 fingerprints
         failures: those that could not be decoded
     """
 
     ids: list[str]
     pixels: np.ndarray
+    fingerprints: np.ndarray
     failures: list[Failure]
 
 
@@ -98,7 +100,7 @@ def batches(
 
 def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) -> Batch:
     """Puts what could be decoded into one array."""
-    ids, pixels, failures = [], [], []
+    ids, pixels, fingerprints, failures = [], [], [], []
     for file, of_file in zip(files, outcomes, strict=True):
         for image_id, decoded in zip(file.ids, of_file, strict=True):
             if decoded.pixels is None:
@@ -106,7 +108,10 @@ def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) ->
             else:
                 ids.append(image_id)
                 pixels.append(decoded.pixels)
-    return Batch(ids, np.stack(pixels) if pixels else np.empty((0, 0, 0, 3), np.uint8), failures)
+                fingerprints.append(decoded.fingerprint)
+    if not ids:
+        return Batch([], np.empty((0, 0, 0, 3), np.uint8), np.empty((0, 0), np.uint8), failures)
+    return Batch(ids, np.stack(pixels), np.stack(fingerprints), failures)
 
 
 def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cpu: bool) -> int:

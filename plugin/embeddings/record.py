@@ -87,14 +87,16 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
     return dict(record) if record else None
 
 
-def make_record(spec: ClipSpec, dimension: int, preprocess: Mapping[str, Any]) -> dict[str, Any]:
+def make_record(
+    spec: ClipSpec, dimension: int, preprocess: Mapping[str, Any], normalized: bool = True
+) -> dict[str, Any]:
     """Describes the embeddings of a model; the state is for the writer to add."""
     from ... import __version__
 
     return {
         **asdict(spec),
         "dimension": dimension,
-        "normalized": True,
+        "normalized": normalized,
         "preprocess": {key: list(v) if isinstance(v, tuple) else v for key, v in preprocess.items()},
         "package_version": __version__,
     }

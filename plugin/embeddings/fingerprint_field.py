@@ -1,0 +1,112 @@
+"""The field that fingerprints are kept in: one for a dataset, since they depend on no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+
+from ..dataset.lock import Lock, LockTakenError
+from ..dataset.rows import Rows
+from .field import EmbeddingField, field_lock
+from .fingerprint import SIDE
+from .record import ClipSpec, embedding_record
+
+#: Name of the field, of the samples or of the objects.
+FINGERPRINT_FIELD = "coreset_fingerprint"
+
+#: What its record names instead of a model; another kind of fingerprint will have another name.
+_SPEC = ClipSpec(f"grey-{SIDE}x{SIDE}")
+
+
+class FingerprintField:
+    """Fingerprints as they are taken: those that are missing are written, or all of them.
+
+    Args:
+        rows: the images or objects
+        overwrite: whether fingerprints that are there are to be replaced
+        lock: the lock on the field
+
+    Raises:
+        CoresetError: if a field of this name holds something else
+    """
+
+    def __init__(self, rows: Rows, overwrite: bool, lock: Lock):
+        self._field = EmbeddingField(rows, FINGERPRINT_FIELD, _SPEC, overwrite, lock)
+        self.pending = self._field.pending()
+        self._wanted = {row_id for file in self.pending for row_id in file.ids}
+        self._is_open = False
+
+    @property
+    def path(self) -> str:
+        """The path of the field within the dataset."""
+        return self._field.path
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the last run that wrote to the field did not finish."""
+        return self._field.is_partial
+
+    def write(self, ids: Sequence[str], fingerprints: np.ndarray) -> None:
+        """Writes the (m, 256) uint8 fingerprints of m rows, as far as they are wanted."""
+        chosen = [place for place, row_id in enumerate(ids) if row_id in self._wanted]
+        if not chosen:
+            return
+        if not self._is_open:
+            self._field.open(self._wanted, fingerprints.shape[1], {"size": SIDE}, normalized=False)
+            self._is_open = True
+        self._field.write([ids[place] for place in chosen], fingerprints[chosen])
+
+    def close(self) -> None:
+        """Notes that the run is finished, see :meth:`.EmbeddingField.close`."""
+        if self._is_open or self.is_partial:
+            self._field.close()
+
+    def tag(self, ids: Sequence[str], tag: str) -> None:
+        """Tags images, or the labels of objects."""
+        self._field.tag(ids, tag)
+
+
+@contextmanager
+def fingerprint_field(rows: Rows, overwrite: bool) -> Iterator[FingerprintField]:
+    """The right to write fingerprints.
+
+    Raises:
+        CoresetError: if another process writes them
+    """
+    with field_lock(rows, FINGERPRINT_FIELD) as lock:
+        yield FingerprintField(rows, overwrite, lock)
+
+
+@contextmanager
+def spare_fingerprint_field(rows: Rows, overwrite: bool) -> Iterator[FingerprintField | None]:
+    """The right to write fingerprints beside other work, or None while another process writes the same ones."""
+    with ExitStack() as stack:
+        try:
+            field: FingerprintField | None = stack.enter_context(fingerprint_field(rows, overwrite))
+        except LockTakenError:
+            field = None
+        yield field
+
+
+def read_fingerprints(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
+    """Reads the fingerprints of rows.
+
+    Args:
+        rows: the images or objects
+
+    Returns:
+        a tuple of (n, 256) uint8 fingerprints and (n,) bool, True in rows that have one; None if no row has
+    """
+    record = embedding_record(rows.samples, FINGERPRINT_FIELD)
+    if record is None or not _SPEC.same_weights(ClipSpec.of(record)) or not rows.has(FINGERPRINT_FIELD):
+        return None
+    values = rows.values(FINGERPRINT_FIELD)
+    there = np.array([value is not None for value in values], dtype=bool)
+    if not there.any():
+        return None
+    found = np.zeros((len(values), SIDE * SIDE), dtype=np.uint8)
+    for row in np.flatnonzero(there):
+        found[row] = values[row]
+    return found, there
