@@ -68,6 +68,7 @@ class ComputeEmbeddings(CoresetOperator[Params]):
     risk_level = types.RiskLevel.MEDIUM
     params = Params
     long_running = True
+    cancelled = "What was embedded is kept; execute it again to go on."
     answers = (
         ("embeddings_field", "Field"),
         ("embedded", "Embedded"),

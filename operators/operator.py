@@ -78,6 +78,7 @@ class CoresetOperator(foo.Operator, Generic[P]):
         params: the parameters it takes
         answers: what the result holds besides ``"message"``, and what people call it
         long_running (False): whether it shows progress and can be delegated
+        cancelled: what became of the work if it was cancelled in the App
         unlisted (False): whether the operator browser leaves it out
     """
 
@@ -88,6 +89,7 @@ class CoresetOperator(foo.Operator, Generic[P]):
     params: type[P]
     answers: ClassVar[Sequence[tuple[str, str]]] = ()
     long_running: ClassVar[bool] = False
+    cancelled: ClassVar[str] = "Nothing was written."
     unlisted: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any):

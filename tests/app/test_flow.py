@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fiftyone_coreset as fc
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.app
@@ -80,6 +81,9 @@ def test_errors_are_seen(app, dataset):
     _fill(form, "CLIP model", "coreset-mini")
     _execute(app)
     _wait_for_toast(app, "3 missing")
+    dialog = app.page.locator('[data-cy="operators-prompt-view-modal"]')
+    dialog.get_by_text("Could not finish").wait_for()
+    assert "3 missing" in dialog.inner_text()
     app.screenshot("flow-error")
     _close(app)
 
@@ -87,3 +91,29 @@ def test_errors_are_seen(app, dataset):
     app.page.get_by_text("run 'Compute CLIP embeddings' first").wait_for()
     app.screenshot("flow-refused")
     assert not app.page.get_by_role("button", name="Execute").is_enabled()
+
+
+def test_a_computation_is_cancelled(app, dataset, image_folder):
+    """Draws that would take minutes are stopped by the button beside their progress, and nothing is left of them."""
+    made = dataset(image_folder(n=20))
+    made.set_values("clip_embeddings", list(np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)))
+    made.persistent = True
+    app.open(made)
+
+    form = app.open_operator("Compute coreset scores")
+    form.get_by_text("auto:").click()
+    app.page.get_by_role("option", name="zcore:").click()
+    form.locator(".MuiGrid-item", has_text="Advanced settings").last.locator("input").first.click()
+    _fill(form, "Draws", "100000000")
+    _execute(app)
+    dialog = app.page.locator('[data-cy="operators-prompt-view-modal"]')
+    dialog.get_by_text("of 100,000,000 draws").wait_for(timeout=SLOW)
+    app.screenshot("flow-cancel")
+    dialog.get_by_role("button", name="Cancel").click()
+    _wait_for_toast(app, "Compute coreset scores was cancelled. Nothing was written.")
+    app.screenshot("flow-cancelled")
+    _close(app)
+
+    made.reload()
+    assert made.list_brain_runs() == []
+    assert app.errors == []
