@@ -212,6 +212,7 @@ class CoresetPanel(foo.Panel):
         view = grid.shown_rows(run, shown) if grid.is_narrowed(shown) else ranked
         return {
             "mask": None if view.mask.all() else encode_mask(view.mask),
+            "alive": None if ranked.mask.all() else encode_mask(ranked.mask),
             "shown": int(view.mask.sum()),
             "region": grid.has_region(bare_view(ctx)),
             "notices": grid.notices(run, ranked, view, view.unranked + int(view.mask.sum())),

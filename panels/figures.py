@@ -28,6 +28,7 @@ _MAX_SEARCHED = 2e7
 _CURVE_POINTS = 160
 
 _SHARES = ("coverage", "near_duplicate_rate")
+_OFF_THE_CURVE = {name: (label, name in _SHARES) for name, label in _LABELS.items()}
 
 #: Report figures that are measured for the budget: label, and whether they are shares.
 _MEASURED = {
@@ -75,15 +76,18 @@ def curve_payload(run: PanelRun) -> dict[str, Any]:
 
 
 def report_payload(run: PanelRun, k: int) -> dict[str, Any]:
-    """The figures of the report card that are measured anew for a budget, and how reliable the run is."""
+    """The figures of the report card that are measured anew for a budget, and how reliable the run is.
+
+    The curve counts what was deleted since the run, so then the figures that the browser reads off it are among them.
+    """
     left = run.n_alive(k)
     report = run.results.report(left, n_random=5, max_rows=4_000)
-    rows = [_row(name, report.metrics[name]) for name in _MEASURED if name in report.metrics]
+    shown = _MEASURED if run.results.alive().all() else _OFF_THE_CURVE | _MEASURED
+    rows = [_row(report.metrics[name], *words) for name, words in shown.items() if name in report.metrics]
     return {"rows": rows + _stability_rows(run, left), "warnings": report.warnings}
 
 
-def _row(name: str, metric: Metric) -> dict[str, Any]:
-    label, share = _MEASURED[name]
+def _row(metric: Metric, label: str, share: bool) -> dict[str, Any]:
     write = percent if share else number
     return {
         "label": label,

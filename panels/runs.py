@@ -40,6 +40,7 @@ class PanelRun:
     version: str
     results: CoresetResults
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _points: tuple[int, Points] | None = None
 
     @property
     def config(self) -> CoresetConfig:
@@ -66,17 +67,20 @@ class PanelRun:
         """(n,) sample ids (label ids of objects), by rank."""
         return self.results.ids[self.order]
 
-    @cached_property
+    @property
     def points(self) -> Points:
-        """The embeddings, by rank, ready for distances."""
+        """The embeddings of what is alive, by rank, ready for distances."""
         from ..plugin.vectors.points import Points
 
-        return Points(self.results.embeddings()[self.order])
+        n_alive = int(self.results.alive().sum())
+        if self._points is None or self._points[0] != n_alive:
+            self._points = n_alive, Points(self.results.embeddings()[self.order])
+        return self._points[1]
 
     @property
     def has_embeddings(self) -> bool:
         """Whether the embeddings are in memory already."""
-        return "points" in self.__dict__
+        return self._points is not None
 
     def kept_rows(self, k: int) -> np.ndarray:
         """The rows that budget k keeps and whose embedding can still be read."""

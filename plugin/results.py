@@ -69,6 +69,7 @@ class CoresetResults(fob.BrainResults):
         self._curve = curve
         self._embeddings = embeddings
         self._first_cover = first_cover
+        self._n_covered = len(rank)  # the living rows that it was measured on
         self._fingerprints = fingerprints
         self._told = ""
 
@@ -296,6 +297,8 @@ class CoresetResults(fob.BrainResults):
     def first_cover(self, progress: ProgressCallback = lambda fraction, message: None) -> FirstCover:
         """The budgets from which on every image is covered, and redundant; computed with the run if it has a map.
 
+        Deleted rows cover nothing: it is measured again on what is alive.
+
         Args:
             progress (silence): called with ``(fraction, message)``, if it is computed now
 
@@ -308,7 +311,8 @@ class CoresetResults(fob.BrainResults):
         from .diagnostics.first_cover import MAX_ROWS, first_cover
         from .vectors.points import Points
 
-        if self._first_cover is None:
+        n_alive = int(self.alive().sum())
+        if self._first_cover is None or n_alive < self._n_covered:
             if len(self) > MAX_ROWS:
                 raise CoresetError(
                     f"With more than {MAX_ROWS:,} images the map shows kept and not kept; coverage is measured on a"
@@ -318,6 +322,7 @@ class CoresetResults(fob.BrainResults):
             self._first_cover = first_cover(
                 points, self.curve().coverage_radius, self.curve().near_duplicate_radius, progress
             )
+            self._n_covered = n_alive
         return self._first_cover
 
     def expected_overlap(self, budget: Any) -> float | None:

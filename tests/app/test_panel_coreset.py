@@ -352,6 +352,17 @@ def test_changes_behind_the_panel_are_told(app, bare):
     bare.delete_samples(bare.take(7, seed=1).values("id"))
     panel.part("reload").click()
     panel.page.get_by_text("7 of the 150 ranked images were deleted after the run").wait_for()
+    panel.page.get_by_text("143 of 150 images left").wait_for()
+    panel.page.wait_for_function(
+        "n => n === [...document.querySelectorAll('.fc-tiles dd span')]"
+        ".reduce((sum, tile) => sum + Number(tile.innerText), 0)",
+        arg=143,
+    )
+    panel.set_count(143)
+    assert (panel.tile("kept"), panel.tile("uncovered")) == (143, 0)
+    panel.part("show-kept").click()
+    app.wait_for_grid_count(143)
+    app.clear_view()
     bare.delete_brain_run("cs")
     panel.part("reload").click()
     panel.page.get_by_text("The run 'cs' was deleted.").first.wait_for()

@@ -12,7 +12,7 @@ from fiftyone_coreset.panels import colorings, figures, grid, payload
 from fiftyone_coreset.panels.coreset import CoresetPanel, Region
 from fiftyone_coreset.panels.runs import find_run
 from fiftyone_coreset.plugin.diagnostics.first_cover import NEVER, first_cover
-from fiftyone_coreset.plugin.diagnostics.tables import number
+from fiftyone_coreset.plugin.diagnostics.tables import number, percent
 from fiftyone_coreset.plugin.door import parse
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.vectors.points import Points
@@ -443,6 +443,34 @@ def test_the_map_counts_what_is_alive(scored):
     assert np.flatnonzero(mask == 0).tolist() == [0, 7]
     assert state["shown"] == run.n - 2
     assert state["notices"][0].endswith("the map shows them pale.")
+
+
+def test_figures_are_of_what_is_alive(scored):
+    run = find_run(scored, "cs")
+    before = run.results.first_cover()
+    assert "Covered" not in {row["label"] for row in figures.report_payload(run, 20)["rows"]}, "read off the curve"
+    gone = np.array([0, 3, 50])
+    assert len(run.points.rows) == run.n
+    scored.delete_samples(run.ids[gone].tolist())
+    assert not np.isin(gone, run.points.rows).any()
+    assert run.kept_rows(20).tolist() == [row for row in range(20) if row not in gone]
+    request = {"dataset_name": scored.name, "params": {"key": "cs"}, "view": []}
+    alive = CoresetPanel().load_view(ExecutionContext(request, Executor()))["alive"]
+    alive = np.unpackbits(decoded(alive, np.uint8), bitorder="little")[: run.n].astype(bool)
+    assert np.flatnonzero(~alive).tolist() == gone.tolist()
+    cover = run.results.first_cover()
+    curve = run.results.curve()
+    covered, duplicate = literal_first_cover(
+        np.array([scored[i].emb for i in run.ids[alive]], dtype=float),
+        curve.coverage_radius,
+        curve.near_duplicate_radius,
+    )
+    rank_of = np.append(np.flatnonzero(alive) + 1, NEVER)  # budgets of the living as budgets of the ranking
+    assert cover.covered_at[alive].tolist() == [rank_of[k - 1] for k in covered]
+    assert cover.duplicate_at[alive].tolist() == [rank_of[min(k, len(rank_of)) - 1] for k in duplicate]
+    assert (cover.covered_at != before.covered_at).any(), "the first image covered others"
+    sent = {row["label"]: row["value"] for row in figures.report_payload(run, 20)["rows"]}
+    assert sent["Covered"] == percent(run.results.report(18, n_random=5, max_rows=4_000)["coverage"].value)
 
 
 def test_a_colouring_is_one_entry(scored, monkeypatch):

@@ -5,9 +5,12 @@ import { CurveChart } from "./Curve";
 import { Curve } from "./protocol";
 
 interface Props {
+  /** How many images there are, and how many of them are kept. */
   n: number;
   noun: string;
   k: number;
+  /** The same of the run's time, which the curve counts in. */
+  ranked: { n: number; k: number; onBudget: (k: number) => void };
   mode: Mode;
   width: number;
   wide: boolean;
@@ -77,7 +80,7 @@ export function Budget(props: Props) {
         <p className="fc-note">{props.countsNote}</p>
       )}
       {props.curve ? (
-        <CurveChart curve={props.curve} n={n} k={k} width={props.width} height={props.wide ? 148 : 118} onBudget={onBudget} />
+        <CurveChart curve={props.curve} {...props.ranked} width={props.width} height={props.wide ? 148 : 118} />
       ) : (
         <p className="fc-note">{props.curveNote}</p>
       )}

@@ -37,6 +37,7 @@ export function CoresetPanel({ schema, data }: Props) {
   const [asked, setAsked] = useState(0);
   const [reloads, setReloads] = useState(0);
   const [picked, setPicked] = useState<string | null>(null);
+  const [left, setLeft] = useState<number | null>(null);
   const list = useLoaded(() => call("load_runs", {}), [data?.dataset, data?.runs_version, asked, reloads]);
   useEffect(() => setPicked(null), [data?.dataset]);
 
@@ -72,7 +73,7 @@ export function CoresetPanel({ schema, data }: Props) {
                   </option>
                 ))}
               </select>
-              <span className="fc-facts" title={run?.why}>{run ? facts(run) : `${summary.method} · ${summary.embeddings}`}</span>
+              <span className="fc-facts" title={run?.why}>{run ? facts(run, left ?? run.n) : `${summary.method} · ${summary.embeddings}`}</span>
               {run?.reliability != null && <Reliability value={run.reliability} />}
               <button type="button" className="fc-icon" title="New scores…" aria-label="New scores" onClick={() => call("run_scores", {})}>
                 +
@@ -97,6 +98,7 @@ export function CoresetPanel({ schema, data }: Props) {
               viewVersion={`${data?.view_version ?? ""}/${list.value!.samples}/${reloads}`}
               selectedVersion={data?.selected_version ?? ""}
               notices={lost ? [lost] : []}
+              onLeft={setLeft}
             />
           )}
         </Loaded>
@@ -139,11 +141,12 @@ function Loaded({ summary: { key, version }, dataset, header, load, children }: 
   );
 }
 
-function facts(run: LoadedRun): string {
+/** What the run is, in a line; `left` of its images were not deleted since. */
+function facts(run: LoadedRun, left: number): string {
   return [
     run.method,
     run.embeddings + (run.model ? ` (${run.model})` : ""),
-    `${count(run.n)} ${run.noun}`,
+    left < run.n ? `${count(left)} of ${count(run.n)} ${run.noun} left` : `${count(run.n)} ${run.noun}`,
     run.missing ? `${count(run.missing)} without embeddings` : "",
     `seed ${run.seed}`,
   ]

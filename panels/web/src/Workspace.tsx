@@ -1,6 +1,6 @@
 import React, { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Budget } from "./Budget";
-import { budgetForCoverage, budgetOnCurve, count, liveRows, percent, statusCodes, statusCounts } from "./budget";
+import { budgetForCoverage, budgetOnCurve, count, Left, liveRows, percent, statusCodes, statusCounts } from "./budget";
 import { LEVELS, Mode, STATUS } from "./colors";
 import { maskOf } from "./decode";
 import { Point, rowsInPolygon, Size } from "./geometry";
@@ -24,6 +24,8 @@ interface Props {
   viewVersion: string;
   selectedVersion: string;
   notices: string[];
+  /** Told how many of the run's images were not deleted since. */
+  onLeft: (left: number) => void;
 }
 
 /** Width of the controls beside the map. */
@@ -54,11 +56,11 @@ const comparison = ({ key }: RunSummary): Channel => ({
 const chosen = new Map<string, { k: number; channel: string }>();
 
 /** The map and the controls of one run. */
-export function Workspace({ run, list, call, mode, wide, width, viewVersion, selectedVersion, notices }: Props) {
+export function Workspace({ run, list, call, mode, wide, width, viewVersion, selectedVersion, notices, onLeft }: Props) {
   const identity = `${list.dataset}/${run.key}/${run.version}`;
   const remembered = chosen.get(identity);
-  const left = list.last?.key === run.key && list.last.k <= run.n ? list.last.k : null;
-  const [k, setBudget] = useState(remembered?.k ?? left ?? Math.max(1, Math.round(run.n / 10)));
+  const last = list.last?.key === run.key && list.last.k <= run.n ? list.last.k : null;
+  const [k, setBudget] = useState(remembered?.k ?? last ?? Math.max(1, Math.round(run.n / 10)));
   const [channelId, setChannel] = useState(remembered?.channel ?? "status");
   const [tool, setTool] = useState<Tool>("pan");
   const [refit, setRefit] = useState(0);
@@ -69,15 +71,18 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   chosen.set(identity, { k, channel: channelId });
   const settledK = useSettled(k, 300);
 
-  const layers = useLoaded(
-    () => memory.get(`${identity}/layers`, () => call("load_layers", { key: run.key }).then(decodeLayers)),
-    [identity],
-  );
   const curve = useLoaded(() => memory.get(`${identity}/curve`, () => call("load_curve", { key: run.key })), [identity]);
   const view = useLoaded(() => call("load_view", { key: run.key }), [identity, viewVersion]);
+  const alive = useMemo(() => (view.value?.alive ? maskOf(view.value.alive, run.n) : null), [view.value?.alive]);
+  const left = useMemo(() => new Left(run.n, alive), [alive]);
+  useEffect(() => onLeft(left.n), [left.n]);
+  const layers = useLoaded(
+    () => memory.get(`${identity}/layers/${left.n}`, () => call("load_layers", { key: run.key }).then(decodeLayers)),
+    [identity, left.n],
+  );
   const selection = useLoaded(() => call("load_selected", { key: run.key }), selectedVersion ? [identity, selectedVersion] : null);
   const selected = selection.value?.rows ?? NONE;
-  const report = useLoaded(() => call("report", { key: run.key, k: settledK }), [identity, settledK]);
+  const report = useLoaded(() => call("report", { key: run.key, k: settledK }), [identity, settledK, left.n]);
 
   const visible = useMemo(() => (view.value?.mask ? maskOf(view.value.mask, run.n) : null), [view.value]);
   const others = useMemo(() => comparable(list.runs, run.key), [list, run]);
@@ -105,8 +110,8 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   const counts = useMemo(() => {
     if (!layers.value) return null;
     statusCodes(layers.value.coveredAt, layers.value.duplicateAt, k, status.current);
-    return statusCounts(status.current);
-  }, [layers.value, k]);
+    return statusCounts(status.current, alive);
+  }, [layers.value, alive, k]);
   const plain = useRef(new Uint8Array(run.n));
   const shown = useMemo<{ codes: Uint8Array; palette: PaletteKind; scale: Scale | null }>(() => {
     if (onServer && coloring.value)
@@ -132,7 +137,7 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
     if (!region && !view.busy) setLassoed(null);
   }, [region, view.busy]);
   const onRegion = (polygon: Point[]) => {
-    const rows = rowsInPolygon(run.xs, run.ys, polygon, region ? null : visible);
+    const rows = rowsInPolygon(run.xs, run.ys, polygon, region ? alive : visible);
     if (!rows.length) return setFailure(`No ${run.noun} there.`);
     setLassoed({ rows });
     act("Filtering the grid …", call("show_region", { key: run.key, polygon: polygon.map((p) => [...p]) }));
@@ -222,7 +227,7 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
           />
           <p className="fc-caption" title={run.projectionNote} data-cy="coreset-caption">
             {onServer && coloring.busy ? "colouring … · " : ""}
-            {visible && view.value ? `${count(view.value.shown)} of ${count(run.n)} in view · ` : ""}
+            {visible && view.value ? `${count(view.value.shown)} of ${count(left.n)} in view · ` : ""}
             {step > 1 ? `every kept, 1 in ${step} dropped drawn · ` : ""}
             {run.projection} of {run.embeddings}
           </p>
@@ -231,24 +236,26 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
       <div className="fc-side">
         <div className="fc-scroll">
           <Budget
-            n={run.n}
+            n={left.n}
             noun={run.noun}
-            k={k}
+            k={left.among(k)}
+            ranked={{ n: run.n, k, onBudget: setBudget }}
             mode={mode}
             width={Math.max(220, side - 2 * PADDING)}
             wide={wide}
             counts={counts}
-            countsNote={layers.error || `Measuring what ${percent(k / run.n)} of the ${run.noun} covers …`}
+            countsNote={layers.error || `Measuring what ${percent(left.among(k) / left.n)} of the ${run.noun} covers …`}
             curve={curve.value}
             curveNote={curve.error || "Loading the coverage curve …"}
-            onBudget={setBudget}
-            budgetFor={(share) =>
-              layers.value ? budgetForCoverage(layers.value.coveredAt, share) : curve.value ? budgetOnCurve(curve.value, share) : null
-            }
+            onBudget={(budget) => setBudget(left.rankFor(budget))}
+            budgetFor={(share) => {
+              const found = layers.value ? budgetForCoverage(layers.value.coveredAt, share, alive) : curve.value && budgetOnCurve(curve.value, share);
+              return found && left.among(found);
+            }}
           />
           <ReportCard
-            live={curve.value ? liveRows(curve.value, k) : []}
-            note={curve.value?.note ?? ""}
+            live={curve.value && !alive ? liveRows(curve.value, k) : []}
+            note={`${curve.value?.note ?? ""}${alive ? " The curve is of the run's time, before images were deleted." : ""}`}
             report={report.value}
             busy={report.busy}
             error={report.error}

@@ -40,6 +40,36 @@ export function percent(share: number): string {
 
 export const count = (value: number) => value.toLocaleString("en-US");
 
+/** Budgets in images that are left, where some were deleted since the run, and as the first k of its ranking. */
+export class Left {
+  /** The ranks that are left, ascending; null if all are. */
+  private readonly ranks: Uint32Array | null;
+  /** How many are left. */
+  readonly n: number;
+
+  constructor(n: number, alive: Uint8Array | null) {
+    this.ranks = alive && Uint32Array.from({ length: n }, (_, rank) => rank).filter((rank) => alive[rank]);
+    this.n = this.ranks?.length ?? n;
+  }
+
+  /** How many of the first k are left. */
+  among(k: number): number {
+    if (!this.ranks) return k;
+    let [low, high] = [0, this.ranks.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.ranks[middle] < k) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The smallest k whose first k hold so many that are left. */
+  rankFor(count: number): number {
+    return this.ranks ? this.ranks[count - 1] + 1 : count;
+  }
+}
+
 /** What each row is at budget k; rows are in rank order, so the first k are kept. */
 export function statusCodes(coveredAt: Uint32Array, duplicateAt: Uint32Array, k: number, into: Uint8Array): void {
   into.fill(STATUS.kept, 0, k);
@@ -49,20 +79,21 @@ export function statusCodes(coveredAt: Uint32Array, duplicateAt: Uint32Array, k:
   }
 }
 
-/** How many rows have each status. */
-export function statusCounts(codes: Uint8Array): Record<Status, number> {
+/** How many rows have each status; deleted ones have none. */
+export function statusCounts(codes: Uint8Array, alive: Uint8Array | null): Record<Status, number> {
   const counts = { uncovered: 0, covered: 0, redundant: 0, kept: 0 };
   const names = Object.keys(STATUS) as Status[];
   const byCode = new Uint32Array(names.length);
-  for (let row = 0; row < codes.length; row++) byCode[codes[row]]++;
+  for (let row = 0; row < codes.length; row++) if (!alive || alive[row]) byCode[codes[row]]++;
   for (const name of names) counts[name] = byCode[STATUS[name]];
   return counts;
 }
 
 /** The smallest budget at which a share of the rows is covered, or null where even all do not reach it. */
-export function budgetForCoverage(coveredAt: Uint32Array, share: number): number | null {
-  if (!coveredAt.length) return null;
-  const sorted = coveredAt.slice().sort();
+export function budgetForCoverage(coveredAt: Uint32Array, share: number, alive: Uint8Array | null): number | null {
+  const sorted = alive ? coveredAt.filter((_, row) => alive[row]) : coveredAt.slice();
+  if (!sorted.length) return null;
+  sorted.sort();
   const needed = Math.ceil(share * sorted.length - 1e-9);
   const k = sorted[Math.max(0, needed - 1)];
   return k === NEVER ? null : Math.max(1, k);

@@ -96,6 +96,8 @@ export interface Coloring {
 export interface ViewState {
   /** Bitmask of the rows in the App's current view, null if all are. */
   mask: string | null;
+  /** Bitmask of the rows that were not deleted since the run, null if none was. */
+  alive: string | null;
   shown: number;
   /** Whether the grid is filtered by a region drawn on the map. */
   region: boolean;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { budgetForCoverage, budgetOnCurve, count, fromSlider, liveRows, NEVER, parseBudget, percent, statusCodes, statusCounts, toSlider, valueAt } from "../src/budget";
+import { budgetForCoverage, budgetOnCurve, count, fromSlider, Left, liveRows, NEVER, parseBudget, percent, statusCodes, statusCounts, toSlider, valueAt } from "../src/budget";
 import { STATUS } from "../src/colors";
 import { Curve } from "../src/protocol";
 
@@ -54,16 +54,21 @@ describe("the status of every row", () => {
     const codes = new Uint8Array(6);
     statusCodes(coveredAt, duplicateAt, k, codes);
     expect([...codes]).toEqual(expected);
-    const counts = statusCounts(codes);
+    const counts = statusCounts(codes, null);
     expect(counts.kept).toBe(k);
     expect(counts.kept + counts.redundant + counts.covered + counts.uncovered).toBe(6);
+  });
+  it("is none for deleted images", () => {
+    const codes = new Uint8Array(6);
+    statusCodes(coveredAt, duplicateAt, 3, codes);
+    expect(statusCounts(codes, Uint8Array.of(1, 0, 1, 1, 1, 0))).toEqual({ kept: 2, redundant: 0, covered: 1, uncovered: 1 });
   });
   it("never uncovers what a smaller budget covered", () => {
     let before = 0;
     for (let k = 1; k <= 6; k++) {
       const codes = new Uint8Array(6);
       statusCodes(coveredAt, duplicateAt, k, codes);
-      const now = 6 - statusCounts(codes).uncovered;
+      const now = 6 - statusCounts(codes, null).uncovered;
       expect(now).toBeGreaterThanOrEqual(before);
       before = now;
     }
@@ -72,13 +77,28 @@ describe("the status of every row", () => {
 
 describe("the smallest budget for a coverage", () => {
   it("is the one at which enough rows are covered, and not the one before", () => {
-    expect(budgetForCoverage(coveredAt, 0.5)).toBe(1);
-    expect(budgetForCoverage(coveredAt, 4 / 6)).toBe(3);
-    expect(budgetForCoverage(coveredAt, 1)).toBe(5);
+    expect(budgetForCoverage(coveredAt, 0.5, null)).toBe(1);
+    expect(budgetForCoverage(coveredAt, 4 / 6, null)).toBe(3);
+    expect(budgetForCoverage(coveredAt, 1, null)).toBe(5);
+    expect(budgetForCoverage(coveredAt, 1, Uint8Array.of(1, 1, 1, 1, 0, 0))).toBe(3);
   });
   it("is none where nothing covers", () => {
-    expect(budgetForCoverage(Uint32Array.of(1, NEVER), 1)).toBeNull();
-    expect(budgetForCoverage(new Uint32Array(0), 0.5)).toBeNull();
+    expect(budgetForCoverage(Uint32Array.of(1, NEVER), 1, null)).toBeNull();
+    expect(budgetForCoverage(new Uint32Array(0), 0.5, null)).toBeNull();
+  });
+});
+
+describe("budgets of what is left", () => {
+  const left = new Left(6, Uint8Array.of(1, 0, 1, 1, 0, 1));
+  it("count images, not ranks", () => {
+    expect(left.n).toBe(4);
+    expect([0, 1, 2, 3, 4, 5, 6].map((k) => left.among(k))).toEqual([0, 1, 1, 2, 3, 3, 4]);
+    for (const kept of [1, 2, 3, 4]) expect(left.among(left.rankFor(kept))).toBe(kept);
+    expect(left.rankFor(2)).toBe(3);
+  });
+  it("are ranks where nothing was deleted", () => {
+    const all = new Left(6, null);
+    expect([all.n, all.among(4), all.rankFor(4)]).toEqual([6, 4, 4]);
   });
 });
 
