@@ -6,7 +6,10 @@ import html
 import math
 import re
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
 from io import StringIO
+
+_THREE_DIGITS = Context(prec=3, rounding=ROUND_HALF_UP)
 
 #: What Markdown acts on.
 _MARKUP = re.compile(r"[\\`*_\[\]<>|!&~]")
@@ -62,16 +65,29 @@ def escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
+# Numbers are written as `short` and `percent` of panels/web/src/budget.ts write them: one report shows both.
 def number(value: float | None) -> str:
     """Three significant digits, thousands with commas; a dash for no number."""
     if value is None or not math.isfinite(value):
         return "-"
     if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.2e}" if 0 < abs(value) < 0.001 else f"{value:.3g}"
+        return f"{_rounded(value, '1'):,}"
+    digits = float(_THREE_DIGITS.create_decimal_from_float(float(value))) + 0.0  # no -0
+    if 0 < abs(digits) < 1e-6:
+        return f"{digits:g}".replace("e-0", "e-")
+    return f"{digits:.8f}".rstrip("0").rstrip(".")
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, with a decimal below 10 %."""
-    value = 100 * share
-    return f"{value:.1f} %" if value < 10 and not float(value).is_integer() else f"{value:.0f} %"
+    """A share as a percentage with as many digits as say something."""
+    value = 100 * float(share)
+    if 0 < value < 0.1:
+        return "< 0.1 %"
+    if 99.9 < value < 100:
+        return "> 99.9 %"
+    return f"{_rounded(value, '0.1' if value < 10 and not value.is_integer() else '1')} %"
+
+
+def _rounded(value: float, step: str) -> Decimal:
+    """Halves away from zero, as browsers round."""
+    return Decimal(float(value)).quantize(Decimal(step), ROUND_HALF_UP)

@@ -425,14 +425,6 @@ def test_inspection_of_a_row(scored):
     assert gone["title"] == "deleted after the run"
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.123456, "0.123"), (0, "0"), (1234.5, "1,234"), (7, "7"), (1e-7, "1.00e-07"), (None, "-"), (float("nan"), "-")],
-)
-def test_short_numbers(value, text):
-    assert number(value) == text
-
-
 def test_the_map_counts_what_is_alive(scored):
     request = {"dataset_name": scored.name, "params": {"key": "cs"}, "view": []}
     assert CoresetPanel().load_view(ExecutionContext(request, Executor()))["mask"] is None

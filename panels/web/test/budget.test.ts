@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { budgetForCoverage, budgetOnCurve, count, fromSlider, Left, liveRows, NEVER, parseBudget, percent, statusCodes, statusCounts, toSlider, valueAt } from "../src/budget";
+import { budgetForCoverage, budgetOnCurve, count, fromSlider, Left, liveRows, NEVER, parseBudget, percent, short, statusCodes, statusCounts, toSlider, valueAt } from "../src/budget";
 import { STATUS } from "../src/colors";
 import { Curve } from "../src/protocol";
+import numbers from "./numbers.json";
 
 describe("a typed budget", () => {
   it.each([
@@ -34,7 +35,10 @@ describe("the slider", () => {
 describe("numbers", () => {
   it("are written to be read", () => {
     expect(count(1234567)).toBe("1,234,567");
-    expect([0, 0.0004, 0.014, 0.1, 0.955, 0.9999, 1].map(percent)).toEqual(["0 %", "< 0.1 %", "1.4 %", "10 %", "96 %", "> 99.9 %", "100 %"]);
+// the server writes the same numbers the same way: tests/diagnostics/test_tables.py reads this file too
+    for (const [value, text] of numbers.short) expect(short(Number(value))).toBe(text);
+    for (const [value, text] of numbers.percent) expect(percent(Number(value))).toBe(text);
+    expect(short(NaN)).toBe("-");
   });
 });
 
