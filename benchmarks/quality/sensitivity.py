@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from fiftyone_coreset.plugin.selection.methods.auto import selector
@@ -30,6 +30,7 @@ from .pools import KINDS, ImagePool
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGETS = (0.05, 0.1, 0.3)
+S = TypeVar("S")
 
 #: Values under which a constant does nothing.
 WITHOUT = {
@@ -52,9 +53,9 @@ WITHOUT = {
 }
 
 
-def variants(name: str) -> dict[str, AutoSettings]:
+def variants(defaults: S, name: str, without: Mapping[str, Any]) -> dict[str, S]:
     """A constant halved, doubled and without effect; intervals of trust are widened and narrowed about their middle."""
-    value = getattr(DEFAULTS, name)
+    value = getattr(defaults, name)
     scaled: dict[str, Any]
     if isinstance(value, tuple) and name != "tested_shares":
         middle, half = sum(value) / 2, (value[1] - value[0]) / 2
@@ -66,7 +67,7 @@ def variants(name: str) -> dict[str, AutoSettings]:
         scaled = {"half": kind(max(value / 2, 1) if kind is int else value / 2), "double": kind(value * 2)}
     if name == "zcore_share":  # with all of it, regions without a pick of ZCore's would have no share
         scaled["double"] = 0.99
-    return {label: replace(DEFAULTS, **{name: value}) for label, value in (scaled | WITHOUT.get(name, {})).items()}
+    return {label: replace(defaults, **{name: value}) for label, value in (scaled | without).items()}
 
 
 def pools(seed: int, cache: Path, only: str) -> Iterator[tuple[str, ImagePool]]:
@@ -148,8 +149,8 @@ def run(args: argparse.Namespace) -> None:
             print(seed, kind, *(f"{value:.1f}" for value in accuracy), flush=True)
             lines = []
             for name in args.only:
-                for label, settings in variants(name).items():
-                    if args.removed and label not in WITHOUT.get(name, {}):
+                for label, settings in variants(DEFAULTS, name, WITHOUT[name]).items():
+                    if args.removed and label not in WITHOUT[name]:
                         continue
                     others, theirs = judged.judge(settings)
                     pairs = zip(kept, others, strict=True)

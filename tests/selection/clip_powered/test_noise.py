@@ -42,8 +42,8 @@ def test_the_gradient_of_the_fit():
     rng = np.random.default_rng(1)
     cosine, likelihood = 0.3 * rng.normal(size=(50, 4)), rng.random((50, 4))
     point = np.r_[2.0, rng.normal(size=4)]
-    numeric = approx_fprime(point, lambda at: _loss(at, cosine, likelihood)[0], 1e-6)
-    np.testing.assert_allclose(_loss(point, cosine, likelihood)[1], numeric, atol=1e-6)
+    numeric = approx_fprime(point, lambda at: _loss(at, cosine, likelihood, 3.0)[0], 1e-6)
+    np.testing.assert_allclose(_loss(point, cosine, likelihood, 3.0)[1], numeric, atol=1e-6)
 
 
 def _drawn(table, n=12_000, seed=2):

@@ -113,7 +113,7 @@ def test_a_constant_score_says_nothing(clip):
     scaled = kernels.rescale(np.full(5, 0.3), clip)
     assert (scaled == 0.5).all()
     other = np.array([0.1, 0.5, 0.2, 0.9, 0.3])
-    assert (np.argsort(objective(scaled, other)) == np.argsort(other)).all()
+    assert (np.argsort(objective(scaled, other, 0.1)) == np.argsort(other)).all()
 
 
 def test_rescale_of_a_nearly_constant_score_falls_back_to_the_range():
@@ -125,7 +125,7 @@ def test_rescale_of_a_nearly_constant_score_falls_back_to_the_range():
 @given(st.integers(0, 10_000), st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9]))
 def test_gradient_descent_finds_the_exact_answer_where_it_converges(seed, ratio):
     rng = np.random.default_rng(seed)
-    gain = objective(rng.beta(4, 2, 400), rng.beta(2, 3, 400))
+    gain = objective(rng.beta(4, 2, 400), rng.beta(2, 3, 400), 0.1)
     k = int(400 * ratio)
     if (gain > 2).sum() > k:
         return  # the published penalty of 2 cannot hold these back

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin.selection.methods.clip_powered import clip_powered_ranking
 from fiftyone_coreset.plugin.selection.methods.clip_powered.adapter import confident_half, fit_scale, train_adapters
+from fiftyone_coreset.plugin.selection.methods.clip_powered.settings import ClipPoweredSettings
 
 DIM = 24
 
@@ -298,7 +299,9 @@ def test_adapters_that_do_not_help_change_nothing():
 def test_training_stops_early_and_reports_progress():
     seen = []
     images, labels, texts, _, _ = world(600)
-    trained = train_adapters(images, labels, texts, learning_rate=0.1, report=lambda f, m: seen.append((f, m)))
+    trained = train_adapters(
+        images, labels, texts, settings=ClipPoweredSettings(learning_rate=0.1), report=lambda f, m: seen.append((f, m))
+    )
     assert len(trained.held_out_losses) == trained.epochs + 1 + 3 < 21
     assert seen[-1][0] == 1.0
     assert "held-out loss" in seen[0][1]

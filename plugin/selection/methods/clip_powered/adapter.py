@@ -17,16 +17,13 @@ import numpy as np
 from ....progress import ProgressCallback
 from ....vectors.matrix import blocks, normalized
 from .scores import class_margin
+from .settings import DEFAULTS, ClipPoweredSettings
 
 if TYPE_CHECKING:
     import torch
 
-#: Fewer images than this say too little to adapt to.
-MIN_IMAGES = 40
-
-_HELD_OUT = 0.1
-_PATIENCE = 3
-_SCALES = np.geomspace(1, 200, 24)
+#: Factors that are tried, a third apart.
+_SCALES = 24
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,7 @@ def train_adapters(
     texts: np.ndarray,
     *,
     confident_only: bool = False,
-    max_epochs: int = 20,
-    batch_size: int = 512,
-    learning_rate: float = 3e-4,
-    pull: float = 1e-2,
+    settings: ClipPoweredSettings = DEFAULTS,
     seed: int = 0,
     device: str | None = None,
     report: ProgressCallback | None = None,
@@ -73,15 +67,12 @@ def train_adapters(
 
     Args:
         images: (n, d) float32 image embeddings of mean norm 1, in an order that says nothing; at least
-            ``MIN_IMAGES`` of two classes or more
+            ``settings.min_images`` of two classes or more
         labels: (n,) int64 class numbers
         texts: (C, d) float32 unit text embeddings
         confident_only (False): whether to learn only from the half of each class whose label the untrained embedding
             supports most, which keeps wrong labels out
-        max_epochs (20): training stops earlier once the held-out loss has not fallen for three epochs
-        batch_size (512): images a step
-        learning_rate (3e-4): of Adam
-        pull (1e-2): weight of the squared distance of the maps from the identity
+        settings: the constants
         seed (0): of the held-out tenth and of the batches
         device (None): torch device; by default CUDA if there is one, else the CPU
         report (None): called with the finished fraction and a message
@@ -91,12 +82,12 @@ def train_adapters(
     """
     import torch
 
-    scale = fit_scale(images, labels, texts)
+    scale = fit_scale(images, labels, texts, settings)
     if confident_only:
         chosen = confident_half(class_margin(images, labels, texts), labels)
         images, labels = images[chosen], labels[chosen]
     by_class = np.argsort(labels, kind="stable")
-    held_out = by_class[:: round(1 / _HELD_OUT)]
+    held_out = by_class[:: round(1 / settings.held_out)]
     rest = np.setdiff1d(by_class, held_out)
 
     chosen_device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -104,26 +95,26 @@ def train_adapters(
     def tensors(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.from_numpy(images[rows]).to(chosen_device), torch.from_numpy(labels[rows]).to(chosen_device)
 
-    training = _Training(torch.from_numpy(texts).to(chosen_device), scale, pull, learning_rate)
-    return training.run(tensors(rest), tensors(held_out), max_epochs, batch_size, seed, report or (lambda *_: None))
+    training = _Training(torch.from_numpy(texts).to(chosen_device), scale, settings)
+    return training.run(tensors(rest), tensors(held_out), seed, report or (lambda *_: None))
 
 
 class _Training:
     """The two maps, their loss and the loop."""
 
-    def __init__(self, texts: torch.Tensor, scale: float, pull: float, learning_rate: float):
+    def __init__(self, texts: torch.Tensor, scale: float, settings: ClipPoweredSettings):
         import torch
 
         dim = texts.shape[1]
         identity = torch.cat([torch.eye(dim), torch.zeros(1, dim)]).to(texts.device)
         self.texts = texts
-        self.pull = pull
+        self.settings = settings
         self.identity = identity
         self.image_map = identity.clone().requires_grad_()
         self.text_map = identity.clone().requires_grad_()
         self.log_scale = torch.tensor(float(np.log(scale)), device=texts.device, requires_grad=True)
         self.parameters = [self.image_map, self.text_map, self.log_scale]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=learning_rate)
+        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.learning_rate)
 
     def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         from torch.nn.functional import cross_entropy, normalize
@@ -135,7 +126,7 @@ class _Training:
     def step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         drift = sum((own - self.identity).square().sum() for own in (self.image_map, self.text_map))
         self.optimizer.zero_grad(set_to_none=True)
-        (self.loss(images, labels) + self.pull * drift).backward()
+        (self.loss(images, labels) + self.settings.pull * drift).backward()
         self.optimizer.step()
 
     def held_out_loss(self, images: torch.Tensor, labels: torch.Tensor) -> float:
@@ -149,22 +140,23 @@ class _Training:
         image_map, text_map = (own.detach().cpu().numpy().copy() for own in (self.image_map, self.text_map))
         return image_map, text_map, float(self.log_scale.detach().exp())
 
-    def run(self, train, held_out, max_epochs: int, batch_size: int, seed: int, report: ProgressCallback) -> Adapters:
+    def run(self, train, held_out, seed: int, report: ProgressCallback) -> Adapters:
         import torch
 
+        max_epochs = self.settings.max_epochs
         generator = torch.Generator().manual_seed(seed)
         images, labels = train
         losses = [self.held_out_loss(*held_out)]
         best, best_epoch = self.state(), 0
         for epoch in range(1, max_epochs + 1):
             shuffled = torch.randperm(len(labels), generator=generator).to(labels.device)
-            for rows in shuffled.split(batch_size):
+            for rows in shuffled.split(self.settings.batch_size):
                 self.step(images[rows], labels[rows])
             losses.append(self.held_out_loss(*held_out))
             report(epoch / max_epochs, f"adapting to the dataset, held-out loss {losses[-1]:.3f}")
             if losses[-1] < losses[best_epoch]:
                 best, best_epoch = self.state(), epoch
-            elif epoch - best_epoch >= _PATIENCE:
+            elif epoch - best_epoch >= self.settings.patience:
                 break
         report(1.0, "adapted to the dataset")
         return Adapters(*best, epochs=best_epoch, held_out_losses=tuple(losses))
@@ -183,8 +175,10 @@ def confident_half(margin: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.sort(np.concatenate(halves))
 
 
-def fit_scale(images: np.ndarray, labels: np.ndarray, texts: np.ndarray, sample: int = 10_000) -> float:
-    """The factor on cosines that explains the labels best, between 1 and 200 (CLIP's own is 100).
+def fit_scale(
+    images: np.ndarray, labels: np.ndarray, texts: np.ndarray, settings: ClipPoweredSettings = DEFAULTS
+) -> float:
+    """The factor on cosines that explains the labels best, from 1 on.
 
     Wrong labels pull it down by themselves, which softens the loss they are trained with.
 
@@ -192,12 +186,12 @@ def fit_scale(images: np.ndarray, labels: np.ndarray, texts: np.ndarray, sample:
         images: (n, d) image embeddings
         labels: (n,) int class numbers
         texts: (C, d) text embeddings
-        sample (10,000): images looked at, evenly spaced
+        settings: the constants; images that are looked at are evenly spaced
 
     Returns:
         the scale of the lowest cross-entropy
     """
-    rows = np.arange(0, len(images), max(1, len(images) // sample))
+    rows = np.arange(0, len(images), max(1, len(images) // settings.fitted_images))
     cosine = (normalized(images[rows]) @ normalized(texts).T).astype(np.float64)
     own = cosine[np.arange(len(rows)), labels[rows]]
 
@@ -206,4 +200,4 @@ def fit_scale(images: np.ndarray, labels: np.ndarray, texts: np.ndarray, sample:
         top = logits.max(axis=1)
         return float((top + np.log(np.exp(logits - top[:, None]).sum(axis=1))).mean())
 
-    return float(min(_SCALES, key=loss))
+    return float(min(np.geomspace(1, settings.max_scale, _SCALES), key=loss))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from ....progress import ProgressCallback, part_of, reporting
 from ...apportion import take_turns
 from .inputs import LabelledEmbeddings, prepare
 from .noise import SuspiciousLabels, fit_noise
-from .objective import CONTRAST, DIVERSITY_CAP, DIVERSITY_WEIGHT, gradient_descent, objective
+from .objective import gradient_descent, objective
 from .scores import alignment, class_margin, diversity, rescale
+from .settings import DEFAULTS, ClipPoweredSettings
 
 #: adapter= of the public functions.
 ADAPTERS = ("none", "linear", "confident")
@@ -64,11 +65,11 @@ def clip_powered_scores(
     text_embeddings: Mapping[Any, Any] | np.ndarray,
     *,
     adapter: str = "confident",
-    contrast: float = CONTRAST,
-    diversity_weight: float = DIVERSITY_WEIGHT,
-    diversity_cap: float = DIVERSITY_CAP,
+    contrast: float = DEFAULTS.contrast,
+    diversity_weight: float = DEFAULTS.diversity_weight,
+    diversity_cap: float = DEFAULTS.diversity_cap,
     n_neighbors: int | None = None,
-    clip: float = 0.01,
+    clip: float = DEFAULTS.clip,
     unlabelled: str = "exclude",
     seed: int = 0,
     device: str | None = None,
@@ -111,21 +112,53 @@ def clip_powered_scores(
     Raises:
         CoresetError: if inputs do not fit together, a label has no text embedding, or no row can be scored
     """
-    _check_knobs(contrast, diversity_weight, diversity_cap, n_neighbors, clip)
+    if n_neighbors is not None and n_neighbors < 2:
+        raise CoresetError(f"n_neighbors={n_neighbors}: counts the image itself, so give at least 2")
+    settings = replace(
+        DEFAULTS, contrast=contrast, diversity_weight=diversity_weight, diversity_cap=diversity_cap, clip=clip
+    )
+    _check(settings)
     with reporting(progress, "CLIP-powered scores") as report:
         data = prepare(image_embeddings, labels, text_embeddings, unlabelled, seed)
-        images, texts, facts = _adapted(data, adapter, seed, device, part_of(report, 0.0, 0.6))
-        sas = alignment(images, data.labels, texts)
-        agreement = sas + contrast * class_margin(images, data.labels, texts) if contrast else sas
-        sds = diversity(images, data.labels, n_neighbors, part_of(report, 0.6, 1.0))
-        room = np.minimum(sds, np.quantile(sds, diversity_cap))
-        suspicion = np.zeros(len(images))
-        if facts["n_classes"] > 1:
-            noise = fit_noise(data.images, data.labels, data.texts)  # an adapter may have learned the wrong labels
-            suspicion, _ = noise.suspicion(data.images, data.labels, data.texts)
-            facts["share_wrong"] = round(noise.rate, 4)
+        adapted = adapt(data, adapter, seed, device, part_of(report, 0.0, 0.6), settings)
+        return score_adapted(data, adapted, settings, n_neighbors, part_of(report, 0.6, 1.0))
+
+
+def score_adapted(
+    data: LabelledEmbeddings,
+    adapted: Adapted,
+    settings: ClipPoweredSettings,
+    n_neighbors: int | None = None,
+    report: ProgressCallback | None = None,
+) -> ClipPoweredScores:
+    """Scores embeddings that were adapted; see :func:`clip_powered_scores`.
+
+    Args:
+        data: what is scored
+        adapted: its embeddings after adaptation
+        settings: the constants
+        n_neighbors (None): images of a class that diversity is measured on, if not as the settings say
+        report (None): called with the finished fraction and a message
+
+    Returns:
+        the scores
+    """
+    facts, clip = dict(adapted.facts), settings.clip
+    sas = alignment(adapted.images, data.labels, adapted.texts)
+    agreement = sas
+    if settings.contrast:
+        agreement = sas + settings.contrast * class_margin(adapted.images, data.labels, adapted.texts)
+    sds = diversity(adapted.images, data.labels, n_neighbors, report, settings)
+    room = np.minimum(sds, np.quantile(sds, settings.diversity_cap))
+    suspicion = np.zeros(len(data.labels))
+    if facts["n_classes"] > 1:
+        # Of the embeddings as they are: an adapter may have learned the wrong labels.
+        noise = fit_noise(data.images, data.labels, data.texts, settings)
+        suspicion, _ = noise.suspicion(data.images, data.labels, data.texts)
+        facts["share_wrong"] = round(noise.rate, 4)
+    score = objective(rescale(agreement, clip), rescale(room, clip), settings.diversity_weight)
     return ClipPoweredScores(
-        score=data.spread(objective(rescale(agreement, clip), rescale(room, clip), diversity_weight), np.nan),
+        score=data.spread(score, np.nan),
         alignment=data.spread(rescale(sas, clip), np.nan),
         diversity=data.spread(rescale(sds, clip), np.nan),
         suspicion=data.spread(suspicion, np.nan),
@@ -136,21 +169,17 @@ def clip_powered_scores(
     )
 
 
-def _check_knobs(
-    contrast: float, diversity_weight: float, diversity_cap: float, n_neighbors: int | None, clip: float
-) -> None:
-    if contrast < 0 or diversity_weight < 0:
+def _check(settings: ClipPoweredSettings) -> None:
+    if settings.contrast < 0 or settings.diversity_weight < 0:
         raise CoresetError(
-            f"contrast and diversity_weight must be >= 0, got {contrast} and {diversity_weight}; "
-            f"the defaults are {CONTRAST} and {DIVERSITY_WEIGHT}"
+            f"contrast and diversity_weight must be >= 0, got {settings.contrast} and {settings.diversity_weight}; "
+            f"the defaults are {DEFAULTS.contrast} and {DEFAULTS.diversity_weight}"
         )
-    if not 0 < diversity_cap <= 1 or not 0 <= clip < 0.5:
+    if not 0 < settings.diversity_cap <= 1 or not 0 <= settings.clip < 0.5:
         raise CoresetError(
-            f"diversity_cap must be in (0, 1] and clip in [0, 0.5), got {diversity_cap} and {clip}; "
-            f"the defaults are {DIVERSITY_CAP} and 0.01"
+            f"diversity_cap must be in (0, 1] and clip in [0, 0.5), got {settings.diversity_cap} and {settings.clip}; "
+            f"the defaults are {DEFAULTS.diversity_cap} and {DEFAULTS.clip}"
         )
-    if n_neighbors is not None and n_neighbors < 2:
-        raise CoresetError(f"n_neighbors={n_neighbors}: counts the image itself, so give at least 2")
 
 
 def clip_powered_ranking(scores: ClipPoweredScores, balance: str) -> np.ndarray:
@@ -260,9 +289,9 @@ def find_suspicious_labels(
                 f"labels: all {len(data.labels)} are {data.classes[data.labels[0]]!r}; suspicious labels show only "
                 "against another class, so check a field with two classes or more"
             )
-        images, texts, _ = _adapted(data, adapter, seed, device, part_of(report, 0.0, 0.9))
-        noise = fit_noise(images, data.labels, texts)
-        suspicion, suggested = noise.suspicion(images, data.labels, texts)
+        adapted = adapt(data, adapter, seed, device, part_of(report, 0.0, 0.9))
+        noise = fit_noise(adapted.images, data.labels, adapted.texts)
+        suspicion, suggested = noise.suspicion(adapted.images, data.labels, adapted.texts)
     flagged = np.flatnonzero(suspicion > threshold)
     return SuspiciousLabels(
         rows=data.rows[flagged[np.argsort(-suspicion[flagged], kind="stable")]],
@@ -273,10 +302,45 @@ def find_suspicious_labels(
     )
 
 
-def _adapted(
-    data: LabelledEmbeddings, adapter: str, seed: int, device: str | None, report: ProgressCallback
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Image and text embeddings after adaptation, and the facts of the run so far."""
+@dataclass(frozen=True)
+class Adapted:
+    """Embeddings after adaptation.
+
+    Attributes:
+        images: (m, d) image embeddings
+        texts: (C, d) text embeddings
+        facts: the facts of the run so far
+    """
+
+    images: np.ndarray
+    texts: np.ndarray
+    facts: dict[str, Any]
+
+
+def adapt(
+    data: LabelledEmbeddings,
+    adapter: str,
+    seed: int,
+    device: str | None,
+    report: ProgressCallback,
+    settings: ClipPoweredSettings = DEFAULTS,
+) -> Adapted:
+    """Adapts embeddings to their dataset, where that is asked for and there are enough of them.
+
+    Args:
+        data: what is scored
+        adapter: ``"none"``, ``"linear"`` or ``"confident"``, see :func:`clip_powered_scores`
+        seed: the random seed
+        device: torch device; None for CUDA if there is one, else the CPU
+        report: called with the finished fraction and a message
+        settings: the constants
+
+    Returns:
+        the adapted embeddings
+
+    Raises:
+        CoresetError: if there is no such adapter
+    """
     if adapter not in ADAPTERS:
         raise CoresetError(f"adapter={adapter!r}: choose one of {', '.join(ADAPTERS)}")
     facts: dict[str, Any] = {
@@ -287,18 +351,19 @@ def _adapted(
         "n_pseudo": data.n_pseudo,
     }
     if adapter == "none":
-        return data.images, data.texts, facts
-    from .adapter import MIN_IMAGES, train_adapters
-
-    if len(data.labels) < MIN_IMAGES or facts["n_classes"] < 2:
+        return Adapted(data.images, data.texts, facts)
+    if len(data.labels) < settings.min_images or facts["n_classes"] < 2:
         facts["adapter"] = "none"
-        facts["adapter_note"] = f"not adapted: that takes {MIN_IMAGES} images of two classes"
-        return data.images, data.texts, facts
+        facts["adapter_note"] = f"not adapted: that takes {settings.min_images} images of two classes"
+        return Adapted(data.images, data.texts, facts)
+    from .adapter import train_adapters
+
     trained = train_adapters(
         data.images,
         data.labels,
         data.texts,
         confident_only=adapter == "confident",
+        settings=settings,
         seed=seed,
         device=device,
         report=report,
@@ -307,4 +372,4 @@ def _adapted(
         "adapter_epochs": trained.epochs,
         "held_out_loss": [round(trained.held_out_losses[0], 4), round(min(trained.held_out_losses), 4)],
     }
-    return trained.images(data.images), trained.texts(data.texts), facts
+    return Adapted(trained.images(data.images), trained.texts(data.texts), facts)

@@ -16,17 +16,9 @@ from typing import Any
 import numpy as np
 
 from ....vectors.matrix import blocks, normalized
+from .settings import DEFAULTS, ClipPoweredSettings
 
-#: Wrong labels are not expected to be rarer than this, so that on clean data flat contradictions still show.
-_LEAST_RATE = 0.01
-#: Images of each class that the table is given in advance, all classes being confused alike.
-_PRIOR_IMAGES = 30
-#: Standard deviation of the offsets of the classes before any label is seen.
-_OFFSET_SPREAD = 3.0
-#: Largest factor on cosines; that of CLIP is 100.
-_MAX_SCALE = 300.0
-#: Images that the model is fitted to.
-_SAMPLE = 10_000
+# The fit ends after so many rounds, or once the share of wrong labels moves less.
 _ROUNDS = 100
 _STEPS_A_ROUND = 5
 _TOLERANCE = 2e-4
@@ -95,13 +87,16 @@ class NoiseModel:
         return wrong, suggested
 
 
-def fit_noise(images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> NoiseModel:
+def fit_noise(
+    images: np.ndarray, labels: np.ndarray, texts: np.ndarray, settings: ClipPoweredSettings = DEFAULTS
+) -> NoiseModel:
     """Fits the noise model by maximum likelihood.
 
     Args:
         images: (n, d) image embeddings, in an order that says nothing
         labels: (n,) int class numbers
         texts: (C, d) text embeddings, two or more
+        settings: the constants
 
     Returns:
         the model
@@ -109,24 +104,24 @@ def fit_noise(images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> Nois
     from scipy.optimize import minimize
     from scipy.sparse import csr_array
 
-    rows = np.arange(0, len(images), max(1, len(images) // _SAMPLE))
+    rows = np.arange(0, len(images), max(1, len(images) // settings.fitted_images))
     cosine = np.concatenate([part for _, part in _cosines(images[rows], texts)])
     given, n_classes = labels[rows], len(texts)
     by_label = csr_array((np.ones(len(rows)), (given, np.arange(len(rows)))), shape=(n_classes, len(rows)))
     parameters = np.r_[np.log(20.0), np.zeros(n_classes)]
-    bounds = [(0.0, np.log(_MAX_SCALE)), *[(None, None)] * n_classes]
+    bounds = [(0.0, np.log(settings.max_scale)), *[(None, None)] * n_classes]
     rate = 0.05
     table = _confusions(rate, n_classes)
     for _ in range(_ROUNDS):
         likelihood = table.T[given]
         parameters = minimize(
-            _loss, parameters, (cosine, likelihood), jac=True, method="L-BFGS-B", bounds=bounds,
+            _loss, parameters, (cosine, likelihood, settings.offset_spread), jac=True, method="L-BFGS-B", bounds=bounds,
             options={"maxiter": _STEPS_A_ROUND},
         ).x  # fmt: skip
         belief = _belief(np.exp(parameters[0]) * cosine + parameters[1:], likelihood)[0]
         counts = (by_label @ belief).T
         before, rate = rate, 1 - float(np.trace(counts)) / len(rows)
-        table = counts + _PRIOR_IMAGES * _confusions(max(rate, _LEAST_RATE), n_classes)
+        table = counts + settings.prior_images * _confusions(max(rate, settings.least_rate), n_classes)
         table /= table.sum(axis=1, keepdims=True)
         if abs(rate - before) < _TOLERANCE:
             break
@@ -140,18 +135,21 @@ def _confusions(rate: float, n_classes: int) -> np.ndarray:
     return table
 
 
-def _loss(parameters: np.ndarray, cosine: np.ndarray, likelihood: np.ndarray) -> tuple[float, np.ndarray]:
+def _loss(
+    parameters: np.ndarray, cosine: np.ndarray, likelihood: np.ndarray, offset_spread: float
+) -> tuple[float, np.ndarray]:
     """Mean negative log-probability of the labels and its gradient.
 
     Args:
         parameters: (1 + C,) log scale and offsets
         cosine: (n, C) cosines
         likelihood: (n, C) probability of the given label for each true class
+        offset_spread: standard deviation of the offsets
     """
     scale, offsets = np.exp(parameters[0]), parameters[1:]
     belief, class_probability, given = _belief(scale * cosine + offsets, likelihood)
     gradient = class_probability - belief
-    prior = offsets / _OFFSET_SPREAD**2
+    prior = offsets / offset_spread**2
     slope = np.r_[scale * (gradient * cosine).sum(), gradient.sum(axis=0) + prior] / len(cosine)
     return float(-np.log(given).mean() + prior @ offsets / (2 * len(cosine))), slope
 

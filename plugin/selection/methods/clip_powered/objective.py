@@ -11,13 +11,7 @@ import numpy as np
 
 from ....errors import CoresetError
 
-#: Weight of diversity against agreement, as published.
-DIVERSITY_WEIGHT = 0.1
-#: Weight of the margin to the best other class, and the share of the images below which diversity counts. The
-#: published 0 and 1 keep more wrong labels and more damaged images, see docs/clip-powered.md.
-CONTRAST = 1.0
-DIVERSITY_CAP = 0.5
-
+# Those of the authors' released code.
 _LEARNING_RATE = 1e-3
 _MOMENTUM = 0.9
 _PENALTY = 2.0
@@ -25,13 +19,13 @@ _TOLERANCE = 5e-4
 _MAX_STEPS = 100_000
 
 
-def objective(alignment: np.ndarray, diversity: np.ndarray, diversity_weight: float = DIVERSITY_WEIGHT) -> np.ndarray:
+def objective(alignment: np.ndarray, diversity: np.ndarray, diversity_weight: float) -> np.ndarray:
     """What an image adds to the published objective.
 
     Args:
         alignment: (n,) scaled SAS
         diversity: (n,) scaled SDS
-        diversity_weight (0.1): the published lambda
+        diversity_weight: the published lambda
 
     Returns:
         (n,) float64, higher = keep

@@ -10,6 +10,7 @@ import numpy as np
 
 from ....progress import ProgressCallback
 from ....vectors.matrix import blocks, normalized
+from .settings import DEFAULTS, ClipPoweredSettings
 
 #: Distances held at a time: rows of a block x images of the class.
 _BLOCK_CELLS = 1 << 22
@@ -57,13 +58,17 @@ def class_margin(images: np.ndarray, labels: np.ndarray, texts: np.ndarray) -> n
     return margin
 
 
-def neighbourhood_size(class_size: int) -> int:
+def neighbourhood_size(class_size: int, settings: ClipPoweredSettings = DEFAULTS) -> int:
     """The published K: 100 for 5,000 images a class (CIFAR-10), 50 for 500 (CIFAR-100), and between and beyond."""
-    return min(100, max(10, class_size // 10))
+    return min(settings.max_neighbors, max(settings.min_neighbors, int(class_size * settings.neighbor_share)))
 
 
 def diversity(
-    images: np.ndarray, labels: np.ndarray, n_neighbors: int | None = None, report: ProgressCallback | None = None
+    images: np.ndarray,
+    labels: np.ndarray,
+    n_neighbors: int | None = None,
+    report: ProgressCallback | None = None,
+    settings: ClipPoweredSettings = DEFAULTS,
 ) -> np.ndarray:
     """SDS: mean Euclidean distance of each image to its K - 1 nearest others of its class.
 
@@ -76,6 +81,7 @@ def diversity(
         n_neighbors (None): K; by default a tenth of the class, between 10 and 100. A class with fewer images uses all
             it has
         report (None): called with the finished fraction and a message
+        settings: the constants
 
     Returns:
         (n,) float64; an image alone in its class has no neighbours and gets the mean of the others (0 if there are
@@ -88,7 +94,7 @@ def diversity(
     done = 0
     for rows in members:
         if len(rows) > 1:
-            n_nearest = (n_neighbors or neighbourhood_size(len(rows))) - 1
+            n_nearest = (n_neighbors or neighbourhood_size(len(rows), settings)) - 1
             spread[rows] = _mean_nearest(images[rows], max(1, min(n_nearest, len(rows) - 1)))
         done += len(rows) ** 2
         if report:
