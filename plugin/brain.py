@@ -68,6 +68,7 @@ class CoresetConfig(fob.BrainMethodConfig):
 
     def __init__(
         self,
+        *,
         method: str = "auto",
         embeddings: list[str] | None = None,
         patches_field: str | None = None,

@@ -51,6 +51,7 @@ class CoresetResults(fob.BrainResults):
         samples: SampleCollection,
         config: CoresetConfig,
         key: str,
+        *,
         ids: np.ndarray,
         rank: np.ndarray,
         columns: dict[str, np.ndarray],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from .decode import MAX_PIXELS
 from .embedder import Embedder
 from .field import EmbeddingField, field_lock
 from .fingerprint_field import FingerprintField, spare_fingerprint_field
-from .loading import batches, choose_workers
+from .loading import Batch, batches, choose_workers
 from .report import EmbeddingReport, Failure, Outcome
 from .workers import ImageFile
 
@@ -36,6 +37,7 @@ _REMEDIES = {
 def compute_embeddings(
     samples: SampleCollection,
     embeddings_field: str = "clip_embeddings",
+    *,
     model: str = "ViT-B-32",
     pretrained: str | None = None,
     checkpoint: str | Path | None = None,
@@ -105,7 +107,10 @@ def compute_embeddings(
                 chosen = choose_device(device)
                 embedder = Embedder(load_image_model(spec, chosen)[0], chosen)
                 with spare_fingerprint_field(rows, overwrite) as fingerprints:
-                    _embed(files, embedder, field, fingerprints, report, batch_size, num_workers, max_pixels, tell)
+                    per_batch = _files_per_batch(files, batch_size or embedder.batch_size())
+                    workers = choose_workers(num_workers, len(files), per_batch, on_cpu=chosen.type == "cpu")
+                    found = batches(files, embedder.framing, per_batch, workers, max_pixels)
+                    _embed(files, found, embedder, field, fingerprints, report, tell)
         elif field.is_partial:
             field.close()  # a run was killed after its last vector
     if report.failures and tag_failures:
@@ -125,24 +130,24 @@ def image_rows(samples: SampleCollection) -> Rows:
     return Rows(samples)
 
 
+def _files_per_batch(files: list[ImageFile], batch_size: int) -> int:
+    """Objects share files: about as many of them make a batch as images would."""
+    return max(1, batch_size * len(files) // sum(len(file.ids) for file in files))
+
+
 def _embed(
     files: list[ImageFile],
+    decoded: Iterator[Batch],
     embedder: Embedder,
     field: EmbeddingField,
     fingerprints: FingerprintField | None,
     report: EmbeddingReport,
-    batch_size: int | None,
-    num_workers: int | None,
-    max_pixels: int,
     tell: ProgressCallback,
 ) -> None:
     """Embeds the files batch by batch into the field and fills in the report."""
     n_pending = sum(len(file.ids) for file in files)
-    # objects share files: about as many of them make a batch as images would
-    per_batch = max(1, (batch_size or embedder.batch_size()) * len(files) // n_pending)
-    workers = choose_workers(num_workers, len(files), per_batch, on_cpu=embedder.device.type == "cpu")
     path_of = {row_id: file.path for file in files for row_id in file.ids}
-    for batch in batches(files, embedder.framing, per_batch, workers, max_pixels):
+    for batch in decoded:
         report.failures += [dataclasses.replace(failure, path=path_of[failure.id]) for failure in batch.failures]
         if batch.ids:
             vectors = embedder(batch.pixels)

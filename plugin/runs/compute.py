@@ -38,6 +38,7 @@ def compute_coreset(
     samples: SampleCollection,
     embeddings: Any = "clip_embeddings",
     brain_key: str = "coreset",
+    *,
     method: str = "auto",
     label_field: str | None = None,
     projection: str | None = "umap",

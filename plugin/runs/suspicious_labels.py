@@ -26,6 +26,7 @@ def flag_suspicious_labels(
     samples: SampleCollection,
     embeddings: Any = "clip_embeddings",
     label_field: str = "ground_truth",
+    *,
     name: str = "suspicious",
     adapter: str = "none",
     threshold: float = 0.5,

@@ -131,23 +131,10 @@ def prepare(
     both = np.intersect1d(preselected, excluded)
     if len(both):
         raise CoresetError(f"{len(both)} rows are both preselected and excluded, e.g. row {both[0]}; choose one")
-    usable = valid.copy()
-    usable[excluded] = False
-    facts: dict[str, Any] = {"without_embedding": int(n - valid.sum()), "excluded": len(excluded)}
     label_column = _column(labels, n, "labels")
-    if every_row_needs_a_label and label_column is not None:
-        unlabelled = usable & np.array([is_missing(label) for label in label_column], dtype=bool)
-        facts["n_unlabelled"] = int(unlabelled.sum())
-        usable &= ~unlabelled
-    rows = np.flatnonzero(usable)
-    if len(rows) == 0:
-        lacking = f"{n - valid.sum()} without a usable embedding"
-        if facts.get("n_unlabelled"):
-            lacking += f", {facts['n_unlabelled']} others without a label"
-        raise CoresetError(f"none of the {n} rows can be selected: {lacking}")
+    usable, facts = _usable(valid, excluded, label_column if every_row_needs_a_label else None)
     _require_float32(matrix, usable)
-    rows = seeded_order(matrix, seed, rows)
-    facts = {"candidates": len(rows)} | facts
+    rows = seeded_order(matrix, seed, np.flatnonzero(usable))
     position = np.full(n, -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
     numbers, class_names = (None, []) if label_column is None else factorize(label_column[rows])
@@ -178,6 +165,25 @@ def prepare(
         group_names=group_names,
         facts=facts,
     )
+
+
+def _usable(
+    valid: np.ndarray, excluded: np.ndarray, label_column: np.ndarray | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """(n,) bool, the rows that can be selected, and how many are left out for what; refuses if none is left."""
+    usable = valid.copy()
+    usable[excluded] = False
+    left_out = {"without_embedding": int((~valid).sum()), "excluded": len(excluded)}
+    if label_column is not None:
+        unlabelled = usable & np.array([is_missing(label) for label in label_column], dtype=bool)
+        left_out["n_unlabelled"] = int(unlabelled.sum())
+        usable &= ~unlabelled
+    if not usable.any():
+        lacking = f"{left_out['without_embedding']} without a usable embedding"
+        if left_out.get("n_unlabelled"):
+            lacking += f", {left_out['n_unlabelled']} others without a label"
+        raise CoresetError(f"none of the {len(valid)} rows can be selected: {lacking}")
+    return usable, {"candidates": int(usable.sum())} | left_out
 
 
 class ConstrainedRun:

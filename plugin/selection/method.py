@@ -197,12 +197,7 @@ class Method:
         self._check(labels, text_embeddings, method_kwargs)
         budget = None if k is None else parse_budget(k)
         fixed_k = self.fixed_k_reason(method_kwargs)
-        if budget is None and (fixed_k or not self.nested):
-            named = f"'{self.name}' with {fixed_k}" if fixed_k else f"'{self.name}'"
-            raise CoresetError(f"{named} chooses for one budget, not for all: pass the largest you need, e.g. k='10%'")
-        if fixed_k:
-            given = {"preselected": preselected, "groups": groups, "weights": weights}
-            self._require_plain(fixed_k, budget, [name for name, value in given.items() if value is not None])
+        self._check_budget(budget, fixed_k, {"preselected": preselected, "groups": groups, "weights": weights})
         constraints = Constraints(
             preselected=preselected,
             excluded=excluded,
@@ -255,10 +250,14 @@ class Method:
             if method_kwargs.get(name) is None:
                 raise CoresetError(f"method {self.name!r} needs {name}=; pass it or choose a method without it")
 
-    def _require_plain(self, fixed_k: str, budget: Any, constraints: list[str]) -> None:
-        """Refuses what has no answer if a method solves one budget over the whole pool."""
-        if constraints or not isinstance(budget, int | float):
-            what = " and ".join(f"{name}=" for name in constraints) or f"the budget {budget}"
+    def _check_budget(self, budget: Any, fixed_k: str | None, constraints: Mapping[str, Any]) -> None:
+        """Refuses what has no answer if a method solves one budget, or one budget over the whole pool."""
+        if budget is None and (fixed_k or not self.nested):
+            named = f"'{self.name}' with {fixed_k}" if fixed_k else f"'{self.name}'"
+            raise CoresetError(f"{named} chooses for one budget, not for all: pass the largest you need, e.g. k='10%'")
+        given = [name for name, value in constraints.items() if value is not None]
+        if fixed_k and (given or not isinstance(budget, int | float)):
+            what = " and ".join(f"{name}=" for name in given) or f"the budget {budget}"
             raise CoresetError(
                 f"{self.name} with {fixed_k} solves one number of images over the whole pool, so {what} has no answer; "
                 f"leave out {fixed_k}"

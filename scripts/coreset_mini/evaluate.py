@@ -119,58 +119,45 @@ def unseen_words(reader: Reader, part: data.ImageSet, images: torch.Tensor) -> l
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with the two zip files")
-    parser.add_argument("--mobilenet", type=Path, help="folder of the MobileNetV2 to compare with")
-    parser.add_argument("--split", choices=data.SPLITS[1:], default="test")
-    args = parser.parse_args()
-    torch.set_num_threads(2)
-
-    started = time.perf_counter()
-    reader = Reader()
-    print(f"load after imports: {time.perf_counter() - started:.2f} s")
-    rival = mobilenet(args.mobilenet) if args.mobilenet else None
-    words: list[str] = []
-    templates: dict[str, list[float]] = {}
+def judge(reader: Reader, rival: Encode | None, source: str, args: argparse.Namespace) -> tuple[list[str], list[float]]:
+    """Prints the row of one source; returns rows of untrained words, and the accuracy of each template."""
+    everything = SOURCES[source](args.data, square(bundled.IMAGE_SIZE))
+    asked = everything.part(args.split)
+    rows = everything.splits < data.SPLITS.index(args.split)
+    known = data.ImageSet(everything.folders, everything.images[rows], everything.labels[rows], asked.splits[:0])
+    names = [CONCEPTS[folder].names[0] for folder in asked.folders]
+    images = reader.images(asked.images[:, 0])
+    text = reader.names(names, PROMPTS)
+    other = "-"
+    if rival:
+        everything = SOURCES[source](args.data, square(96))
+        big = data.ImageSet(everything.folders, everything.images[rows], everything.labels[rows], known.splits)
+        other = f"{neighbour_accuracy(rival, big, everything.part(args.split)):.1%}"
     print(
-        "\n| held-out set | images | zero-shot, 5 prompts | mean per class | one prompt | kNN-10 | MobileNetV2 kNN-10 |"
+        f"| {source} | {len(asked.labels)} | {top1(images, text, asked.labels):.1%} "
+        f"| {per_class(images, text, asked.labels).mean():.1%} "
+        f"| {top1(images, reader.names(names, (captions.PROMPT,)), asked.labels):.1%} "
+        f"| {neighbour_accuracy(reader.images, known, asked):.1%} | {other} |",
+        flush=True,
     )
-    print("|---|---|---|---|---|---|---|")
-    for source, load in SOURCES.items():
-        everything = load(args.data, square(bundled.IMAGE_SIZE))
-        asked = everything.part(args.split)
-        rows = everything.splits < data.SPLITS.index(args.split)
-        known = data.ImageSet(everything.folders, everything.images[rows], everything.labels[rows], asked.splits[:0])
-        names = [CONCEPTS[folder].names[0] for folder in asked.folders]
-        images = reader.images(asked.images[:, 0])
-        text = reader.names(names, PROMPTS)
-        other = "-"
-        if rival:
-            everything = load(args.data, square(96))
-            big = data.ImageSet(everything.folders, everything.images[rows], everything.labels[rows], known.splits)
-            other = f"{neighbour_accuracy(rival, big, everything.part(args.split)):.1%}"
-        print(
-            f"| {source} | {len(asked.labels)} | {top1(images, text, asked.labels):.1%} "
-            f"| {per_class(images, text, asked.labels).mean():.1%} "
-            f"| {top1(images, reader.names(names, (captions.PROMPT,)), asked.labels):.1%} "
-            f"| {neighbour_accuracy(reader.images, known, asked):.1%} | {other} |",
-            flush=True,
-        )
-        for template in captions.TEMPLATES + captions.UNSEEN_TEMPLATES:
-            figure = top1(images, reader.names(names, (template,)), asked.labels)
-            templates.setdefault(template, []).append(figure)
-        words += unseen_words(reader, asked, images)
+    templates = captions.TEMPLATES + captions.UNSEEN_TEMPLATES
+    return unseen_words(reader, asked, images), [
+        top1(images, reader.names(names, (template,)), asked.labels) for template in templates
+    ]
 
-    seen = np.array([templates[template] for template in captions.TEMPLATES])
+
+def print_templates(by_source: np.ndarray) -> None:
+    """A row of means for the (sources, templates) that were trained, and one for each that was not."""
+    seen = by_source[:, : len(captions.TEMPLATES)]
     print("\n| template | " + " | ".join(SOURCES) + " |\n|---|---|---|---|")
-    for label, row in (("mean", seen.mean(0)), ("worst", seen.min(0))):
-        print(f"| {label} of the {len(seen)} trained | " + " | ".join(f"{x:.1%}" for x in row) + " |")
-    for template in captions.UNSEEN_TEMPLATES:
-        print(f"| unseen: {template} | " + " | ".join(f"{x:.1%}" for x in templates[template]) + " |")
-    print("\n| class | word never trained | recall, trained name | recall, that word | nearest trained caption |")
-    print("|---|---|---|---|---|\n" + "\n".join(words))
+    for label, row in (("mean", seen.mean(axis=1)), ("worst", seen.min(axis=1))):
+        print(f"| {label} of the {seen.shape[1]} trained | " + " | ".join(f"{x:.1%}" for x in row) + " |")
+    for template, row in zip(captions.UNSEEN_TEMPLATES, by_source[:, seen.shape[1] :].T, strict=True):
+        print(f"| unseen: {template} | " + " | ".join(f"{x:.1%}" for x in row) + " |")
 
+
+def print_speed(reader: Reader) -> None:
+    """Images a second, and the size of the files."""
     pixels = np.random.default_rng(0).integers(0, 256, (1024, 64, 64, 3), dtype=np.uint8)
     reader.images(pixels[:256])
     started = time.perf_counter()
@@ -184,6 +171,29 @@ def main() -> None:
     print(f"encode alone: {4 * len(batch) / (time.perf_counter() - started):.0f} images/s, 2 threads")
     for path in (bundled.CONFIG_PATH, bundled.WEIGHTS_PATH, bundled.MERGES_PATH):
         print(f"{path.name}: {path.stat().st_size:,} bytes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the two zip files")
+    parser.add_argument("--mobilenet", type=Path, help="folder of the MobileNetV2 to compare with")
+    parser.add_argument("--split", choices=data.SPLITS[1:], default="test")
+    args = parser.parse_args()
+    torch.set_num_threads(2)
+
+    started = time.perf_counter()
+    reader = Reader()
+    print(f"load after imports: {time.perf_counter() - started:.2f} s")
+    rival = mobilenet(args.mobilenet) if args.mobilenet else None
+    print(
+        "\n| held-out set | images | zero-shot, 5 prompts | mean per class | one prompt | kNN-10 | MobileNetV2 kNN-10 |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    judged = [judge(reader, rival, source, args) for source in SOURCES]
+    print_templates(np.array([accuracies for _, accuracies in judged]))
+    print("\n| class | word never trained | recall, trained name | recall, that word | nearest trained caption |")
+    print("|---|---|---|---|---|\n" + "\n".join(word for words, _ in judged for word in words))
+    print_speed(reader)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -310,7 +310,54 @@ def save_weights(model: open_clip.CLIP, path: Path) -> None:
     save_file(state, path, metadata={"format": "pt"})
 
 
-def main() -> None:
+def image_sets(folder: Path, crop: data.Crop, keep_validation: bool) -> tuple[list[data.ImageSet], list[data.ImageSet]]:
+    """The images of each source to train on, with those to validate with if these are kept, and the latter."""
+    sets = [data.load_cifar10(folder, crop), data.load_caltech101(folder, crop), data.load_digit_images(crop)]
+    train = [
+        data.ImageSet(s.folders, s.images[keep], s.labels[keep], s.splits[keep])
+        for s in sets
+        for keep in [s.splits < (2 if keep_validation else 1)]
+    ]
+    return train, [each.part("validation") for each in sets]
+
+
+class Trained:
+    """What training changes: the model, its running average and the optimizer."""
+
+    def __init__(self, model: open_clip.CLIP) -> None:
+        self.model = model.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(model)
+        self.optimizer = build_optimizer(model)
+        # replicas share the weights but not the batch statistics; those of the first are kept
+        shared = {id(parameter): parameter for parameter in model.parameters()}
+        self.replicas = [model, *(copy.deepcopy(model, dict(shared)) for _ in range(1, REPLICAS))]
+
+    def resume(self, path: Path) -> int:
+        """Continues a checkpoint; returns the number of steps done."""
+        saved = torch.load(path, weights_only=True)
+        for name in ("model", "average", "optimizer"):
+            getattr(self, name).load_state_dict(saved[name])
+        return saved["step"]
+
+    def save(self, path: Path, step: int) -> None:
+        """Writes a checkpoint."""
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimizer")}
+        torch.save({"step": step, **parts}, path)
+
+    def step(self, gradients: Sequence[tuple[Tensor, ...]], number: int, steps: int) -> None:
+        """Follows the mean of the replicas' gradients."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate(number, steps)
+        for parameter, *each in zip(self.model.parameters(), *gradients, strict=True):
+            parameter.grad = torch.stack(each).mean(0)
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(max=LOGIT_SCALE_MAX)
+        update_average(self.average, self.model, number)
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the two zip files")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model files and the log")
@@ -320,8 +367,11 @@ def main() -> None:
     parser.add_argument("--keep-validation", action="store_true", help="train on the validation images as well")
     parser.add_argument("--checkpoint-every", type=int, default=1000)
     parser.add_argument("--resume", type=Path, help="checkpoint from before the decay, also of a run of other length")
-    args = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    args = arguments()
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -334,34 +384,16 @@ def main() -> None:
 
     log(f"# {json.dumps(CONFIG)} steps={args.steps} seed={args.seed} keep_validation={args.keep_validation}")
     model, crop, tokenizer = build_model(args.out)
-    sets = [data.load_cifar10(args.data, crop), data.load_caltech101(args.data, crop), data.load_digit_images(crop)]
-    validation = [each.part("validation") for each in sets]
-    train = [
-        data.ImageSet(s.folders, s.images[keep], s.labels[keep], s.splits[keep])
-        for s in sets
-        for keep in [s.splits < (2 if args.keep_validation else 1)]
-    ]
+    train, validation = image_sets(args.data, crop, args.keep_validation)
     log(f"# images: train {[len(s.labels) for s in train]} validation {[len(s.labels) for s in validation]}")
     vocabulary = build_vocabulary()
     batches = Batches(train, vocabulary, captions.CaptionWriter(args.out / f"{NAME}-merges.txt.gz"), args.seed)
-    model = model.to(memory_format=torch.channels_last)
-    average = copy.deepcopy(model)
-    optimizer = build_optimizer(model)
-    first = 0
-    if args.resume:
-        saved = torch.load(args.resume, weights_only=True)
-        first = saved["step"]
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-
-    # replicas share the weights but not the batch statistics; those of the first are kept
-    shared = {id(parameter): parameter for parameter in model.parameters()}
-    replicas = [model, *(copy.deepcopy(model, dict(shared)) for _ in range(1, REPLICAS))]
+    trained = Trained(model)
+    first = trained.resume(args.resume) if args.resume else 0
 
     def gradients(step: int, replica: int) -> tuple[float, tuple[Tensor, ...]]:
         images, targets, texts = batches.draw(step, replica, gentle=step >= (1 - GENTLE) * args.steps)
-        net = replicas[replica].train()
+        net = trained.replicas[replica].train()
         with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):  # the cache is shared by all threads
             image = F.normalize(net.visual(images).float(), dim=-1)
             text = encode_text(net, tokenizer(texts))
@@ -371,16 +403,8 @@ def main() -> None:
     pool = ThreadPoolExecutor(REPLICAS)
     started, running = time.time(), 0.0
     for step in range(first, args.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * rate(step, args.steps)
         losses, parts = zip(*pool.map(gradients, [step] * REPLICAS, range(REPLICAS)), strict=True)
-        for parameter, *each in zip(model.parameters(), *parts, strict=True):
-            parameter.grad = torch.stack(each).mean(0)
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            model.logit_scale.clamp_(max=LOGIT_SCALE_MAX)
-        update_average(average, model, step)
+        trained.step(parts, step, args.steps)
         running += sum(losses) / REPLICAS
         done = step + 1
         if done % 100 == 0:
@@ -390,14 +414,11 @@ def main() -> None:
             )
             started, running = time.time(), 0.0
         if done % args.validate_every == 0 or done == args.steps:
-            figures = [accuracy(average, tokenizer, part) for part in validation]
+            figures = [accuracy(trained.average, tokenizer, part) for part in validation]
             log(f"step {done} validation cifar10 {figures[0]:.3f} caltech101 {figures[1]:.3f} digits {figures[2]:.3f}")
         if done % args.checkpoint_every == 0:
-            state = {"model": model, "average": average, "optimizer": optimizer}
-            torch.save(
-                {"step": done, **{k: v.state_dict() for k, v in state.items()}}, args.out / f"checkpoint-{done}.pt"
-            )
-    save_weights(average, args.out / f"{NAME}.safetensors")
+            trained.save(args.out / f"checkpoint-{done}.pt", done)
+    save_weights(trained.average, args.out / f"{NAME}.safetensors")
 
 
 if __name__ == "__main__":

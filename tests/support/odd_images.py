@@ -25,6 +25,8 @@ _MODES = {
     "ppm": ("RGB",),
     "pgm": ("L",),
 }
+#: File name -> picture, and how it is saved.
+Saves = dict[str, tuple[Image.Image, dict]]
 OK, MISSING, UNDECODABLE = "ok", "missing", "undecodable"
 
 #: Enough of a drawing for Pillow to call ghostscript.
@@ -47,10 +49,18 @@ def write_odd_images(folder: Path) -> dict[str, str]:
 
 def _write_unusual(folder: Path) -> list[Path]:
     picture = images.picture(np.random.default_rng(1), SIZE)
+    saves = _kinds(picture) | _encodings(picture) | _names(picture)
+    for name, (image, options) in saves.items():
+        image.save(folder / name, **options)
+    return [folder / name for name in (*saves, *_write_odd_files(folder, picture))]
+
+
+def _kinds(picture: Image.Image) -> Saves:
+    """Modes, sizes and formats."""
     grey16 = Image.fromarray(np.asarray(picture.convert("L"), dtype=np.uint16) * 257)
     exif = Image.Exif()
     exif[0x0112] = 6
-    saves = {
+    return {
         "cmyk.jpg": (picture.convert("CMYK"), {}),
         "grey.jpg": (picture.convert("L"), {}),
         "progressive.jpg": (picture, {"progressive": True}),
@@ -69,8 +79,14 @@ def _write_unusual(folder: Path) -> list[Path]:
         "float.tif": (Image.fromarray(np.asarray(picture.convert("L"), dtype=np.float32) / 255), {}),
         "photo.webp": (picture, {}),
         "photo.bmp": (picture, {}),
-        "umlaut ü.png": (picture, {}),
+        "lossless.webp": (picture, {"lossless": True}),
+        "large.jpg": (picture.resize((4000, 3000)), {}),
     }
+
+
+def _encodings(picture: Image.Image) -> Saves:
+    """The same picture in every way that a format offers."""
+    saves: Saves = {}
     for orientation in range(9):  # 0 is no orientation at all, and harmless
         turned = Image.Exif()
         turned[0x0112] = orientation
@@ -84,8 +100,13 @@ def _write_unusual(folder: Path) -> list[Path]:
         saves[f"sampling{sampling}.jpg"] = (picture, {"subsampling": sampling, "quality": 100})
     for bits in (1, 2, 4):
         saves[f"palette{bits}.png"] = (picture.quantize(2**bits), {"bits": bits})
-    saves |= {
-        "lossless.webp": (picture, {"lossless": True}),
+    return saves
+
+
+def _names(picture: Image.Image) -> Saves:
+    """Odd names, and odd notes inside the file."""
+    return {
+        "umlaut ü.png": (picture, {}),
         "comment.jpg": (picture, {"comment": "x" * 60_000}),
         "no such profile.jpg": (picture, {"icc_profile": b"no profile"}),
         "no such profile.png": (picture, {"icc_profile": b"no profile"}),
@@ -94,11 +115,12 @@ def _write_unusual(folder: Path) -> list[Path]:
         "%s {0} $HOME.png": (picture, {}),
         "a" * 240 + ".png": (picture, {}),
         "-rf.png": (picture, {}),
-        "large.jpg": (picture.resize((4000, 3000)), {}),
         "photo.JPEG": (picture, {}),
     }
-    for name, (image, options) in saves.items():
-        image.save(folder / name, **options)
+
+
+def _write_odd_files(folder: Path, picture: Image.Image) -> tuple[str, ...]:
+    """Files that are not what their name or their folder says."""
     picture.save(folder / "png-inside.jpg", format="PNG")
     picture.save(folder / "no-extension", format="JPEG")
     picture.save(folder / "mpo.jpg", format="MPO", save_all=True, append_images=[picture])
@@ -109,7 +131,7 @@ def _write_unusual(folder: Path) -> list[Path]:
     (folder / "read-only.png").chmod(0o444)
     os.symlink(folder / "read-only.png", folder / "link.png")
     os.link(folder / "read-only.png", folder / "second-name.png")
-    others = (
+    return (
         "png-inside.jpg",
         "no-extension",
         "mpo.jpg",
@@ -118,7 +140,6 @@ def _write_unusual(folder: Path) -> list[Path]:
         "link.png",
         "second-name.png",
     )
-    return [folder / name for name in (*saves, *others)]
 
 
 def _write_broken(folder: Path) -> list[Path]:
