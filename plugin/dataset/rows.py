@@ -82,6 +82,10 @@ class Rows:
             return Rows(self.samples.select(ids))
         return Rows(self.source.select_labels(ids=ids, fields=self.patches_field), self.patches_field)
 
+    def as_patches(self) -> Rows:
+        """The same rows; objects as those of a patches view, which has a sample for each."""
+        return self if self._is_plain else Rows(self.source.to_patches(self.patches_field))
+
     def ids(self) -> list[str]:
         """The sample ids, or the label ids of objects, in the collection's order."""
         if self._is_plain:

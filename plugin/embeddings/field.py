@@ -73,19 +73,9 @@ class EmbeddingField:
 
     def pending(self) -> list[ImageFile]:
         """The files to embed: all when overwriting, else those without an embedding."""
-        samples = self.rows.samples
-        if self.rows.patches_field is None:
-            if self._exists and not self.overwrite:
-                samples = samples.exists(self.name, False)
-            return [ImageFile(path, [row_id]) for row_id, path in zip(*samples.values(["id", "filepath"]), strict=True)]
-        wanted = None if self.overwrite else self._missing()
-        objects = defaultdict(list)
-        columns = samples.values(["id", "sample_id", "filepath"])
-        for row_id, sample_id, path, box in zip(*columns, self._boxes(), strict=True):
-            if wanted is None or row_id in wanted:
-                objects[path].append((row_id, box))
-                self._sample_ids[row_id] = sample_id
-        return [ImageFile(path, *zip(*rows, strict=True)) for path, rows in objects.items()]
+        wanted = None if self.overwrite or not self._exists else self._missing()
+        files, self._sample_ids = image_files(self.rows, wanted)
+        return files
 
     def open(self, ids: Iterable[str], dimension: int, preprocess: Mapping[str, Any], normalized: bool = True) -> None:
         """Makes the field ready for the first vectors.
@@ -192,19 +182,42 @@ class EmbeddingField:
         lacking = self.rows.source.filter_labels(self.rows.patches_field, fo.ViewField(self.name) == None)  # noqa: E711
         return ids & set(lacking.values(self.rows.path("id"), unwind=True))
 
-    def _boxes(self) -> list[Sequence[float]]:
-        """The objects' bounding boxes."""
-        import fiftyone as fo
 
-        field = self.rows.patches_field
-        label_type = self.rows.dataset._get_label_field_type(field)
-        if label_type is fo.Detections:
-            return self.rows.samples.values(f"{field}.bounding_box")
-        if label_type is fo.Polylines:
-            return [_bounding_box(points) for points in self.rows.samples.values(f"{field}.points")]
-        raise CoresetError(
-            f"objects of field '{field}' have no extent ({label_type.__name__}); embed detections or polylines"
-        )
+def image_files(rows: Rows, wanted: set[str] | None = None) -> tuple[list[ImageFile], dict[str, str]]:
+    """The files that rows are, or are objects in.
+
+    Args:
+        rows: the images, or the objects of a patches view
+        wanted (None): ids of the rows that are asked for; all by default
+
+    Returns:
+        a tuple of the files and, for objects, the sample ids by their ids
+    """
+    if rows.patches_field is None:
+        columns = zip(*rows.samples.values(["id", "filepath"]), strict=True)
+        return [ImageFile(path, [row_id]) for row_id, path in columns if wanted is None or row_id in wanted], {}
+    objects, sample_ids = defaultdict(list), {}
+    columns = rows.samples.values(["id", "sample_id", "filepath"])
+    for row_id, sample_id, path, box in zip(*columns, _boxes(rows), strict=True):
+        if wanted is None or row_id in wanted:
+            objects[path].append((row_id, box))
+            sample_ids[row_id] = sample_id
+    return [ImageFile(path, *zip(*members, strict=True)) for path, members in objects.items()], sample_ids
+
+
+def _boxes(rows: Rows) -> list[Sequence[float]]:
+    """The objects' bounding boxes."""
+    import fiftyone as fo
+
+    field = rows.patches_field
+    label_type = rows.dataset._get_label_field_type(field)
+    if label_type is fo.Detections:
+        return rows.samples.values(f"{field}.bounding_box")
+    if label_type is fo.Polylines:
+        return [_bounding_box(points) for points in rows.samples.values(f"{field}.points")]
+    raise CoresetError(
+        f"objects of field '{field}' have no extent ({label_type.__name__}); embed detections or polylines"
+    )
 
 
 def _bounding_box(shapes: Sequence[Sequence[Sequence[float]]]) -> Sequence[float]:

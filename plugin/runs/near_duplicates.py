@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset.embeddings import EmbeddingSource
+from ..dataset.embeddings import Embeddings, EmbeddingSource
 from ..dataset.rows import Rows
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
+from ..progress import ProgressCallback, reporting
 from ..requirements import require
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
     from fiftyone.core.view import DatasetView
+
+    from ..vectors.near_copies import NearCopies
 
 #: What a group, or a pair, can be: the same pixels, the same scene by its pixels, or close in the embedding only.
 KINDS = ("exact", "near-copy", "look-alike")
@@ -34,7 +38,7 @@ _PAIR = np.dtype(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NearDuplicates:
     """Groups of near-duplicates; prints as a summary.
 
@@ -43,14 +47,13 @@ class NearDuplicates:
             (by distance among look-alikes); larger groups first
         kinds: the kind of each group: ``"exact"`` (the same pixels), ``"near-copy"`` (the same scene, told by the
             pixels) or ``"look-alike"`` (close in the embedding only)
-        pairs: a structured array, one row a pair of rows of one group that was compared, with the columns ``id_a``,
-            ``id_b``, ``distance`` (L2 between unit-norm embeddings), ``agreement`` (of the fingerprints, at most 1; NaN
-            without), ``probability`` (that the two are near-copies; NaN without fingerprints) and ``kind``;
-            ``pandas.DataFrame(near.pairs)`` makes a table of it. Every member of a group has a pair with its
-            representative, ``id_a``
+        pairs: a structured array, one row for every member of a group and its representative, group after group, with
+            the columns ``id_a`` (the representative), ``id_b``, ``distance`` (L2 between unit-norm embeddings),
+            ``agreement`` (of the fingerprints, at most 1), ``probability`` (that the two are near-copies) and ``kind``;
+            the latter two numbers are NaN among look-alikes. ``pandas.DataFrame(near.pairs)`` makes a table of it
         n: rows that were looked at
         noun: ``"images"`` or ``"objects"``
-        false_alarm_rate: expected share of the near-copy pairs that are none; None without fingerprints
+        false_alarm_rate: expected share of the links between near-copies that are false; None without fingerprints
         samples: the collection
         patches_field: the label field whose objects were looked at, or None
     """
@@ -77,10 +80,14 @@ class NearDuplicates:
             if kind not in KINDS:
                 raise CoresetError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         chosen = [place for place, kind in enumerate(self.kinds) if kind in kinds]
-        ids = {row_id for place in chosen for row_id in self.groups[place]}
-        of_group = [pair["id_a"] in ids and pair["id_b"] in ids for pair in self.pairs]
-        pairs = self.pairs[np.array(of_group, dtype=bool)]
-        return _replace(self, [self.groups[p] for p in chosen], [self.kinds[p] for p in chosen], pairs)
+        starts = np.cumsum([0, *(len(group) - 1 for group in self.groups)])
+        pairs = [self.pairs[starts[place] : starts[place + 1]] for place in chosen]
+        return dataclasses.replace(
+            self,
+            groups=[self.groups[place] for place in chosen],
+            kinds=[self.kinds[place] for place in chosen],
+            pairs=np.concatenate([self.pairs[:0], *pairs]),
+        )
 
     def view(self, *kinds: str) -> DatasetView:
         """The members of the groups, group after group, the representative of each first.
@@ -113,7 +120,7 @@ class NearDuplicates:
         ]
         text = f"Of {self.n:,} {self.noun}, {'; '.join(found) if found else 'none has a near-duplicate'}."
         if self.false_alarm_rate is not None and (count["exact"] or count["near-copy"]):
-            text += f" About {self.false_alarm_rate:.1%} of the pairs of copies are expected to be none."
+            text += f" About {self.false_alarm_rate:.1%} of the links between copies are expected to be false."
         elif self.false_alarm_rate is None:
             text += " Without fingerprints copies cannot be told from look-alikes: call compute_fingerprints(samples)."
         return text
@@ -130,18 +137,30 @@ def near_duplicates(
     embeddings: Any = "clip_embeddings",
     *,
     prefer: str = "central",
+    distinct: Iterable[tuple[str, str]] = (),
     seed: int = 0,
     num_workers: int | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> NearDuplicates:
     """Groups images (or objects) that show the same.
+
+    Neighbours in the embedding whose fingerprints agree as those of altered copies of the collection's own images do
+    are near-copies. What is only close in the embedding, by a distance read from the data, are look-alikes: images of
+    near-copies are represented among them by one. Fingerprints come with
+    :func:`~fiftyone_coreset.compute_embeddings`, or alone from :func:`~fiftyone_coreset.compute_fingerprints`; without
+    them there are only look-alikes. How: ``docs/near-duplicates.md``.
 
     Args:
         samples: a dataset, a view, or a ``to_patches()`` view
         embeddings ("clip_embeddings"): a vector field, a list of fields, an (n, d) array, or the path of an ``.npy``
             file; rows without a usable vector are in no group
-        prefer ("central"): which member represents a group
+        prefer ("central"): which member represents a group of copies: ``"central"`` (the most typical),
+            ``"sharpest"``, ``"largest"``, ``"newest"`` (EXIF date, else that of the file), ``"labelled"``, or a field
+            of numbers, dates or booleans, whose highest value wins
+        distinct (()): pairs of ids that somebody said are no copies; they are not linked
         seed (0): the random seed
         num_workers (None): threads
+        progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
 
     Returns:
         the groups
@@ -151,66 +170,99 @@ def near_duplicates(
 
     Example::
 
-        near = fc.near_duplicates(dataset)
+        near = fc.near_duplicates(dataset, prefer="sharpest")
         print(near)
         session.view = near.view("near-copy")
     """
-    from ..vectors import near_copies
+    require(("numba", "sklearn"))
+    rows = Rows(samples)
+    with reporting(progress, "Near-duplicates") as tell:
+        tell(0.0, "reading embeddings")
+        found = EmbeddingSource.of(embeddings).load(rows)
+        ids = np.array(rows.ids())
+        place = {row_id: row for row, row_id in enumerate(ids.tolist())}
+        apart = [(place[a], place[b]) for a, b in distinct if a in place and b in place]
+        copies = find_near_copies(rows, found, prefer=prefer, distinct=apart, seed=seed, num_workers=num_workers)
+        tell(0.7, "looking for look-alikes")
+        return _assembled(rows, found, ids, copies, seed, num_workers)
+
+
+def find_near_copies(
+    rows: Rows,
+    found: Embeddings,
+    *,
+    prefer: str = "central",
+    distinct: Sequence[tuple[int, int]] = (),
+    seed: int = 0,
+    num_workers: int | None = None,
+) -> NearCopies | None:
+    """Groups of near-copies among the rows of a collection.
+
+    Args:
+        rows: the images or objects
+        found: their embeddings
+        prefer ("central"): see :func:`near_duplicates`
+        distinct (()): pairs of rows that are no copies
+        seed (0): the random seed
+        num_workers (None): threads
+
+    Returns:
+        groups over all n rows, those without a usable vector alone; None if no row has a fingerprint
+    """
+    from ..embeddings.calibration import calibrated
+    from ..embeddings.preference import preference
+    from ..vectors.near_copies import Evidence, near_copies
+    from ..vectors.neighbors import unit_rows
+
+    chosen = preference(rows, prefer)
+    prints = read_fingerprints(rows)
+    if prints is None:
+        return None
+    unit = np.nan_to_num(unit_rows(found.matrix)[0])
+    evidence = Evidence(prints[0], prints[1] & found.valid, calibrated(rows), distinct, chosen)
+    return near_copies(unit, evidence, seed=seed, num_workers=num_workers)
+
+
+def _assembled(
+    rows: Rows, found: Embeddings, ids: np.ndarray, copies: NearCopies | None, seed: int, num_workers: int | None
+) -> NearDuplicates:
+    """The groups as lists of ids, and the table of their pairs."""
+    from ..vectors.near_duplicates import groups_of_several
     from ..vectors.near_duplicates import near_duplicates as by_distance
     from ..vectors.neighbors import unit_rows
 
-    require(("numba", "sklearn"))
-    rows = Rows(samples)
-    found = EmbeddingSource.of(embeddings).load(rows)
-    fingerprints = read_fingerprints(rows)
-    usable = np.flatnonzero(found.valid)
-    unit = unit_rows(found.matrix[usable])[0]
-    ids = np.array(rows.ids())[usable]
+    unit = np.nan_to_num(unit_rows(found.matrix)[0])
     grouped: list[tuple[np.ndarray, str]] = []
-    prints = None if fingerprints is None else near_copies.Fingerprints(fingerprints[0][usable])
-    known = np.zeros(len(usable), dtype=bool) if fingerprints is None else fingerprints[1][usable]
-    pairs = near_copies.near_copy_pairs(unit, None if prints is None else prints.values, known, seed=seed)
-    copies = near_copies.linked(len(unit), *(side[pairs.probability >= 0.5] for side in (pairs.left, pairs.right)))
-    grouped += [(members, "near-copy") for members in _members(copies)]
-    first = np.unique(copies, return_index=True)[1]
-    alike = by_distance(unit[first], seed=seed, num_workers=num_workers)
-    grouped += [(first[members], "look-alike") for members in _members(alike.groups)]
-    grouped.sort(key=lambda group: (-len(group[0]), int(group[0][0])))
-    tables, groups = [np.empty(0, dtype=_PAIR)], []
+    heads = np.flatnonzero(found.valid)
+    if copies is not None:
+        for members in groups_of_several(copies.groups):
+            order = members[np.lexsort((members, copies.centrality[members]))]
+            grouped.append((order, "exact" if copies.exact[members].all() else "near-copy"))
+        heads = heads[copies.representative[heads] == heads]
+    alike = by_distance(unit[heads], seed=seed, num_workers=num_workers) if len(heads) else None
+    for members in groups_of_several(alike.groups) if alike is not None else []:
+        order = members[np.lexsort((members, alike.centrality[members]))]
+        grouped.append((heads[order], "look-alike"))
+    grouped.sort(key=lambda group: (-len(group[0]), int(group[0].min())))
+    pairs = np.empty(sum(len(members) - 1 for members, _ in grouped), dtype=_PAIR)
+    start = 0
     for members, kind in grouped:
-        center = unit[members].mean(axis=0)
-        order = members[np.argsort(np.linalg.norm(unit[members] - center, axis=1), kind="stable")]
-        groups.append(ids[order].tolist())
-        others = order[1:]
-        table = np.empty(len(others), dtype=_PAIR)
-        table["id_a"], table["id_b"], table["kind"] = ids[order[0]], ids[others], kind
-        table["distance"] = np.linalg.norm(unit[others] - unit[order[0]], axis=1)
-        table["agreement"] = np.nan
-        if prints is not None:
-            table["agreement"] = prints.agreement(np.full(len(others), order[0]), others)
-        table["probability"] = 1 / (1 + np.exp(-(np.arctanh(np.clip(table["agreement"], -0.9999, 0.9999)) - 1.3) * 8))
-        tables.append(table)
-    likely = pairs.probability[pairs.probability >= 0.5]
+        first, others = members[0], members[1:]
+        table = pairs[start : start + len(others)]
+        table["id_a"], table["id_b"], table["kind"] = ids[first], ids[others], kind
+        table["distance"] = np.linalg.norm(unit[others] - unit[first], axis=1)
+        table["agreement"] = table["probability"] = np.nan
+        if copies is not None and kind != "look-alike":
+            table["agreement"], table["probability"] = copies.agreement[others], copies.probability[others]
+            table["kind"] = np.where(copies.exact[others], "exact", "near-copy")
+        start += len(others)
     return NearDuplicates(
-        groups,
-        [kind for _, kind in grouped],
-        np.concatenate(tables),
-        len(usable),
-        rows.noun,
-        None if fingerprints is None else float(1 - likely.mean()) if len(likely) else 0.0,
-        rows.samples,
-        rows.patches_field,
+        groups=[ids[members].tolist() for members, _ in grouped],
+        kinds=[kind for _, kind in grouped],
+        pairs=pairs,
+        n=int(found.valid.sum()),
+        noun=rows.noun,
+        false_alarm_rate=None if copies is None else copies.false_alarm_rate,
+        samples=rows.samples,
+        patches_field=rows.patches_field,
     )
-
-
-def _members(groups: np.ndarray) -> Sequence[np.ndarray]:
-    """The rows of every group of at least two."""
-    order = np.argsort(groups, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    return [part for part in parts if len(part) > 1]
-
-
-def _replace(near: NearDuplicates, groups: list[list[str]], kinds: list[str], pairs: np.ndarray) -> NearDuplicates:
-    import dataclasses
-
-    return dataclasses.replace(near, groups=groups, kinds=kinds, pairs=pairs)

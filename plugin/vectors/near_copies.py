@@ -1,141 +1,345 @@
-"""Near-copies: which pairs of neighbours show the same pixels, told by their fingerprints."""
+"""Near-copies: images that show the same scene, told by their fingerprints among neighbours in the embedding."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
+from .fingerprints import agreement, altered_agreement, altered_fingerprints
+from .near_duplicates import NearDuplicates, linked
 from .neighbors import nearest_neighbors
 
-#: Neighbours of every row that are compared with it.
+#: Neighbours that every row is compared with. In a larger group they may all be members, so the representatives of
+#: groups are compared with their own neighbours, this many times at most.
 _NEIGHBORS = 10
-#: Cells by which two fingerprints are shifted against each other at most.
-_SHIFT = 2
-#: Pairs compared at a time.
-_BLOCK = 100_000
+_ROUNDS = 3
+#: Two images are linked if they are near-copies with this probability. A member, which others link, stays with its
+#: representative if that is more likely than not.
+_LINK = 0.9
+_STAY = 0.5
+#: Share of altered copies that agree less than the weakest copies looked for.
+_MISSED = 0.01
+#: The tail of the look-alikes is read below the copies, over two stretches of this width of Fisher's z.
+_WIDTH = 0.5
+#: What its rate is taken for before any pair was seen, per unit of z, and the pairs that this counts as.
+_PRIOR_RATE, _PRIOR_PAIRS = 4.0, 10
+#: Standard errors by which pairs must exceed what the tail explains, to be taken for copies.
+_SURE = 2.0
+#: Agreement above this is as good as complete: fingerprints are rounded.
+_COMPLETE = 0.999
+#: Vectors this close are equal: batches of another size round differently.
+_EQUAL = 1e-3
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs of rows that were compared.
+class Evidence:
+    """What tells copies among the rows of a pool.
 
     Attributes:
-        left, right: (p,) int64 rows, left < right
-        distance: (p,) float32 L2 distance between the unit-norm embeddings
-        agreement: (p,) float32 agreement of the fingerprints in [-1, 1]; NaN where a row has none
-        probability: (p,) float32 probability that the two are near-copies; NaN where a row has no fingerprint
+        fingerprints: (n, 256) uint8; anything in rows without one
+        known: (n,) bool, True in rows that have a fingerprint
+        altered (None): (m,) agreement of altered copies of some of the images, see :func:`.altered_agreement`; made
+            from the fingerprints themselves by default
+        distinct (()): pairs of rows that somebody said are no copies
+        preference (None): gives numbers to the rows in groups of several, of which the highest represents its group;
+            by default the most central row does
     """
 
-    left: np.ndarray
-    right: np.ndarray
-    distance: np.ndarray
+    fingerprints: np.ndarray
+    known: np.ndarray
+    altered: np.ndarray | None = None
+    distinct: Sequence[tuple[int, int]] = ()
+    preference: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class NearCopies(NearDuplicates):
+    """Groups of near-copies; a row without copies is a group of its own.
+
+    Attributes:
+        representative: (n,) int64 the row that stands for the group of every row
+        agreement: (n,) float32 agreement of the fingerprint with the representative's
+        probability: (n,) float32 probability of being a near-copy of it; 1 in exact copies and in itself
+        exact: (n,) bool, True in rows with the same fingerprint and the same vector as their representative
+        false_alarm_rate: expected share of the linked pairs that are no copies
+    """
+
+    representative: np.ndarray
     agreement: np.ndarray
     probability: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.left)
-
-    def __getitem__(self, chosen: np.ndarray) -> Pairs:
-        return Pairs(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+    exact: np.ndarray
+    false_alarm_rate: float
 
 
-def neighbor_pairs(unit: np.ndarray, seed: int = 0, num_workers: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of rows of which one is among the nearest neighbours of the other.
+@dataclass(frozen=True)
+class CopyModel:
+    """Tells how likely a pair of neighbours is a near-copy from the agreement of its fingerprints.
+
+    Fisher's z of the agreement, ``atanh``, has an exponential upper tail over look-alikes, whatever the pool, and
+    altered copies of the pool's own images say where copies lie. The tail's height and rate are read from the pool's
+    neighbours just below the copies; what is there beyond it are copies.
+
+    Attributes:
+        low: z of the weakest copies looked for
+        rate: the look-alikes' tail falls as exp(-rate z)
+        look_alikes: pairs of look-alikes with a z of at least ``low``, as the tail says
+        copies: pairs of copies
+        altered: (m,) sorted z of altered copies
+    """
+
+    low: float
+    rate: float
+    look_alikes: float
+    copies: float
+    altered: np.ndarray
+
+    @classmethod
+    def fit(cls, agreements: np.ndarray, altered: np.ndarray) -> CopyModel:
+        """Reads the model from a pool.
+
+        Args:
+            agreements: (p,) agreement of pairs of neighbours
+            altered: (m,) agreement of altered copies
+
+        Returns:
+            the model
+        """
+        z, copies_z = fisher(agreements), np.sort(fisher(altered))
+        low = float(np.quantile(copies_z, _MISSED))
+        far, near = (z[(z >= start) & (z < start + _WIDTH)] - start for start in (low - 2 * _WIDTH, low - _WIDTH))
+        rate, beyond = _tail_rate(far), 1
+        if _tail_rate(near) >= rate:
+            rate, far, beyond = _tail_rate(near), near, 0
+        passed = np.exp(-rate * _WIDTH)
+        look_alikes = len(far) * passed ** (1 + beyond) / (1 - passed)
+        # Copies are what the tail does not explain, wherever that shows best: a few complete ones far out, or many.
+        copies = 0.0
+        for missed in (_MISSED, 0.25, 0.5, 0.75):
+            limit = np.quantile(copies_z, missed)
+            expected = look_alikes * np.exp(-rate * (limit - low))
+            excess = np.sum(z >= limit) - expected - _SURE * np.sqrt(expected + 1)
+            copies = max(copies, float(excess / (1 - missed)))
+        return cls(low, rate, look_alikes, copies, copies_z)
+
+    def probability(self, agreements: np.ndarray) -> np.ndarray:
+        """(p,) float32 probability that pairs of neighbours are near-copies."""
+        z = fisher(agreements)
+        # Densities below the usual copy, where copies fade; tails above it, where they are all that is left.
+        middle = float(np.median(self.altered))
+        below = self.altered[self.altered < middle]
+        spread = max(float(np.sqrt(np.mean((below - middle) ** 2))) if len(below) else 0.0, 1 / self.rate)
+        copies = np.minimum((z - middle) / spread, 0)
+        log_copies = np.log(max(self.copies, 1e-9)) - copies**2 / 2 - np.log(spread * np.sqrt(2 * np.pi))
+        log_alike = np.log(max(self.look_alikes, 1e-9) * self.rate) - self.rate * (z - self.low)
+        found = 1 / (1 + np.exp(np.clip(log_alike - log_copies, -50, 50)))
+        return np.where(z >= self.low - _WIDTH, found, 0).astype(np.float32)
+
+
+def fisher(agreements: np.ndarray) -> np.ndarray:
+    """Fisher's z of correlations."""
+    return np.arctanh(np.minimum(np.asarray(agreements, dtype=np.float64), _COMPLETE))
+
+
+def _tail_rate(below: np.ndarray) -> float:
+    """The rate of an exponential seen from 0 to ``_WIDTH`` only, by maximum likelihood with a prior."""
+    count = len(below) + _PRIOR_PAIRS
+    mean_of_prior = 1 / _PRIOR_RATE - _WIDTH / np.expm1(_PRIOR_RATE * _WIDTH)
+    mean = (below.sum() + _PRIOR_PAIRS * mean_of_prior) / count
+    rate = _PRIOR_RATE
+    for _ in range(50):  # mean = 1 / rate - width / (exp(rate width) - 1)
+        rate = 1 / (mean + _WIDTH / np.expm1(max(rate, 1e-3) * _WIDTH))
+    return float(rate)
+
+
+def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_workers: int | None = None) -> NearCopies:
+    """Groups near-copies: neighbours in the embedding whose fingerprints agree as those of altered copies do.
+
+    Exact copies are put together first. Then every row is compared with its 10 nearest neighbours. A group is what
+    links connect, cut where members do not resemble its most central row.
 
     Args:
         unit: (n, d) float32 unit-norm embeddings
-        seed (0): seed of the approximate search
-        num_workers (None): threads
+        evidence: the fingerprints
+        seed (0): seed of the neighbour search, and of altered copies
+        num_workers (None): threads; the result does not depend on it
 
     Returns:
-        (p,) int64 rows and (p,) int64 rows, the first of each pair lower than the second, no pair twice
+        the groups
+
+    Example::
+
+        found = near_copies(unit, Evidence(fingerprints, np.ones(len(unit), dtype=bool)))
+        kept = np.flatnonzero(found.representatives())
     """
-    indices, _ = nearest_neighbors(unit, _NEIGHBORS, seed=seed, num_workers=num_workers)
-    rows = np.repeat(np.arange(len(unit)), indices.shape[1])
-    keys = np.unique(np.minimum(rows, indices.ravel()) * len(unit) + np.maximum(rows, indices.ravel()))
-    return keys // len(unit), keys % len(unit)
+    prints = evidence.fingerprints
+    first = _exact_copies(unit, prints, evidence.known)
+    rows = np.unique(first)
+    rows = rows[evidence.known[rows]]
+    search = _Search(unit[rows], prints[rows], _rows_in(evidence.distinct, first, rows), seed, num_workers)
+    altered = evidence.altered
+    if altered is None and len(rows):
+        altered = altered_agreement(altered_fingerprints(prints[rows], seed))
+    representative = np.arange(len(unit))
+    if len(rows) > 1:
+        representative[rows] = rows[search.representatives(altered)]
+    representative = representative[first]
+    if evidence.preference is not None:
+        representative = _preferred(representative, evidence.preference)
+    agrees = agreement(prints, representative, np.arange(len(unit)), num_workers)
+    same = first == first[representative]
+    probability = np.ones(len(unit), dtype=np.float32)
+    if search.model is not None:
+        probability[~same] = search.model.probability(agrees[~same])
+    distance = np.linalg.norm(unit - unit[representative], axis=1)
+    return NearCopies(
+        groups=np.unique(representative, return_inverse=True)[1].reshape(-1).astype(np.int64),
+        radius=float(distance.max(initial=0)),
+        clear=bool((representative != np.arange(len(unit))).any()),
+        centrality=np.where(representative == np.arange(len(unit)), 0, 2 - agrees).astype(np.float32),
+        representative=representative,
+        agreement=np.where(same, 1, agrees).astype(np.float32),
+        probability=probability,
+        exact=same & evidence.known,
+        false_alarm_rate=search.false_alarm_rate,
+    )
 
 
-class Fingerprints:
-    """Fingerprints ready to be compared.
+class _Search:
+    """Groups rows that all have a fingerprint, and are all different.
 
     Args:
-        values: (n, side * side) uint8
+        unit: (n, d) float32
+        prints: (n, 256) uint8
+        distinct: pairs of rows that are no copies
+        seed: of the neighbour search
+        num_workers: threads
     """
 
-    def __init__(self, values: np.ndarray):
-        self.values = values
-        self.side = round(values.shape[1] ** 0.5)
+    def __init__(
+        self, unit: np.ndarray, prints: np.ndarray, distinct: set[tuple[int, int]], seed: int, num_workers: int | None
+    ):
+        self.unit, self.prints, self.distinct = unit, prints, distinct
+        self.seed, self.num_workers = seed, num_workers
+        self.model: CopyModel | None = None
+        self.left = self.right = np.empty(0, dtype=np.int64)
+        self.doubt = np.empty(0)
 
-    @cached_property
-    def _window(self) -> np.ndarray:
-        taper = np.hanning(self.side + 2)[1:-1]
-        return np.sqrt(np.outer(taper, taper)).astype(np.float32)
+    @property
+    def false_alarm_rate(self) -> float:
+        """Expected share of the linked pairs that are no copies."""
+        return float(self.doubt.mean()) if len(self.doubt) else 0.0
 
-    def prepared(self, rows: np.ndarray) -> np.ndarray:
-        """(m, side, side) float32 fingerprints without their mean, weighted by a window, of unit length."""
-        cells = self.values[rows].reshape(-1, self.side, self.side).astype(np.float32)
-        cells = (cells - cells.mean(axis=(1, 2), keepdims=True)) * self._window
-        length = np.sqrt((cells**2).sum(axis=(1, 2), keepdims=True))
-        return np.divide(cells, length, out=np.zeros_like(cells), where=length > 0)
+    def representatives(self, altered: np.ndarray) -> np.ndarray:
+        """(n,) int64 the representative of every row."""
+        heads = np.arange(len(self.unit))
+        found = heads
+        for _ in range(_ROUNDS):
+            known = len(self.left)
+            self._link_neighbors(heads, altered)
+            if len(self.left) == known:
+                break
+            found = self._cut()
+            heads = np.unique(found)
+            if np.bincount(found).max() <= _NEIGHBORS:
+                break
+        return found
 
-    def agreement(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """The largest correlation of two fingerprints over small shifts.
+    def _link_neighbors(self, heads: np.ndarray, altered: np.ndarray) -> None:
+        """Compares rows with their nearest neighbours among each other, and links those that are copies."""
+        indices, _ = nearest_neighbors(self.unit[heads], _NEIGHBORS, seed=self.seed, num_workers=self.num_workers)
+        a, b = np.repeat(heads, indices.shape[1]), heads[indices.ravel()]
+        keys = np.unique(np.minimum(a, b) * len(self.unit) + np.maximum(a, b))
+        keys = np.setdiff1d(keys, self.left * len(self.unit) + self.right, assume_unique=True)
+        left, right = keys // len(self.unit), keys % len(self.unit)
+        agrees = agreement(self.prints, left, right, self.num_workers)
+        if self.model is None:
+            self.model = CopyModel.fit(agrees, altered)
+        probability = self._probability(left, right, agrees)
+        link = probability >= _LINK
+        self.left, self.right = np.r_[self.left, left[link]], np.r_[self.right, right[link]]
+        self.doubt = np.r_[self.doubt, 1 - probability[link]]
 
-        Args:
-            left: (p,) rows
-            right: (p,) rows
+    def _probability(self, left: np.ndarray, right: np.ndarray, agrees: np.ndarray) -> np.ndarray:
+        assert self.model is not None
+        found = self.model.probability(agrees)
+        if self.distinct:
+            pairs = zip(np.minimum(left, right).tolist(), np.maximum(left, right).tolist(), strict=True)
+            found[[pair in self.distinct for pair in pairs]] = 0
+        return found
 
-        Returns:
-            (p,) float32 in [-1, 1]
+    def _cut(self) -> np.ndarray:
+        """(n,) int64 representatives: of what links connect, the members that resemble the most central one, and so on.
+
+        Chains, e.g. of a camera that pans, would else run from one scene into another.
         """
-        shifts = np.r_[0 : _SHIFT + 1, self.side - _SHIFT : self.side]
-        found = np.empty(len(left), dtype=np.float32)
-        for start in range(0, len(left), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            a, b = (np.fft.rfft2(self.prepared(rows[part])) for rows in (left, right))
-            correlation = np.fft.irfft2(a * np.conj(b), s=(self.side, self.side))
-            found[part] = correlation[:, shifts][:, :, shifts].max(axis=(1, 2))
+        n = len(self.unit)
+        found = np.arange(n)
+        left, right = self.left, self.right
+        while len(left):
+            part = linked(n, left, right)
+            waiting = np.unique(np.r_[left, right])
+            center = _most_central(self.unit, waiting, part[waiting])
+            head = center[part[waiting]]
+            agrees = agreement(self.prints, head, waiting, self.num_workers)
+            stays = (self._probability(head, waiting, agrees) >= _STAY) | (head == waiting)
+            found[waiting[stays]] = head[stays]
+            left_over = np.zeros(n, dtype=bool)
+            left_over[waiting[~stays]] = True
+            keep = left_over[left] & left_over[right]
+            left, right = left[keep], right[keep]
         return found
 
 
-def near_copy_pairs(
-    unit: np.ndarray,
-    fingerprints: np.ndarray | None,
-    has_fingerprint: np.ndarray | None = None,
-    *,
-    seed: int = 0,
-    num_workers: int | None = None,
-) -> Pairs:
-    """Compares neighbours.
-
-    Args:
-        unit: (n, d) float32 unit-norm embeddings
-        fingerprints: (n, 256) uint8 fingerprints, or None
-        has_fingerprint (None): (n,) bool, True in rows that have one; all by default
-        seed (0): the random seed
-        num_workers (None): threads
-
-    Returns:
-        the pairs
-    """
-    left, right = neighbor_pairs(unit, seed, num_workers)
-    distance = np.linalg.norm(unit[left] - unit[right], axis=1).astype(np.float32)
-    agreement = np.full(len(left), np.nan, dtype=np.float32)
-    probability = agreement.copy()
-    if fingerprints is not None:
-        known = np.ones(len(unit), dtype=bool) if has_fingerprint is None else has_fingerprint
-        both = known[left] & known[right]
-        agreement[both] = Fingerprints(fingerprints).agreement(left[both], right[both])
-        probability[both] = 1 / (1 + np.exp(-(np.arctanh(np.clip(agreement[both], -0.9999, 0.9999)) - 1.3) * 8))
-    return Pairs(left, right, distance, agreement, probability)
+def _most_central(unit: np.ndarray, rows: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """(p,) int64 for every part the row nearest to the mean of its rows; anything for parts without rows."""
+    count = int(part.max()) + 1
+    members = csr_matrix((np.ones(len(rows), dtype=np.float32), (part, np.arange(len(rows)))), shape=(count, len(rows)))
+    means = members @ unit[rows] / np.maximum(np.bincount(part, minlength=count), 1)[:, None]
+    order = np.lexsort((rows, np.linalg.norm(unit[rows] - means[part], axis=1), part))
+    first = order[np.r_[True, np.diff(part[order]) != 0]]
+    center = np.zeros(count, dtype=np.int64)
+    center[part[first]] = rows[first]
+    return center
 
 
-def linked(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(n,) int64 connected components."""
-    graph = csr_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+def _exact_copies(unit: np.ndarray, prints: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(n,) int64 the first row with the same fingerprint and the same vector; images of one colour tell nothing."""
+    first = np.arange(len(unit))
+    rows = np.flatnonzero(known)
+    rows = rows[(prints[rows] != prints[rows, :1]).any(axis=1)]
+    if len(rows) < 2:
+        return first
+    words = np.ascontiguousarray(prints[rows]).view(np.uint64)
+    multipliers = np.random.default_rng(0).integers(0, 2**63, words.shape[1], dtype=np.uint64) * 2 + 1
+    keys = words @ multipliers
+    order = np.argsort(keys, kind="stable")
+    starts = np.r_[True, np.diff(keys[order]) != 0]
+    head = rows[order[starts]][np.cumsum(starts) - 1]
+    same = rows[order]
+    close = np.linalg.norm(unit[same] - unit[head], axis=1) <= _EQUAL
+    first[same[close]] = head[close]
+    return first
+
+
+def _rows_in(pairs: Sequence[tuple[int, int]], first: np.ndarray, rows: np.ndarray) -> set[tuple[int, int]]:
+    """Pairs of rows as pairs of places in ``rows``, the lower first."""
+    place = np.full(len(first), -1)
+    place[rows] = np.arange(len(rows))
+    found = {tuple(sorted((int(place[first[a]]), int(place[first[b]])))) for a, b in pairs}
+    return {(a, b) for a, b in found if 0 <= a < b}
+
+
+def _preferred(representative: np.ndarray, preference: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The row with the highest preference in place of every representative, which stays where several are equal."""
+    shared = np.flatnonzero(np.bincount(representative, minlength=len(representative))[representative] > 1)
+    if not len(shared):
+        return representative
+    value = np.nan_to_num(np.asarray(preference(shared), dtype=float), nan=-np.inf)
+    order = shared[np.lexsort((representative[shared] != shared, -value, representative[shared]))]
+    first = order[np.r_[True, np.diff(representative[order]) != 0]]
+    chosen = np.arange(len(representative))
+    chosen[representative[first]] = first
+    return chosen[representative]

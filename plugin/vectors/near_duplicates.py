@@ -113,7 +113,7 @@ def near_duplicates(
         groups = _grouped(unit, radius)
     else:
         rows, columns, lengths = _spanning_links(unit, seed, num_workers)
-        groups = _linked(len(unit), rows, columns, lengths <= max(radius, _EXACT))
+        groups = linked(len(unit), rows, columns, lengths <= max(radius, _EXACT))
     return NearDuplicates(groups, float(radius), clear, _centrality(unit, groups))
 
 
@@ -181,7 +181,7 @@ def _spanning_links(unit: np.ndarray, seed: int, num_workers: int | None) -> tup
     n = len(unit)
     indices, distances = nearest_neighbors(unit, _NEIGHBORS, seed=seed, num_workers=num_workers)
     rows, columns, lengths = np.repeat(np.arange(n), indices.shape[1]), indices.ravel(), distances.ravel()
-    parts = _linked(n, rows, columns, np.ones(len(rows), dtype=bool))
+    parts = linked(n, rows, columns, np.ones(len(rows), dtype=bool))
     if parts.max() > 0:
         # A burst longer than the neighbour list knows nobody else. A few delegates of each part find the next one.
         order = np.argsort(parts, kind="stable")
@@ -215,7 +215,7 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
     margin = 4 * bandwidth
     counts, edges = np.histogram(distinct, _BINS, (distinct.min() - margin, distinct.max() + margin))
     density = gaussian_filter1d(counts.astype(float), bandwidth / (edges[1] - edges[0]), mode="constant")
-    copies = _linked(n, rows, columns, lengths <= _SHORT * np.median(lengths))
+    copies = linked(n, rows, columns, lengths <= _SHORT * np.median(lengths))
     first_of_copies = np.unique(copies, return_index=True)[1]
     gaps: list[tuple[float, float, int, float]] = []
     for valley in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] <= density[2:])) + 1:
@@ -224,7 +224,7 @@ def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> 
         long = scale > cut
         if long.sum() < max(_LEAST_DISTINCT, 0.01 * n):
             continue
-        groups = _linked(n, rows, columns, ~long)
+        groups = linked(n, rows, columns, ~long)
         merged = np.bincount(groups[first_of_copies]) > 1
         if not _many(merged, groups):
             continue
@@ -261,7 +261,7 @@ def _overlap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray,
         return None
     between = np.linspace(means[0], means[1], _BINS)
     cut = between[np.argmax(mixture.predict_proba(between[:, None])[:, parts[1]] > 0.5)]
-    groups = _linked(n, rows, columns, lengths <= np.exp(cut))
+    groups = linked(n, rows, columns, lengths <= np.exp(cut))
     return float(np.exp(cut)) if _many(np.bincount(groups) > 1, groups) else None
 
 
@@ -281,9 +281,18 @@ def _apartness(
     return outside / np.maximum(inside, _EXACT)
 
 
-def _linked(n: int, rows: np.ndarray, columns: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """(n,) int64 connected components over some of the links."""
-    graph = csr_matrix((np.ones(int(keep.sum()), dtype=np.int8), (rows[keep], columns[keep])), shape=(n, n))
+def groups_of_several(groups: np.ndarray) -> list[np.ndarray]:
+    """The rows of every group of at least two, ascending."""
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    return [part for part in parts if len(part) > 1]
+
+
+def linked(n: int, rows: np.ndarray, columns: np.ndarray, keep: np.ndarray | None = None) -> np.ndarray:
+    """(n,) int64 connected components over some of the links, all by default."""
+    if keep is not None:
+        rows, columns = rows[keep], columns[keep]
+    graph = csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
@@ -300,7 +309,7 @@ def _grouped(unit: np.ndarray, radius: float) -> np.ndarray:
             i, j = groups[start + i], groups[begin + j]
             apart = i != j
             if apart.any():
-                groups = _linked(n, i, j, apart)[groups]
+                groups = linked(n, i, j, apart)[groups]
     return np.unique(groups, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import jit
+from ....vectors.jit import jit
 from .kernel_pairs import count_within, find_cut, smallest_positive, weigh
 from .params import SHARED, SYMMETRIC
 

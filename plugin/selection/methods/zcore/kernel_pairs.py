@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import jit
+from ....vectors.jit import jit
 from .params import LITERAL, SYMMETRIC
 
 

@@ -1,8 +1,8 @@
 """Compiled kernels give the same bits whether they were just compiled or loaded from disk."""
 
 import numpy as np
-from fiftyone_coreset.plugin.selection.methods.zcore.jit import jit
 from fiftyone_coreset.plugin.selection.methods.zcore.kernel_pairs import weigh
+from fiftyone_coreset.plugin.vectors.jit import jit
 
 
 @jit
