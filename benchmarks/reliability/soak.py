@@ -2,7 +2,8 @@
 
     python -m benchmarks.reliability.soak --minutes 5 [--clients 4] [--samples 300] [--every 20] [--seed 0]
 
-Each client is a process that embeds, ranks, overwrites, renames, deletes, makes views, adds and deletes samples. About
+Each client is a process that embeds, ranks, overwrites, renames, deletes, makes views, adds and deletes samples, and
+opens runs in the panel. About
 every ``--every`` seconds one of them is killed, or mongod is restarted, killed and started again, away for 8 s, or
 suspended for 5 s. The first client is left alone: its memory and open files are compared between the first and the last
 third of its operations. At the end everything that a client was told is complete must be so. FiftyOne and mongod are
@@ -36,7 +37,9 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 NAME = "soak"
 KEYS = [f"run{number}" for number in range(6)]
 #: What clients do, and how often.
-OPERATIONS = {"compute": 5, "view": 4, "load": 3, "rename": 1, "delete": 1, "add": 1, "remove": 1, "embed": 2}
+OPERATIONS = {"compute": 5, "view": 4, "load": 3, "panel": 3, "embed": 2} | dict.fromkeys(
+    ["rename", "delete", "add", "remove"], 1
+)
 #: What happens to clients and to the database, and how often.
 DISTURBANCES = {"client killed": 4, "restart": 1, "kill": 1, "pause": 1, "gone": 1}
 
@@ -91,6 +94,19 @@ class Client:
 
         return len(fc.load_run(self._dataset(), key).view("20%"))
 
+    def _panel(self, key: str, other: str) -> None:
+        """What the panel asks for when a run is opened and its budget moved."""
+        import fiftyone_coreset as fc
+        from fiftyone.operators.executor import ExecutionContext, Executor
+        from fiftyone_coreset.panels.coreset import CoresetPanel
+
+        panel, k = CoresetPanel(), int(self._rng.integers(1, 60))
+        for event in ("load_run", "load_curve", "load_layers", "load_view", "show_kept", "show_redundant"):
+            request = {"dataset_name": NAME, "view": [], "params": {"key": key, "k": k}}
+            answer = getattr(panel, event)(ExecutionContext(request, Executor()))
+            if "error" in answer:
+                raise fc.CoresetError(answer["error"])
+
     def _rename(self, key: str, other: str) -> None:
         self._dataset().rename_brain_run(key, other)
 
@@ -122,7 +138,9 @@ class Client:
 def _is_ours() -> bool:
     """Whether the exception that is being handled came through this package: if not, FiftyOne's own call raised it."""
     frames = traceback.extract_tb(sys.exc_info()[2])
-    return any(Path(frame.filename).is_relative_to(ROOT / "plugin") for frame in frames)
+    return any(
+        Path(frame.filename).is_relative_to(ROOT / folder) for frame in frames for folder in ("plugin", "panels")
+    )
 
 
 def add_samples(dataset: Any, files: list[str], rng: np.random.Generator) -> None:
