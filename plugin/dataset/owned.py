@@ -146,12 +146,13 @@ def count_and_sum(dataset: Dataset, path: str) -> tuple[int, int]:
     return count, total
 
 
-def existing_ids(dataset: Dataset, patches_field: str | None) -> set[str]:
-    """The ids of all samples, or of all labels of a field, that the database has now."""
+def existing_ids(dataset: Dataset, patches_field: str | None, tag: str | None = None) -> set[str]:
+    """The ids of all samples, or all labels of a field, that the database has now; of those with a tag, if given."""
+    whole = _whole(dataset)
     if patches_field is None:
-        return set(_whole(dataset).values("id"))
-    path = f"{dataset._get_label_field_path(patches_field)[1]}.id"
-    return set(_whole(dataset).values(path, unwind=True))
+        return set((whole if tag is None else whole.match_tags(tag)).values("id"))
+    chosen = whole if tag is None else whole.select_labels(tags=tag, fields=patches_field)
+    return set(chosen.values(f"{dataset._get_label_field_path(patches_field)[1]}.id", unwind=True))
 
 
 def values_by_id(dataset: Dataset, patches_field: str | None, path: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+from .journal import journal
 from .lock import schema_turn
 from .names import require_free_view
 
@@ -35,6 +36,7 @@ def save_view(dataset: Dataset, name: str, view: DatasetView, description: str, 
             _replace(dataset, name, view, description)
         else:
             dataset.save_view(name, view, description=description)
+    journal()
     return dataset.load_saved_view(name)
 
 

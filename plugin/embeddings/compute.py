@@ -11,6 +11,7 @@ import numpy as np
 
 from ..dataset.lock import database_faults
 from ..dataset.rows import Rows
+from ..dataset.tags import write_tag
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .clip import choose_device, load_image_model, resolve_clip
@@ -114,7 +115,7 @@ def compute_embeddings(
         elif field.is_partial:
             field.close()  # a run was killed after its last vector
     if report.failures and tag_failures:
-        field.tag([failure.id for failure in report.failures], tag_failures)
+        write_tag(rows, [failure.id for failure in report.failures], tag_failures)
     return report
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from ..dataset.lock import database_faults
+from ..dataset.tags import write_tag
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .compute import image_rows
@@ -76,7 +77,7 @@ def compute_fingerprints(
         with reporting(progress, "Fingerprints") as tell:
             _take(field, report, n_pending, num_workers, max_pixels, tell)
     if report.failures and tag_failures:
-        field.tag([failure.id for failure in report.failures], tag_failures)
+        write_tag(rows, [failure.id for failure in report.failures], tag_failures)
     return report
 
 

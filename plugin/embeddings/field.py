@@ -141,14 +141,6 @@ class EmbeddingField:
             ],
         )
 
-    def tag(self, ids: Sequence[str], tag: str) -> None:
-        """Tags images, or the labels of objects."""
-        if self.rows.patches_field is None:
-            self.rows.samples.select(ids).tag_samples(tag)
-        else:
-            field = self.rows.patches_field
-            self.rows.source.select_labels(ids=ids, fields=field).tag_labels(tag, label_fields=field)
-
     def _check_mix(self, there: ClipSpec | None) -> None:
         """Refuses to put vectors of a second model beside those that stay."""
         dataset = self.rows.dataset

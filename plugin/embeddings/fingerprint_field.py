@@ -63,10 +63,6 @@ class FingerprintField:
         if self._is_open or self.is_partial:
             self._field.close()
 
-    def tag(self, ids: Sequence[str], tag: str) -> None:
-        """Tags images, or the labels of objects."""
-        self._field.tag(ids, tag)
-
 
 @contextmanager
 def fingerprint_field(rows: Rows, overwrite: bool) -> Iterator[FingerprintField]:

@@ -10,6 +10,7 @@ import numpy as np
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_free_view
 from ..dataset.saved_views import save_view
+from ..dataset.tags import write_tag
 from ..selection.budget import budget_words
 from .load import load_run
 from .plain_fields import write_field
@@ -77,7 +78,7 @@ def _create_view(
     if field is not None:
         _write_membership(results, kept, field)
     if tag is not None:
-        _tag(results, view, tag)
+        write_tag(results.rows(), view.values("id"), tag)
     return save_view(root, name, view, describe(results, budget), overwrite)
 
 
@@ -120,11 +121,3 @@ def _write_membership(results: CoresetResults, kept: np.ndarray, field: str) -> 
     alive = results.alive()
     values = dict(zip(results.ids[alive].tolist(), member[alive].tolist(), strict=True))
     write_field(results.rows(), field, fof.BooleanField, values)
-
-
-def _tag(results: CoresetResults, view: DatasetView, tag: str) -> None:
-    patches_field = results.config.patches_field
-    if patches_field is None:
-        view.tag_samples(tag)
-    else:
-        view.tag_labels(tag, label_fields=patches_field)
