@@ -52,7 +52,7 @@ class Lab:
 
         Args:
             *operations: names of functions of ``worker.py``
-            fault (None): ``{"point", "after", "action"}``, or ``{"delay"}`` for SIGKILL after so many seconds
+            fault (None): ``{"point", "after", "action"}``, or ``{"delay", "action"}`` for a signal after some seconds
 
         Returns:
             a dict with ``"outcome"``, one an operation, or None if the process died; ``"reached"``, whether the point

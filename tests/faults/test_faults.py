@@ -1,6 +1,6 @@
 """A database that pauses, restarts or dies, and workers that are killed: what is shown is whole, the next call ends it.
 
-``CORESET_FAULTS=deep`` adds 50 kills at random moments.
+``CORESET_FAULTS=deep`` adds more points, and kills and suspensions at random moments.
 """
 
 from __future__ import annotations
@@ -28,6 +28,44 @@ POINTS = [
     ("view", "runs.views:save_view", 0),
 ]
 MIDDLE = [POINTS[2], POINTS[4], POINTS[7], POINTS[11]]
+
+#: Every further step that reads or writes, and some that compute.
+MORE_POINTS = [
+    ("embed", "embeddings.compute:image_rows", 0),
+    ("embed", "embeddings.compute:load_image_model", 0),
+    ("embed", "embeddings.compute:batches", 0),
+    ("embed", "embeddings.fingerprint_field:FingerprintField.write", 0),
+    ("embed", "embeddings.fingerprint_field:FingerprintField.write", 3),
+    ("embed", "embeddings.fingerprint_field:FingerprintField.close", 0),
+    ("embed", "embeddings.field:write_record", 0),
+    ("embed", "embeddings.field:write_record", 2),
+    ("embed", "embeddings.field:EmbeddingField.write", 1),
+    ("embed", "embeddings.field:EmbeddingField.write", 5),
+    ("embed", "embeddings.field:EmbeddingField.close", 0),
+    ("embed", "embeddings.field:EmbeddingField.close", 1),
+    ("embed", "dataset.lock:Lock.release", 0),
+    ("score", "dataset.embeddings:EmbeddingSource.load", 0),
+    ("score", "runs.compute:_model_records", 0),
+    ("score", "runs.compute:write_run", 0),
+    ("score", "runs.write:_prepare", 0),
+    ("score", "runs.write:count_values", 0),
+    ("score", "runs.write:count_values", 1),
+    ("score", "runs.write:journal", 0),
+    ("score", "runs.write:_write_map", 0),
+    ("score", "runs.write:point_map_at", 0),
+    ("score", "runs.write:_store_results", 0),
+    ("score", "runs.write:_document", 0),
+    ("score", "runs.write:delete_files", 0),
+    ("score", "brain:Coreset.settle", 0),
+    ("score", "brain:Coreset.drop_spare", 0),
+    ("score", "dataset.lock:Lock.release", 2),
+    ("view", "runs.views:require_free_view", 0),
+    ("view", "runs.views:write_tag", 0),
+    ("view", "dataset.tags:journal", 0),
+    ("view", "dataset.saved_views:journal", 0),
+]
+
+deep = pytest.mark.skipif(os.environ.get("CORESET_FAULTS") != "deep", reason="CORESET_FAULTS=deep runs it")
 
 
 def _same(one, other):
@@ -82,6 +120,13 @@ def _disturbed(lab, operation, fault):
     [
         *((*point, action) for action in ("restart", "kill") for point in POINTS),
         *((*point, action) for action in ("pause", "gone") for point in MIDDLE),
+        *(pytest.param(*point, action, marks=deep) for action in ("restart", "kill") for point in MORE_POINTS),
+        *(
+            pytest.param(*point, action, marks=deep)
+            for action in ("pause", "gone")
+            for point in [*POINTS, *MORE_POINTS[::4]]
+            if point not in MIDDLE
+        ),
     ],
 )
 def test_the_database_fails(lab, operation, point, after, action):
@@ -96,7 +141,9 @@ def test_the_database_fails(lab, operation, point, after, action):
         assert "call again" in outcome["refused"]
 
 
-@pytest.mark.parametrize(("operation", "point", "after"), POINTS)
+@pytest.mark.parametrize(
+    ("operation", "point", "after"), [*POINTS, *(pytest.param(*point, marks=deep) for point in MORE_POINTS)]
+)
 def test_a_worker_is_killed(lab, operation, point, after):
     result = _disturbed(lab, operation, {"point": point, "after": after, "action": "SIGKILL"})
     assert result["ended"] == -signal.SIGKILL
@@ -116,12 +163,22 @@ def test_a_worker_is_told_to_end(lab, operation, point, after, action):
         _same(shown, lab.reference(operation)[0])  # an interrupt puts back what was
 
 
-@pytest.mark.skipif(os.environ.get("CORESET_FAULTS") != "deep", reason="CORESET_FAULTS=deep runs it")
+@pytest.mark.parametrize(("operation", "point", "after"), MIDDLE)
+def test_a_worker_is_suspended(lab, operation, point, after):
+    result = _disturbed(lab, operation, {"point": point, "after": after, "action": "SIGSTOP"})
+    assert [list(outcome) for outcome in result["outcome"]] == [["done"]]
+    _same(_ends_well(lab, operation, result), lab.reference(operation)[1])
+
+
+@deep
+@pytest.mark.parametrize("action", ["SIGKILL", "SIGSTOP"])
 @pytest.mark.parametrize("seed", range(50))
-def test_a_worker_is_killed_at_a_random_moment(lab, seed):
+def test_at_a_random_moment(lab, seed, action):
     rng = np.random.default_rng(seed)
     operation = str(rng.choice(["embed", "score", "view"]))
     lab.reference(operation)
     lab.done("prepare")
-    result = lab.run(operation, fault={"delay": float(rng.uniform(0, 3))})
+    result = lab.run(operation, fault={"delay": float(rng.uniform(0, 3)), "action": action})
+    if action == "SIGSTOP":
+        assert [list(outcome) for outcome in result["outcome"]] == [["done"]]
     _ends_well(lab, operation, result)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -20,7 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 #: Seconds that processes have to notice that their parent is gone.
 _PATIENCE = 30
-_SIGNALS = {"SIGKILL", "SIGINT", "SIGTERM"}
+_SIGNALS = {"SIGKILL", "SIGINT", "SIGTERM", "SIGSTOP"}
+#: Seconds for which a process is suspended.
+_SUSPENDED = 3
 
 #: Where answers go; what libraries print goes to stderr.
 answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -128,13 +131,20 @@ def state(name, files, weights):
 OPERATIONS = {function.__name__: function for function in (weights, prepare, embed, score, view, state)}
 
 
+def send(name: str) -> None:
+    """Sends this process a signal; one that is suspended goes on after some seconds."""
+    if name == "SIGSTOP":
+        subprocess.Popen(["sh", "-c", f"sleep {_SUSPENDED}; kill -CONT {os.getpid()}"])
+    os.kill(os.getpid(), signal.Signals[name])
+
+
 def place(fault) -> list[bool]:
     """Lets the call number ``after`` of a function do the fault first; returns whether that happened."""
     reached = []
     if fault is None:
         return [True]
     if "delay" in fault:
-        timer = threading.Timer(fault["delay"], os.kill, (os.getpid(), signal.SIGKILL))
+        timer = threading.Timer(fault["delay"], send, (fault["action"],))
         timer.daemon = True
         timer.start()
         return [True]
@@ -150,7 +160,7 @@ def place(fault) -> list[bool]:
         if len(calls) == fault.get("after", 0) + 1:
             reached.append(True)
             if fault["action"] in _SIGNALS:
-                os.kill(os.getpid(), signal.Signals[fault["action"]])
+                send(fault["action"])
             else:
                 answer(fault=fault["action"])
                 sys.stdin.readline()
