@@ -6,7 +6,7 @@ from fiftyone_coreset import CoresetError
 from fiftyone_coreset.plugin.selection.methods.zcore.reliability import (
     correlation,
     draws_factor,
-    expected_overlap,
+    expected_overlaps,
     rank,
     split_half_reliability,
 )
@@ -37,11 +37,13 @@ def test_what_halves_predict_is_what_runs_show(noise, heavy):
     halves = [noisy(truth, noise, rng) for _ in range(2)]
     runs = [noisy(truth, noise / np.sqrt(2), rng) for _ in range(2)]
     assert split_half_reliability(*halves) == pytest.approx(spearmanr(*runs).statistic, abs=0.03)
-    for share in (0.1, 0.3, 0.5):
-        keep = int(share * n)
+    keeps = [int(share * n) for share in (0.1, 0.3, 0.5)]
+    together = expected_overlaps(*halves, keeps)
+    for keep, expected in zip(keeps, together, strict=True):
         kept = [np.argsort(-run)[:keep] for run in runs]
         really = len(np.intersect1d(*kept)) / keep
-        assert expected_overlap(*halves, keep) == pytest.approx(really, abs=0.05)
+        assert expected == pytest.approx(really, abs=0.05)
+        assert expected == expected_overlaps(*halves, [keep])[0]
 
 
 def test_draws_factor_follows_the_law():
@@ -54,9 +56,9 @@ def test_draws_factor_follows_the_law():
 def test_equal_halves_overlap_entirely_and_pure_noise_by_chance():
     rng = np.random.default_rng(0)
     truth = rng.standard_normal(2000)
-    assert expected_overlap(truth, truth, 600) == 1
-    assert expected_overlap(truth, rng.standard_normal(2000), 600) == pytest.approx(0.3, abs=0.06)
-    assert expected_overlap(np.ones(10), np.ones(10), 3) == 0.3
+    assert expected_overlaps(truth, truth, [600]) == 1
+    assert expected_overlaps(truth, rng.standard_normal(2000), [600]) == pytest.approx(0.3, abs=0.06)
+    assert expected_overlaps(np.ones(10), np.ones(10), [3, 10]).tolist() == [0.3, 1]
 
 
 @pytest.fixture(scope="module")

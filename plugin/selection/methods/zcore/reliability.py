@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -44,8 +46,10 @@ def draws_factor(reliability: float, target: float) -> float:
     return target / (1 - target) * (1 - reliability) / reliability
 
 
-def expected_overlap(first: np.ndarray, second: np.ndarray, keep: int, seed: int = 0, repeats: int = 20) -> float:
-    """Share of the kept images that two independent runs, as long as both halves together, have in common.
+def expected_overlaps(
+    first: np.ndarray, second: np.ndarray, keeps: Sequence[int], seed: int = 0, repeats: int = 20
+) -> np.ndarray:
+    """Shares of the kept images that two independent runs, as long as both halves together, have in common.
 
     The mean of the halves is shrunk until its spread is that of the noise-free score; then pairs of runs are simulated
     with the noise seen between the halves among images of similar score. Rough where reliability is below about 0.2.
@@ -53,12 +57,12 @@ def expected_overlap(first: np.ndarray, second: np.ndarray, keep: int, seed: int
     Args:
         first: (n,) scores from one half of a run
         second: (n,) scores from the other, independent half
-        keep: how many of the highest scores are kept
+        keeps: (b,) how many of the highest scores are kept, ascending and distinct
         seed (0): of the simulated noise
         repeats (20): simulated pairs of runs
 
     Returns:
-        a share in [0, 1]; chance is keep / n
+        (b,) float64 shares in [0, 1]; chance is keep / n
     """
     mean = (first + second) / 2
     noise = (first - second) / 2
@@ -67,16 +71,25 @@ def expected_overlap(first: np.ndarray, second: np.ndarray, keep: int, seed: int
     variance = _moving_mean(noise[order] ** 2, 101)
     spread = mean.var()
     if spread == 0:
-        return keep / len(mean)
+        return np.array(keeps) / len(mean)
     signal = max(spread - variance.mean(), 0) / spread
     truth = mean.mean() + np.sqrt(signal) * (mean - mean.mean())
     rng = np.random.default_rng(seed)
-    shared = 0
+    shared = np.zeros(len(keeps))
     for _ in range(repeats):
         runs = truth + np.sqrt(variance) * rng.standard_normal((2, len(mean)))
-        first, second = (np.argpartition(-run, keep - 1)[:keep] for run in runs)
-        shared += len(np.intersect1d(first, second))
-    return shared / (repeats * keep)
+        # An image is among the kept of both runs from the larger of the two budgets on that first keep it.
+        kept_from = np.maximum(*(_first_budget(run, keeps) for run in runs))
+        shared += np.cumsum(np.bincount(kept_from, minlength=len(keeps) + 1))[:-1]
+    return shared / (repeats * np.array(keeps))
+
+
+def _first_budget(scores: np.ndarray, keeps: Sequence[int]) -> np.ndarray:
+    """(n,) int64 position in ``keeps`` of the first budget that keeps each image; ``len(keeps)`` where none does."""
+    order = np.argpartition(-scores, np.array(keeps) - 1)
+    first = np.empty(len(scores), dtype=np.int64)
+    first[order] = np.searchsorted(keeps, np.arange(len(scores)), side="right")
+    return first
 
 
 def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:

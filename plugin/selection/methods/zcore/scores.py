@@ -7,6 +7,7 @@ it is computed is told in `kernel_pairs`, which draws are taken in `sampling`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from ....errors import CoresetError
 from ....vectors.matrix import as_matrix, row_blocks
 from .engine import Progress, SeededDraws, Totals, Workers, given_draws, run_adaptive, run_fixed
 from .params import LITERAL, SHARED, SYMMETRIC, ZCoreParams
-from .reliability import draws_factor, expected_overlap
+from .reliability import draws_factor, expected_overlaps
 
 #: Rows turned into columns at a time.
 _BLOCK_ROWS = 2048
@@ -71,13 +72,24 @@ class ZCoreScores:
         Returns:
             a share in [0, 1]; choosing at random would give the kept fraction
         """
-        scored = ~np.isnan(self.score)
-        n = int(scored.sum())
+        n = int(np.sum(~np.isnan(self.score)))
         keep = round(budget * n) if isinstance(budget, float) else budget
         if not 1 <= keep <= n:
             raise CoresetError(f"budget: {budget} keeps {keep} of {n} scored images; give 1 to {n}, or a fraction")
-        first, second = self.halves[:, scored]
-        return expected_overlap(first, second, keep, seed)
+        return self.overlaps([keep], seed)[0]
+
+    def overlaps(self, keeps: Sequence[int], seed: int = 0) -> list[float]:
+        """:meth:`overlap_at` several budgets.
+
+        Args:
+            keeps: counts of images to keep, ascending and distinct, each from 1 to the number of scored images
+            seed (0): of the simulation behind the estimate
+
+        Returns:
+            a share for each
+        """
+        first, second = self.halves[:, ~np.isnan(self.score)]
+        return expected_overlaps(first, second, keeps, seed).tolist()
 
 
 def zcore_scores(

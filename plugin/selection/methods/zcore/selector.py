@@ -82,8 +82,10 @@ def _facts(found: ZCoreScores, n: int, expect_overlap: bool) -> dict[str, Any]:
     if np.isfinite(found.reliability):
         facts["reliability"] = float(found.reliability)
         if expect_overlap:
-            shares = [share for share in _OVERLAP_SHARES if round(share * n) > 0]
-            facts["expected_overlap"] = {f"{share:g}": found.overlap_at(share) for share in shares} | {"1": 1.0}
+            keeps = {f"{share:g}": round(share * n) for share in _OVERLAP_SHARES if round(share * n) > 0}
+            distinct = sorted(set(keeps.values()))
+            overlap = dict(zip(distinct, found.overlaps(distinct), strict=True))
+            facts["expected_overlap"] = {share: overlap[keep] for share, keep in keeps.items()} | {"1": 1.0}
     if found.warning:
         logger.warning(found.warning)
         facts["warning"] = found.warning
