@@ -42,11 +42,9 @@ WITHOUT = {
     "few_dimensions": {"images only": 1e-9, "space in full": 1e9},
     "max_room": {"images only": 1.0, "no limit": 1e9},
     "looseness_power": {"none": 0.0},
-    "trust_represents": {"always": (-1.0, -0.5)},
-    "trust_crowded": {"none": (-1.0, -0.5)},
-    "trust_isolated": {"none": (2.0, 1.5)},
+    "least_standing": {"always trusted": 0.0},
+    "max_isolation": {"any": 1.0},
     "tested_shares": {"first only": (0.05,), "second only": (0.1,)},
-    "outlier_neighbor": {},
     "outlier_share": {"none": 0.0},
     "min_z": {"always": -1e9, "never": 1e9},
     "max_singleton_share": {"none": 1.0},
@@ -54,13 +52,10 @@ WITHOUT = {
 
 
 def variants(defaults: S, name: str, without: Mapping[str, Any]) -> dict[str, S]:
-    """A constant halved, doubled and without effect; intervals of trust are widened and narrowed about their middle."""
+    """A constant halved, doubled and without effect."""
     value = getattr(defaults, name)
     scaled: dict[str, Any]
-    if isinstance(value, tuple) and name != "tested_shares":
-        middle, half = sum(value) / 2, (value[1] - value[0]) / 2
-        scaled = {label: (middle - by * half, middle + by * half) for label, by in (("half", 0.5), ("double", 2.0))}
-    elif isinstance(value, tuple):
+    if isinstance(value, tuple):
         scaled = {label: tuple(by * entry for entry in value) for label, by in (("half", 0.5), ("double", 2.0))}
     else:
         kind = type(value)

@@ -18,7 +18,7 @@ from .regions import Regions, find_regions, region_shares
 from .settings import DEFAULTS, AutoSettings
 from .singletons import singleton_auc
 from .turns import Priority, cover_in_turns
-from .zcore_trust import ZCoreRanking, outliers_last, zcore_ranking, zcore_trust
+from .zcore_trust import ZCoreRanking, outliers_last, trusts_zcore, zcore_ranking
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def auto(pool: Pool, k: int) -> Picks:
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
         large neighbourhoods, and large ones follow the density of the pool instead of collecting its outskirts.
-    5.  Where ZCore's first picks stand for the pool, see :func:`.zcore_trust.zcore_trust`, up to nine tenths of
-        the shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each
+    5.  Where ZCore's first picks stand for the pool, see :func:`.zcore_trust.trusts_zcore`, nine tenths of the
+        shares and of the picks are ZCore's: a model that separates the kinds of images has clear examples of each
         at the outskirts of its space, as many of a rare kind as of a frequent one.
     6.  Further copies and the other single images follow, the groups taking turns.
 
@@ -204,9 +204,9 @@ def _cover(
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
     nearest = to_neighbors[:, 0]
     shares = region_shares(part, regions, nearest, by_zcore.hits, settings)
-    trust = zcore_trust(part, regions.labels, by_zcore.ranking, None if bursts else nearest, settings)
-    zcore_share = settings.zcore_share * trust
-    ranking = by_zcore.ranking if bursts else outliers_last(by_zcore.ranking, to_neighbors, settings)
+    trusted = trusts_zcore(part, regions.labels, by_zcore.ranking, None if bursts else nearest, settings)
+    zcore_share = settings.zcore_share if trusted else 0.0
+    ranking = by_zcore.ranking if bursts else outliers_last(by_zcore.ranking, nearest, settings)
     images_per_pick = settings.coarsest_scale
     while images_per_pick >= 1:
         budget = len(part) // images_per_pick

@@ -24,7 +24,7 @@ class AutoSettings:
         max_clusters: clusters are the root of the number of rows, up to this (cap)
         few_dimensions: up to so many effective dimensions a cluster counts by the geometric mean of its share of the
             rows and of the space; beyond, by the rows more (development pools; noise planted among digits)
-        max_room: a cluster's space counts as within this factor of its rows (development pools)
+        max_room: a cluster's space counts as within this factor of its rows, so none is starved (development pools)
         looseness_power: a cluster's space is divided by this power of the distance of its rows to their nearest
             neighbours over the median (noise planted among digits)
         draws_per_row: draws of ZCore for each row (cap)
@@ -32,18 +32,15 @@ class AutoSettings:
         tested_shares: first shares of ZCore's ranking on which it is tested (``coreset-mini``'s pools of the report)
         min_tested: a share is tested if it has so many rows (least sample)
         random_choices: random choices that it is compared with (least sample)
-        max_tested_rows: rows that the test looks at (cap)
-        trust_represents: trust rises from 0 to 1 while the rate at which picks represent their region, over that of
-            random picks, goes from the first to the second value (pools of the report, both embeddings)
-        trust_crowded: the same for the chance that a pick is more isolated than another row, from below (as above)
-        trust_isolated: the same from above (as above)
-        outlier_neighbor: isolation is the distance to this neighbour; rare kinds have a nearest row or two (as above)
+        least_standing: ZCore chooses if its picks represent their regions at least so often, beside random picks (pools
+            of the report, both embeddings)
+        max_isolation: and if the chance that a pick is more isolated than another row is so near one half (as above)
         outlier_share: the most isolated rows, this share, come last in ZCore's ranking (``coreset-mini``, ``junk``)
         min_judged: singletons and bursts are compared if there are this many of each (least sample)
         min_z: they differ beyond this z-value; at 2.5 one clean pool of bursts was misjudged (burst pools)
         max_singleton_share: where singletons are a larger part of the pool, they are not the exception (burst pools)
         nearest_bursts: nearness to bursts is the mean distance to this many (burst pools)
-        max_bursts: bursts that nearness is measured to (cap)
+        max_compared: rows that the test of ZCore looks at, and bursts that nearness is measured to (cap)
     """
 
     group_growth: float = 0.5
@@ -60,17 +57,14 @@ class AutoSettings:
     tested_shares: tuple[float, ...] = (0.05, 0.1)
     min_tested: int = 10
     random_choices: int = 10
-    max_tested_rows: int = 2000
-    trust_represents: tuple[float, float] = (0.75, 0.85)
-    trust_crowded: tuple[float, float] = (0.35, 0.4)
-    trust_isolated: tuple[float, float] = (0.61, 0.57)
-    outlier_neighbor: int = 2
+    least_standing: float = 0.8
+    max_isolation: float = 0.1
     outlier_share: float = 0.05
     min_judged: int = 20
     min_z: float = 3.0
     max_singleton_share: float = 1 / 3
     nearest_bursts: int = 3
-    max_bursts: int = 2000
+    max_compared: int = 2000
 
 
 #: What the method uses.

@@ -50,7 +50,7 @@ def _nearness(X: np.ndarray, burst: np.ndarray, settings: AutoSettings) -> np.nd
     """(m,) how near other bursts are, as a negative distance."""
     from sklearn.neighbors import NearestNeighbors
 
-    known = np.flatnonzero(burst)[: settings.max_bursts]  # rows come in a random order
+    known = np.flatnonzero(burst)[: settings.max_compared]  # rows come in a random order
     search = NearestNeighbors(n_neighbors=settings.nearest_bursts + 1, algorithm="brute").fit(X[known])
     distances = search.kneighbors(X)[0]
     itself = np.isin(np.arange(len(X)), known)

@@ -44,19 +44,19 @@ def zcore_ranking(pool: Pool, report: ProgressCallback, settings: AutoSettings =
     return ZCoreRanking(np.argsort(-weighted_ranks(found.score, pool.weights), kind="stable"), found.coverage)
 
 
-def zcore_trust(
+def trusts_zcore(
     pool: Pool,
     regions: np.ndarray,
     ranking: np.ndarray,
     nearest: np.ndarray | None = None,
     settings: AutoSettings = DEFAULTS,
-) -> float:
+) -> bool:
     """Judges without labels whether ZCore's first picks make a good coreset in this embedding space.
 
     They do where a model separates the kinds of images, so that the outskirts of its space are clear examples of each
     kind. Elsewhere the outskirts are oddities. Picks represent their regions if a row's nearest pick lies in the row's
     own region nearly as often as with random picks. They lie where images lie if the chance that a pick is more
-    isolated than another image is near one half: above it oddities are collected, below it the densest kind is.
+    isolated than another image (AUC) is near one half: above it oddities are collected, below it the densest kind is.
 
     Args:
         pool: the problem
@@ -67,43 +67,40 @@ def zcore_trust(
         settings: the constants
 
     Returns:
-        trust from 0 to 1
+        whether they do; False if there are too few rows to tell
     """
     from sklearn.metrics import roc_auc_score
 
     n = len(pool)
     counts = [int(share * n) for share in settings.tested_shares if int(share * n) >= settings.min_tested]
     if not counts:
-        return 0.0
+        return False
     rng = pool.rng()
-    rows = rng.permutation(n)[: settings.max_tested_rows]
-    standing = min(
-        _standing_ratio(pool.Z, regions, rows, ranking[:count], rng, settings.random_choices) for count in counts
-    )
-    trust = _ramp(standing, *settings.trust_represents)
+    rows = rng.permutation(n)[: settings.max_compared]
+    if any(
+        _standing_ratio(pool.Z, regions, rows, ranking[:count], rng, settings.random_choices) < settings.least_standing
+        for count in counts
+    ):
+        return False
     if nearest is None:
-        return trust
+        return True
     picked = np.zeros(n, dtype=bool)
     picked[ranking[: counts[-1]]] = True
-    isolation = roc_auc_score(picked, nearest)
-    return trust * _ramp(isolation, *settings.trust_crowded) * _ramp(isolation, *settings.trust_isolated)
+    return bool(abs(roc_auc_score(picked, nearest) - 0.5) <= settings.max_isolation)
 
 
-def outliers_last(ranking: np.ndarray, to_neighbors: np.ndarray, settings: AutoSettings = DEFAULTS) -> np.ndarray:
+def outliers_last(ranking: np.ndarray, nearest: np.ndarray, settings: AutoSettings = DEFAULTS) -> np.ndarray:
     """Moves the most isolated images to the end of ZCore's ranking, which ranks junk in places of its own high.
-
-    Isolation is the distance to the second neighbour: rare kinds have a nearest image or two.
 
     Args:
         ranking: (n,) int64 rows, ZCore's first pick first
-        to_neighbors: (n, m) distances of every row to its nearest neighbours, ascending
+        nearest: (n,) distance of every row to its nearest neighbour
         settings: the constants
 
     Returns:
         (n,) int64, a permutation of ``ranking`` that keeps the order inside both parts
     """
-    isolation = to_neighbors[:, min(settings.outlier_neighbor, to_neighbors.shape[1]) - 1]
-    outlier = (isolation > np.quantile(isolation, 1 - settings.outlier_share))[ranking]
+    outlier = (nearest > np.quantile(nearest, 1 - settings.outlier_share))[ranking]
     return np.concatenate([ranking[~outlier], ranking[outlier]])
 
 
@@ -123,7 +120,3 @@ def _standing(Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.nd
     found = picks[search.kneighbors(Z[rows], return_distance=False)]
     other = np.where(found[:, 0] == rows, found[:, 1], found[:, 0])
     return float(np.mean(regions[other] == regions[rows]))
-
-
-def _ramp(value: float, none: float, full: float) -> float:
-    return float(np.clip((value - none) / (full - none), 0, 1))
