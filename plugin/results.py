@@ -44,6 +44,9 @@ class CoresetResults(fob.BrainResults):
         rank: (n,) int64, 0 = first to keep
         columns: name -> (n,) float64 figures, e.g. ``score``, ``coverage``, ``redundancy``
         points: (n, 2) float32 points of the map, or None
+        near_copies: (n,) int64 group of near-copies of every row, of one answer with
+            :func:`~fiftyone_coreset.near_duplicates`; None if there were no fingerprints, near-duplicates then are what
+            a short distance links
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class CoresetResults(fob.BrainResults):
         curve: CoverageCurve | None = None,
         embeddings: np.ndarray | None = None,
         first_cover: FirstCover | None = None,
+        near_copies: np.ndarray | None = None,
         fingerprints: np.ndarray | None = None,
         backend: Coreset | None = None,
     ):
@@ -67,6 +71,7 @@ class CoresetResults(fob.BrainResults):
         self.rank = rank
         self.columns = columns
         self.points = points
+        self.near_copies = near_copies
         self._curve = curve
         self._embeddings = embeddings
         self._first_cover = first_cover
@@ -171,7 +176,7 @@ class CoresetResults(fob.BrainResults):
             parsed = CoverageBudget(parsed.share, self.curve().coverage_radius)  # the curve counts what is gone
         embeddings = self.embeddings()
         order = order[np.isfinite(embeddings[order]).all(axis=1)]
-        return order[: ranking_budget(order, embeddings, parsed, seed=self.config.seed)]
+        return order[: ranking_budget(order, embeddings, parsed, near_copies=self.near_copies, seed=self.config.seed)]
 
     def rows(self) -> Rows:
         """The rows of the dataset, whatever view the run was made of: what a view holds may change."""
@@ -284,6 +289,7 @@ class CoresetResults(fob.BrainResults):
             "stability": self.expected_overlap(budget),
             "coverage_radius": self.curve().coverage_radius,
             "near_duplicate_radius": self.curve().near_duplicate_radius,
+            "near_copies": self.near_copies,
             "seed": self.config.seed,
         }
         report = coreset_report(embeddings, kept, **options | kwargs)
@@ -321,7 +327,11 @@ class CoresetResults(fob.BrainResults):
                 )
             points = Points(self.embeddings()[self.ranking])
             self._first_cover = first_cover(
-                points, self.curve().coverage_radius, self.curve().near_duplicate_radius, progress
+                points,
+                self.curve().coverage_radius,
+                self.curve().near_duplicate_radius,
+                None if self.near_copies is None else self.near_copies[self.ranking],
+                progress,
             )
             self._n_covered = n_alive
         return self._first_cover
@@ -378,6 +388,7 @@ class CoresetResults(fob.BrainResults):
             figures=self.columns,
             coverage_radius=self.curve().coverage_radius,
             near_duplicate_radius=self.curve().near_duplicate_radius,
+            near_copies=self.near_copies,
         )
         named = [row] if found.nearest is None else [row, found.nearest]
         return dataclasses.replace(found, names=dict(zip(named, self._file_names(named), strict=True)))
@@ -437,7 +448,7 @@ class CoresetResults(fob.BrainResults):
         stored = super().serialize(*args, **kwargs)
         arrays = {"ids": _pack_ids(self.ids), "rank": self.rank, "points": self.points}
         arrays |= {f"column_{name}": values for name, values in self.columns.items()}
-        arrays["fingerprints"] = self._fingerprints
+        arrays |= {"fingerprints": self._fingerprints, "near_copies": self.near_copies}
         if self._first_cover is not None:
             arrays |= {f"first_{name}": values for name, values in vars(self._first_cover).items()}
         if self._curve is not None:
@@ -463,6 +474,7 @@ class CoresetResults(fob.BrainResults):
             columns=_with_prefix(arrays, "column_"),
             points=arrays.get("points"),
             fingerprints=arrays.get("fingerprints"),
+            near_copies=arrays.get("near_copies"),
             curve=CoverageCurve.from_arrays(curve) if curve else None,
             first_cover=FirstCover(**first) if first else None,
         )

@@ -17,6 +17,7 @@ _SHAPES: dict[str, tuple[str | int, ...]] = {
     "ids": ("n", 12),
     "points": ("n", 2),
     "fingerprints": ("n",),
+    "near_copies": ("n",),
     "first_covered_at": ("n",),
     "first_duplicate_at": ("n",),
     "curve_scalars": (5,),

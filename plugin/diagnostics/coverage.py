@@ -15,6 +15,7 @@ from ..vectors.row_sets import usable_row_set
 from .curve import METRICS, CoverageCurve
 from .metric import distance_metrics
 from .ranking_pass import ranking_pass
+from .redundancy import second_of_group_at
 
 
 def coverage_curve(
@@ -23,6 +24,7 @@ def coverage_curve(
     *,
     coverage_radius: float | None = None,
     near_duplicate_radius: float | None = None,
+    near_copies: np.ndarray | None = None,
     n_budgets: int = 64,
     n_random: int = 10,
     max_rows: int = COVERAGE_ROWS,
@@ -43,6 +45,7 @@ def coverage_curve(
             :func:`.radius.coverage_radius` by default
         near_duplicate_radius (None): distance within which two images are near-duplicates;
             :func:`.near_duplicates.near_duplicate_radius` by default
+        near_copies (None): (n,) group of near-copies of every image; if given, they are the near-duplicates
         n_budgets (64): size of the logarithmic grid of budgets
         n_random (10): random rankings behind the band
         max_rows (10000): images evaluated
@@ -74,6 +77,12 @@ def coverage_curve(
         _metrics_along(distance, position, budgets, radius, duplicate_radius)
         for distance, position in zip(over_all.distance, positions, strict=True)
     ]
+    redundant_at = np.maximum(over_kept.first_within, followed) + 1
+    if near_copies is not None:
+        repeated = [second_of_group_at(near_copies[ranked]) for ranked in rankings]
+        redundant_at = repeated[0][followed]
+        for table, at in zip(tables, repeated, strict=True):
+            table["near_duplicate_rate"] = np.searchsorted(np.sort(at), budgets, side="right") / budgets
     random_mean, random_sd = _bands(tables[1:], budgets)
     curve = CoverageCurve(
         n=len(points.rows),
@@ -90,7 +99,7 @@ def coverage_curve(
         covered_at=np.sort(covered_from(points, order, rows, radius)),
         followed=followed,
         followed_weight=weight,
-        redundant_at=np.maximum(over_kept.first_within, followed) + 1,
+        redundant_at=redundant_at,
     )
     # Kept images themselves, not a sample of all images, say how redundant a ranking is.
     curve.values["near_duplicate_rate"] = np.array([curve.near_duplicate_rate_at(int(b)) for b in budgets])

@@ -130,6 +130,7 @@ def explain_row(
     figures: Mapping[str, np.ndarray] | None = None,
     coverage_radius: float | None = None,
     near_duplicate_radius: float | None = None,
+    near_copies: np.ndarray | None = None,
     normalize: bool = True,
     seed: int = 0,
 ) -> RowExplanation:
@@ -144,6 +145,7 @@ def explain_row(
         coverage_radius (None): distance within which an image counts as covered; read from the data by default,
             which takes longer than the rest: pass that of the curve
         near_duplicate_radius (None): near-duplicate radius; likewise
+        near_copies (None): (n,) group of near-copies of every image; if given, they are the near-duplicates
         normalize (True): whether distances are taken between unit-length vectors
         seed (0): of the distances read from the data
 
@@ -164,7 +166,7 @@ def explain_row(
     kept[order[:budget]] = True
     kept[row] = False
     nearest = int(np.where(kept, distance, np.inf).argmin()) if kept.any() else None
-    close = np.flatnonzero(distance <= duplicate_radius)
+    close = np.flatnonzero(distance <= duplicate_radius if near_copies is None else near_copies == near_copies[row])
     close = close[close != row]
     place = np.flatnonzero(order == row)
     return RowExplanation(

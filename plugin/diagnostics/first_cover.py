@@ -45,6 +45,7 @@ def first_cover(
     points: Points,
     coverage_radius: float,
     near_duplicate_radius: float,
+    near_copies: np.ndarray | None = None,
     progress: ProgressCallback = lambda fraction, message: None,
 ) -> FirstCover:
     """Finds the first budgets of a ranking.
@@ -53,6 +54,7 @@ def first_cover(
         points: the embeddings, rows in rank order
         coverage_radius: distance within which an image counts as covered
         near_duplicate_radius: distance within which two images are near-duplicates
+        near_copies (None): (n,) group of near-copies of every row; if given, they are the near-duplicates
         progress (silence): called with ``(fraction, message)``
 
     Returns:
@@ -63,7 +65,15 @@ def first_cover(
     unit = points.block(rows, points.work_dtype(len(rows), len(rows)))
     covered_at = np.arange(1, points.n + 1, dtype=np.uint32)
     duplicate_at: np.ndarray = np.full(points.n, NEVER, dtype=np.uint32)
-    searches = ((coverage_radius, covered_at), (near_duplicate_radius, duplicate_at))
+    searches = [(coverage_radius, covered_at)]
+    if near_copies is None:
+        searches.append((near_duplicate_radius, duplicate_at))
+    else:
+        place = np.arange(points.n)
+        earliest = np.full(int(near_copies.max()) + 1, points.n)
+        np.minimum.at(earliest, near_copies[rows], rows)
+        repeats = rows[earliest[near_copies[rows]] < place[rows]]
+        duplicate_at[repeats] = earliest[near_copies[repeats]] + 1
     for step, (within, at) in enumerate(searches):
         report = part_of(progress, step / len(searches), (step + 1) / len(searches))
         found = _first_within(unit, within, _candidates(unit, within), report)

@@ -17,6 +17,7 @@ def redundant_groups(
     selected: Sequence[int] | np.ndarray,
     *,
     near_duplicate_radius: float | None = None,
+    near_copies: np.ndarray | None = None,
     normalize: bool = True,
     seed: int = 0,
 ) -> list[np.ndarray]:
@@ -26,6 +27,7 @@ def redundant_groups(
         embeddings: (n, d) embeddings, or :class:`Points`
         selected: kept rows, first to keep first, or an (n,) boolean mask
         near_duplicate_radius (None): distance up to which two images are linked; read from the data by default
+        near_copies (None): (n,) group of near-copies of every image; if given, distances do not matter
         normalize (True): whether distances are taken between unit-length vectors
         seed (0): of the default radius
 
@@ -38,7 +40,10 @@ def redundant_groups(
     """
     points = as_points(embeddings, normalize)
     kept = usable_row_set(selected, points)
-    group = near_duplicates(points.block(points.rows), radius=near_duplicate_radius, seed=seed).groups
+    if near_copies is not None:
+        group = near_copies[points.rows]
+    else:
+        group = near_duplicates(points.block(points.rows), radius=near_duplicate_radius, seed=seed).groups
     place = np.full(points.n, len(kept))
     place[kept] = np.arange(len(kept))
     order = np.lexsort((place[points.rows], group))
@@ -56,13 +61,33 @@ def redundancy_metrics(groups: np.ndarray) -> dict[str, float]:
     Returns:
         "near_duplicate_rate", "repeat_rate" and "duplicate_groups"
     """
-    sizes = np.bincount(groups)
+    sizes = np.unique(groups, return_counts=True)[1]
     shared = sizes > 1
     return {
         "near_duplicate_rate": float(sizes[shared].sum() / len(groups)),
         "repeat_rate": float(1 - len(sizes) / len(groups)),
         "duplicate_groups": float(shared.sum()),
     }
+
+
+def second_of_group_at(groups: np.ndarray) -> np.ndarray:
+    """Finds from which budget on each image of a ranking is kept together with another one of its group.
+
+    Args:
+        groups: (r,) int group of every ranked image, first to keep first
+
+    Returns:
+        (r,) int64 budgets; r + 1 where a group has no other image
+    """
+    n = len(groups)
+    order = np.argsort(groups, kind="stable")
+    same_as_next = np.r_[groups[order][1:] == groups[order][:-1], False] if n else np.zeros(0, dtype=bool)
+    same_as_last = np.r_[False, same_as_next[:-1]] if n else same_as_next
+    at = np.full(n, n + 1, dtype=np.int64)
+    at[order[same_as_last]] = order[same_as_last] + 1
+    first = np.flatnonzero(same_as_next & ~same_as_last)
+    at[order[first]] = order[first + 1] + 1
+    return at
 
 
 def _nearest_first(points: Points, rows: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -92,6 +92,7 @@ def coreset_report(
     cluster_ids: np.ndarray | None = None,
     coverage_radius: float | None = None,
     near_duplicate_radius: float | None = None,
+    near_copies: np.ndarray | None = None,
     stability: float | None = None,
     n_random: int = 10,
     max_rows: int = 10_000,
@@ -110,6 +111,7 @@ def coreset_report(
             :func:`.radius.coverage_radius` by default
         near_duplicate_radius (None): distance within which two images are near-duplicates;
             :func:`.near_duplicates.near_duplicate_radius` by default
+        near_copies (None): (n,) group of near-copies of every image; if given, they are the near-duplicates
         stability (None): share of the kept images that another seed of the method would keep too, if known
         n_random (10): random subsets behind every band, at least 2
         max_rows (10000): images whose coverage is evaluated; of a larger collection that many are sampled, and the
@@ -136,7 +138,7 @@ def coreset_report(
         found = []
         for i, measure in enumerate(MEASURES):
             part = part_of(report, 0.8 * i / len(MEASURES), 0.8 * (i + 1) / len(MEASURES))
-            found.append(measure(Compared(points, subsets, rows, radius, duplicate_radius, seed, part)))
+            found.append(measure(Compared(points, subsets, rows, radius, duplicate_radius, near_copies, seed, part)))
         report(0.8, "clusters and classes")
         ids = clusters(points, seed=seed) if cluster_ids is None else cluster_ids
         by_cluster, cluster_retention = retention_metrics("cluster", _groups(ids, points, "cluster_ids"), subsets)

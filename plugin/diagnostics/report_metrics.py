@@ -31,6 +31,7 @@ class Compared:
         rows: (m,) rows whose coverage is evaluated
         coverage_radius: distance within which an image counts as covered
         near_duplicate_radius: distance within which two images are near-duplicates
+        near_copies: (n,) group of near-copies of every image, which then are the near-duplicates, or None
         seed: of samples
         report: progress function
     """
@@ -40,6 +41,7 @@ class Compared:
     rows: np.ndarray
     coverage_radius: float
     near_duplicate_radius: float
+    near_copies: np.ndarray | None
     seed: int
     report: ProgressCallback
 
@@ -119,6 +121,8 @@ def kept_redundancy_metrics(compared: Compared) -> list[Metrics]:
     Random subsets are measured as far as that is affordable, at least 3.
     """
     points, subsets, duplicate_radius = compared.points, compared.subsets, compared.near_duplicate_radius
+    if compared.near_copies is not None:
+        return [redundancy_metrics(compared.near_copies[subset]) for subset in subsets]
     size = len(subsets[0])
     n_random = max(3, int(_PAIR_WORK / size**2))
     if size <= EXACT_ROWS:
@@ -136,10 +140,13 @@ def kept_redundancy_metrics(compared: Compared) -> list[Metrics]:
 def removal_metrics(compared: Compared) -> list[Metrics]:
     """What the subsets keep of the collection's near-duplicate groups; nothing if it is large or has none."""
     points, subsets, duplicate_radius = compared.points, compared.subsets, compared.near_duplicate_radius
-    if len(points.rows) > EXACT_ROWS:
-        return []
     group = np.full(points.n, -1)
-    group[points.rows] = _groups(points, points.rows, duplicate_radius)
+    if compared.near_copies is not None:
+        group[points.rows] = np.unique(compared.near_copies[points.rows], return_inverse=True)[1].reshape(-1)
+    elif len(points.rows) > EXACT_ROWS:
+        return []
+    else:
+        group[points.rows] = _groups(points, points.rows, duplicate_radius)
     sizes = np.bincount(group[points.rows])
     if sizes.max() == 1:
         return []

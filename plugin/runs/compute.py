@@ -22,6 +22,7 @@ from ..results import CoresetResults
 from ..selection.pool import all_alike
 from ..selection.registry import get_method
 from .load import list_runs
+from .near_duplicates import find_near_copies
 from .orphans import find_orphans
 from .write import write_run
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
 
     from ..selection.method import Selection
+    from ..vectors.near_copies import NearCopies
     from ..vectors.projection import Projection
 
 
@@ -42,6 +44,7 @@ def compute_coreset(
     method: str = "auto",
     label_field: str | None = None,
     projection: str | None = "umap",
+    prefer: str = "central",
     seed: int = 0,
     num_workers: int | None = None,
     progress: bool | ProgressCallback | None = None,
@@ -64,6 +67,7 @@ def compute_coreset(
         method ("auto"): a name from :func:`list_methods`
         label_field (None): a label field, for methods that use labels and for class retention in reports
         projection ("umap"): the map: ``"umap"``, ``"pca"`` or ``None``
+        prefer ("central"): which image stands for its near-copies, see :func:`~fiftyone_coreset.near_duplicates`
         seed (0): the random seed; the same seed gives the same result for any number of workers
         num_workers (None): threads to use; all cores by default
         progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
@@ -113,16 +117,20 @@ def compute_coreset(
         if chosen.needs_text:
             arguments = with_class_texts(rows, source, labels, arguments)
         _require_different(found, rows)
+        copies = find_near_copies(rows, found, prefer=prefer, seed=seed, num_workers=num_workers)
         selection = chosen.select(
             found.matrix,
             labels=labels,
+            near_copies=copies,
             seed=seed,
             num_workers=num_workers,
             progress=part_of(report, 0.05, 0.65),
             **arguments,
         )
         config.n_missing = int((~found.valid).sum())
-        results = _build_results(rows, config, brain_key, found, selection, projection, part_of(report, 0.65, 0.95))
+        results = _build_results(
+            rows, config, brain_key, found, selection, copies, projection, part_of(report, 0.65, 0.95)
+        )
         report(0.95, "writing fields")
         write_run(results, lock, overwrite)
     return results
@@ -169,6 +177,7 @@ def _build_results(
     brain_key: str,
     found: Embeddings,
     selection: Selection,
+    copies: NearCopies | None,
     projection: str | None,
     report: ProgressCallback,
 ) -> CoresetResults:
@@ -183,9 +192,12 @@ def _build_results(
 
         projected = project(kept, projection, config.seed, part_of(report, 0.0, 0.6))
     rank = selection.rank[chosen]
-    curve = coverage_curve(kept, np.argsort(rank), seed=config.seed, progress=part_of(report, 0.6, 0.8))
+    groups = None if copies is None else copies.groups[chosen]
+    curve = coverage_curve(
+        kept, np.argsort(rank), near_copies=groups, seed=config.seed, progress=part_of(report, 0.6, 0.8)
+    )
     config.columns = [*selection.columns, "rank", *(["xy"] if projected else [])]
-    config.facts = selection.details | _group_facts(rows)
+    config.facts = selection.details | _group_facts(rows) | _copy_facts(copies)
     config.n, config.n_unranked = len(chosen), len(found.matrix) - len(chosen)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
@@ -201,6 +213,7 @@ def _build_results(
         points=None if projected is None else projected.points,
         curve=curve,
         embeddings=kept,
+        near_copies=groups,
         fingerprints=None if found.fingerprints is None else found.fingerprints[chosen],
     )
     if projected is not None and len(chosen) <= MAX_ROWS:
@@ -216,6 +229,18 @@ def _group_facts(rows: Rows) -> dict[str, str]:
     note = f"the dataset is grouped: ranks and coreset views hold {rows.noun} of slice {slices}, not whole groups"
     logger.warning(note)
     return {"grouped_dataset": note}
+
+
+def _copy_facts(copies: NearCopies | None) -> dict[str, Any]:
+    """What fingerprints told, if there are any."""
+    if copies is None:
+        return {}
+    sizes = np.bincount(copies.groups)
+    return {
+        "near_copy_groups": int((sizes > 1).sum()),
+        "near_copies": int(sizes[sizes > 1].sum()),
+        "near_copy_false_alarm_rate": copies.false_alarm_rate,
+    }
 
 
 def _model_records(rows: Rows, fields: list[str] | None) -> dict[str, Any]:

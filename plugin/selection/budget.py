@@ -64,8 +64,9 @@ class RedundancyBudget:
     """Drops near-duplicates and keeps the rest: one image for each near-duplicate group.
 
     Args:
-        radius (None): near-duplicate radius, an L2 distance between unit-norm embeddings; read from the data by
-            default, see :func:`.near_duplicate_radius`
+        radius (None): near-duplicate radius, an L2 distance between unit-norm embeddings; by default near-copies are
+            told by their fingerprints, and without these the radius is read from the data, see
+            :func:`.near_duplicate_radius`
     """
 
     radius: float | None = None
@@ -172,13 +173,17 @@ def resolve_budget(budget: Any, n: int) -> int:
     return parsed
 
 
-def ranking_budget(ranking: Any, embeddings: Any, target: Any, *, seed: int = 0) -> int:
+def ranking_budget(
+    ranking: Any, embeddings: Any, target: Any, *, near_copies: np.ndarray | None = None, seed: int = 0
+) -> int:
     """Finds how much of a ranking a budget asks for, e.g. the shortest prefix that covers 95 % of the images.
 
     Args:
         ranking: (r,) int indices into ``embeddings``, first to keep first
         embeddings: (n, d) embeddings; rows that are missing or not finite do not count
         target: any budget, see :func:`parse_budget`
+        near_copies (None): (n,) group of near-copies of every row, for a :class:`RedundancyBudget` without a radius; by
+            default a short distance tells near-duplicates
         seed (0): seed of the 10,000 images whose coverage is followed where there are more, and of the radii
 
     Returns:
@@ -192,6 +197,8 @@ def ranking_budget(ranking: Any, embeddings: Any, target: Any, *, seed: int = 0)
     parsed = parse_budget(target)
     if isinstance(parsed, int | float):
         return resolve_budget(parsed, len(order))
+    if isinstance(parsed, RedundancyBudget) and parsed.radius is None and near_copies is not None:
+        return len(np.unique(near_copies[order]))
     points = Points(embeddings)
     if isinstance(parsed, RedundancyBudget):
         groups = near_duplicates(points.block(points.rows), radius=parsed.radius, seed=seed).groups

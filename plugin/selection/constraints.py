@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback
 from ..vectors.matrix import as_matrix, row_blocks
+from ..vectors.near_duplicates import NearDuplicates
 from ..vectors.neighbors import isolation
 from ..vectors.row_hash import seeded_order
 from ..vectors.row_sets import row_set
@@ -100,6 +101,7 @@ def prepare(
     labels: Any = None,
     every_row_needs_a_label: bool = False,
     text_embeddings: Any = None,
+    near_copies: NearDuplicates | None = None,
     seed: int = 0,
     num_workers: int | None = None,
     report: ProgressCallback,
@@ -114,6 +116,7 @@ def prepare(
         labels (None): (n,) class labels
         every_row_needs_a_label (False): whether rows without a label are left out
         text_embeddings (None): text features, for methods that use them
+        near_copies (None): groups of near-copies among the n rows; what a short distance links counts by default
         seed (0): the random seed
         num_workers (None): threads
         report: called with the finished fraction and what is being done
@@ -128,6 +131,8 @@ def prepare(
     n = len(matrix)
     preselected = row_set(constraints.preselected, n, "preselected")
     excluded = row_set(constraints.excluded, n, "excluded")
+    if near_copies is not None and len(near_copies.groups) != n:
+        raise CoresetError(f"near_copies are groups of {len(near_copies.groups)} rows but there are {n}; pass one each")
     both = np.intersect1d(preselected, excluded)
     if len(both):
         raise CoresetError(f"{len(both)} rows are both preselected and excluded, e.g. row {both[0]}; choose one")
@@ -145,6 +150,7 @@ def prepare(
         labels=numbers,
         class_names=class_names,
         text_embeddings=text_embeddings,
+        copies=None if near_copies is None else near_copies.take(rows),
         seed=seed,
         num_workers=num_workers,
         report=report,
@@ -316,9 +322,7 @@ def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tu
     """Pool rows that are further copies, and those that are isolated, each in the order in which they are used."""
     copy = np.zeros(len(pool), dtype=bool)
     if constraints.deduplicate:
-        from ..vectors.near_duplicates import near_duplicates
-
-        found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
+        found = pool.near_duplicates()
         copy = ~found.representatives(prefer=pool.preselected)
         facts["near_duplicates"] = int(copy.sum())
         facts["near_duplicate_radius"] = found.radius

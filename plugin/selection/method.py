@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
+from ..vectors.near_duplicates import NearDuplicates
 from .budget import parse_budget, ranking_budget, resolve_budget
 from .constraints import ConstrainedRun, Constraints, PreparedPool, prepare
 from .pool import Picks
@@ -156,6 +157,7 @@ class Method:
         weights: Any = None,
         deduplicate: bool = False,
         outlier_guard: float = 0.0,
+        near_copies: NearDuplicates | None = None,
         seed: int = 0,
         progress: bool | ProgressCallback | None = False,
         num_workers: int | None = None,
@@ -183,6 +185,9 @@ class Method:
             deduplicate (False): keep one row of each near-duplicate group before any second one
             outlier_guard (0.0): share in [0, 0.5] of the rows, the most isolated by mean distance to their 10 nearest
                 neighbours, that is put last
+            near_copies (None): groups of near-copies among the n rows, e.g. of
+                :func:`fiftyone_coreset.plugin.vectors.near_copies.near_copies`; by default, near-duplicates are what a
+                short distance links
             seed (0): the random seed; the same seed gives the same rows for any order of the input
             progress (False): True for a terminal bar, or a function ``(fraction, message)``
             num_workers (None): threads; the result does not depend on it
@@ -217,6 +222,7 @@ class Method:
                 every_row_needs_a_label=self.needs_labels
                 and not _argument_among(self.label_optional_when, method_kwargs),
                 text_embeddings=text_embeddings,
+                near_copies=near_copies,
                 seed=seed,
                 num_workers=num_workers,
                 report=report,
@@ -314,4 +320,6 @@ def _resolve(budget: Any, prepared: PreparedPool, run: ConstrainedRun) -> int:
         return resolve_budget(budget, prepared.feasible)
     pool = prepared.pool
     ranking = np.concatenate([pool.preselected, run.pool_rows(len(pool))])
-    return prepared.unseen + max(len(pool.preselected), ranking_budget(ranking, pool.X, budget, seed=pool.seed))
+    groups = None if pool.copies is None else pool.copies.groups
+    length = ranking_budget(ranking, pool.X, budget, near_copies=groups, seed=pool.seed)
+    return prepared.unseen + max(len(pool.preselected), length)

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback
 from ..vectors.matrix import row_blocks
+from ..vectors.near_duplicates import NearDuplicates, near_duplicates
 from ..vectors.neighbors import nearest_neighbors, unit_rows
 
 
@@ -80,6 +81,7 @@ class Pool:
         labels: (n,) int64 class numbers, or None
         class_names: names of the classes in ``labels``
         text_embeddings: text features as the caller gave them, or None
+        copies: groups of near-copies that the pixels tell, or None where nobody looked
         seed: the random seed
         num_workers: threads, None for all
         report: called with the finished fraction and what is being done
@@ -91,6 +93,7 @@ class Pool:
     labels: np.ndarray | None = None
     class_names: list = field(default_factory=list)
     text_embeddings: Any = None
+    copies: NearDuplicates | None = None
     seed: int = 0
     num_workers: int | None = None
     report: ProgressCallback = _silent
@@ -123,6 +126,12 @@ class Pool:
         """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`."""
         return nearest_neighbors(self.Z, k, seed=self.seed, num_workers=self.num_workers)
 
+    def near_duplicates(self) -> NearDuplicates:
+        """Groups of near-copies, or, where nobody looked at the pixels, of what a short distance links."""
+        if self.copies is not None:
+            return self.copies
+        return near_duplicates(self.Z, seed=self.seed, num_workers=self.num_workers)
+
     def subset(self, rows: np.ndarray, preselected: np.ndarray) -> Pool:
         """The same problem on some of the rows.
 
@@ -142,6 +151,7 @@ class Pool:
             preselected=np.searchsorted(rows, preselected),
             weights=self.weights[rows],
             labels=labels,
+            copies=None if self.copies is None else self.copies.take(rows),
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from .fingerprints import agreement, altered_agreement, altered_fingerprints
-from .near_duplicates import NearDuplicates, linked
+from .near_duplicates import NearDuplicates, linked, many_groups
 from .neighbors import nearest_neighbors
 
 #: Neighbours that every row is compared with. In a larger group they may all be members, so the representatives of
@@ -22,6 +22,9 @@ _LINK = 0.9
 _STAY = 0.5
 #: Share of altered copies that agree less than the weakest copies looked for.
 _MISSED = 0.01
+#: Fisher's z that unrelated images may reach: five standard deviations of the correlation of about 100 independent
+#: gradients.
+_CHANCE = 0.5
 #: The tail of the look-alikes is read below the copies, over two stretches of this width of Fisher's z.
 _WIDTH = 0.5
 #: What its rate is taken for before any pair was seen, per unit of z, and the pairs that this counts as.
@@ -30,6 +33,8 @@ _PRIOR_RATE, _PRIOR_PAIRS = 4.0, 10
 _SURE = 2.0
 #: Agreement above this is as good as complete: fingerprints are rounded.
 _COMPLETE = 0.999
+#: Points at which probabilities are found, and interpolated between.
+_GRID = 1000
 #: Vectors this close are equal: batches of another size round differently.
 _EQUAL = 1e-3
 
@@ -55,7 +60,7 @@ class Evidence:
     preference: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NearCopies(NearDuplicates):
     """Groups of near-copies; a row without copies is a group of its own.
 
@@ -97,7 +102,7 @@ class CopyModel:
     altered: np.ndarray
 
     @classmethod
-    def fit(cls, agreements: np.ndarray, altered: np.ndarray) -> CopyModel:
+    def fit(cls, agreements: np.ndarray, altered: np.ndarray) -> CopyModel | None:
         """Reads the model from a pool.
 
         Args:
@@ -105,9 +110,12 @@ class CopyModel:
             altered: (m,) agreement of altered copies
 
         Returns:
-            the model
+            the model; None if the altered copies of no image agree with it
         """
         z, copies_z = fisher(agreements), np.sort(fisher(altered))
+        copies_z = copies_z[copies_z > _CHANCE]  # the others are images without anything to recognise
+        if not len(copies_z):
+            return None
         low = float(np.quantile(copies_z, _MISSED))
         far, near = (z[(z >= start) & (z < start + _WIDTH)] - start for start in (low - 2 * _WIDTH, low - _WIDTH))
         rate, beyond = _tail_rate(far), 1
@@ -125,17 +133,20 @@ class CopyModel:
         return cls(low, rate, look_alikes, copies, copies_z)
 
     def probability(self, agreements: np.ndarray) -> np.ndarray:
-        """(p,) float32 probability that pairs of neighbours are near-copies."""
-        z = fisher(agreements)
-        # Densities below the usual copy, where copies fade; tails above it, where they are all that is left.
+        """(p,) float32 probability that pairs of neighbours are near-copies; it never falls while agreement rises."""
+        z = np.linspace(self.low - _WIDTH, fisher(1.0), _GRID)
         middle = float(np.median(self.altered))
-        below = self.altered[self.altered < middle]
-        spread = max(float(np.sqrt(np.mean((below - middle) ** 2))) if len(below) else 0.0, 1 / self.rate)
-        copies = np.minimum((z - middle) / spread, 0)
-        log_copies = np.log(max(self.copies, 1e-9)) - copies**2 / 2 - np.log(spread * np.sqrt(2 * np.pi))
+        spread = np.where(z < middle, *(max(_deviation(self.altered, middle, side), 0.05) for side in (-1, 1)))
+        log_copies = np.log(max(self.copies, 1e-9) / spread) - ((z - middle) / spread) ** 2 / 2 - np.log(2 * np.pi) / 2
         log_alike = np.log(max(self.look_alikes, 1e-9) * self.rate) - self.rate * (z - self.low)
-        found = 1 / (1 + np.exp(np.clip(log_alike - log_copies, -50, 50)))
-        return np.where(z >= self.low - _WIDTH, found, 0).astype(np.float32)
+        rising = np.maximum.accumulate(1 / (1 + np.exp(np.clip(log_alike - log_copies, -50, 50))))
+        return np.interp(fisher(agreements), z, rising, left=0).astype(np.float32)
+
+
+def _deviation(values: np.ndarray, middle: float, side: int) -> float:
+    """Root mean square of the deviations to one side."""
+    beyond = (values - middle)[(values - middle) * side >= 0]
+    return float(np.sqrt(np.mean(beyond**2))) if len(beyond) else 0.0
 
 
 def fisher(agreements: np.ndarray) -> np.ndarray:
@@ -194,10 +205,12 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     if search.model is not None:
         probability[~same] = search.model.probability(agrees[~same])
     distance = np.linalg.norm(unit - unit[representative], axis=1)
+    groups = np.unique(representative, return_inverse=True)[1].reshape(-1).astype(np.int64)
     return NearCopies(
-        groups=np.unique(representative, return_inverse=True)[1].reshape(-1).astype(np.int64),
+        groups=groups,
         radius=float(distance.max(initial=0)),
-        clear=bool((representative != np.arange(len(unit))).any()),
+        clear=many_groups(np.bincount(groups) > 1),
+        by_pixels=True,
         centrality=np.where(representative == np.arange(len(unit)), 0, 2 - agrees).astype(np.float32),
         representative=representative,
         agreement=np.where(same, 1, agrees).astype(np.float32),
@@ -257,6 +270,8 @@ class _Search:
         agrees = agreement(self.prints, left, right, self.num_workers)
         if self.model is None:
             self.model = CopyModel.fit(agrees, altered)
+        if self.model is None:
+            return
         probability = self._probability(left, right, agrees)
         link = probability >= _LINK
         self.left, self.right = np.r_[self.left, left[link]], np.r_[self.right, right[link]]

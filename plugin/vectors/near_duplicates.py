@@ -56,14 +56,21 @@ class NearDuplicates:
     Attributes:
         groups: (n,) int64 group of every row, numbered from 0; a row without near-duplicates is a group of its own
         radius: near-duplicate radius, the L2 distance between unit-norm embeddings up to which rows were linked
-        clear: True if the data shows a gap between near-copies and distinct images, i.e. if there are bursts
-        centrality: (n,) float32 distance of every row to the mean of its group
+        clear: True if there are bursts: a gap in the data between near-copies and distinct images, or many near-copies
+        centrality: (n,) float32 how far every row is from the middle of its group
+        by_pixels (False): True if fingerprints told near-copies, so that groups are certain; else they are look-alikes
     """
 
     groups: np.ndarray
     radius: float
     clear: bool
     centrality: np.ndarray
+    by_pixels: bool = False
+
+    def take(self, rows: np.ndarray) -> NearDuplicates:
+        """The groups as far as they are made of some of the rows, which are numbered as given."""
+        groups = np.unique(self.groups[rows], return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return NearDuplicates(groups, self.radius, self.clear, self.centrality[rows], self.by_pixels)
 
     def representatives(self, prefer: np.ndarray | None = None) -> np.ndarray:
         """Picks the most central row of every group.
@@ -265,9 +272,14 @@ def _overlap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray,
     return float(np.exp(cut)) if _many(np.bincount(groups) > 1, groups) else None
 
 
+def many_groups(merged: np.ndarray) -> bool:
+    """True if many of all groups, (g,) bool, have several members."""
+    return bool(merged.sum() >= _LEAST_GROUPS * len(merged) + _CHANCE_GROUPS)
+
+
 def _many(merged: np.ndarray, groups: np.ndarray) -> bool:
     """True if many groups have several members, and none is a third of the pool."""
-    return merged.sum() >= _LEAST_GROUPS * len(merged) + _CHANCE_GROUPS and np.bincount(groups).max() <= len(groups) / 3
+    return many_groups(merged) and np.bincount(groups).max() <= len(groups) / 3
 
 
 def _apartness(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....progress import part_of
-from ....vectors.near_duplicates import NearDuplicates, near_duplicates
+from ....vectors.near_duplicates import NearDuplicates
 from ...apportion import take_turns
 from ...cover import GRAPH_NEIGHBORS, distance_matrix, similarities
 from ...method import register
@@ -89,7 +89,7 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
     Returns:
         the picks
     """
-    found = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
+    found = pool.near_duplicates()
     pool.report(0.3, "near-duplicates found")
     quota = _group_quota(pool, found, settings)
     represent, later = _representatives(pool, found, quota.n_representatives)
@@ -122,10 +122,11 @@ def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _
         waits = _beyond_their_share(off_topic, odds)
         one = odds * value[~off_topic].sum() / np.sum(off_topic & ~waits)
         value = np.where(waits, 0, np.where(off_topic, one, value))
-    blend = settings.proportional_if_bursts if found.clear else settings.proportional_otherwise
+    certain = found.clear or found.by_pixels
+    blend = settings.proportional_if_bursts if certain else settings.proportional_otherwise
     share = (1 - blend) * value / value.sum() + blend * weight / weight.sum()
     one = (1 - blend) / value.sum() + blend / weight.sum()
-    most = 1 if found.clear else sizes
+    most = 1 if certain else sizes
     n_representatives = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
     turn_group = np.where(off_topic, len(sizes), np.arange(len(sizes)))
     turn_share = np.append(share, max(share[off_topic].sum(), 1e-9))
@@ -151,13 +152,14 @@ def _beyond_their_share(off_topic: np.ndarray, odds: float) -> np.ndarray:
 
 
 def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | None) -> str:
+    name = "near-copies" if found.by_pixels else "look-alikes"
     if not found.clear:
         return (
-            f"no bursts of near-copies stand out ({copies:.0%} of the images are copies), so every region of the pool"
+            f"no bursts stand out ({copies:.0%} of the images are {name} of others), so every region of the pool"
             " is kept in proportion to its images and the space they cover"
         )
     text = (
-        f"{copies:.0%} of the images are near-copies in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
+        f"{copies:.0%} of the images are {name} in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
         " image of each burst comes first"
     )
     if auc is not None:
