@@ -20,6 +20,8 @@ _ROUNDS = 3
 #: representative if that is more likely than not.
 _LINK = 0.9
 _STAY = 0.5
+#: The representative is the one of this many most central rows that most members resemble.
+_CENTERS = 4
 #: Share of altered copies that agree less than the weakest copies looked for.
 _MISSED = 0.01
 #: Fisher's z that unrelated images may reach: five standard deviations of the correlation of about 100 independent
@@ -296,10 +298,7 @@ class _Search:
         while len(left):
             part = linked(n, left, right)
             waiting = np.unique(np.r_[left, right])
-            center = _most_central(self.unit, waiting, part[waiting])
-            head = center[part[waiting]]
-            agrees = agreement(self.prints, head, waiting, self.num_workers)
-            stays = (self._probability(head, waiting, agrees) >= _STAY) | (head == waiting)
+            head, stays = self._best_centers(waiting, part[waiting])
             found[waiting[stays]] = head[stays]
             left_over = np.zeros(n, dtype=bool)
             left_over[waiting[~stays]] = True
@@ -307,16 +306,37 @@ class _Search:
             left, right = left[keep], right[keep]
         return found
 
+    def _best_centers(self, rows: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The representative of every row's part, one of the most central rows, and whether the row resembles it."""
+        best = np.zeros(int(part.max()) + 1, dtype=np.int64)
+        head, stays = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=bool)
+        asked = np.ones(len(rows), dtype=bool)
+        for place in range(_CENTERS):
+            center = _central(self.unit, rows, part, place)[part]
+            alike = np.zeros(len(rows), dtype=bool)
+            agrees = agreement(self.prints, center[asked], rows[asked], self.num_workers)
+            alike[asked] = (self._probability(center[asked], rows[asked], agrees) >= _STAY) | (center == rows)[asked]
+            count = np.bincount(part[alike], minlength=len(best))
+            better = (count > best)[part]
+            head[better], stays[better] = center[better], alike[better]
+            best = np.maximum(best, count)
+            asked = (best < np.bincount(part, minlength=len(best)))[part]
+            if not asked.any():
+                break
+        return head, stays
 
-def _most_central(unit: np.ndarray, rows: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """(p,) int64 for every part the row nearest to the mean of its rows; anything for parts without rows."""
+
+def _central(unit: np.ndarray, rows: np.ndarray, part: np.ndarray, place: int) -> np.ndarray:
+    """(p,) int64 for every part the row that is nearest to the mean of its rows but ``place``, or the last there is."""
     count = int(part.max()) + 1
     members = csr_matrix((np.ones(len(rows), dtype=np.float32), (part, np.arange(len(rows)))), shape=(count, len(rows)))
     means = members @ unit[rows] / np.maximum(np.bincount(part, minlength=count), 1)[:, None]
     order = np.lexsort((rows, np.linalg.norm(unit[rows] - means[part], axis=1), part))
-    first = order[np.r_[True, np.diff(part[order]) != 0]]
+    starts = np.flatnonzero(np.r_[True, np.diff(part[order]) != 0])
+    sizes = np.diff(np.r_[starts, len(order)])
+    chosen = order[starts + np.minimum(place, sizes - 1)]
     center = np.zeros(count, dtype=np.int64)
-    center[part[first]] = rows[first]
+    center[part[chosen]] = rows[chosen]
     return center
 
 
