@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 _CHECKED = 64
 
 
+#: Largest groups of near-copies that a report names.
+_NAMED_GROUPS = 5
+
+
 class CoresetResults(fob.BrainResults):
     """A ranking of images (or objects), its figures and its map.
 
@@ -293,7 +297,21 @@ class CoresetResults(fob.BrainResults):
             "seed": self.config.seed,
         }
         report = coreset_report(embeddings, kept, **options | kwargs)
-        return dataclasses.replace(report, warnings=[*([changes] if changes else []), *report.warnings])
+        warnings = [*([changes] if changes else []), *report.warnings]
+        return dataclasses.replace(report, warnings=warnings, notes=[*report.notes, self._how_copies_were_told()])
+
+    def _how_copies_were_told(self) -> str:
+        if self.near_copies is None:
+            return "Near-duplicates are look-alikes, told by distance: there were no fingerprints."
+        sizes = -np.sort(-np.bincount(self.near_copies))
+        largest = ", ".join(f"{size:,}" for size in sizes[:_NAMED_GROUPS] if size > 1)
+        if not largest:
+            return f"Near-duplicates are near-copies, told by fingerprints; there are none among the {self.noun}."
+        alarms = self.config.facts.get("near_copy_false_alarm_rate", 0.0)
+        return (
+            f"Near-duplicates are near-copies, told by fingerprints: {int((sizes > 1).sum()):,} groups, the largest of "
+            f"{largest} {self.noun}; about {alarms:.1%} of the links between them are expected to be false."
+        )
 
     def curve(self) -> CoverageCurve:
         """Coverage and redundancy at every budget, beside random subsets; computed with the run."""

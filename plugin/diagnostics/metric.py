@@ -16,7 +16,7 @@ MEANING = {
     "distance_max": ("low", "the worst covered image; one outlier decides it"),
     "distance_mean": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
     "coverage": ("high", "images within the coverage radius of a kept image"),
-    "near_duplicate_rate": ("low", "kept images with another kept image within the near-duplicate distance"),
+    "near_duplicate_rate": ("low", "kept images that another kept image is a near-duplicate of"),
     "cluster_coverage": ("high", "clusters of which at least one image is kept"),
     "cluster_kl": ("low", "divergence of cluster shares from the collection's; 0 is proportional"),
     "cluster_worst": (

@@ -136,6 +136,20 @@ def kept_redundancy_metrics(compared: Compared) -> list[Metrics]:
     return found
 
 
+@measures(look_alike_rate=("", "kept images close to another kept one in the embedding, but no near-copy of it"))
+def look_alike_metrics(compared: Compared) -> list[Metrics]:
+    """Look-alikes among the kept images, where fingerprints tell them from copies and all pairs can be compared."""
+    copies, size = compared.near_copies, len(compared.subsets[0])
+    if copies is None or size > EXACT_ROWS:
+        return []
+    found = []
+    for subset in compared.subsets[: max(3, int(_PAIR_WORK / size**2)) + 1]:
+        close = _groups(compared.points, subset, compared.near_duplicate_radius)
+        different = np.unique(np.stack([close, copies[subset]]), axis=1)[0]
+        found.append({"look_alike_rate": float((np.bincount(different)[close] > 1).mean())})
+    return found
+
+
 @measures(kept_once=("", "near-duplicate groups of the collection of which exactly one image is kept"))
 def removal_metrics(compared: Compared) -> list[Metrics]:
     """What the subsets keep of the collection's near-duplicate groups; nothing if it is large or has none."""

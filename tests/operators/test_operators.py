@@ -56,6 +56,8 @@ def test_every_operator_answers_what_it_did(execute, dataset, image_folder):
     answer = execute("compute_embeddings", made, model="coreset-mini")
     assert (answer["embeddings_field"], answer["total"], answer["embedded"]) == ("clip_embeddings", 6, 6)
     assert (answer["failed"], answer["failures"]) == (0, [])
+    answer = execute("compute_fingerprints", made)
+    assert (answer["total"], answer["taken"], answer["present"], answer["failed"]) == (6, 0, 6, 0)
     answer = execute("compute_coreset_scores", made, method="random", projection="none")
     assert (answer["brain_key"], answer["method"], answer["ranked"], answer["left_out"]) == ("coreset", "random", 6, 0)
     assert set(answer["fields"]) == {"coreset_score", "coreset_rank"}

@@ -43,6 +43,8 @@ def test_the_groups_serve_budget_selection_report_curve_and_explanations(pool, m
     assert results.report("redundancy")["repeat_rate"].value == 0
     assert results.report(60)["repeat_rate"].value == pytest.approx(20 / 60)
     assert results.report(60)["near_duplicate_rate"].value == pytest.approx(30 / 60)
+    assert results.report(60)["look_alike_rate"].value >= 0
+    assert "10 groups, the largest of 3, 3, 3, 3, 3 images; about 2.0%" in results.report(60).notes[-1]
     curve = results.curve()
     assert curve.near_duplicate_rate_at(40) == 0
     assert curve.near_duplicate_rate_at(60) == pytest.approx(30 / 60)
