@@ -215,19 +215,25 @@ class Coreset(fob.BrainMethod):
                         dataset.delete_saved_view(name)
             self.delete_owned(dataset)
 
-    def adopt(self, dataset: Dataset, key: str) -> None:
+    def adopt(self, dataset: Dataset, key: str, written_as: str | None = None) -> None:
         """Marks the fields of a run whose record does not say where they are; to be called in a turn.
 
         Version 1 derived the paths from the key.
+
+        Args:
+            dataset: the dataset
+            key: the name of the run
+            written_as (None): the name that it had when its fields were written; by default its own
         """
         config = self.config
         if config.run_id is not None:
             return
-        paths = {column: self.usual_path(dataset, key, column) for column in config.columns}
+        name = written_as or key
+        paths = {column: self.usual_path(dataset, name, column) for column in config.columns}
         config.fields = {column: path for column, path in paths.items() if dataset.has_field(path)}
         config.run_id = uuid.uuid4().hex
         mark_fields(dataset, config.run_id, config.fields)
-        map_key = visualization_key(key)
+        map_key = visualization_key(name)
         if _points_path(dataset, map_key) in config.fields.values():
             config.map_key = map_key
             info = dataset.get_brain_info(map_key).config

@@ -51,17 +51,30 @@ def rank_view(dataset: SampleCollection, patches_field: str | None, rank_path: s
         CoresetError: if the rank field is gone: a view of it would be empty
     """
     root = dataset._root_dataset
-    if not root.has_field(rank_path):
-        raise CoresetError(
-            f"field '{rank_path}' of dataset '{root.name}' is gone, renamed or deleted since the run was loaded; load "
-            "the run again"
-        )
+    require_rank_field(root, rank_path)
     condition = ranked(rank_path if patches_field is None else rank_path.rsplit(".", 1)[-1], k)
     if root.media_type == "group":
         root = root.select_group_slices(media_type="image")
     if patches_field is not None:
         return root.filter_labels(patches_field, condition).to_patches(patches_field)
     return root.match(condition)
+
+
+def require_rank_field(dataset: Dataset, rank_path: str) -> None:
+    """Refuses to work with a run whose rank field is gone.
+
+    Args:
+        dataset: the dataset
+        rank_path: the dataset path of the rank field
+
+    Raises:
+        CoresetError: if there is no such field
+    """
+    if not dataset.has_field(rank_path):
+        raise CoresetError(
+            f"field '{rank_path}' of dataset '{dataset.name}' was renamed or deleted since the run was loaded; "
+            "load_run() mends what was renamed with its run, and says so if the run must be computed again"
+        )
 
 
 def views_on_rank(dataset: Dataset, rank_path: str) -> list[str]:

@@ -13,11 +13,12 @@ import numpy as np
 from .brain import Coreset, CoresetConfig
 from .dataset.embeddings import EmbeddingSource
 from .dataset.labels import read_labels
+from .dataset.lock import database_faults
 from .dataset.rows import Rows, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
 from .progress import ProgressCallback
-from .rank_views import rank_view
+from .rank_views import rank_view, require_rank_field
 from .stored_run import stored_arrays
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class CoresetResults(fob.BrainResults):
         if not alive.all():
             facts.append(f"{(~alive).sum():,} of the {len(self):,} ranked {self.noun} were deleted")
         seen = Rows(self.samples)
-        if seen.patches_field is None:
+        if seen.patches_field is None and seen.has(self._rank_field()):
             unranked = len(seen) - seen.count(self._rank_field())
         else:
             unranked = int((~np.isin(seen.ids(), self.ids)).sum())
@@ -252,21 +253,22 @@ class CoresetResults(fob.BrainResults):
             a view of the images, or of the objects if objects were ranked
 
         Raises:
-            CoresetError: if the view would not hold what the budget keeps, e.g. because the rank field was changed
+            CoresetError: if the view would not hold what the budget keeps, e.g. because the rank field was changed, or
+                if the database does not answer
         """
-        kept = self.kept(budget)
+        with database_faults("nothing was changed: see that mongod runs, and call again"):
+            return self._view(budget)
+
+    def _view(self, budget: Any) -> DatasetView:
         path = self.backend.path(self.samples, self.key, "rank")
-        remedy = "compute the run again with overwrite=True"
-        if not self.samples._root_dataset.has_field(path):
-            raise CoresetError(
-                f"field '{path}' of run '{self.key}' was renamed or deleted, so no view can be made of it; {remedy}"
-            )
+        require_rank_field(self.samples._root_dataset, path)
+        kept = self.kept(budget)
         view = rank_view(self.samples, self.config.patches_field, path, int(self.rank[kept[-1]]) + 1)
         found = view.values("id")
         if set(found) != set(self.ids[kept].tolist()):
             raise CoresetError(
                 f"field '{path}' no longer holds the ranks of run '{self.key}': a view by it would hold {len(found):,} "
-                f"{self.noun}, not the {len(kept):,} of the budget; {remedy}"
+                f"{self.noun}, not the {len(kept):,} of the budget; compute the run again with overwrite=True"
             )
         return view
 

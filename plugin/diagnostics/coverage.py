@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
+from ..seeds import check_seed
 from ..vectors.points import as_points
 from ..vectors.radius import COVERAGE_ROWS, comparison_radii, covered_from
 from ..vectors.row_sets import usable_row_set
@@ -61,6 +62,7 @@ def coverage_curve(
     """
     if n_random < 2:
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 rankings")
+    seed = check_seed(seed)
     points = as_points(embeddings, normalize)
     order = usable_row_set(ranking, points, "ranking")
     radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
+from ..seeds import check_seed
 from ..vectors.points import Points, as_points
 from ..vectors.radius import comparison_radii
 from ..vectors.row_sets import usable_row_set
@@ -155,6 +156,7 @@ def explain_row(
     Raises:
         CoresetError: if the row has no embedding, or the budget lies outside the ranking
     """
+    seed = check_seed(seed)
     points = as_points(embeddings, normalize)
     order = usable_row_set(ranking, points, "ranking")
     if not 1 <= budget <= len(order):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..seeds import check_seed
 from ..vectors.near_duplicates import near_duplicates
 from ..vectors.points import Points, as_points
 from ..vectors.row_sets import usable_row_set
@@ -38,6 +39,7 @@ def redundant_groups(
     Raises:
         CoresetError: if the embeddings or the selection cannot be used
     """
+    seed = check_seed(seed)
     points = as_points(embeddings, normalize)
     kept = usable_row_set(selected, points)
     if near_copies is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
+from ..seeds import check_seed
 from ..vectors.near_duplicates import EXACT_ROWS
 from ..vectors.points import Points, as_points
 from ..vectors.radius import comparison_radii
@@ -128,6 +129,7 @@ def coreset_report(
     """
     if n_random < 2:
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 subsets")
+    seed = check_seed(seed)
     points = as_points(embeddings, normalize)
     kept = usable_row_set(selected, points)
     radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
+from ..seeds import check_seed
 from ..vectors.points import as_points
 from ..vectors.radius import comparison_radii
 from ..vectors.row_sets import usable_row_set
@@ -180,6 +181,7 @@ def compare_subsets(
     """
     if len(selected) < 2:
         raise CoresetError(f"{len(selected)} selection given; a comparison needs at least two")
+    seed = check_seed(seed)
     points = as_points(embeddings, normalize)
     kept = {name: usable_row_set(rows, points, name) for name, rows in selected.items()}
     radius, duplicate_radius = comparison_radii(points, coverage_radius, near_duplicate_radius, seed)

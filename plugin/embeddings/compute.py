@@ -69,7 +69,7 @@ def compute_embeddings(
         batch_size (None): images in a batch; by default chosen from the device and the model's input size
         num_workers (None): worker processes that decode images; by default chosen from the machine. Workers give up a
             file that crashes a decoder twice, or keeps it busy for half a minute twice. With 0 (the default on Windows)
-            this process decodes, and such a file takes the run along
+            this process decodes: such a file takes the run along, and Pillow's own limit of pixels holds as well
         device (None): a torch device; by default CUDA, else MPS, else the CPU
         overwrite (False): whether to replace embeddings that are there
         progress (None): True for a terminal bar, False for silence, a function ``(fraction, message)``, or None for

@@ -11,7 +11,7 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -124,7 +124,7 @@ def _read(path: str, framing: Framing | None, max_pixels: int) -> Image.Image:
 
 def _open(path: str, framing: Framing | None, max_pixels: int) -> tuple[Image.Image, Image.Transpose | None]:
     """The image in RGB, and how to turn it upright."""
-    with _quiet_pillow(), Image.open(path, formats=_known_formats()) as image:
+    with Image.open(path, formats=_known_formats()) as image:
         if image.width * image.height > max_pixels:
             raise ValueError(f"{image.width:,} x {image.height:,} pixels are more than max_pixels={max_pixels:,}")
         if framing is not None:
@@ -133,17 +133,13 @@ def _open(path: str, framing: Framing | None, max_pixels: int) -> tuple[Image.Im
         return _to_rgb(image), _turn(image)
 
 
-@contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Silences Pillow's warnings on damaged files, and puts aside its own limit of pixels."""
-    before = Image.MAX_IMAGE_PIXELS
+def own_process() -> None:
+    """Silences Pillow's warnings on damaged files, and puts aside its own limit of pixels, in this process for good.
+
+    Both are settings of the whole process, so only a process that does nothing but decode may change them.
+    """
     Image.MAX_IMAGE_PIXELS = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+    warnings.simplefilter("ignore")
 
 
 def _known_formats() -> list[str]:

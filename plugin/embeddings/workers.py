@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from ..errors import CoresetError
-from .decode import Box, Decoded, decode
+from .decode import Box, Decoded, decode, own_process
 from .framing import Framing
 from .report import Outcome
 
@@ -142,6 +142,7 @@ def _serve(pipe: Connection, framing: Framing, max_pixels: int) -> None:
     """Answers lists of files with their outcomes, file by file."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
     _end_with_parent()
+    own_process()
     pipe.send([])
     while True:
         for file in pipe.recv():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
 from ..results import CoresetResults
+from ..seeds import check_seed
 from ..selection.pool import all_alike
 from ..selection.registry import get_method
 from .load import list_runs
@@ -87,8 +87,7 @@ def compute_coreset(
     chosen = get_method(method)
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
     rows = Rows(samples)
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:  # scikit-learn takes no others
-        raise CoresetError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
+    seed = check_seed(seed)
     source = EmbeddingSource.of(embeddings)
     if "budget" in method_kwargs:
         raise CoresetError(
@@ -101,7 +100,7 @@ def compute_coreset(
         embeddings=source.recorded,
         patches_field=rows.patches_field,
         label_field=label_field,
-        seed=int(seed),
+        seed=seed,
         method_kwargs=record,
     )
     _require_free(rows, brain_key, overwrite)

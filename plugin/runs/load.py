@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ..brain import FORMAT_VERSION, Coreset, visualization_key
-from ..dataset.lock import run_lock, schema_turn
+from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.owned import count_and_sum, existing_ids, owned_fields, values_by_id
 from ..errors import CoresetError
 from ..stored_run import damaged
@@ -32,9 +32,13 @@ def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
 
     Raises:
         CoresetError: if there is no such run, it is of another type, was cut short, lost values or fields since, or
-            needs a newer version
+            needs a newer version, or if the database does not answer
     """
-    root = dataset._root_dataset
+    with database_faults("nothing was changed: see that mongod runs, and call again"):
+        return _load(dataset._root_dataset, brain_key)
+
+
+def _load(root: Dataset, brain_key: str) -> CoresetResults:
     root._reload(hard=True)
     runs = list_runs(root)
     if brain_key not in runs:
@@ -52,6 +56,8 @@ def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
             f"run '{brain_key}' was made by fiftyone-coreset {run.config.package_version}; update the package to read "
             "it"
         )
+    if run.config.run_id is None:
+        _mend_renaming(root, brain_key, run)
     if not _is_complete(root, brain_key, run):
         raise CoresetError(
             f"run '{brain_key}' is incomplete: it was interrupted while being written; "
@@ -123,12 +129,38 @@ def _check_fields(dataset: Dataset, brain_key: str, run: Coreset, results: Cores
     owned = dataset.has_field(path) if config.run_id is None else path in owned_fields(dataset, config.run_id)
     if not owned:
         raise CoresetError(f"run '{brain_key}' is damaged: its field '{path}' was renamed or deleted; {remedy}")
-    n, ranks = len(results), zip(results.ids.tolist(), results.rank.tolist(), strict=True)
-    if count_and_sum(dataset, path) == (n, n * (n - 1) // 2):
-        return
-    alive = existing_ids(dataset, config.patches_field)
-    expected = {row_id: rank for row_id, rank in ranks if row_id in alive}
-    if values_by_id(dataset, config.patches_field, path) != expected:
+    n = len(results)
+    if count_and_sum(dataset, path) != (n, n * (n - 1) // 2) and not _holds_ranks(dataset, path, results):
         raise CoresetError(
             f"run '{brain_key}' is damaged: field '{path}' does not hold the ranks that were computed; {remedy}"
         )
+
+
+def _holds_ranks(dataset: Dataset, path: str, results: CoresetResults) -> bool:
+    """Whether a field holds the ranks of a run, in every row that still exists."""
+    patches_field = results.config.patches_field
+    alive = existing_ids(dataset, patches_field)
+    ranks = zip(results.ids.tolist(), results.rank.tolist(), strict=True)
+    expected = {row_id: rank for row_id, rank in ranks if row_id in alive}
+    return values_by_id(dataset, patches_field, path) == expected
+
+
+def _mend_renaming(dataset: Dataset, brain_key: str, run: Coreset) -> None:
+    """Gives a run of version 1 its fields, map and views back if a process without this package renamed it.
+
+    The record does not say what they are called, so they are told by the ranks.
+    """
+    stored = dataset._doc.get_brain_methods()[brain_key].results
+    if not stored or dataset.has_field(run.usual_path(dataset, brain_key, "rank")):
+        return
+    results = _from_database(dataset, brain_key)
+    before = run.usual_path(dataset, "", "rank").removesuffix("_rank")
+    paths = set(dataset.get_field_schema(flat=True)) - set(owned_fields(dataset))
+    names = {path[len(before) :].removesuffix("_rank") for path in paths if path.startswith(before)}
+    for name in sorted(names - set(list_runs(dataset))):
+        wanted = {run.usual_path(dataset, name, column) for column in run.config.columns}
+        if wanted <= paths and _holds_ranks(dataset, run.usual_path(dataset, name, "rank"), results):
+            with run_lock(dataset, brain_key), schema_turn(dataset):
+                run.adopt(dataset, brain_key, written_as=name)
+                run.settle(dataset, brain_key)
+            return

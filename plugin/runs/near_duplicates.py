@@ -16,6 +16,7 @@ from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from ..requirements import require
+from ..seeds import check_seed
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -175,6 +176,7 @@ def near_duplicates(
         session.view = near.view("near-copy")
     """
     require(("numba", "sklearn"))
+    seed = check_seed(seed)
     rows = Rows(samples)
     with reporting(progress, "Near-duplicates") as tell:
         tell(0.0, "reading embeddings")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..brain import MAP_MARK, Coreset, CoresetConfig, delete_files
-from ..dataset.lock import schema_turn
+from ..dataset.lock import database_faults, schema_turn
 from ..dataset.owned import delete_fields, owned_fields
 from ..errors import CoresetError
 from ..rank_views import views_on_rank
@@ -47,7 +47,7 @@ def remove_orphans(samples: SampleCollection) -> dict[str, list[str]]:
         what was removed, as from :func:`find_orphans`
 
     Raises:
-        CoresetError: if another process writes to the dataset and does not finish
+        CoresetError: if another process writes to the dataset and does not finish, or the database does not answer
 
     Example::
 
@@ -56,15 +56,16 @@ def remove_orphans(samples: SampleCollection) -> dict[str, list[str]]:
         fc.remove_orphans(dataset)  # {'fields': ['old_rank', 'old_score'], 'maps': [], 'views': ['old 10%']}
     """
     dataset = samples._root_dataset
-    with schema_turn(dataset):
+    rest = "what is left of it is found again: see that mongod runs, and call again"
+    with database_faults(rest), schema_turn(dataset):
         found = _orphans(dataset)
         for view in found["views"]:
             dataset.delete_saved_view(view)
         for map_key in found["maps"]:
             Coreset.delete_run(dataset, map_key, cleanup=False)
         delete_fields(dataset, found["fields"])
-    for run_id in found.pop("runs"):
-        delete_files(run_id)
+        for run_id in found.pop("runs"):
+            delete_files(run_id)
     return found
 
 

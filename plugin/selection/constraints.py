@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback
-from ..vectors.matrix import as_matrix, row_blocks
+from ..vectors.matrix import as_matrix
 from ..vectors.near_duplicates import NearDuplicates
 from ..vectors.neighbors import isolation
 from ..vectors.row_hash import seeded_order
@@ -138,7 +138,6 @@ def prepare(
         raise CoresetError(f"{len(both)} rows are both preselected and excluded, e.g. row {both[0]}; choose one")
     label_column = _column(labels, n, "labels")
     usable, facts = _usable(valid, excluded, label_column if every_row_needs_a_label else None)
-    _require_float32(matrix, usable)
     rows = seeded_order(matrix, seed, np.flatnonzero(usable))
     position = np.full(n, -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
@@ -339,15 +338,6 @@ def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tu
     copy[pool.preselected] = False
     facts["set_aside"] = len(outliers)
     return np.flatnonzero(copy), outliers
-
-
-def _require_float32(matrix: np.ndarray, used: np.ndarray) -> None:
-    """Refuses float64 values that the float32 of the methods cannot hold."""
-    if matrix.dtype == np.float32:
-        return
-    for span, block in row_blocks(matrix):
-        if (np.abs(block[used[span]]) > np.finfo(np.float32).max).any():
-            raise CoresetError("embeddings hold values beyond the range of float32; scale them down")
 
 
 def _column(values: Any, n: int, name: str) -> np.ndarray | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
+from ..seeds import check_seed
 from ..vectors.near_duplicates import NearDuplicates
 from .budget import parse_budget, ranking_budget, resolve_budget
 from .constraints import ConstrainedRun, Constraints, PreparedPool, prepare
@@ -199,6 +200,7 @@ class Method:
         Raises:
             CoresetError: if the input is unusable or the request cannot be met; the message says what is feasible
         """
+        seed = check_seed(seed)
         self._check(labels, text_embeddings, method_kwargs)
         budget = None if k is None else parse_budget(k)
         fixed_k = self.fixed_k_reason(method_kwargs)

@@ -10,10 +10,11 @@ import images
 import numpy as np
 import odd_images
 import pytest
-from fiftyone_coreset.plugin.embeddings.decode import decode
+from fiftyone_coreset.plugin.embeddings.decode import MAX_PIXELS, decode
 from fiftyone_coreset.plugin.embeddings.framing import Framing
 from fiftyone_coreset.plugin.embeddings.report import Outcome
-from PIL import Image
+from fiftyone_coreset.plugin.embeddings.workers import DecodingProcess, ImageFile
+from PIL import Image, PngImagePlugin
 
 FRAMING = Framing(32, 32, mode="squash")
 
@@ -21,6 +22,14 @@ FRAMING = Framing(32, 32, mode="squash")
 @pytest.fixture
 def picture():
     return images.picture(np.random.default_rng(1), odd_images.SIZE)
+
+
+@pytest.fixture
+def process():
+    """A worker that decodes."""
+    worker = DecodingProcess(FRAMING, MAX_PIXELS)
+    yield worker
+    worker.close()
 
 
 def pixels(path, framing=FRAMING):
@@ -44,10 +53,12 @@ def test_odd_files_get_the_outcome_they_deserve(tmp_path):
         assert bool(decoded.reason) == (expected[path] != "ok"), path
 
 
-def test_reasons_say_what_is_wrong(tmp_path):
+def test_reasons_say_what_is_wrong(tmp_path, process):
     odd = tmp_path / "odd"
     odd_images.write_odd_images(odd)
-    reason = {name: decode(str(odd / name), FRAMING)[0].reason for name in os.listdir(odd)}
+    names = os.listdir(odd)
+    decoded = process.decode([ImageFile(str(odd / name), ["a"]) for name in names])
+    reason = {name: outcomes[0].reason for name, outcomes in zip(names, decoded, strict=True)}
     assert "60,000 x 60,000 pixels are more than max_pixels=100,000,000" in reason["bomb.png"]
     assert reason["fifo.jpg"] == "not a regular file"
     assert "truncated" in reason["truncated.jpg"]
@@ -188,20 +199,40 @@ def test_pixels_are_limited_before_decoding(tmp_path, picture):
     assert decoded.reason == "48 x 36 pixels are more than max_pixels=1,727"
 
 
-def test_the_limit_may_exceed_pillows_own(tmp_path, monkeypatch, picture):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+def test_a_workers_limit_may_exceed_pillows_own(tmp_path, monkeypatch, picture):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # the worker inherits it where processes are forked
     picture.save(tmp_path / "image.png")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # DecompressionBombWarning among them
-        assert decode(str(tmp_path / "image.png"), FRAMING)[0].outcome is Outcome.OK
-    assert Image.MAX_IMAGE_PIXELS == 100
+    worker = DecodingProcess(FRAMING, MAX_PIXELS)
+    try:
+        assert worker.decode([ImageFile(str(tmp_path / "image.png"), ["a"])])[0][0].outcome is Outcome.OK
+    finally:
+        worker.close()
 
 
-def test_odd_files_warn_of_nothing(tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for path in odd_images.write_odd_images(tmp_path / "odd"):
-            decode(path, FRAMING)
+def test_this_process_keeps_its_settings(tmp_path, monkeypatch, picture):
+    """Other threads may be using Pillow, and warnings, with the user's settings."""
+    picture.save(tmp_path / "image.png")
+    seen, load = [], PngImagePlugin.PngImageFile.load
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 48 * 36)
+    before = (48 * 36, list(warnings.filters))
+
+    def looking(image):
+        seen.append((Image.MAX_IMAGE_PIXELS, list(warnings.filters)))
+        return load(image)
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", looking)
+    assert decode(str(tmp_path / "image.png"), FRAMING)[0].outcome is Outcome.OK
+    assert seen
+    assert all(state == before for state in seen)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    (decoded,) = decode(str(tmp_path / "image.png"), FRAMING)
+    assert "exceeds limit of 200 pixels" in decoded.reason
+
+
+def test_odd_files_warn_of_nothing(tmp_path, process, capfd):
+    files = [ImageFile(path, ["a"]) for path in odd_images.write_odd_images(tmp_path / "odd")]
+    assert len(process.decode(files)) == len(files)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures with /proc")

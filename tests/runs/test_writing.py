@@ -348,29 +348,55 @@ def test_a_run_whose_ranks_were_changed_is_damaged(embedded, quick, spoil, messa
         fc.create_coreset_view(dataset, "coreset", 5)
     assert dataset.list_saved_views() == []
     if not dataset.has_field("coreset_rank"):
-        with pytest.raises(fc.CoresetError, match="field 'coreset_rank' of run 'coreset' was renamed or deleted"):
+        with pytest.raises(
+            fc.CoresetError, match=r"field 'coreset_rank' .* was renamed or deleted .*; load_run\(\) mends"
+        ):
             results.view(5)
+        assert results.changes() is None
     assert len(fc.compute_coreset(dataset, "emb", overwrite=True, **quick).view(5)) == 5
 
 
-def test_a_run_of_version_1_loads_and_becomes_one_of_version_2(mongod):
+@pytest.fixture
+def version_1(mongod):
+    """A dataset with the run "coreset" and the saved view "five", both as version 1 stored them."""
     import fiftyone as fo
 
     dataset = fo.Dataset.from_dir(str(Path(__file__).parent / "version_1"), fo.types.FiftyOneDataset, name="version_1")
-    try:
-        results = fc.load_run(dataset, "coreset")
-        assert results.config.format_version == 1
-        ids = dataset.load_saved_view("five").values("id")
-        assert results.view(5).values("id") == ids
-        dataset.rename_brain_run("coreset", "second")
-        assert fc.load_run(dataset, "second").config.fields["rank"] == "second_rank"
-        assert dataset.load_saved_view("five").values("id") == ids
-        assert dataset.list_brain_runs() == ["second", "second_umap"]
-        dataset.delete_brain_run("second")
-        assert dataset.list_brain_runs() == dataset.list_saved_views() == []
-        assert not [field for field in dataset.get_field_schema() if field.startswith(("second", "coreset"))]
-    finally:
-        dataset.delete()
+    yield dataset
+    dataset.delete()
+
+
+def test_a_run_of_version_1_loads_and_becomes_one_of_version_2(version_1):
+    dataset = version_1
+    results = fc.load_run(dataset, "coreset")
+    assert results.config.format_version == 1
+    ids = dataset.load_saved_view("five").values("id")
+    assert results.view(5).values("id") == ids
+    dataset.rename_brain_run("coreset", "second")
+    assert fc.load_run(dataset, "second").config.fields["rank"] == "second_rank"
+    assert dataset.load_saved_view("five").values("id") == ids
+    assert dataset.list_brain_runs() == ["second", "second_umap"]
+    dataset.delete_brain_run("second")
+    assert dataset.list_brain_runs() == dataset.list_saved_views() == []
+    assert not [field for field in dataset.get_field_schema() if field.startswith(("second", "coreset"))]
+
+
+def test_a_run_of_version_1_renamed_without_this_package_is_mended(version_1, monkeypatch):
+    import fiftyone as fo
+
+    dataset = version_1
+    dataset.add_sample_field("other_rank", fo.IntField)  # a user's, with other values
+    dataset.set_values("other_rank", list(range(len(dataset))))
+    ids = dataset.load_saved_view("five").values("id")
+    monkeypatch.setattr(brain.Coreset, "rename", lambda *arguments: None)
+    dataset.rename_brain_run("coreset", "second")
+    assert dataset.has_field("coreset_rank")
+    results = fc.load_run(dataset, "second")
+    assert results.view(5).values("id") == dataset.load_saved_view("five").values("id") == ids
+    assert results.config.fields["rank"] == "second_rank"
+    assert dataset.list_brain_runs() == ["second", "second_umap"]
+    assert not [field for field in dataset.get_field_schema() if field.startswith("coreset")]
+    assert dataset.values("other_rank") == list(range(len(dataset)))
 
 
 def test_a_sleeper_that_lost_the_lock_writes_nothing(embedded, quick, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import CoresetError
+from ....seeds import check_seed
 from ....vectors.matrix import as_matrix, blocks, normalized
 from ....vectors.row_hash import seeded_order
 from ...quotas import is_missing
@@ -56,6 +57,7 @@ def prepare(
     seed: int = 0,
 ) -> LabelledEmbeddings:
     """Checks the inputs of the label-aware method; see ``clip_powered_scores`` for what they may be."""
+    seed = check_seed(seed)
     matrix, valid = as_matrix(image_embeddings, "image_embeddings")
     if len(labels) != len(matrix):
         raise CoresetError(f"labels: got {len(labels)} for {len(matrix)} image embeddings; give one label per row")

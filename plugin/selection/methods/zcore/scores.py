@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import CoresetError
+from ....seeds import check_seed
 from ....vectors.matrix import as_matrix, row_blocks
 from .engine import Progress, SeededDraws, Totals, Workers, given_draws, run_adaptive, run_fixed
 from .params import LITERAL, SHARED, SYMMETRIC, ZCoreParams
@@ -76,7 +77,7 @@ class ZCoreScores:
         keep = round(budget * n) if isinstance(budget, float) else budget
         if not 1 <= keep <= n:
             raise CoresetError(f"budget: {budget} keeps {keep} of {n} scored images; give 1 to {n}, or a fraction")
-        return self.overlaps([keep], seed)[0]
+        return self.overlaps([keep], check_seed(seed))[0]
 
     def overlaps(self, keeps: Sequence[int], seed: int = 0) -> list[float]:
         """:meth:`overlap_at` several budgets.
@@ -137,8 +138,9 @@ def zcore_scores(
     Raises:
         CoresetError: if there are fewer than 2 usable embeddings, all are identical, or an argument is out of range
     """
-    if seed < 0 or n_neighbors < 1 or sample_dim < 1 or not exponent > 0:
-        raise CoresetError("zcore: give seed >= 0, n_neighbors >= 1, sample_dim >= 1 and exponent > 0")
+    seed = check_seed(seed)
+    if n_neighbors < 1 or sample_dim < 1 or not exponent > 0:
+        raise CoresetError("zcore: give n_neighbors >= 1, sample_dim >= 1 and exponent > 0")
     for name, value in (("n_draws", n_draws), ("num_workers", num_workers)):
         if value is not None and value < 1:
             raise CoresetError(f"{name}: expected at least 1, got {value}")
