@@ -60,7 +60,7 @@ def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
         return value
     if isinstance(value, str):
         if rows.has(value):
-            return np.array([bool(flag) for flag in rows.values(value)])
+            return _flags(rows, name, value)
         mask = np.array([value in (tags or ()) for tags in rows.values("tags")])
         if not mask.any():
             raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {rows.noun}")
@@ -69,11 +69,22 @@ def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
         value = Rows(value).ids()
     elif not isinstance(value, Iterable):
         raise CoresetError(f"{name}: expected a view, a tag, a boolean field or a list of ids, got {value!r}")
-    chosen = set(value)
+    chosen = list(value)
+    if not all(isinstance(row_id, Hashable) for row_id in chosen):
+        raise CoresetError(f"{name}: expected ids, got a list of lists")
+    chosen = set(chosen)
     mask = np.array([row_id in chosen for row_id in rows.ids()])
     if chosen and not mask.any():
         raise CoresetError(f"{name}: none of the {len(chosen)} ids given is one of the {len(mask)} {rows.noun}")
     return mask
+
+
+def _flags(rows: Rows, name: str, field: str) -> np.ndarray:
+    """A mask of the rows in which a field is true."""
+    values = rows.values(field)
+    if any(isinstance(value, np.ndarray) for value in values):
+        raise CoresetError(f"{name}: field '{field}' holds arrays; choose a boolean field")
+    return np.array([bool(value) for value in values])
 
 
 def _field_values(rows: Rows, name: str, field: str) -> list[Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sized
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,12 @@ class Constraints:
     weights: Any = None
     deduplicate: bool = False
     outlier_guard: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.outlier_guard, Real) and 0 <= self.outlier_guard <= 0.5):
+            raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {self.outlier_guard!r}")
+        if not (isinstance(self.min_per_group, Integral) and self.min_per_group >= 0):
+            raise CoresetError(f"min_per_group must be a whole number from 0, got {self.min_per_group!r}")
 
 
 @dataclass(frozen=True)
@@ -325,8 +331,6 @@ def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tu
         copy = ~found.representatives(prefer=pool.preselected)
         facts["near_duplicates"] = int(copy.sum())
         facts["near_duplicate_radius"] = found.radius
-    if not (isinstance(constraints.outlier_guard, Real) and 0 <= constraints.outlier_guard <= 0.5):
-        raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {constraints.outlier_guard!r}")
     outliers = _NO_ROWS
     guarded = int(constraints.outlier_guard * len(pool))
     if guarded:
@@ -344,15 +348,23 @@ def _column(values: Any, n: int, name: str) -> np.ndarray | None:
     """(n,) object array of one value per row."""
     if values is None:
         return None
+    if not isinstance(values, Sized) or (isinstance(values, np.ndarray) and values.ndim == 0):
+        raise CoresetError(f"{name} must hold one value for each of the {n} rows, got {values!r}")
     if len(values) != n:
         raise CoresetError(f"{name} has {len(values)} entries but there are {n} rows; pass one per row")
     column = np.empty(n, dtype=object)
-    column[:] = list(values)
+    for row, value in enumerate(values):
+        if not isinstance(value, Hashable):
+            raise CoresetError(f"{name} must hold one value a row, but that of row {row} is a {type(value).__name__}")
+        column[row] = value
     return column
 
 
 def _numbers(values: Any, n: int, name: str) -> np.ndarray:
-    column = np.asarray(values, dtype=np.float64)
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise CoresetError(f"{name} must be numbers ({error}); pass one per row") from error
     if column.shape != (n,):
         raise CoresetError(f"{name} has shape {column.shape} but there are {n} rows; pass one number per row")
     return column

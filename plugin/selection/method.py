@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -201,6 +202,8 @@ class Method:
             CoresetError: if the input is unusable or the request cannot be met; the message says what is feasible
         """
         seed = check_seed(seed)
+        if not (num_workers is None or (isinstance(num_workers, Integral) and num_workers >= 1)):
+            raise CoresetError(f"num_workers must be a whole number from 1, or None for all cores, got {num_workers!r}")
         self._check(labels, text_embeddings, method_kwargs)
         budget = None if k is None else parse_budget(k)
         fixed_k = self.fixed_k_reason(method_kwargs)

@@ -155,7 +155,8 @@ def _as_floats(values: np.ndarray, name: str) -> np.ndarray:
 
 def _stack(values: Any, name: str) -> np.ndarray:
     """Stacks vectors, with NaN rows for None."""
-    if values is None or isinstance(values, Mapping | bytes) or not isinstance(values, Iterable):
+    scalar = isinstance(values, np.ndarray) and values.ndim == 0
+    if values is None or scalar or isinstance(values, Mapping | bytes) or not isinstance(values, Iterable):
         raise CoresetError(
             f"{name}: expected n vectors of length d, got {type(values).__name__}; give an (n, d) array, a list of "
             "vectors or the path of an .npy file"

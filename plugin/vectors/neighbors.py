@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .matrix import as_matrix, normalized
+from .numba_cache import import_kernels
 
 #: Rows up to which neighbours are exact. NN-descent beyond: a few per cent of the neighbours are missed, so distances
 #: can only be over-estimated.
@@ -128,7 +129,7 @@ def _exact(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tu
 
 
 def _approximate(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
-    from pynndescent import NNDescent
+    NNDescent = import_kernels("pynndescent").NNDescent
 
     index = NNDescent(points, n_neighbors=max(k, 15), random_state=seed, n_jobs=num_workers)
     indices, distances = index.neighbor_graph

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback
 from .matrix import normalized
+from .numba_cache import import_kernels
 from .row_hash import distinct_rows
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
         raise CoresetError(f"{len(rows)} distinct embeddings are too few for UMAP")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numba and the seeded single thread announce themselves
-        import umap
+        umap = import_kernels("umap")
 
         note = "UMAP, seeded and therefore single-threaded."
         fitted = np.arange(len(rows))

@@ -32,7 +32,10 @@ def row_set(rows: Any, n: int, name: str) -> np.ndarray:
     """
     if rows is None:
         return np.empty(0, dtype=np.int64)
-    rows = np.asarray(rows)
+    try:
+        rows = np.asarray(rows)
+    except ValueError as error:  # lists of different lengths
+        raise CoresetError(f"{name}: expected row indices or an (n,) bool mask ({error})") from error
     if rows.dtype == bool:
         if rows.shape != (n,):
             raise CoresetError(f"{name}: a mask must have one entry for each of the {n} rows, got shape {rows.shape}")

@@ -23,12 +23,9 @@ from fiftyone_coreset.plugin.selection import method as method_module
 from fiftyone_coreset.plugin.selection import registry
 from fiftyone_coreset.plugin.selection.method import Option
 from fiftyone_coreset.plugin.selection.pool import Picks
-from hypothesis import HealthCheck, given, settings
+from fuzz import EXAMPLES, QUIET, junk
+from hypothesis import given, settings
 from hypothesis import strategies as st
-
-#: ``HYPOTHESIS_PROFILE=deep`` looks at 2,000 examples a door.
-EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 60
-QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
 class Collected(list):
@@ -47,12 +44,6 @@ def registered():
 OPERATORS = registered()
 EVENTS = {"Nothing", "OfRun", "AtBudget", "OfRow", "OfRowAtBudget", "Coloring", "Region", "Other"}
 DOORS = {name: kind.params for name, kind in OPERATORS.items()} | {name: getattr(panel, name) for name in EVENTS}
-
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["a,b", "$x", "_id", "a.b"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 def values_for(kind):

@@ -107,6 +107,7 @@ REFUSED = {
     "None": (None, "got NoneType"),
     "number": (1.5, "got float"),
     "scalar array": (np.float32(1), "got float32"),
+    "array of one object": (np.array(None, dtype=object), "got ndarray"),
     "scalar tensor": (torch.tensor(1.0), r"got shape \(\)"),
     "dict": ({"a": [1, 2]}, "got dict"),
     "bytes": (b"123", "got bytes"),

@@ -1,0 +1,24 @@
+"""What strangers may send: settings and values for the fuzz tests of the doors."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck
+from hypothesis import strategies as st
+
+#: ``HYPOTHESIS_PROFILE=deep`` looks at 2,000 examples a door.
+EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 60
+QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+#: Values of any type that JSON has.
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["a,b", "$x", "_id", "a.b"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def is_a_sentence(error: Exception) -> bool:
+    """Whether an error is told in one line that says something."""
+    return len(str(error)) > 10 and "\n" not in str(error)
