@@ -39,9 +39,10 @@ import fiftyone.operators.types as types
 
 from ..plugin.door import P, parse
 from ..plugin.errors import CoresetError
+from ..plugin.progress import silence
 from ..plugin.request import check_view
 from .form import Form
-from .streaming import silence, stream
+from .streaming import stream
 
 if TYPE_CHECKING:
     from ..plugin.progress import ProgressCallback

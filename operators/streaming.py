@@ -54,10 +54,6 @@ def cancel(job: str) -> bool:
     return stop is not None
 
 
-def silence(fraction: float, message: str) -> None:
-    """Progress that nobody watches."""
-
-
 def stream(operator: CoresetOperator, ctx: Any, params: Any) -> Iterator[GeneratedMessage]:
     """Works in a thread and yields what the App shows meanwhile and afterwards."""
     job, stopped = uuid.uuid4().hex, threading.Event()

@@ -33,7 +33,7 @@ def reporting(progress: bool | ProgressCallback | None, title: str) -> Iterator[
 
         progress = fo.config.show_progress_bars
     if not progress:
-        yield lambda fraction, message: None
+        yield silence
         return
 
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -50,6 +50,10 @@ def reporting(progress: bool | ProgressCallback | None, title: str) -> Iterator[
         task = bar.add_task(title, total=1.0, message="")
         yield lambda fraction, message: bar.update(task, completed=fraction, message=message)
         bar.update(task, completed=1.0, message="")
+
+
+def silence(fraction: float, message: str) -> None:
+    """Progress that nobody watches."""
 
 
 def part_of(report: ProgressCallback, start: float, end: float) -> ProgressCallback:

@@ -17,7 +17,7 @@ from .dataset.lock import database_faults
 from .dataset.rows import Rows, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
-from .progress import ProgressCallback
+from .progress import ProgressCallback, silence
 from .rank_views import rank_view, require_rank_field
 from .stored_run import stored_arrays
 
@@ -321,7 +321,7 @@ class CoresetResults(fob.BrainResults):
             raise CoresetError(f"run '{self.key}' was stored without its coverage curve; compute it again")
         return self._curve
 
-    def first_cover(self, progress: ProgressCallback = lambda fraction, message: None) -> FirstCover:
+    def first_cover(self, progress: ProgressCallback = silence) -> FirstCover:
         """The budgets from which on every image is covered, and redundant; computed with the run if it has a map.
 
         Deleted rows cover nothing: it is measured again on what is alive.

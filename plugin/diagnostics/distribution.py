@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..vectors.neighbors import squared_distances
+from ..vectors.neighbors import pairwise_distances, squared_unit_distances
 from ..vectors.points import Points
 
 _BLOCK = 1024
@@ -31,7 +31,7 @@ class DistributionShift:
         self._seed = seed
         self._pool = points.block(points.sample(max_rows, seed))
         probe = self._pool[:1000]
-        distance = np.sqrt(_squared(probe, probe))[np.triu_indices(len(probe), 1)]
+        distance = pairwise_distances(probe, probe)[np.triu_indices(len(probe), 1)]
         median = float(np.median(distance)) if len(distance) else 0.0
         self.bandwidth = median if median > 0 else 1.0
         self._within_pool = self._means(self._pool, self._pool)
@@ -55,16 +55,9 @@ class DistributionShift:
         """Mean distance and mean kernel over all pairs."""
         total = np.zeros(2)
         for start in range(0, len(left), _BLOCK):
-            squared = _squared(left[start : start + _BLOCK], right)
+            squared = squared_unit_distances(left[start : start + _BLOCK], right)
             total += np.sqrt(squared).sum(dtype=np.float64), _kernel_sum(squared, self.bandwidth)
         return total / (len(left) * len(right))
-
-
-def _squared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Squared distances; what rounding leaves between equal unit vectors is set to 0."""
-    squared = squared_distances(left, right)
-    squared[squared < 1e-6] = 0
-    return squared
 
 
 def _kernel_sum(squared: np.ndarray, bandwidth: float) -> float:

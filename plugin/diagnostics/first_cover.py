@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..progress import ProgressCallback, part_of
+from ..progress import ProgressCallback, part_of, silence
 from ..vectors.points import Points
 
 #: Larger than any budget.
@@ -46,7 +46,7 @@ def first_cover(
     coverage_radius: float,
     near_duplicate_radius: float,
     near_copies: np.ndarray | None = None,
-    progress: ProgressCallback = lambda fraction, message: None,
+    progress: ProgressCallback = silence,
 ) -> FirstCover:
     """Finds the first budgets of a ranking.
 
@@ -94,7 +94,7 @@ def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
     sample = unit[np.linspace(0, m - 1, _SKETCH_FROM).astype(np.int64)]
     _, directions = np.linalg.eigh(sample.T @ sample)
     sketch = unit @ directions[:, -_SKETCH_DIM:]
-    return np.flatnonzero(_first_within(sketch, radius, every, lambda fraction, message: None) >= 0)
+    return np.flatnonzero(_first_within(sketch, radius, every, silence) >= 0)
 
 
 def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: ProgressCallback) -> np.ndarray:

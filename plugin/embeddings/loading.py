@@ -103,7 +103,7 @@ def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) ->
     ids, pixels, fingerprints, failures = [], [], [], []
     for file, of_file in zip(files, outcomes, strict=True):
         for image_id, decoded in zip(file.ids, of_file, strict=True):
-            if decoded.pixels is None:
+            if decoded.pixels is None or decoded.fingerprint is None:
                 failures.append(Failure(image_id, decoded.outcome, decoded.reason))
             else:
                 ids.append(image_id)

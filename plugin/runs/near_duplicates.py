@@ -108,7 +108,7 @@ class NearDuplicates:
 
     def summary(self) -> str:
         """What was found, in sentences."""
-        count, sizes = Counter(self.kinds), Counter()
+        count, sizes = Counter(self.kinds), Counter[str]()
         for group, kind in zip(self.groups, self.kinds, strict=True):
             sizes[kind] += len(group)
         words = {

@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import ProgressCallback
+from ..progress import ProgressCallback, silence
 from ..vectors.matrix import row_blocks
 from ..vectors.near_duplicates import NearDuplicates, near_duplicates
 from ..vectors.neighbors import nearest_neighbors, unit_rows
-
-
-def _silent(fraction: float, message: str) -> None:
-    pass
 
 
 class PoolVectors:
@@ -96,7 +92,7 @@ class Pool:
     copies: NearDuplicates | None = None
     seed: int = 0
     num_workers: int | None = None
-    report: ProgressCallback = _silent
+    report: ProgressCallback = silence
 
     def __len__(self) -> int:
         return len(self.vectors)

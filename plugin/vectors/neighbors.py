@@ -46,9 +46,15 @@ def pairwise_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         (n, m) float32; distances below 1e-3 are returned as 0, because the product keeps no digits of them
     """
+    squared = squared_unit_distances(a, b)
+    return np.sqrt(squared, out=squared)
+
+
+def squared_unit_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """:func:`squared_distances` between unit rows; what rounding leaves between equal ones is set to 0."""
     squared = squared_distances(a, b)
     squared[squared < 1e-6] = 0
-    return np.sqrt(squared, out=squared)
+    return squared
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

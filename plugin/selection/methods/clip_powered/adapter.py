@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....progress import ProgressCallback
+from ....progress import ProgressCallback, silence
 from ....vectors.matrix import blocks, normalized
 from .scores import class_margin
 from .settings import DEFAULTS, ClipPoweredSettings
@@ -96,7 +96,7 @@ def train_adapters(
         return torch.from_numpy(images[rows]).to(chosen_device), torch.from_numpy(labels[rows]).to(chosen_device)
 
     training = _Training(torch.from_numpy(texts).to(chosen_device), scale, settings)
-    return training.run(tensors(rest), tensors(held_out), seed, report or (lambda *_: None))
+    return training.run(tensors(rest), tensors(held_out), seed, report or silence)
 
 
 class _Training:

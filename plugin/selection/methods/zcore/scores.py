@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import CoresetError
+from ....progress import silence
 from ....seeds import check_seed
 from ....vectors.matrix import as_matrix, row_blocks
 from .engine import Progress, SeededDraws, Totals, Workers, given_draws, run_adaptive, run_fixed
@@ -155,7 +156,7 @@ def zcore_scores(
         raise CoresetError(f"embeddings: {n} of {len(valid)} vectors are usable, but ZCore compares at least 2")
     rule = LITERAL if strict_reference else SYMMETRIC if draws is None else SHARED
     params = ZCoreParams(min(n_neighbors, n - 1), float(exponent), rule)
-    report = progress or _silent
+    report = progress or silence
     totals = Totals(n)
     with Workers(num_workers) as workers:
         if draws is not None:
@@ -169,10 +170,6 @@ def zcore_scores(
                 run_adaptive(own, target_reliability, time_budget, totals, workers, report)
     adaptive = draws is None and n_draws is None
     return _result(totals, valid, target_reliability if adaptive else None)
-
-
-def _silent(fraction: float, message: str) -> None:
-    pass
 
 
 def _columns(matrix: np.ndarray, valid: np.ndarray) -> np.ndarray:
