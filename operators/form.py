@@ -9,6 +9,7 @@ import fiftyone as fo
 import fiftyone.operators.types as types
 from pydantic import BeforeValidator, Field, create_model
 
+from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.dataset.names import require_free_view
 from ..plugin.door import FieldPath, P, Parameters, read
 from ..plugin.embeddings.fingerprint_field import FINGERPRINT_FIELD
@@ -154,8 +155,8 @@ class Form(Generic[P]):
             self.choose("rows", {IMAGES: "Images"} | {field: f"Objects in '{field}'" for field in fields})
 
     def embeddings(self, **words: Any) -> None:
-        """The fields of the embeddings of these rows."""
-        vectors = vector_fields(self.dataset, self.params.rows)  # type: ignore[attr-defined]
+        """Where the embeddings of these rows are."""
+        vectors = embeddings_of(self.dataset, self.params.rows)  # type: ignore[attr-defined]
         self.suggest("embeddings", vectors, default=default_embeddings(vectors), **words)
 
     def run(self) -> str | None:
@@ -241,6 +242,11 @@ def path_of(dataset: fo.Dataset, rows: str, field: str) -> str:
     return f"{dataset._get_label_field_path(rows)[1]}.{field}"
 
 
+def embeddings_of(dataset: fo.Dataset, rows: str) -> list[str]:
+    """Fields that hold embeddings of the chosen rows, then brain runs that do."""
+    return vector_fields(dataset, rows) + runs_with_vectors(dataset, None if rows == IMAGES else rows)
+
+
 def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     """Fields that hold embeddings of the chosen rows."""
     prefix = path_of(dataset, rows, "")
@@ -290,15 +296,15 @@ def default_embeddings(vectors: list[str]) -> str:
 
 
 def chosen_embeddings(dataset: fo.Dataset, params: EmbeddedRows) -> list[str]:
-    """The embeddings fields of the parameters, else the suggested one.
+    """The embeddings fields and similarity indexes of the parameters, else the suggested one.
 
     Raises:
-        CoresetError: if there is no such field; names those there are
+        CoresetError: if there is no such field or index; names those there are
     """
-    known = vector_fields(dataset, params.rows)
+    known = embeddings_of(dataset, params.rows)
     chosen = params.embeddings or [default_embeddings(known)]
     for field in chosen:
         if field not in known:
             remedy = f"choose from: {', '.join(known)}" if known else "run 'Compute CLIP embeddings' first"
-            raise CoresetError(f"'{field}' is not an embeddings field of this dataset; {remedy}")
+            raise CoresetError(f"'{field}' is not an embeddings field or similarity index of this dataset; {remedy}")
     return chosen

@@ -1,4 +1,4 @@
-"""The embeddings of a run: one field, several balanced fields, an array or an ``.npy`` file, parsed in one place."""
+"""The embeddings of a run, wherever they are: fields, brain runs, vectors by id, arrays; parsed in one place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.row_hash import row_keys
+from .brain_vectors import align, origin_of, read_index
 from .rows import Rows
 
 #: Multiplies the fingerprint of one field before that of the next is added, so that their order counts.
@@ -23,8 +24,9 @@ class EmbeddingSource:
     """Where embeddings come from.
 
     Attributes:
-        fields: names of vector fields, or None if vectors themselves were given
-        given: n vectors in any form that :func:`.matrix.as_matrix` reads, or None if fields were named
+        fields: names of vector fields, or of similarity indexes and visualizations that have vectors; None if vectors
+            themselves were given
+        given: vectors by row id, or n vectors in any form that :func:`.matrix.as_matrix` reads; None if they have names
 
     Example::
 
@@ -39,8 +41,9 @@ class EmbeddingSource:
         """Parses an ``embeddings`` argument.
 
         Args:
-            embeddings: a field name, a list of field names, vectors in any form that :func:`.matrix.as_matrix` reads,
-                or a source
+            embeddings: the name of a vector field or of a brain run with vectors, several of these, a loaded similarity
+                index, a mapping from row id to vector, vectors in any form that :func:`.matrix.as_matrix` reads, or a
+                source
 
         Returns:
             the source
@@ -54,10 +57,12 @@ class EmbeddingSource:
             return cls((embeddings,))
         if isinstance(embeddings, list | tuple) and embeddings and all(isinstance(name, str) for name in embeddings):
             return cls(tuple(embeddings))
-        if embeddings is None or isinstance(embeddings, numbers.Number | Mapping):
+        if hasattr(embeddings, "get_embeddings") and hasattr(embeddings, "key"):  # a loaded similarity index
+            return cls((embeddings.key,))
+        if embeddings is None or isinstance(embeddings, numbers.Number):
             raise CoresetError(
-                f"embeddings must be a field name, several of them, vectors or the path of an .npy file, got "
-                f"{type(embeddings).__name__}"
+                f"embeddings must be a field name, a brain key, several of them, a dict from id to vector, vectors or "
+                f"the path of an .npy file, got {type(embeddings).__name__}"
             )
         return cls(None, embeddings)  # as_matrix refuses what else holds no vectors
 
@@ -85,6 +90,9 @@ class EmbeddingSource:
         count = len(rows)
         if count == 0:
             raise CoresetError("the collection has 0 samples; choose a dataset or view with images")
+        if isinstance(self.given, Mapping):
+            matrix, valid = as_matrix(align(dict(self.given), rows.ids(), "the dict of embeddings"))
+            return Embeddings(matrix, _require_any(valid, "embeddings", rows))
         if self.fields is None:
             matrix, valid = as_matrix(self.given)
             if len(matrix) != count:
@@ -92,7 +100,7 @@ class EmbeddingSource:
                     f"embeddings have {len(matrix)} rows but the collection has {count} {rows.noun}; pass one row each"
                 )
             return Embeddings(matrix, _require_any(valid, "embeddings", rows))
-        blocks = [_load_field(rows, field) for field in self.fields]
+        blocks = [_load(rows, name) for name in self.fields]
         valid = np.logical_and.reduce([block_valid for _, block_valid in blocks])
         _require_any(valid, " + ".join(self.fields), rows)
         fingerprints = _fingerprints([block for block, _ in blocks])
@@ -109,13 +117,13 @@ class EmbeddingSource:
             ids: which of them
 
         Returns:
-            (len(ids),) uint64, or None if a field is gone, or holds no vector or vectors of different lengths
+            (len(ids),) uint64, or None if a field or index is gone, or holds no vector or vectors of different lengths
         """
-        if self.fields is None or not all(rows.has(field) for field in self.fields):
+        if self.fields is None:
             return None
         chosen = rows.select(ids)
         try:
-            found = _fingerprints([_load_field(chosen, field)[0] for field in self.fields])
+            found = _fingerprints([_load(chosen, name)[0] for name in self.fields])
         except CoresetError:
             return None
         by_id = dict(zip(chosen.ids(), found, strict=True))
@@ -148,13 +156,24 @@ def _fingerprints(blocks: list[np.ndarray]) -> np.ndarray:
     return found
 
 
-def _load_field(rows: Rows, field: str) -> tuple[np.ndarray, np.ndarray]:
-    if not rows.has(field):
+def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of a field, else of the brain run of this name."""
+    from fiftyone.core.utils import deserialize_numpy_array
+
+    if not rows.has(name) and name in rows.dataset.list_brain_runs():
+        origin = origin_of(rows, name)
+        if origin != name:
+            return _load(rows, origin)
+        return as_matrix(read_index(rows, name), name=f"similarity index '{name}'")
+    if not rows.has_values(name):
         raise CoresetError(
-            f"field '{rows.path(field)}' does not exist on dataset '{rows.dataset.name}'; "
-            f"run compute_embeddings(samples, embeddings_field='{field}') first"
+            f"field '{rows.path(name)}' does not exist on dataset '{rows.dataset.name}', and no similarity index is "
+            f"called so; run compute_embeddings(samples, embeddings_field='{name}') first"
         )
-    return as_matrix(rows.values(field), name=f"field '{rows.path(field)}'")
+    values = rows.values(name)
+    if not rows.has(name):  # FiftyOne reads an attribute that nobody declared as it is stored
+        values = [deserialize_numpy_array(value) if isinstance(value, bytes) else value for value in values]
+    return as_matrix(values, name=f"field '{rows.path(name)}'")
 
 
 def _require_any(valid: np.ndarray, name: str, rows: Rows) -> np.ndarray:

@@ -103,6 +103,15 @@ class Rows:
         """Whether the dataset declares the field."""
         return self.dataset.has_field(self.path(field))
 
+    def has_values(self, field: str) -> bool:
+        """Whether the dataset declares the field, or objects have it as an attribute that nobody declared."""
+        return self.has(field) or (
+            self.patches_field is not None
+            and bool(
+                self.dataset._sample_collection.find_one({self.path(field): {"$exists": True, "$ne": None}}, {"_id": 1})
+            )
+        )
+
     def count(self, field: str) -> int:
         """How many rows of the source collection have a value; 0 if the field is not declared."""
         return self.source.count(self.path(field)) if self.has(field) else 0
