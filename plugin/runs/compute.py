@@ -60,9 +60,10 @@ def compute_coreset(
 
     Args:
         samples: a dataset, a view, or a ``to_patches()`` view to rank objects
-        embeddings ("clip_embeddings"): a vector field, a list of fields (balanced and concatenated), an (n, d) array,
-            or the path of an ``.npy`` file, with one row a sample. Samples without a usable vector are left out,
-            counted in ``results.config.n_missing``, and keep ``None``
+        embeddings ("clip_embeddings"): a vector field, a list of fields (balanced and concatenated), the brain key of a
+            similarity index or of a visualization that was made from embeddings, a mapping from id to vector, an (n, d)
+            array, or the path of an ``.npy`` file, with one row a sample. Samples without a usable vector are left
+            out, counted in ``results.config.n_missing``, and keep ``None``
         brain_key ("coreset"): the name of the run
         method ("auto"): a name from :func:`list_methods`
         label_field (None): a label field, for methods that use labels and for class retention in reports
