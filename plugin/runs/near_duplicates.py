@@ -241,8 +241,8 @@ def _assembled(
             order = members[np.lexsort((members, copies.centrality[members]))]
             grouped.append((order, "exact" if copies.exact[members].all() else "near-copy"))
         heads = heads[copies.representative[heads] == heads]
-    alike = by_distance(unit[heads], seed=seed, num_workers=num_workers) if len(heads) else None
-    for members in groups_of_several(alike.groups) if alike is not None else []:
+    alike = by_distance(unit[heads], seed=seed, num_workers=num_workers)
+    for members in groups_of_several(alike.groups):
         order = members[np.lexsort((members, alike.centrality[members]))]
         grouped.append((heads[order], "look-alike"))
     grouped.sort(key=lambda group: (-len(group[0]), int(group[0].min())))

@@ -151,7 +151,7 @@ def _deviation(values: np.ndarray, middle: float, side: int) -> float:
     return float(np.sqrt(np.mean(beyond**2))) if len(beyond) else 0.0
 
 
-def fisher(agreements: np.ndarray) -> np.ndarray:
+def fisher(agreements: np.ndarray | float) -> np.ndarray:
     """Fisher's z of correlations."""
     return np.arctanh(np.minimum(np.asarray(agreements, dtype=np.float64), _COMPLETE))
 
@@ -192,11 +192,11 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     rows = np.unique(first)
     rows = rows[evidence.known[rows]]
     search = _Search(unit[rows], prints[rows], _rows_in(evidence.distinct, first, rows), seed, num_workers)
-    altered = evidence.altered
-    if altered is None and len(rows):
-        altered = altered_agreement(altered_fingerprints(prints[rows], seed))
     representative = np.arange(len(unit))
     if len(rows) > 1:
+        altered = evidence.altered
+        if altered is None:
+            altered = altered_agreement(altered_fingerprints(prints[rows], seed))
         representative[rows] = rows[search.representatives(altered)]
     representative = representative[first]
     if evidence.preference is not None:
@@ -211,7 +211,7 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     return NearCopies(
         groups=groups,
         radius=float(distance.max(initial=0)),
-        clear=many_groups(np.bincount(groups) > 1),
+        clear=many_groups(np.bincount(groups) > 1) or many_groups(representative != np.arange(len(unit))),
         by_pixels=True,
         centrality=np.where(representative == np.arange(len(unit)), 0, 2 - agrees).astype(np.float32),
         representative=representative,

@@ -273,7 +273,7 @@ def _overlap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray,
 
 
 def many_groups(merged: np.ndarray) -> bool:
-    """True if many of all groups, (g,) bool, have several members."""
+    """True if many of all groups, (g,) bool, have several members; or if many of all rows are further copies."""
     return bool(merged.sum() >= _LEAST_GROUPS * len(merged) + _CHANCE_GROUPS)
 
 

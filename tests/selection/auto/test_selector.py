@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin.selection.methods.auto.settings import DEFAULTS
 from fiftyone_coreset.plugin.selection.registry import get_method
+from fiftyone_coreset.plugin.vectors.near_duplicates import NearDuplicates
 from fiftyone_coreset.plugin.vectors.neighbors import isolation
 
 BUDGETS = (0.05, 0.1, 0.3, 0.5)
@@ -147,3 +148,21 @@ def test_zcore_chooses_the_most_isolated_images_only_where_bursts_make_it_no_sig
     assert told.details["bursts"] == (copies > 1)
     alone = np.sum(told.indices // copies >= 380)
     assert alone >= 5 if copies > 1 else alone <= 2, alone
+
+
+def test_a_few_certain_copies_change_little_and_many_decide():
+    """Where pixels tell no bursts, close images still count less; where they do, one image of each comes first."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(200, 8)).astype(np.float32)
+    none, few = np.arange(200), np.r_[0, np.arange(199)]
+    many = np.r_[np.repeat(np.arange(20), 5), np.arange(20, 120)]
+
+    def order(groups):
+        sizes = np.bincount(groups)
+        several = bool((sizes > 1).mean() > 0.1)
+        told = NearDuplicates(groups, 0.1, several, np.zeros(200, dtype=np.float32), by_pixels=True)
+        return get_method("auto").select(Z, near_copies=told).indices
+
+    assert np.array_equal(order(none), get_method("auto").select(Z).indices)
+    assert not {0, 1} <= set(order(few)[:199].tolist())
+    assert len(np.unique(many[order(many)[:120]])) == 120

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....progress import part_of
-from ....vectors.near_duplicates import NearDuplicates
+from ....vectors.near_duplicates import NearDuplicates, linked, near_duplicates
 from ...apportion import take_turns
 from ...cover import GRAPH_NEIGHBORS, distance_matrix, similarities
 from ...method import register
@@ -89,7 +89,7 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
     Returns:
         the picks
     """
-    found = pool.near_duplicates()
+    found = _groups(pool)
     pool.report(0.3, "near-duplicates found")
     quota = _group_quota(pool, found, settings)
     represent, later = _representatives(pool, found, quota.n_representatives)
@@ -110,6 +110,20 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
     return Picks(order, details=facts)
 
 
+def _groups(pool: Pool) -> NearDuplicates:
+    """The near-copies where they are many; else what is close, so that dense regions count less than their images say.
+
+    A few certain copies are put together in any case.
+    """
+    copies = pool.copies
+    if copies is None or copies.clear:
+        return pool.near_duplicates()
+    alike = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
+    first = [np.unique(groups, return_index=True)[1][groups] for groups in (copies.groups, alike.groups)]
+    groups = linked(len(pool), np.tile(np.arange(len(pool)), 2), np.concatenate(first))
+    return replace(alike, groups=groups, clear=False)
+
+
 def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _GroupQuota:
     sizes = np.bincount(found.groups)
     weight = np.bincount(found.groups, weights=pool.weights)
@@ -122,11 +136,10 @@ def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _
         waits = _beyond_their_share(off_topic, odds)
         one = odds * value[~off_topic].sum() / np.sum(off_topic & ~waits)
         value = np.where(waits, 0, np.where(off_topic, one, value))
-    certain = found.clear or found.by_pixels
-    blend = settings.proportional_if_bursts if certain else settings.proportional_otherwise
+    blend = settings.proportional_if_bursts if found.clear else settings.proportional_otherwise
     share = (1 - blend) * value / value.sum() + blend * weight / weight.sum()
     one = (1 - blend) / value.sum() + blend / weight.sum()
-    most = 1 if certain else sizes
+    most = 1 if found.clear else sizes
     n_representatives = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
     turn_group = np.where(off_topic, len(sizes), np.arange(len(sizes)))
     turn_share = np.append(share, max(share[off_topic].sum(), 1e-9))
