@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..dataset.journal import journal
-from ..dataset.lock import Lock, locked, schema_turn
+from ..dataset.lock import Lock, locked
+from ..dataset.owned import declare_lastingly
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 from .record import ClipSpec, embedding_record, make_record, write_record
@@ -90,8 +91,7 @@ class EmbeddingField:
             normalized (True): whether the vectors have unit length
         """
         self.lock.check()
-        with schema_turn(self.rows.dataset):
-            self.rows.declare(self.name, _vector_field())
+        declare_lastingly(self.rows.dataset, {self.path}, lambda: self.rows.declare(self.name, _vector_field()))
         if self.overwrite and self._exists:
             written = list(ids)
             for start in range(0, len(written), _CLEAR_AT_ONCE):
