@@ -87,7 +87,7 @@ class RowExplanation:
             return "no other image is kept"
         name = names[self.nearest] if names is not None else self.names.get(self.nearest, f"row {self.nearest}")
         where = f"{name}, at distance {self.distance:.3g}"
-        if self.distance <= self.near_duplicate_radius:
+        if self.nearest in self.near_duplicates:
             return f"it repeats the kept image {where}" if not self.kept else f"although it repeats {where}"
         if self.kept:
             return f"the nearest other kept image is {where}"
