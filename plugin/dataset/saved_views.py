@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+from ..errors import CoresetError
 from .journal import journal
 from .lock import schema_turn
 from .names import require_free_view
@@ -12,6 +13,9 @@ from .names import require_free_view
 if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset
     from fiftyone.core.view import DatasetView
+
+#: How often a view is saved again that the database has lost.
+_ATTEMPTS = 3
 
 
 def save_view(dataset: Dataset, name: str, view: DatasetView, description: str, overwrite: bool) -> DatasetView:
@@ -28,16 +32,29 @@ def save_view(dataset: Dataset, name: str, view: DatasetView, description: str, 
         the saved view
 
     Raises:
-        CoresetError: if the name is taken
+        CoresetError: if the name is taken, or the database loses the view
     """
-    with schema_turn(dataset):
-        require_free_view(dataset, name, overwrite)
-        if dataset.has_saved_view(name):
-            _replace(dataset, name, view, description)
-        else:
-            dataset.save_view(name, view, description=description)
-    journal()
-    return dataset.load_saved_view(name)
+    for attempt in range(_ATTEMPTS):
+        with schema_turn(dataset):
+            require_free_view(dataset, name, overwrite or attempt > 0)
+            if dataset.has_saved_view(name):
+                _replace(dataset, name, view, description)
+            else:
+                dataset.save_view(name, view, description=description)
+            saved = _stages(dataset, name)
+        journal()
+        dataset._reload(hard=True)
+        if _stages(dataset, name) == saved:
+            return dataset.load_saved_view(name)
+    raise CoresetError(
+        f"view '{name}' is not there after {_ATTEMPTS} attempts to save it: the database loses what is written; see "
+        "that it runs, and call again"
+    )
+
+
+def _stages(dataset: Dataset, name: str) -> list[str] | None:
+    """The stages of a saved view, None if there is no such view."""
+    return next((saved.view_stages for saved in dataset._doc.get_saved_views() if saved.name == name), None)
 
 
 def _replace(dataset: Dataset, name: str, view: DatasetView, description: str) -> None:
