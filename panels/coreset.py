@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import fiftyone as fo
@@ -14,36 +12,20 @@ import fiftyone.operators.types as types
 import numpy as np
 from pydantic import Field
 
-from ..plugin.door import Parameters, RunName, Tag, parse
+from ..plugin.door import Tag
 from ..plugin.embeddings.record import ClipSpec
 from ..plugin.errors import CoresetError
-from ..plugin.request import bare_view, check_view, current_view, dataset_of
+from ..plugin.request import bare_view, current_view
 from ..plugin.runs.load import list_runs
 from . import figures, grid
 from .colorings import channels, coloring
+from .events import EVENTS, PLUGIN, AtBudget, Nothing, OfRun, event, run_of
+from .group_events import GroupEvents, Open
 from .payload import encode, encode_mask
-from .runs import PanelRun, find_run, version_of
-
-_PLUGIN = "@fiftyone-coreset/coreset"
+from .runs import PanelRun, version_of
 
 #: Selected rows that are marked on the map.
 _MAX_SELECTED = 2_000
-
-
-class Nothing(Parameters):
-    """An event that takes no parameters."""
-
-
-class OfRun(Parameters):
-    """An event about a run."""
-
-    key: RunName
-
-
-class AtBudget(OfRun):
-    """An event about what a run keeps of a budget."""
-
-    k: int = Field(ge=1)
 
 
 class OfRow(OfRun):
@@ -77,33 +59,7 @@ class Other(AtBudget):
     other: Tag
 
 
-def _event(params: type[Parameters]) -> Callable[[Callable], Callable[..., dict[str, Any]]]:
-    """An event that answers the web component; an error the user can mend becomes its answer.
-
-    Args:
-        params: the parameters it takes, which the method gets parsed
-    """
-
-    def decorate(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-        @functools.wraps(method)
-        def answer(self: CoresetPanel, ctx: Any) -> dict[str, Any]:
-            try:
-                dataset_of(ctx)
-                check_view(ctx)
-                return method(self, ctx, parse(params, ctx.params))
-            except CoresetError as error:
-                return {"error": str(error)}
-
-        _EVENTS.append(method.__name__)
-        return answer
-
-    return decorate
-
-
-_EVENTS: list[str] = []
-
-
-class CoresetPanel(foo.Panel):
+class CoresetPanel(GroupEvents, foo.Panel):
     """Coverage and redundancy of a coreset run, live against the budget."""
 
     @property
@@ -122,7 +78,7 @@ class CoresetPanel(foo.Panel):
         )
 
     def render(self, ctx: Any) -> types.Property:
-        events = {name: getattr(self, name) for name in _EVENTS}
+        events = {name: getattr(self, name) for name in EVENTS}
         return types.Property(types.Object(), view=types.View(component="CoresetPanel", composite_view=True, **events))
 
     # What the App tells the panel. Only versions and small lists travel this way; the component asks for the rest.
@@ -151,7 +107,7 @@ class CoresetPanel(foo.Panel):
 
     # What the component asks for.
 
-    @_event(Nothing)
+    @event(Nothing)
     def load_runs(self, ctx: Any, _: Nothing) -> dict[str, Any]:
         dataset: fo.Dataset = ctx.dataset
         dataset.reload()
@@ -165,9 +121,9 @@ class CoresetPanel(foo.Panel):
             "last": ctx.panel.get_state("last"),
         }
 
-    @_event(OfRun)
+    @event(OfRun)
     def load_run(self, ctx: Any, params: OfRun) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         config = run.config
         return {
             "key": run.key,
@@ -187,26 +143,26 @@ class CoresetPanel(foo.Panel):
             "channels": channels(run),
         }
 
-    @_event(OfRun)
+    @event(OfRun)
     def load_curve(self, ctx: Any, params: OfRun) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         return figures.curve_payload(run)
 
-    @_event(OfRun)
+    @event(OfRun)
     def load_layers(self, ctx: Any, params: OfRun) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         with run.lock:  # an older run's is computed now, once
             cover = run.results.first_cover()
         return {"coveredAt": encode(cover.covered_at), "duplicateAt": encode(cover.duplicate_at)}
 
-    @_event(Coloring)
+    @event(Coloring)
     def load_coloring(self, ctx: Any, params: Coloring) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         return coloring(run, params.channel, min(params.k, run.n) or run.n)
 
-    @_event(OfRun)
+    @event(OfRun)
     def load_view(self, ctx: Any, params: OfRun) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         ranked = grid.shown_rows(run, run.dataset)
         shown = current_view(ctx)
         view = grid.shown_rows(run, shown) if grid.is_narrowed(shown) else ranked
@@ -218,54 +174,52 @@ class CoresetPanel(foo.Panel):
             "notices": grid.notices(run, ranked, view, view.unranked + int(view.mask.sum())),
         }
 
-    @_event(OfRun)
+    @event(OfRun)
     def load_selected(self, ctx: Any, params: OfRun) -> dict[str, Any]:
         ids = [row_id for row_id in ctx.selected or [] if isinstance(row_id, str)]
-        return {"rows": grid.rows_of_ids(_run(ctx, params), ids[:_MAX_SELECTED])}
+        return {"rows": grid.rows_of_ids(run_of(ctx, params), ids[:_MAX_SELECTED])}
 
-    @_event(OfRowAtBudget)
+    @event(OfRowAtBudget)
     def inspect(self, ctx: Any, params: OfRowAtBudget) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         return figures.inspection(run, _row(params, run), _budget(params, run))
 
-    @_event(AtBudget)
+    @event(AtBudget)
     def report(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         k = _budget(params, run)
         ctx.panel.set_state("last", {"key": run.key, "k": k})
         return figures.report_payload(run, k)
 
     # What the component does to the App.
 
-    @_event(OfRow)
+    @event(OfRow)
     def open_sample(self, ctx: Any, params: OfRow) -> dict[str, Any]:
-        run = _run(ctx, params)
-        row = _row(params, run)
-        in_patches = run.config.patches_field is not None and current_view(ctx)._is_patches
-        sample_id = str(run.ids[row]) if in_patches else figures.sample_id_of(run, row)
-        if sample_id is None or not len(ctx.dataset.select(figures.sample_id_of(run, row) or [])):
-            raise CoresetError("This image was deleted after the run.")
-        ctx.ops.open_sample(id=sample_id)
-        return {"shown": 1}
+        run = run_of(ctx, params)
+        return self._open(ctx, run, str(run.ids[_row(params, run)]))
 
-    @_event(Region)
+    @event(Open)
+    def open_member(self, ctx: Any, params: Open) -> dict[str, Any]:
+        return self._open(ctx, run_of(ctx, params), params.id)
+
+    @event(Region)
     def show_region(self, ctx: Any, params: Region) -> dict[str, Any]:
-        return self._show(ctx, grid.region_view(_run(ctx, params), bare_view(ctx), params.polygon))
+        return self._show(ctx, grid.region_view(run_of(ctx, params), bare_view(ctx), params.polygon))
 
-    @_event(Nothing)
+    @event(Nothing)
     def leave_region(self, ctx: Any, _: Nothing) -> dict[str, Any]:
         return self._show(ctx, grid.without_region(bare_view(ctx)))
 
-    @_event(AtBudget)
+    @event(AtBudget)
     def show_kept(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         return self._show(ctx, run.results.view(run.n_alive(_budget(params, run))))
 
-    @_event(AtBudget)
+    @event(AtBudget)
     def show_uncovered(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
         from .colorings import distances
 
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         k = _budget(params, run)
         distance = distances(run, k)
         rows = np.flatnonzero(distance > run.results.curve().coverage_radius)
@@ -274,52 +228,43 @@ class CoresetPanel(foo.Panel):
         farthest = rows[np.argsort(-distance[rows], kind="stable")]
         if len(rows) > grid.MAX_IDS:
             ctx.ops.notify(f"Showing the {grid.MAX_IDS:,} farthest of {len(rows):,} uncovered {run.noun}.")
-        return self._show(ctx, grid.ordered_view(run, farthest))
+        return self._show(ctx, grid.ordered_view(run, run.ids[farthest].tolist()))
 
-    @_event(AtBudget)
-    def show_redundant(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
-        run = _run(ctx, params)
-        groups = grid.kept_duplicate_groups(run, _budget(params, run))
-        if not groups:
-            raise CoresetError("No kept image has near-duplicates.")
-        rows = np.concatenate(groups)
-        ctx.ops.notify(
-            f"{len(groups):,} groups of near-duplicates, {len(rows):,} {run.noun}, each after its kept one."
-            + (f" Showing the first {grid.MAX_IDS:,}." if len(rows) > grid.MAX_IDS else "")
-        )
-        return self._show(ctx, grid.ordered_view(run, rows))
-
-    @_event(AtBudget)
+    @event(AtBudget)
     def create_view(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         filled = {"brain_key": run.key, "budget": str(run.n_alive(_budget(params, run)))}
-        ctx.prompt(f"{_PLUGIN}/create_coreset_view", params=filled)
+        ctx.prompt(f"{PLUGIN}/create_coreset_view", params=filled)
         return {"shown": 0}
 
-    @_event(Other)
+    @event(Other)
     def compare(self, ctx: Any, params: Other) -> dict[str, Any]:
-        run = _run(ctx, params)
+        run = run_of(ctx, params)
         filled = {"first": run.key, "second": params.other, "budget": str(run.n_alive(_budget(params, run)))}
-        ctx.prompt(f"{_PLUGIN}/compare_coresets", params=filled)
+        ctx.prompt(f"{PLUGIN}/compare_coresets", params=filled)
         return {"shown": 0}
 
-    @_event(Nothing)
+    @event(Nothing)
     def run_scores(self, ctx: Any, _: Nothing) -> dict[str, Any]:
-        ctx.prompt(f"{_PLUGIN}/compute_coreset_scores", on_success=self.on_scored)
+        ctx.prompt(f"{PLUGIN}/compute_coreset_scores", on_success=self.on_scored)
         return {"shown": 0}
 
-    @_event(Nothing)
+    @event(Nothing)
     def compute_embeddings(self, ctx: Any, _: Nothing) -> dict[str, Any]:
-        ctx.prompt(f"{_PLUGIN}/compute_embeddings", on_success=self.on_scored)
+        ctx.prompt(f"{PLUGIN}/compute_embeddings", on_success=self.on_scored)
         return {"shown": 0}
+
+    def _open(self, ctx: Any, run: PanelRun, row_id: str) -> dict[str, Any]:
+        sample_id = figures.sample_id_of(run, row_id)
+        if sample_id is None or not len(ctx.dataset.select(sample_id)):
+            raise CoresetError("This image was deleted after the run.")
+        in_patches = run.config.patches_field is not None and current_view(ctx)._is_patches
+        ctx.ops.open_sample(id=row_id if in_patches else sample_id)
+        return {"shown": 1}
 
     def _show(self, ctx: Any, view: fo.DatasetView) -> dict[str, Any]:
         ctx.ops.set_view(view=view)
         return {"shown": len(view)}
-
-
-def _run(ctx: Any, params: OfRun) -> PanelRun:
-    return find_run(ctx.dataset, params.key)
 
 
 def _budget(params: AtBudget, run: PanelRun) -> int:

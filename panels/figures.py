@@ -113,7 +113,7 @@ def _stability_rows(run: PanelRun, k: int) -> list[dict[str, Any]]:
 def inspection(run: PanelRun, row: int, k: int) -> dict[str, Any]:
     """Thumbnail and figures of one row, and what is kept near it at a budget."""
     media_field = run.dataset.app_config.grid_media_field or "filepath"
-    sample_id = sample_id_of(run, row)
+    sample_id = sample_id_of(run, str(run.ids[row]))
     found = run.dataset.select(sample_id).values(["filepath", media_field]) if sample_id else [[], []]
     path = (found[1] or found[0] or [None])[0]
     figures = [
@@ -146,9 +146,8 @@ def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
     ]
 
 
-def sample_id_of(run: PanelRun, row: int) -> str | None:
-    """The id of the sample that a row is, or is part of; None if it was deleted."""
-    row_id = str(run.ids[row])
+def sample_id_of(run: PanelRun, row_id: str) -> str | None:
+    """The id of the sample that a row is, or is part of; None if an object was deleted."""
     if run.config.patches_field is None:
         return row_id
     found = run.dataset.match_labels(ids=[row_id], fields=run.config.patches_field).limit(1).values("id")

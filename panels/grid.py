@@ -171,18 +171,22 @@ def region_view(run: PanelRun, view: DatasetView, polygon: Sequence[Sequence[flo
     return base.mongo([{"$match": {"$comment": comment, path: {"$geoWithin": {"$polygon": corners}}}}])
 
 
-def ordered_view(run: PanelRun, rows: np.ndarray) -> DatasetView:
+def ordered_view(run: PanelRun, ids: Sequence[str]) -> DatasetView:
     """The given rows, in order; at most :data:`MAX_IDS` of them."""
-    ids = run.ids[rows[:MAX_IDS]].tolist()
+    ids = list(ids[:MAX_IDS])
     if run.config.patches_field is None:
         return run.dataset.select(ids, ordered=True)
     return run.dataset.to_patches(run.config.patches_field).select(ids, ordered=True)
 
 
-def kept_duplicate_groups(run: PanelRun, k: int) -> list[np.ndarray]:
-    """Near-duplicate groups of which budget k keeps a row: the kept ones first, then what they stand for."""
-    from ..plugin.diagnostics.redundancy import redundant_groups
-
-    near_duplicate_radius = run.results.curve().near_duplicate_radius
-    groups = redundant_groups(run.points, run.kept_rows(k), near_duplicate_radius=near_duplicate_radius)
-    return [rows for rows in groups if rows[0] < k]
+def without_tag(run: PanelRun, view: DatasetView, tag: str) -> DatasetView:
+    """A view without the rows that carry a tag; a few bytes at any size, and live."""
+    patches_field = run.config.patches_field
+    if patches_field is None:
+        stage = fo.MatchTags(tag, bool=False)
+    else:
+        if not (isinstance(view, fop.PatchesView) and view.patches_field == patches_field):
+            view = run.dataset.to_patches(patches_field)
+        stage = fo.Match(~fo.ViewField(f"{patches_field}.tags").contains([tag]))
+    same = any(known._serialize(False) == stage._serialize(False) for known in view._stages)
+    return view if same else view.add_stage(stage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..plugin.brain import CoresetConfig
     from ..plugin.results import CoresetResults
     from ..plugin.vectors.points import Points
+    from .groups import Groups
 
 #: Runs whose arrays stay in memory.
 _HELD = 4
@@ -33,6 +35,8 @@ class PanelRun:
         key: the name of the run
         version: changes whenever the run is computed again
         results: the stored results
+        lock: held while something is measured, or changed, once
+        groups: the groups of near-duplicates, once they were looked for
     """
 
     dataset: Dataset
@@ -40,6 +44,7 @@ class PanelRun:
     version: str
     results: CoresetResults
     lock: threading.Lock = field(default_factory=threading.Lock)
+    groups: Groups | None = None
     _points: tuple[int, Points] | None = None
 
     @property
@@ -66,6 +71,32 @@ class PanelRun:
     def ids(self) -> np.ndarray:
         """(n,) sample ids (label ids of objects), by rank."""
         return self.results.ids[self.order]
+
+    @cached_property
+    def rank_of(self) -> dict[str, int]:
+        """The rank of every row by its id."""
+        return {row_id: rank for rank, row_id in enumerate(self.ids.tolist())}
+
+    def compared(self, leader: str, ids: Sequence[str]) -> np.ndarray:
+        """(len(ids), 2) distance and agreement of rows and one of them, NaN where unknown and in its own row."""
+        from ..plugin.embeddings.fingerprint_field import read_fingerprints
+        from ..plugin.vectors.fingerprints import agreement
+
+        found = np.full((len(ids), 2), np.nan)
+        others = np.array([row_id != leader for row_id in ids], dtype=bool)
+        ranks = np.array([self.rank_of.get(row_id, -1) for row_id in ids], dtype=np.int64)
+        ranked = np.flatnonzero(others & (ranks >= 0)) if leader in self.rank_of else np.zeros(0, dtype=np.int64)
+        first = np.full(len(ranked), self.rank_of.get(leader, -1))
+        found[ranked, 0] = self.points.distance(first, ranks[ranked])
+        rows = self.results.rows().select(list({leader, *ids}))
+        prints = read_fingerprints(rows)
+        if prints is not None:
+            place = {row_id: row for row, row_id in enumerate(rows.ids()) if prints[1][row]}
+            printed = np.flatnonzero([other and row_id in place for other, row_id in zip(others, ids, strict=True)])
+            if leader in place and len(printed):
+                right = np.array([place[ids[row]] for row in printed], dtype=np.int64)
+                found[printed, 1] = agreement(prints[0], np.full(len(right), place[leader]), right)
+        return found
 
     @property
     def points(self) -> Points:

@@ -259,6 +259,20 @@ def test_colours(panel):
         panel.part("legend").get_by_text(words, exact=False).first.wait_for()
 
 
+def test_legend_entries_filter_the_map(panel):
+    panel.set_count(40)
+    caption = panel.part("caption")
+    panel.part("legend").get_by_text("Kept", exact=True).click()
+    caption.get_by_text("40 picked in the legend").wait_for()
+    panel.part("legend").get_by_text("Uncovered").click()
+    caption.get_by_text(f"{40 + panel.tile('uncovered')} picked in the legend").wait_for()
+    panel.set_count(20)
+    caption.get_by_text(f"{20 + panel.tile('uncovered')} picked in the legend").wait_for()
+    for entry in ("Kept", "Uncovered"):
+        panel.part("legend").get_by_text(entry, exact=True).click()
+    caption.get_by_text("picked in the legend").wait_for(state="detached")
+
+
 def test_hover_shows_the_image_and_click_opens_it(panel):
     box = panel.page.locator(MAP).bounding_box()
     for x, y in [(a / 40, b / 30) for b in range(4, 26) for a in range(4, 36)]:
@@ -289,15 +303,11 @@ def test_view_is_saved_and_opened(panel, shared):
     panel.app.wait_for_grid_count(33)
 
 
-def test_uncovered_and_redundant_are_shown(panel):
+def test_uncovered_are_shown(panel):
     panel.set_count(20)
     uncovered = panel.tile("uncovered")
     panel.part("show-uncovered").click()
     panel.app.wait_for_grid_count(uncovered)
-    panel.set_count(145)  # of 150: copies come late
-    panel.part("show-redundant").click()
-    panel.page.get_by_text("groups of near-duplicates").first.wait_for()
-    assert panel.app.grid_count() >= 2
 
 
 def test_several_runs(app, bare):

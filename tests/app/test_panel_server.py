@@ -128,24 +128,6 @@ def test_what_another_run_keeps_too(scored):
         colorings.coloring(run, "run:other", 20)
 
 
-def test_duplicate_groups_start_with_a_kept_one(scored):
-    run = find_run(scored, "cs")
-    budget = 80  # of 86: copies come late
-    groups = grid.kept_duplicate_groups(run, budget)
-    assert groups
-    unit = np.array([scored[row_id].emb for row_id in run.ids], dtype=float)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    duplicate_radius = run.results.curve().near_duplicate_radius
-    for group in groups:
-        assert len(group) > 1
-        assert group[0] < budget
-        for row in group:
-            others = np.delete(group, np.flatnonzero(group == row))
-            assert np.linalg.norm(unit[others] - unit[row], axis=1).min() <= duplicate_radius + 1e-9
-    shown = grid.ordered_view(run, np.concatenate(groups))
-    assert shown.values("id") == run.ids[np.concatenate(groups)].tolist()
-
-
 # What the grid shows
 
 

@@ -16,8 +16,9 @@ from fiftyone_coreset import operators
 from fiftyone_coreset.operators import compute_coreset_scores
 from fiftyone_coreset.operators import operator as operator_module
 from fiftyone_coreset.panels import coreset as panel
+from fiftyone_coreset.panels import events, group_events
 from fiftyone_coreset.plugin.diagnostics.tables import escaped
-from fiftyone_coreset.plugin.door import read
+from fiftyone_coreset.plugin.door import Parameters, read
 from fiftyone_coreset.plugin.request import check_stages, check_view, target_view
 from fiftyone_coreset.plugin.selection import method as method_module
 from fiftyone_coreset.plugin.selection import registry
@@ -42,8 +43,13 @@ def registered():
 
 
 OPERATORS = registered()
-EVENTS = {"Nothing", "OfRun", "AtBudget", "OfRow", "OfRowAtBudget", "Coloring", "Region", "Other"}
-DOORS = {name: kind.params for name, kind in OPERATORS.items()} | {name: getattr(panel, name) for name in EVENTS}
+EVENTS = {
+    name: kind
+    for module in (events, group_events, panel)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Parameters) and kind is not Parameters
+}
+DOORS = {name: kind.params for name, kind in OPERATORS.items()} | EVENTS
 
 
 def values_for(kind):
@@ -82,7 +88,7 @@ def test_a_form_answers_anything(name, embedded):
     check()
 
 
-@pytest.mark.parametrize("name", sorted(panel._EVENTS))
+@pytest.mark.parametrize("name", sorted(events.EVENTS))
 def test_an_event_answers_anything(name, embedded):
     fc.compute_coreset(embedded, brain_key="cs", method="random", projection=None, progress=False)
     event = getattr(panel.CoresetPanel(), name)

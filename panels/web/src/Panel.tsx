@@ -19,6 +19,8 @@ interface Props {
     view_version?: string;
     runs_version?: string;
     selected_version?: string;
+    /** Changes when fingerprints were taken. */
+    fingerprints_version?: string;
   };
 }
 
@@ -96,8 +98,10 @@ export function CoresetPanel({ schema, data }: Props) {
               wide={width >= WIDE}
               width={width}
               viewVersion={`${data?.view_version ?? ""}/${list.value!.samples}/${reloads}`}
+              fingerprintsVersion={data?.fingerprints_version ?? ""}
               selectedVersion={data?.selected_version ?? ""}
               notices={lost ? [lost] : []}
+              onDeleted={() => setReloads((before) => before + 1)}
               onLeft={setLeft}
             />
           )}

@@ -10,6 +10,7 @@ import { Legend } from "./Legend";
 import { PointMap, Tool } from "./Map";
 import { Call, Channel, Legend as Scale, RunList, RunSummary } from "./protocol";
 import { PaletteKind } from "./renderer";
+import { Redundant } from "./Redundant";
 import { ReportCard } from "./ReportCard";
 import { decodeColoring, decodeLayers, LoadedRun, memory } from "./server";
 import { FitIcon, ToolIcon } from "./icons";
@@ -23,7 +24,9 @@ interface Props {
   width: number;
   viewVersion: string;
   selectedVersion: string;
+  fingerprintsVersion: string;
   notices: string[];
+  onDeleted: () => void;
   /** Told how many of the run's images were not deleted since. */
   onLeft: (left: number) => void;
 }
@@ -52,11 +55,13 @@ const comparison = ({ key }: RunSummary): Channel => ({
   live: true,
 });
 
-/** Budgets and colourings chosen earlier, so that switching tabs forgets nothing. */
-const chosen = new Map<string, { k: number; channel: string }>();
+type Screen = "map" | "redundant";
+
+/** Budgets, colourings and screens chosen earlier, so that switching tabs forgets nothing. */
+const chosen = new Map<string, { k: number; channel: string; screen: Screen }>();
 
 /** The map and the controls of one run. */
-export function Workspace({ run, list, call, mode, wide, width, viewVersion, selectedVersion, notices, onLeft }: Props) {
+export function Workspace({ run, list, call, mode, wide, width, viewVersion, selectedVersion, fingerprintsVersion, notices, onDeleted, onLeft }: Props) {
   const identity = `${list.dataset}/${run.key}/${run.version}`;
   const remembered = chosen.get(identity);
   const last = list.last?.key === run.key && list.last.k <= run.n ? list.last.k : null;
@@ -68,7 +73,8 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   const [pending, setPending] = useState("");
   const [failure, setFailure] = useState("");
   const [lassoed, setLassoed] = useState<{ rows: Uint32Array } | null>(null);
-  chosen.set(identity, { k, channel: channelId });
+  const [screen, setScreen] = useState<Screen>(remembered?.screen ?? "map");
+  chosen.set(identity, { k, channel: channelId, screen });
   const settledK = useSettled(k, 300);
 
   const curve = useLoaded(() => memory.get(`${identity}/curve`, () => call("load_curve", { key: run.key })), [identity]);
@@ -125,6 +131,11 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
     return { codes: plain.current, palette: "status", scale: null };
   }, [channel, onServer, coloring.value, counts, k]);
 
+  // What the legend picks out; the codes of the status change in place, with the budget.
+  const [only, setOnly] = useState<ReadonlySet<number>>(new Set());
+  useEffect(() => setOnly(new Set()), [channel.id]);
+  const sifted = useMemo(() => (only.size ? sift(shown.codes, only, visible) : visible), [only, shown, visible]);
+
   /** Runs an action and says so on the map until it is done. */
   const act = useCallback((label: string, done: Promise<unknown>) => {
     setPending(label);
@@ -148,10 +159,17 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   };
 
   const side = wide ? SIDE : width;
+  const toggle = (code: number) =>
+    setOnly((before) => {
+      const next = new Set(before);
+      if (!next.delete(code)) next.add(code);
+      return next;
+    });
   const legendKind = shown.palette === "status" ? (channel.id === "status" && counts ? "status" : "kept") : "scale";
   const lassoedKept = lassoed ? lassoed.rows.filter((row) => row < k).length : 0;
   const remarks = [...notices, ...(view.value?.notices ?? []), ...(view.error ? [view.error] : [])];
 
+  if (screen === "redundant") return <Redundant run={run} call={call} k={k} version={fingerprintsVersion} onBack={() => setScreen("map")} onDeleted={onDeleted} />;
   return (
     <div className={`fc-body${wide ? " fc-wide" : ""}`}>
       <div className="fc-stage">
@@ -186,7 +204,7 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
             codesVersion: k,
             palette: shown.palette,
             mode,
-            visible,
+            visible: sifted,
             selected,
             tool,
             refit,
@@ -223,11 +241,14 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
             mode={mode}
             kind={legendKind}
             scale={shown.scale}
+            only={only}
+            onToggle={toggle}
             onCompare={other && (() => act("", call("compare", { key: run.key, k, other: other.key })))}
           />
           <p className="fc-caption" title={run.projectionNote} data-cy="coreset-caption">
             {onServer && coloring.busy ? "colouring … · " : ""}
             {visible && view.value ? `${count(view.value.shown)} of ${count(left.n)} in view · ` : ""}
+            {sifted && only.size ? `${count(sifted.reduce((sum, bit) => sum + bit, 0))} picked in the legend · ` : ""}
             {step > 1 ? `every kept, 1 in ${step} dropped drawn · ` : ""}
             {run.projection} of {run.embeddings}
           </p>
@@ -272,14 +293,19 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
             <button type="button" data-cy="coreset-show-uncovered" title="The images farthest from any kept one" onClick={() => act("Looking for the uncovered …", call("show_uncovered", { key: run.key, k }))}>
               Show uncovered
             </button>
-            <button type="button" data-cy="coreset-show-redundant" title="Groups of near-duplicates, the kept one first" onClick={() => act("Looking for near-duplicates …", call("show_redundant", { key: run.key, k }))}>
-              Show redundant
+            <button type="button" data-cy="coreset-show-redundant" title="Groups of near-duplicates side by side, and what to do about them" onClick={() => setScreen("redundant")}>
+              Redundant…
             </button>
           </div>
         </div>
       </div>
     </div>
   );
+}
+
+/** The rows with one of some codes, of those that are visible. */
+function sift(codes: Uint8Array, only: ReadonlySet<number>, visible: Uint8Array | null): Uint8Array {
+  return codes.map((code, row) => Number(only.has(code) && (!visible || visible[row] === 1)));
 }
 
 /** The other runs that rank the same kind of rows. */

@@ -130,6 +130,72 @@ export interface Report {
   warnings: string[];
 }
 
+/** All groups of near-duplicates, numbered; their images come by the page. */
+export interface GroupList {
+  /** Changes whenever the numbers do. */
+  version: string;
+  /** (g,) uint8: 0 exact copies, 1 near-copies, 2 look-alikes. */
+  kinds: string;
+  /** (g,) uint32 images of each; 0 if it is no group any more. */
+  sizes: string;
+  /** (g,) float32: how probable it is that all are copies; NaN for look-alikes. */
+  certainty: string;
+  /** (g,) float32: the largest distance to the representative. */
+  distance: string;
+  /** Share of the pairs of near-copies that are expected to be none; null without fingerprints. */
+  falseAlarms: number | null;
+  fingerprints: boolean;
+  /** Images tagged for deletion. */
+  marked: number;
+}
+
+export interface Member {
+  id: string;
+  /** Its rank in the run, null if the run did not rank it. */
+  rank: number | null;
+  /** Null if it was deleted. */
+  path: string | null;
+  /** Of an object: left, top, width and height as shares of the image. */
+  box: [number, number, number, number] | null;
+  /** Width and height of the image in pixels. */
+  size: [number, number] | null;
+  tags: string[];
+  /** Of it and the representative; null where unknown. */
+  distance: number | null;
+  agreement: number | null;
+  probability: number | null;
+}
+
+/** Some images of a group, the representative first. */
+export interface GroupPage {
+  group: number;
+  members: Member[];
+}
+
+/** What an action did, in a sentence, and the word by which it is undone. */
+export interface Acted {
+  message: string;
+  undo?: string;
+  /** Images tagged for deletion, where that may have changed. */
+  marked?: number;
+}
+
+/** How a group is after a decision. */
+export interface Decided extends Acted {
+  group: number;
+  size: number;
+  certainty: number | null;
+  distance: number | null;
+}
+
+/** Groups by their numbers, or all copies that are certain enough. */
+export type Chosen = { groups: number[] } | { at_least: number };
+
+interface OfGroups {
+  key: string;
+  version: string;
+}
+
 export interface Selection {
   rows: number[];
 }
@@ -154,7 +220,18 @@ export interface Events {
   leave_region: { params: { key: string }; answer: Done };
   show_kept: { params: { key: string; k: number }; answer: Done };
   show_uncovered: { params: { key: string; k: number }; answer: Done };
-  show_redundant: { params: { key: string; k: number }; answer: Done };
+  load_groups: { params: { key: string; again: boolean }; answer: GroupList };
+  load_group_page: { params: OfGroups & { groups: number[] }; answer: { groups: GroupPage[] } };
+  load_members: { params: OfGroups & { group: number; start: number }; answer: GroupPage };
+  keep_instead: { params: OfGroups & { group: number; id: string }; answer: Decided };
+  not_copies: { params: OfGroups & { group: number; id?: string }; answer: Decided };
+  mark_rest: { params: OfGroups & Chosen & { action: "tag" | "hide" | "delete" }; answer: Acted };
+  delete_marked: { params: { key: string; count: number }; answer: Acted };
+  unmark_all: { params: { key: string }; answer: Acted };
+  undo: { params: { key: string; token: string }; answer: Acted };
+  show_groups: { params: OfGroups & Chosen; answer: Done };
+  compute_fingerprints: { params: { key: string }; answer: Done };
+  open_member: { params: { key: string; id: string }; answer: Done };
   create_view: { params: { key: string; k: number }; answer: Done };
   compare: { params: { key: string; k: number; other: string }; answer: Done };
   run_scores: { params: Record<string, never>; answer: Done };

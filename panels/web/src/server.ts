@@ -2,7 +2,8 @@
 import { OperatorResult, useTriggerPanelEvent } from "@fiftyone/operators";
 import { useCallback, useRef } from "react";
 import { bytesOf, countsOf, floatsOf } from "./decode";
-import { Answer, Call, Coloring, Events, Layers, Run } from "./protocol";
+import { Groups } from "./groups";
+import { Answer, Call, Coloring, Events, GroupList, Layers, Run } from "./protocol";
 
 /** Raised with one sentence for the user. */
 export class ServerError extends Error {}
@@ -59,6 +60,14 @@ export function decodeRun(run: Run): LoadedRun {
 export const decodeLayers = (layers: Layers): LoadedLayers => ({
   coveredAt: countsOf(layers.coveredAt),
   duplicateAt: countsOf(layers.duplicateAt),
+});
+
+export const decodeGroups = ({ kinds, sizes, certainty, distance, ...list }: GroupList): Groups => ({
+  ...list,
+  kinds: bytesOf(kinds),
+  sizes: countsOf(sizes),
+  certainty: floatsOf(certainty),
+  distance: floatsOf(distance),
 });
 
 export const decodeColoring = (coloring: Coloring): LoadedColoring => ({ ...coloring, codes: bytesOf(coloring.codes) });

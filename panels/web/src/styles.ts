@@ -58,8 +58,9 @@ export const STYLES = `
 .fc-remark.fc-bad { border-left-color: var(--bad); cursor: pointer; color: var(--text); }
 .fc-bottom { position: absolute; left: 10px; right: 10px; bottom: 8px; z-index: 1; display: flex; align-items: flex-end; justify-content: space-between; gap: 12px; pointer-events: none; }
 .fc-legend { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 12px; background: color-mix(in srgb, var(--ground) 82%, transparent); border-radius: 6px; padding: 4px 8px; font-size: 12px; min-width: 0; }
-.fc-root .fc-legend button { pointer-events: auto; padding: 1px 8px; font-size: 12px; }
-.fc-swatch { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
+.fc-root .fc-compare { pointer-events: auto; padding: 1px 8px; font-size: 12px; }
+.fc-root .fc-swatch { pointer-events: auto; display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; background: none; border: 0; padding: 0 2px; font-size: 12px; border-radius: 4px; }
+.fc-root .fc-swatch[aria-pressed="true"] { background: color-mix(in srgb, var(--accent) 22%, transparent); } .fc-root .fc-left-out { opacity: .5; }
 .fc-swatch i { width: 9px; height: 9px; border-radius: 50%; flex: none; }
 .fc-swatch small { color: var(--faint); }
 .fc-ramp { display: flex; align-items: center; gap: 6px; }
@@ -129,4 +130,52 @@ export const STYLES = `
 .fc-empty h2 { font-size: 18px; font-weight: 600; color: var(--text); } .fc-empty p { max-width: 420px; }
 .fc-empty ol { text-align: left; list-style: decimal inside; line-height: 1.9; } .fc-empty .fc-done { color: var(--good); }
 .fc-sketch-reach { fill: var(--accent); opacity: .14; } .fc-sketch-dot { fill: var(--faint); } .fc-sketch-kept { fill: var(--accent); }
+
+.fc-redundant { flex: 1 1 auto; min-height: 0; display: flex; flex-direction: column; container-type: inline-size; }
+.fc-groups-top { flex: none; display: flex; align-items: center; gap: 8px; padding: 8px 12px 0; }
+.fc-tabs { display: flex; gap: 2px; margin-right: auto; }
+.fc-root .fc-tabs button { background: none; border: 0; border-bottom: 2px solid transparent; border-radius: 0; padding: 5px 10px; color: var(--faint); font-weight: 600; }
+.fc-root .fc-tabs button[aria-selected="true"] { color: var(--text); border-bottom-color: var(--accent); }
+.fc-tabs small, .fc-scope small { font-weight: 400; color: var(--faint); font-variant-numeric: tabular-nums; }
+.fc-order { display: flex; align-items: center; gap: 6px; color: var(--faint); font-size: 12px; } .fc-order select { color: var(--text); }
+.fc-root .fc-groups-says { padding: 6px 16px 8px; color: var(--faint); font-size: 12.5px; border-bottom: 1px solid var(--rule); }
+.fc-groups { flex: 1 1 auto; min-height: 0; overflow-y: auto; overflow-x: hidden; position: relative; scrollbar-width: thin; }
+.fc-root .fc-groups:focus-visible { outline-offset: -2px; }
+.fc-group { position: absolute; left: 0; right: 0; display: flex; border-bottom: 1px solid var(--rule); border-left: 3px solid transparent; contain: strict; }
+.fc-focused { background: color-mix(in srgb, var(--accent) 9%, transparent); border-left-color: var(--accent); }
+.fc-group-head { flex: none; width: 132px; padding: 12px 8px 8px 12px; display: flex; flex-direction: column; gap: 3px; font-size: 12px; cursor: default; }
+.fc-check { display: flex; align-items: center; gap: 7px; font-size: 13px; white-space: nowrap; cursor: pointer; } .fc-check input { accent-color: var(--accent); margin: 0; width: 15px; height: 15px; }
+.fc-sure { display: flex; flex-direction: column; gap: 3px; margin-top: 4px; font-variant-numeric: tabular-nums; }
+.fc-sure > i { height: 4px; border-radius: 2px; background: var(--rule); overflow: hidden; width: 84px; } .fc-sure i i { display: block; height: 100%; background: var(--good); }
+.fc-strip { flex: 1 1 auto; min-width: 0; display: flex; gap: 8px; padding: 9px 12px 5px 6px; overflow-x: auto; overflow-y: hidden; scrollbar-width: thin; position: relative; }
+.fc-tile { position: relative; flex: none; width: 116px; margin: 0; cursor: pointer; }
+.fc-leads { margin-right: 14px; } .fc-leads::after { content: ""; position: absolute; top: 4px; bottom: 20px; right: -11px; width: 1px; background: var(--rule); }
+.fc-thumb { position: relative; width: 116px; height: 104px; display: grid; place-items: center; overflow: hidden; border-radius: 6px; background: color-mix(in srgb, var(--text) 7%, transparent); outline: 1px solid var(--rule); outline-offset: -1px; }
+.fc-thumb > img { max-width: 100%; max-height: 100%; min-height: 60%; object-fit: contain; } .fc-crop { position: relative; overflow: hidden; max-width: 100%; max-height: 100%; }
+.fc-gone { color: var(--faint); font-size: 11px; } .fc-waiting { height: 104px; border-radius: 6px; background: color-mix(in srgb, var(--text) 5%, transparent); }
+.fc-leads .fc-thumb { outline: 2px solid var(--accent); outline-offset: -2px; }
+.fc-at .fc-thumb { box-shadow: 0 0 0 2px var(--ground), 0 0 0 4px var(--text); }
+.fc-doomed .fc-thumb img { opacity: .38; }
+.fc-tile figcaption { display: flex; flex-direction: column; font-size: 11px; line-height: 1.3; margin-top: 3px; color: var(--faint); font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; }
+.fc-tile figcaption b { color: var(--accent); }
+.fc-marks { position: absolute; top: 4px; left: 4px; display: flex; flex-direction: column; align-items: flex-start; gap: 2px; font-size: 10.5px; line-height: 1.4; pointer-events: none; }
+.fc-marks span { background: var(--ground); color: var(--text); border-radius: 4px; padding: 0 5px; box-shadow: 0 0 0 1px var(--rule); } .fc-marks .fc-mark-bad { background: var(--bad); color: var(--ink); }
+.fc-offers { position: absolute; left: 4px; right: 4px; top: 76px; display: flex; gap: 3px; opacity: 0; }
+.fc-tile:hover .fc-offers, .fc-at .fc-offers { opacity: 1; }
+.fc-root .fc-offers button { padding: 0 6px; font-size: 11px; line-height: 22px; background: var(--ground); white-space: nowrap; } .fc-offers button:first-child { flex: 1; }
+.fc-root .fc-more { flex: none; align-self: flex-start; height: 104px; min-width: 84px; color: var(--faint); }
+.fc-groups-bar { flex: none; border-top: 1px solid var(--rule); padding: 8px 12px; display: flex; flex-direction: column; gap: 7px; background: var(--ground); }
+.fc-scope, .fc-does, .fc-confirm { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; }
+.fc-root .fc-scope button { background: none; border-radius: 14px; padding: 2px 11px; font-size: 12px; } .fc-root .fc-scope button[aria-checked="true"] { border-color: var(--accent); background: color-mix(in srgb, var(--accent) 16%, transparent); }
+.fc-certain { display: flex; align-items: center; gap: 5px; }
+.fc-root .fc-scope select { font-size: 12px; padding: 2px 4px; }
+.fc-root .fc-does .fc-primary { padding: 5px 12px; }
+.fc-confirm p { flex: 1 1 300px; } .fc-confirm code { font-size: 12px; }
+.fc-root .fc-danger { background: var(--bad); color: var(--ink); border-color: transparent; font-weight: 600; }
+.fc-root .fc-told { display: flex; align-items: center; gap: 10px; min-height: 26px; font-size: 12.5px; } .fc-told-bad { color: var(--bad); } .fc-root .fc-told button { padding: 1px 9px; font-size: 12px; }
+.fc-root .fc-keys { display: flex; flex-wrap: wrap; gap: 1px 12px; color: var(--faint); font-size: 11px; } @container (max-width: 700px) {
+  .fc-keys, .fc-order span, .fc-certain small { display: none !important; }
+  .fc-root .fc-does button { padding: 3px 7px; font-size: 12px; } .fc-root .fc-tabs button { padding: 5px 7px; } .fc-group-head { width: 112px; }
+}
+.fc-keys kbd { font: inherit; color: var(--text); border: 1px solid var(--rule); border-radius: 4px; padding: 0 4px; }
 `;
