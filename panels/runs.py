@@ -92,8 +92,8 @@ class PanelRun:
         prints = read_fingerprints(rows)
         if prints is not None:
             place = {row_id: row for row, row_id in enumerate(rows.ids()) if prints[1][row]}
-            printed = np.flatnonzero([other and row_id in place for other, row_id in zip(others, ids, strict=True)])
-            if leader in place and len(printed):
+            printed = [row for row, row_id in enumerate(ids) if others[row] and row_id in place]
+            if leader in place and printed:
                 right = np.array([place[ids[row]] for row in printed], dtype=np.int64)
                 found[printed, 1] = agreement(prints[0], np.full(len(right), place[leader]), right)
         return found

@@ -1,5 +1,6 @@
 """Tags that are written and then counted, since a database that was killed meanwhile has forgotten the last of them;
-and what is untagged, or deleted."""
+and what is untagged, or deleted.
+"""
 
 from __future__ import annotations
 
