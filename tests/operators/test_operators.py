@@ -12,7 +12,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import fiftyone_coreset as fc
+import images
+import numpy as np
 import pytest
+from fiftyone_coreset.plugin.dataset.decisions import decide_apart
+from PIL import Image
 
 QUICK = {"projection": "pca", "method": "zcore", "n_draws": 2_000}
 
@@ -73,6 +77,29 @@ def test_fingerprints_of_real_images(execute, dataset, image_folder):
     assert answer["failures"][0]["kind"] == "missing"
     assert made.match_tags("unread").count() == 1
     assert execute("compute_fingerprints", made.limit(4))["message"] == "Took 0 fingerprints, 4 had one before."
+
+
+def test_near_duplicates_are_counted_by_kind(execute, dataset, tmp_path):
+    paths = images.write_images(tmp_path, 10, size=(96, 72))
+    for number in range(2):
+        for copy in ("a", "b"):
+            paths.append(tmp_path / f"{number}{copy}.jpg")
+            Image.open(paths[number]).convert("RGB").save(paths[-1], quality=80 if copy == "a" else 60)
+    made = dataset(paths)
+    vectors = np.random.default_rng(0).normal(size=(14, 8)).astype(np.float32)
+    vectors[10:14] = vectors[[0, 0, 1, 1]] + 0.01 * vectors[2:6]
+    made.set_values("clip_embeddings", list(vectors))
+    without = execute("find_near_duplicates", made, kinds="copies")
+    assert (without["groups"], without["shown"], without["false_alarm_rate"]) == (0, 0, None)
+    assert "Without fingerprints" in without["message"]
+    fc.compute_fingerprints(made, num_workers=0, progress=False)
+    found = execute("find_near_duplicates", made)
+    assert (found["groups"], found["redundant"], found["shown"]) == (2, 4, 6)
+    ids = made.values("id")
+    decide_apart(made, [[ids[0]], [ids[10], ids[11]]])
+    again = execute("find_near_duplicates", made, kinds="all", prefer="largest")
+    assert again["message"].startswith("Of 14 images,")
+    assert (again["groups"], again["redundant"]) == (2, 3), "what a person told apart stays so"
 
 
 def test_an_operator_is_called_with_typed_arguments(execute, embedded):
