@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import fiftyone.operators.types as types
 from pydantic import Field
@@ -12,9 +12,6 @@ from ..plugin.dataset.decisions import read_decisions
 from ..plugin.door import FieldPath
 from .form import EmbeddedRows, chosen_embeddings, target_rows
 from .operator import Answer, CoresetOperator
-
-if TYPE_CHECKING:
-    from ..plugin.runs.near_duplicates import NearDuplicates
 
 #: Images of the view that opens; it names them in their order, so it stays short.
 _MOST_SHOWN = 1_000
@@ -71,36 +68,33 @@ class FindNearDuplicates(CoresetOperator[Params]):
     def work(self, ctx, params, progress):
         from ..plugin.runs.near_duplicates import near_duplicates
 
+        decisions = read_decisions(ctx.dataset)
         near = near_duplicates(
             target_rows(ctx, params),
             chosen_embeddings(ctx.dataset, params),
             prefer=params.prefer,
-            distinct=read_decisions(ctx.dataset).distinct_pairs(),
+            distinct=decisions.distinct_pairs(),
             progress=progress,
         )
-        found = near.of_kind(*_OF[params.kinds])
-        facts = _facts(found)
-        steps = [ctx.ops.set_view(view=_view(found))] if facts["groups"] else []
-        cut = facts["redundant"] + facts["groups"] > facts["shown"]
+        groups = [
+            (kind, part)
+            for kind, group in zip(near.kinds, near.groups, strict=True)
+            if kind in _OF[params.kinds]
+            for part in decisions.regrouped(group)
+        ]
+        total = sum(len(part) for _, part in groups)
+        facts: dict[str, Any] = {
+            "groups": len(groups),
+            "redundant": total - len(groups),
+            "shown": min(total, _MOST_SHOWN),
+            "kinds": dict(Counter(kind for kind, _ in groups)),
+            "false_alarm_rate": near.false_alarm_rate,
+        }
+        ids = [row_id for _, part in groups for row_id in part][:_MOST_SHOWN]
+        steps = [ctx.ops.set_view(view=near.samples.select(ids, ordered=True))] if ids else []
+        cut = total > _MOST_SHOWN
         first = f" The first {facts['shown']:,} {near.noun} are shown." if cut else ""
         return Answer(f"{near.summary()}{first}", facts, steps)
 
     def run_name(self, params):
         return f"near-duplicates by {', '.join(params.embeddings or [])}".strip()
-
-
-def _view(found: NearDuplicates) -> Any:
-    """The first groups, in their order."""
-    ids = [row_id for group in found.groups for row_id in group][:_MOST_SHOWN]
-    return found.samples.select(ids, ordered=True)
-
-
-def _facts(found: NearDuplicates) -> dict[str, object]:
-    total = sum(map(len, found.groups))
-    return {
-        "groups": len(found.groups),
-        "redundant": total - len(found.groups),
-        "shown": min(total, _MOST_SHOWN),
-        "kinds": dict(Counter(found.kinds)),
-        "false_alarm_rate": found.false_alarm_rate,
-    }

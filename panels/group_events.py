@@ -210,7 +210,8 @@ class GroupEvents:
         ids = sorted(tagged(rows, DELETE_TAG))
         untag_rows(rows, ids, DELETE_TAG)
         ctx.ops.reload_samples()
-        return {"message": f"Nothing was deleted. Removed the tag '{DELETE_TAG}' from {_count(len(ids), run.noun)}."}
+        message = f"Nothing was deleted. Removed the tag '{DELETE_TAG}' from {_count(len(ids), run.noun)}."
+        return {"message": message, "marked": 0}
 
     @event(OfRun)
     def compute_fingerprints(self, ctx: Any, params: OfRun) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def test_fingerprints_of_real_images(execute, dataset, image_folder):
     assert answer["message"] == "Took 4 fingerprints, 1 could not be read."
     assert answer["failures"][0]["kind"] == "missing"
     assert made.match_tags("unread").count() == 1
-    assert execute("compute_fingerprints", made.limit(4))["message"] == "Took 0 fingerprints, 4 had one before."
+    assert (
+        execute("compute_fingerprints", made, view=made.limit(4))["message"] == "Took 0 fingerprints, 4 had one before."
+    )
 
 
 def test_near_duplicates_are_counted_by_kind(execute, dataset, tmp_path):

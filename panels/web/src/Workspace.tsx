@@ -169,7 +169,7 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   const lassoedKept = lassoed ? lassoed.rows.filter((row) => row < k).length : 0;
   const remarks = [...notices, ...(view.value?.notices ?? []), ...(view.error ? [view.error] : [])];
 
-  if (screen === "redundant") return <Redundant run={run} call={call} k={k} version={fingerprintsVersion} onBack={() => setScreen("map")} onDeleted={onDeleted} />;
+  if (screen === "redundant") return <Redundant run={run} call={call} k={k} fingerprints={fingerprintsVersion} onBack={() => setScreen("map")} onDeleted={onDeleted} />;
   return (
     <div className={`fc-body${wide ? " fc-wide" : ""}`}>
       <div className="fc-stage">
