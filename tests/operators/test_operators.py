@@ -69,18 +69,6 @@ def test_every_operator_answers_what_it_did(execute, dataset, image_folder):
     json.dumps(answer)
 
 
-def test_fingerprints_of_real_images(execute, dataset, image_folder):
-    made = dataset([*image_folder(4), "/nowhere/absent.png"])
-    answer = execute("compute_fingerprints", made, tag_failures="unread")
-    assert (answer["total"], answer["taken"], answer["present"], answer["failed"]) == (5, 4, 0, 1)
-    assert answer["message"] == "Took 4 fingerprints, 1 could not be read."
-    assert answer["failures"][0]["kind"] == "missing"
-    assert made.match_tags("unread").count() == 1
-    assert (
-        execute("compute_fingerprints", made, view=made.limit(4))["message"] == "Took 0 fingerprints, 4 had one before."
-    )
-
-
 def test_near_duplicates_are_counted_by_kind(execute, dataset, tmp_path):
     paths = images.write_images(tmp_path, 10, size=(96, 72))
     for number in range(2):
