@@ -44,7 +44,6 @@ WITHOUT = {
     "batch_size": {},
     "held_out": {},
     "learning_rate": {"no adapter": 1e-12},
-    "pull": {"none": 0.0},
     "max_scale": {},
     "least_rate": {"none": 1e-9},
     "prior_images": {"none": 1e-9},

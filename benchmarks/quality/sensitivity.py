@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from fiftyone_coreset.plugin.selection import pool as pool_module
 from fiftyone_coreset.plugin.selection.methods.auto import selector
 from fiftyone_coreset.plugin.selection.methods.auto.settings import DEFAULTS, AutoSettings
 from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
@@ -111,7 +112,7 @@ class Judged:
 
 def remember() -> None:
     """Near-duplicates and ZCore's rankings are computed once for equal input: they take most of the time."""
-    for module, name in ((selector, "near_duplicates"), (selector, "zcore_ranking")):
+    for module, name in ((pool_module, "near_duplicates"), (selector, "zcore_ranking")):
         setattr(module, name, _remembered(getattr(module, name)))
 
 

@@ -11,7 +11,8 @@ class AutoSettings:
 
     "Development pools" are those that docs/quality.md names (Setting, Development): MobileNetV2 pools of seeds 0 and
     100 to 106. "Burst pools" are the kinds ``duplicates`` and ``mixed`` of the report. Caps on cost and least sample
-    sizes were not tuned. `python -m benchmarks.quality.sensitivity` measures what half and double of the others change.
+    sizes were not tuned. In brackets: what half and double the value change, in points of accuracy
+    (docs/sensitivity.md).
 
     Attributes:
         group_growth: a group of s near-duplicates weighs s ** this (burst pools)

@@ -3,7 +3,7 @@
 Yang et al. (arXiv 2410.11215) adapt CLIP to a dataset with two linear layers and a contrastive loss; their training
 script is not public. In-batch contrast would push apart images of one class, so the loss here contrasts each image
 with the texts of *all classes*: cross-entropy of ``scale * cos(A_I(image), A_T(text_1..C))`` against the label. Both
-maps start at the identity, are pulled back to it, and keep the weights of the epoch with the lowest held-out loss, so
+maps start at the identity and keep the weights of the epoch with the lowest held-out loss, so
 adaptation that does not help changes nothing.
 """
 
@@ -109,7 +109,6 @@ class _Training:
         identity = torch.cat([torch.eye(dim), torch.zeros(1, dim)]).to(texts.device)
         self.texts = texts
         self.settings = settings
-        self.identity = identity
         self.image_map = identity.clone().requires_grad_()
         self.text_map = identity.clone().requires_grad_()
         self.log_scale = torch.tensor(float(np.log(scale)), device=texts.device, requires_grad=True)
@@ -124,9 +123,8 @@ class _Training:
         return cross_entropy(self.log_scale.exp() * adapted @ texts.T, labels)
 
     def step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        drift = sum((own - self.identity).square().sum() for own in (self.image_map, self.text_map))
         self.optimizer.zero_grad(set_to_none=True)
-        (self.loss(images, labels) + self.settings.pull * drift).backward()
+        self.loss(images, labels).backward()
         self.optimizer.step()
 
     def held_out_loss(self, images: torch.Tensor, labels: torch.Tensor) -> float:
