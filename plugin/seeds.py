@@ -24,6 +24,6 @@ def check_seed(seed: Any) -> int:
         >>> check_seed(7)
         7
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**32:
         raise CoresetError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
     return int(seed)

@@ -69,10 +69,10 @@ def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
         value = Rows(value).ids()
     elif not isinstance(value, Iterable):
         raise CoresetError(f"{name}: expected a view, a tag, a boolean field or a list of ids, got {value!r}")
-    chosen = list(value)
-    if not all(isinstance(row_id, Hashable) for row_id in chosen):
+    ids = list(value)
+    if not all(isinstance(row_id, Hashable) for row_id in ids):
         raise CoresetError(f"{name}: expected ids, got a list of lists")
-    chosen = set(chosen)
+    chosen = set(ids)
     mask = np.array([row_id in chosen for row_id in rows.ids()])
     if chosen and not mask.any():
         raise CoresetError(f"{name}: none of the {len(chosen)} ids given is one of the {len(mask)} {rows.noun}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sized
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
@@ -348,7 +348,7 @@ def _column(values: Any, n: int, name: str) -> np.ndarray | None:
     """(n,) object array of one value per row."""
     if values is None:
         return None
-    if not isinstance(values, Sized) or (isinstance(values, np.ndarray) and values.ndim == 0):
+    if not isinstance(values, Collection) or (isinstance(values, np.ndarray) and values.ndim == 0):
         raise CoresetError(f"{name} must hold one value for each of the {n} rows, got {values!r}")
     if len(values) != n:
         raise CoresetError(f"{name} has {len(values)} entries but there are {n} rows; pass one per row")

@@ -42,5 +42,5 @@ def import_kernels(name: str) -> ModuleType:
         raise CoresetError(
             f"{name} needs a folder to write its code to ({error}); set NUMBA_CACHE_DIR to one"
         ) from error
-    numba.config.CACHE_DIR = _folders[-1].name
+    numba.config.CACHE_DIR = _folders[-1].name  # type: ignore[attr-defined]
     return importlib.import_module(name)
