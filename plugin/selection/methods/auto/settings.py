@@ -19,24 +19,30 @@ class AutoSettings:
         proportional_if_bursts: share of the coreset in proportion to the rows, where bursts are detected (burst pools)
         proportional_otherwise: the same where none are, for a dense region may hold distinct images (development pools)
         coarsest_scale: coverage is measured at the distance of the m-th neighbour while fewer than one row in m is
-            kept, for m = this, half of it, and so on to 1 (cap; no neighbour beyond it is computed)
-        zcore_share: share of the coreset that ZCore chooses where it is fully trusted (``coreset-mini``'s CIFAR-10
-            pools of the report)
+            kept, for m = this, half of it, and so on to 1 (cap; no neighbour beyond it is computed) [half -0.3 ± 0.3,
+            double 0]
+        zcore_share: share of the coreset that ZCore chooses where it is trusted (``coreset-mini``'s CIFAR-10
+            pools of the report) [half 0.0 ± 0.2, double -0.1 ± 0.1]
         max_clusters: clusters are the root of the number of rows, up to this (cap)
         few_dimensions: up to so many effective dimensions a cluster counts by the geometric mean of its share of the
-            rows and of the space; beyond, by the rows more (development pools; noise planted among digits)
+            rows and of the space; beyond, by the rows more (development pools; noise planted among digits) [half -0.1 ±
+            0.1, double -0.2 ± 0.1]
         max_room: a cluster's space counts as within this factor of its rows, so none is starved (development pools)
+            [half 0.0 ± 0.3, double -0.1 ± 0.1]
         looseness_power: a cluster's space is divided by this power of the distance of its rows to their nearest
-            neighbours over the median (noise planted among digits)
+            neighbours over the median (noise planted among digits) [half +0.2 ± 0.1, double -0.1 ± 0.2]
         draws_per_row: draws of ZCore for each row (cap)
         max_draws: draws of ZCore in all (cap)
         tested_shares: first shares of ZCore's ranking on which it is tested (``coreset-mini``'s pools of the report)
+            [half -0.3 ± 0.3, double -0.3 ± 0.5]
         min_tested: a share is tested if it has so many rows (least sample)
         random_choices: random choices that it is compared with (least sample)
         least_standing: ZCore chooses if its picks represent their regions at least so often, beside random picks (pools
-            of the report, both embeddings)
+            of the report, both embeddings) [half -0.3 ± 0.7, double -0.3 ± 0.4]
         max_isolation: and if the chance that a pick is more isolated than another row is so near one half (as above)
+            [half 0, double -0.1 ± 0.1]
         outlier_share: the most isolated rows, this share, come last in ZCore's ranking (``coreset-mini``, ``junk``)
+            [half 0.0 ± 0.1, double 0]
         min_judged: singletons and bursts are compared if there are this many of each (least sample)
         min_z: they differ beyond this z-value; at 2.5 one clean pool of bursts was misjudged (burst pools)
         max_singleton_share: where singletons are a larger part of the pool, they are not the exception (burst pools)
