@@ -90,11 +90,7 @@ def compute_coreset(
     rows = Rows(samples)
     seed = check_seed(seed)
     source = EmbeddingSource.of(embeddings)
-    if "budget" in method_kwargs:
-        raise CoresetError(
-            "compute_coreset ranks all images, for every budget: give budget= to "
-            f"create_coreset_view(dataset, '{brain_key}', budget), or k= here, the largest budget you need"
-        )
+    _require_no_budget(method_kwargs, brain_key)
     arguments, record = resolve_arguments(rows, source.recorded, method_kwargs)
     config = CoresetConfig(
         method=method,
@@ -134,6 +130,15 @@ def compute_coreset(
         report(0.95, "writing fields")
         write_run(results, lock, overwrite)
     return results
+
+
+def _require_no_budget(method_kwargs: dict[str, Any], brain_key: str) -> None:
+    """Refuses the name under which views take a budget."""
+    if "budget" in method_kwargs:
+        raise CoresetError(
+            "compute_coreset ranks all images, for every budget: give budget= to "
+            f"create_coreset_view(dataset, '{brain_key}', budget), or k= here, the largest budget you need"
+        )
 
 
 def _require_free(rows: Rows, brain_key: str, overwrite: bool) -> None:

@@ -202,9 +202,8 @@ class Method:
             CoresetError: if the input is unusable or the request cannot be met; the message says what is feasible
         """
         seed = check_seed(seed)
-        if not (num_workers is None or (isinstance(num_workers, Integral) and num_workers >= 1)):
-            raise CoresetError(f"num_workers must be a whole number from 1, or None for all cores, got {num_workers!r}")
         self._check(labels, text_embeddings, method_kwargs)
+        _check_workers(num_workers)
         budget = None if k is None else parse_budget(k)
         fixed_k = self.fixed_k_reason(method_kwargs)
         self._check_budget(budget, fixed_k, {"preselected": preselected, "groups": groups, "weights": weights})
@@ -273,6 +272,11 @@ class Method:
                 f"{self.name} with {fixed_k} solves one number of images over the whole pool, so {what} has no answer; "
                 f"leave out {fixed_k}"
             )
+
+
+def _check_workers(num_workers: Any) -> None:
+    if not (num_workers is None or (isinstance(num_workers, Integral) and num_workers >= 1)):
+        raise CoresetError(f"num_workers must be a whole number from 1, or None for all cores, got {num_workers!r}")
 
 
 def register(name: str, description: str, **traits: Any) -> Callable[[Callable[..., Picks]], Callable[..., Picks]]:

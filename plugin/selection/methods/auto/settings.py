@@ -15,14 +15,16 @@ class AutoSettings:
     (docs/sensitivity.md).
 
     Attributes:
-        group_growth: a group of s near-duplicates weighs s ** this (burst pools)
+        group_growth: a group of s near-duplicates weighs s ** this (burst pools) [half -0.5 ± 0.5, double -0.7 ± 0.4]
         proportional_if_bursts: share of the coreset in proportion to the rows, where bursts are detected (burst pools)
+            [half 0.0 ± 0.1, double +0.1 ± 0.3]
         proportional_otherwise: the same where none are, for a dense region may hold distinct images (development pools)
+            [half +0.1 ± 0.3, double -0.4 ± 0.2]
         coarsest_scale: coverage is measured at the distance of the m-th neighbour while fewer than one row in m is
             kept, for m = this, half of it, and so on to 1 (cap; no neighbour beyond it is computed) [half -0.3 ± 0.3,
             double 0]
-        zcore_share: share of the coreset that ZCore chooses where it is trusted (``coreset-mini``'s CIFAR-10
-            pools of the report) [half 0.0 ± 0.2, double -0.1 ± 0.1]
+        zcore_share: share of the coreset that ZCore chooses where it is trusted (``coreset-mini``'s CIFAR-10 pools of
+            the report) [half 0.0 ± 0.2, double -0.1 ± 0.1]
         max_clusters: clusters are the root of the number of rows, up to this (cap)
         few_dimensions: up to so many effective dimensions a cluster counts by the geometric mean of its share of the
             rows and of the space; beyond, by the rows more (development pools; noise planted among digits) [half -0.1 ±
@@ -44,8 +46,10 @@ class AutoSettings:
         outlier_share: the most isolated rows, this share, come last in ZCore's ranking (``coreset-mini``, ``junk``)
             [half 0.0 ± 0.1, double 0]
         min_judged: singletons and bursts are compared if there are this many of each (least sample)
-        min_z: they differ beyond this z-value; at 2.5 one clean pool of bursts was misjudged (burst pools)
+        min_z: they differ beyond this z-value; at 2.5 one clean pool of bursts was misjudged (burst pools) [half 0,
+            double +1.2 ± 0.9]
         max_singleton_share: where singletons are a larger part of the pool, they are not the exception (burst pools)
+            [half +1.7 ± 1.0, double -0.4 ± 0.3]
         nearest_bursts: nearness to bursts is the mean distance to this many (burst pools)
         max_compared: rows that the test of ZCore looks at, and bursts that nearness is measured to (cap)
     """
