@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test lint web clean
+.PHONY: install demo test lowest lint web clean
 
 install: $(INSTALLED)
 
@@ -21,6 +21,13 @@ demo: $(INSTALLED)
 # make test ARGS="-m 'not app'" leaves the browser out
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(ARGS)
+
+# The library with the lowest versions that pyproject.toml allows, in an environment of its own
+lowest: $(INSTALLED)
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .cache/lowest
+	$(BIN)/python -m uv pip install --quiet --python .cache/lowest/bin/python --resolution lowest-direct \
+		--editable ".[dev,mongod]"
+	.cache/lowest/bin/python -m pytest -m "not app" --ignore tests/test_install.py $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import images
 import numpy as np
+import PIL
 from PIL import Image
 
 SIZE = (48, 36)
@@ -25,6 +26,8 @@ _MODES = {
     "ppm": ("RGB",),
     "pgm": ("L",),
 }
+if PIL.__version__ < "13":  # reads "truncated" from such a file of its own
+    _MODES["tif"] = tuple(mode for mode in _MODES["tif"] if mode != "YCbCr")
 #: File name -> picture, and how it is saved.
 Saves = dict[str, tuple[Image.Image, dict]]
 OK, MISSING, UNDECODABLE = "ok", "missing", "undecodable"
