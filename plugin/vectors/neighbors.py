@@ -135,7 +135,8 @@ def _exact(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tu
 
 
 def _approximate(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
-    NNDescent = import_kernels("pynndescent").NNDescent
+    import_kernels("pynndescent")
+    from pynndescent import NNDescent
 
     index = NNDescent(points, n_neighbors=max(k, 15), random_state=seed, n_jobs=num_workers)
     indices, distances = index.neighbor_graph

@@ -80,7 +80,8 @@ def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
         raise CoresetError(f"{len(rows)} distinct embeddings are too few for UMAP")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numba and the seeded single thread announce themselves
-        umap = import_kernels("umap")
+        import_kernels("umap")
+        import umap
 
         note = "UMAP, seeded and therefore single-threaded."
         fitted = np.arange(len(rows))
