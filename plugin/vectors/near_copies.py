@@ -205,7 +205,9 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     representative = representative[first]
     if evidence.preference is not None:
         representative = _preferred(representative, evidence.preference)
-    agrees = agreement(prints, representative, np.arange(len(unit)), num_workers)
+    others = np.flatnonzero(representative != np.arange(len(unit)))
+    agrees = np.ones(len(unit), dtype=np.float32)
+    agrees[others] = agreement(prints, representative[others], others, num_workers)
     same = first == first[representative]
     probability = np.ones(len(unit), dtype=np.float32)
     if search.model is not None:
@@ -270,8 +272,7 @@ class _Search:
         """Compares rows with their nearest neighbours among each other, and links those that are copies."""
         indices, _ = nearest_neighbors(self.unit[heads], _NEIGHBORS, seed=self.seed, num_workers=self.num_workers)
         a, b = np.repeat(heads, indices.shape[1]), heads[indices.ravel()]
-        keys = np.unique(np.minimum(a, b) * len(self.unit) + np.maximum(a, b))
-        keys = np.setdiff1d(keys, self.left * len(self.unit) + self.right, assume_unique=True)
+        keys = np.setdiff1d(self._keys(a, b), self._keys(self.left, self.right))
         left, right = keys // len(self.unit), keys % len(self.unit)
         agrees = agreement(self.prints, left, right, self.num_workers)
         if self.model is None:
@@ -290,6 +291,10 @@ class _Search:
             pairs = zip(np.minimum(left, right).tolist(), np.maximum(left, right).tolist(), strict=True)
             found[[pair in self.distinct for pair in pairs]] = 0
         return found
+
+    def _keys(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """A number for every pair of rows, whichever comes first."""
+        return np.minimum(a, b) * len(self.unit) + np.maximum(a, b)
 
     def _cut(self) -> np.ndarray:
         """(n,) int64 representatives: of what links connect, the members that resemble the most central one, and so on.
@@ -315,11 +320,13 @@ class _Search:
         best = np.zeros(int(part.max()) + 1, dtype=np.int64)
         head, stays = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=bool)
         asked = np.ones(len(rows), dtype=bool)
+        links = self._keys(self.left, self.right)
         for place in range(_CENTERS):
             center = _central(self.unit, rows, part, place)[part]
-            alike = np.zeros(len(rows), dtype=bool)
-            agrees = agreement(self.prints, center[asked], rows[asked], self.num_workers)
-            alike[asked] = (self._probability(center[asked], rows[asked], agrees) >= _STAY) | (center == rows)[asked]
+            alike = asked & ((center == rows) | np.isin(self._keys(center, rows), links))
+            unknown = asked & ~alike
+            agrees = agreement(self.prints, center[unknown], rows[unknown], self.num_workers)
+            alike[unknown] = self._probability(center[unknown], rows[unknown], agrees) >= _STAY
             count = np.bincount(part[alike], minlength=len(best))
             better = (count > best)[part]
             head[better], stays[better] = center[better], alike[better]
