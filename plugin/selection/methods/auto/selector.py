@@ -136,7 +136,7 @@ def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _
         waits = _beyond_their_share(off_topic, odds)
         one = odds * value[~off_topic].sum() / np.sum(off_topic & ~waits)
         value = np.where(waits, 0, np.where(off_topic, one, value))
-    blend = settings.proportional_if_bursts if found.clear else settings.proportional_otherwise
+    blend = 0.0 if found.clear else settings.proportional_without_bursts
     share = (1 - blend) * value / value.sum() + blend * weight / weight.sum()
     one = (1 - blend) / value.sum() + blend / weight.sum()
     most = 1 if found.clear else sizes
