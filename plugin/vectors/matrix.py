@@ -142,7 +142,8 @@ def _as_floats(values: np.ndarray, name: str) -> np.ndarray:
     """Real numbers as float32 or float64; what float64 cannot hold is infinite."""
     if values.dtype == object:
         try:
-            return np.array([[_number(value) for value in row] for row in values], dtype=np.float64)
+            rows = [[_number(value) for value in row] for row in values]
+            return np.array(rows, dtype=np.float64).reshape(values.shape)  # which no rows at all would not tell
         except (TypeError, ValueError) as error:
             raise CoresetError(f"{name}: expected real numbers ({error}); convert them to float32") from error
     if values.dtype.kind not in "fiub":

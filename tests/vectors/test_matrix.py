@@ -103,6 +103,11 @@ def test_float32_is_not_copied():
     assert as_matrix(X)[0] is X or np.shares_memory(as_matrix(X)[0], X)
 
 
+def test_no_rows_of_objects_are_still_a_matrix():
+    matrix, valid = as_matrix(np.empty((0, 3), dtype=object))
+    assert (matrix.shape, matrix.dtype, valid.shape) == ((0, 3), np.float64, (0,))
+
+
 REFUSED = {
     "None": (None, "got NoneType"),
     "number": (1.5, "got float"),
