@@ -275,7 +275,7 @@ class Method:
 
 
 def _check_workers(num_workers: Any) -> None:
-    if not (num_workers is None or (isinstance(num_workers, Integral) and num_workers >= 1)):
+    if not (num_workers is None or (isinstance(num_workers, Integral) and int(num_workers) >= 1)):
         raise CoresetError(f"num_workers must be a whole number from 1, or None for all cores, got {num_workers!r}")
 
 
