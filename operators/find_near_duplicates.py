@@ -68,14 +68,13 @@ class FindNearDuplicates(CoresetOperator[Params]):
     def work(self, ctx, params, progress):
         from ..plugin.runs.near_duplicates import near_duplicates
 
-        decisions = read_decisions(ctx.dataset)
         near = near_duplicates(
             target_rows(ctx, params),
             chosen_embeddings(ctx.dataset, params),
             prefer=params.prefer,
-            distinct=decisions.distinct_pairs(),
             progress=progress,
         )
+        decisions = read_decisions(ctx.dataset)
         groups = [
             (kind, part)
             for kind, group in zip(near.kinds, near.groups, strict=True)

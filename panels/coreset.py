@@ -136,6 +136,7 @@ class CoresetPanel(GroupEvents, foo.Panel):
             "n": run.n,
             "missing": config.n_missing or 0,
             "reliability": config.reliability,
+            "fingerprints": run.results.near_copies is not None,
             "why": config.facts.get("why", ""),
             "projection": (config.projection or "map").upper(),
             "projectionNote": config.projection_note or "",

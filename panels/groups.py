@@ -186,15 +186,9 @@ def _find(run: PanelRun, n_alive: int) -> Groups:
             f"Run '{run.key}' was computed from an array, which is stored nowhere; store the embeddings in a field and "
             "run the scores from it to see near-duplicates."
         )
-    decisions = read_decisions(run.dataset)
-    near = near_duplicates(
-        run.results.samples,
-        run.config.embeddings,
-        distinct=decisions.distinct_pairs(),
-        seed=run.config.seed,
-        progress=False,
-    )
+    near = near_duplicates(run.results.samples, run.config.embeddings, seed=run.config.seed, progress=False)
     groups = Groups(near, n_alive)
+    decisions = read_decisions(run.dataset)
     for number in range(len(groups.members)):
         first, *others = decisions.regrouped(groups.members[number]) or [[]]
         for part in others:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import Embeddings, EmbeddingSource
 from ..dataset.rows import Rows
 from ..embeddings.fingerprint_field import read_fingerprints
@@ -158,7 +159,7 @@ def near_duplicates(
         prefer ("central"): which member represents a group of copies: ``"central"`` (the most typical),
             ``"sharpest"``, ``"largest"``, ``"newest"`` (EXIF date, else that of the file), ``"labelled"``, or a field
             of numbers, dates or booleans, whose highest value wins
-        distinct (()): pairs of ids that somebody said are no copies; they are not linked
+        distinct (()): pairs of ids that are no copies; they are not linked, nor are those told apart in the panel
         seed (0): the random seed
         num_workers (None): threads
         progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
@@ -204,7 +205,7 @@ def find_near_copies(
         rows: the images or objects
         found: their embeddings
         prefer ("central"): see :func:`near_duplicates`
-        distinct (()): pairs of rows that are no copies
+        distinct (()): pairs of rows that are no copies, besides those that people told apart in the panel
         seed (0): the random seed
         num_workers (None): threads
 
@@ -221,8 +222,16 @@ def find_near_copies(
     if prints is None:
         return None
     unit = np.nan_to_num(unit_rows(found.matrix)[0])
+    distinct = [*distinct, *_decided(rows)]
     evidence = Evidence(prints[0], prints[1] & found.valid, calibrated(rows), distinct, chosen)
     return near_copies(unit, evidence, seed=seed, num_workers=num_workers)
+
+
+def _decided(rows: Rows) -> list[tuple[int, int]]:
+    """Pairs of rows that people told apart."""
+    pairs = list(read_decisions(rows.dataset).distinct_pairs())
+    place = {row_id: row for row, row_id in enumerate(rows.ids())} if pairs else {}
+    return [(place[a], place[b]) for a, b in pairs if a in place and b in place]
 
 
 def _assembled(

@@ -90,6 +90,9 @@ def test_near_duplicates_are_counted_by_kind(execute, dataset, tmp_path):
     again = execute("find_near_duplicates", made, kinds="all", prefer="largest")
     assert again["message"].startswith("Of 14 images,")
     assert (again["groups"], again["redundant"]) == (2, 3), "what a person told apart stays so"
+    run = fc.compute_coreset(made, brain_key="cs", method="random", projection=None, progress=False)
+    group = dict(zip(run.ids, run.near_copies, strict=True))
+    assert group[ids[0]] != group[ids[10]] == group[ids[11]], "in a run too"
 
 
 def test_an_operator_is_called_with_typed_arguments(execute, embedded):

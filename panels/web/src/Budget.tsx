@@ -9,6 +9,8 @@ interface Props {
   n: number;
   noun: string;
   k: number;
+  /** Whether fingerprints told what is redundant. */
+  fingerprints: boolean;
   /** The same of the run's time, which the curve counts in. */
   ranked: { n: number; k: number; onBudget: (k: number) => void };
   mode: Mode;
@@ -30,7 +32,7 @@ const TARGETS = [0.8, 0.9, 0.95, 0.99];
 /** From what is good to what is not. */
 export const STATUSES: { status: Status; label: string; says: string }[] = [
   { status: "kept", label: "Kept", says: "in the coreset" },
-  { status: "redundant", label: "Redundant", says: "copy of a kept one" },
+  { status: "redundant", label: "Redundant", says: "look-alike of a kept one" },
   { status: "covered", label: "Covered", says: "like a kept one" },
   { status: "uncovered", label: "Uncovered", says: "unlike any kept one" },
 ];
@@ -38,6 +40,7 @@ export const STATUSES: { status: Status; label: string; says: string }[] = [
 /** Chooses how much to keep, and says what that keeps, covers and leaves out. */
 export function Budget(props: Props) {
   const { n, k, mode, counts, onBudget } = props;
+  const tiles = STATUSES.map((tile) => (props.fingerprints && tile.status === "redundant" ? { ...tile, says: "near-copy of a kept one" } : tile));
   return (
     <section className="fc-section">
       <div className="fc-budget-row">
@@ -62,7 +65,7 @@ export function Budget(props: Props) {
             ))}
           </div>
           <dl className="fc-tiles">
-            {STATUSES.map(({ status, label, says }) => (
+            {tiles.map(({ status, label, says }) => (
               <div key={status} title={says} data-cy={`coreset-tile-${status}`}>
                 <dt>
                   <i style={{ background: css(statusColor(status, mode)) }} />

@@ -260,6 +260,7 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
             n={left.n}
             noun={run.noun}
             k={left.among(k)}
+            fingerprints={run.fingerprints}
             ranked={{ n: run.n, k, onBudget: setBudget }}
             mode={mode}
             width={Math.max(220, side - 2 * PADDING)}

@@ -67,6 +67,8 @@ export interface Run {
   n: number;
   missing: number;
   reliability: number | null;
+  /** Whether fingerprints told the copies; without them there are only look-alikes. */
+  fingerprints: boolean;
   /** What the method read from the images and did about it, in a sentence; empty if it does not say. */
   why: string;
   projection: string;
