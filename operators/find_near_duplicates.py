@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 
 import fiftyone.operators.types as types
 from pydantic import Field
@@ -82,7 +82,7 @@ class FindNearDuplicates(CoresetOperator[Params]):
             for part in decisions.regrouped(group)
         ]
         total = sum(len(part) for _, part in groups)
-        facts: dict[str, Any] = {
+        facts = {
             "groups": len(groups),
             "redundant": total - len(groups),
             "shown": min(total, _MOST_SHOWN),
