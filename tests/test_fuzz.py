@@ -206,7 +206,7 @@ def test_events_of_the_panel(run):
     values = st.fixed_dictionaries(
         {"key": st.just("coreset")}, optional={name: likely for name in fields if name != "key"}
     )
-    asked = st.sampled_from(sorted(panel._EVENTS))
+    asked = st.sampled_from(sorted(panel.EVENTS))
 
     @settings(max_examples=max(60, EXAMPLES), **QUIET)
     @given(asked, values | st.dictionaries(st.sampled_from(fields), junk), st.lists(junk, max_size=3))

@@ -349,7 +349,7 @@ def _column(values: Any, n: int, name: str) -> np.ndarray | None:
     if values is None:
         return None
     if not isinstance(values, Collection) or (isinstance(values, np.ndarray) and values.ndim == 0):
-        raise CoresetError(f"{name} must hold one value for each of the {n} rows, got {values!r}")
+        raise CoresetError(f"{name} must hold one value for each of the {n} rows, got {type(values).__name__}")
     if len(values) != n:
         raise CoresetError(f"{name} has {len(values)} entries but there are {n} rows; pass one per row")
     column = np.empty(n, dtype=object)

@@ -21,7 +21,7 @@ REFUSED = [
     ({"groups": "gt", "min_per_group": None}, r"^min_per_group must be a whole number from 0, got None$"),
     ({"groups": "gt", "min_per_group": -1}, r"^min_per_group must be a whole number from 0, got -1$"),
     ({"num_workers": "a"}, r"^num_workers must be a whole number from 1, or None for all cores, got 'a'$"),
-    ({"groups": False}, r"^groups must hold one value for each of the 40 rows, got False$"),
+    ({"groups": False}, r"^groups must hold one value for each of the 40 rows, got bool$"),
     ({"weights": {}}, r"^weights must be numbers "),
     ({"excluded": [None, []]}, r"^excluded: "),
     ({"label_field": 5}, r"^label field '5' does not exist on "),
