@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from pymongo.errors import ConnectionFailure, CursorNotFound, PyMongoError
+from pymongo.errors import ConnectionFailure, CursorNotFound, OperationFailure, PyMongoError
 
 from ..errors import CoresetError
 from .journal import journal
@@ -155,18 +155,22 @@ def schema_turn(dataset: Dataset) -> Iterator[None]:
 
 @contextmanager
 def database_faults(remedy: str) -> Iterator[None]:
-    """Turns the loss of the database into one sentence.
+    """Turns the loss of the database, or of room on its disk, into one sentence.
 
     Args:
         remedy: what became of the work and what to do, the end of the sentence
 
     Raises:
-        CoresetError: if the database does not answer any more
+        CoresetError: if the database does not answer any more, or cannot write
     """
     try:
         yield
     except (ConnectionFailure, CursorNotFound) as error:  # a restarted mongod knows no cursors
         raise CoresetError(f"the database does not answer ({type(error).__name__}); {remedy}") from error
+    except OperationFailure as error:
+        if "No space left on device" not in str(error):
+            raise
+        raise CoresetError(f"the database cannot write, because its disk is full; {remedy}") from error
 
 
 def _claimed_by(store: Any, name: str, claim: dict[str, Any]) -> dict[str, Any] | None:

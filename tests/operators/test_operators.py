@@ -230,7 +230,7 @@ def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
     assert states["completed"].label == "auto on embeddings as 'coreset'"
     message = states["completed"].result.result["message"]
     assert message.startswith("Ranked 30 by auto as run 'coreset'.")
-    assert "No bursts of near-copies stand out" in message  # what the default read and chose
+    assert "No bursts stand out" in message  # what the default read and chose
     embedded.reload()
     assert len(fc.load_run(embedded, "coreset")) == 30
 
