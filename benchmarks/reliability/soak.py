@@ -101,7 +101,7 @@ class Client:
         from fiftyone_coreset.panels.coreset import CoresetPanel
 
         panel, k = CoresetPanel(), int(self._rng.integers(1, 60))
-        for event in ("load_run", "load_curve", "load_layers", "load_view", "show_kept", "show_redundant"):
+        for event in ("load_run", "load_curve", "load_layers", "load_view", "show_kept", "load_groups"):
             request = {"dataset_name": NAME, "view": [], "params": {"key": key, "k": k}}
             answer = getattr(panel, event)(ExecutionContext(request, Executor()))
             if "error" in answer:
