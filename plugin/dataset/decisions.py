@@ -137,9 +137,11 @@ def read_decisions(dataset: Dataset) -> Decisions:
     """Reads all decisions of a dataset."""
     from fiftyone.core.odm import get_db_conn
 
-    # The store reads an entry at a time.
+    # The store reads an entry at a time. Two decisions of one millisecond are told apart by the id that the database
+    # gave them: it counts up.
     found = get_db_conn()["execution_store"].find(
-        {"store_name": _STORE, "dataset_id": dataset._doc.id, "key": {"$ne": "__store__"}}, sort=[("created_at", 1)]
+        {"store_name": _STORE, "dataset_id": dataset._doc.id, "key": {"$ne": "__store__"}},
+        sort=[("created_at", 1), ("_id", 1)],
     )
     values = [entry["value"] for entry in found]
     apart = tuple(tuple(map(tuple, value[_APART])) for value in values if _APART in value)
