@@ -53,6 +53,8 @@ _PUBLIC = {
     "get_method": "plugin.selection.registry",
     "list_methods": "plugin.selection.registry",
     "Selection": "plugin.selection.method",
+    "learning_curve": "plugin.rounds.curve",
+    "LearningCurve": "plugin.rounds.curve",
     "CoverageBudget": "plugin.selection.budget",
     "SaturationBudget": "plugin.selection.budget",
     "RedundancyBudget": "plugin.selection.budget",

@@ -1,0 +1,1 @@
+"""Labelling rounds: the next batch, the learning curve, and advice on when to stop."""
