@@ -170,7 +170,7 @@ class LearningCurve:
     def _table(self) -> Content:
         rows = []
         for n, error, spread in zip(self.n_labels, self.errors, self.standard_errors, strict=True):
-            fitted = number(1 - _power(self.law, n)) if self.law is not None else "-"
+            fitted = number(1 - float(_power(self.law, n))) if self.law is not None else "-"
             rows.append([f"{n:,.0f}", number(1 - error), number(spread), fitted, ""])
         caption = self.note
         if self.law is not None:
