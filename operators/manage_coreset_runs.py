@@ -183,7 +183,7 @@ def _info(dataset: Any, key: str) -> str:
     config = info.config
     rows = {
         "Method": config.method,
-        "Embeddings": ", ".join(config.embeddings) if config.embeddings else "an array",
+        "Embeddings": ", ".join(config.embeddings) if config.embeddings else "given vectors",
         "Ranked": f"{len(results):,} {results.noun}",
         "Left out (no usable embedding)": f"{config.n_missing or 0:,}",
         "Seed": str(config.seed),

@@ -143,7 +143,7 @@ COLORINGS = {
         "how far the nearest kept image is",
         lambda run, k: ordered_coloring(distances(run, k)),
         live=True,
-        offered=lambda run: run.config.embeddings is not None,
+        offered=lambda run: run.results.has_embeddings,
     ),
 }
 

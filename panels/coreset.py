@@ -297,7 +297,7 @@ def _summary(dataset: fo.Dataset, key: str, version: str) -> dict[str, Any]:
 
 
 def _embeddings_name(fields: list[str] | None) -> str:
-    return " + ".join(fields) if fields else "an array"
+    return " + ".join(fields) if fields else "given vectors"
 
 
 def _model_name(models: dict[str, Any]) -> str | None:

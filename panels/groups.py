@@ -181,12 +181,7 @@ def groups_of(run: PanelRun, again: bool = False) -> Groups:
 def _find(run: PanelRun, n_alive: int) -> Groups:
     from ..plugin.runs.near_duplicates import near_duplicates
 
-    if run.config.embeddings is None:
-        raise CoresetError(
-            f"Run '{run.key}' was computed from an array, which is stored nowhere; store the embeddings in a field and "
-            "run the scores from it to see near-duplicates."
-        )
-    near = near_duplicates(run.results.samples, run.config.embeddings, seed=run.config.seed, progress=False)
+    near = near_duplicates(run.results.samples, run.results.source(), seed=run.config.seed, progress=False)
     groups = Groups(near, n_alive)
     decisions = read_decisions(run.dataset)
     for number in range(len(groups.members)):

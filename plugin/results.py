@@ -20,6 +20,7 @@ from .errors import CoresetError
 from .progress import ProgressCallback, silence
 from .rank_views import rank_view, require_rank_field
 from .stored_run import stored_arrays
+from .vectors.half import from_half
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -69,6 +70,7 @@ class CoresetResults(fob.BrainResults):
         first_cover: FirstCover | None = None,
         near_copies: np.ndarray | None = None,
         fingerprints: np.ndarray | None = None,
+        vectors: tuple[np.ndarray, np.ndarray] | None = None,
         backend: Coreset | None = None,
     ):
         super().__init__(samples, config, key, backend=backend)
@@ -82,6 +84,7 @@ class CoresetResults(fob.BrainResults):
         self._first_cover = first_cover
         self._n_covered = len(rank)  # the living rows that it was measured on
         self._fingerprints = fingerprints
+        self._vectors = vectors  # in half precision, if they are stored nowhere else
         self._told = ""
 
     def __len__(self) -> int:
@@ -102,7 +105,7 @@ class CoresetResults(fob.BrainResults):
         facts = {
             "ranked": f"{len(self):,} {self.noun} by {config.method}",
             "left out": f"{config.n_unranked:,}" if config.n_unranked else "",
-            "embeddings": " + ".join(config.embeddings) if config.embeddings else "given as an array",
+            "embeddings": " + ".join(config.embeddings) if config.embeddings else "given as vectors",
             "seed": str(config.seed),
             "reliability": "" if config.reliability is None else f"{config.reliability:.2f}",
             "map": (config.projection or "").upper(),
@@ -423,18 +426,36 @@ class CoresetResults(fob.BrainResults):
         found = [source.match_labels(ids=[row_id], fields=patches_field).first().filepath for row_id in ids]
         return [f"object {row_id} in {_file_name(path)}" for row_id, path in zip(ids, found, strict=True)]
 
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether the embeddings can be read: from fields, from the run, or because this process computed it."""
+        return self.config.embeddings is not None or self._vectors is not None or self._embeddings is not None
+
+    def source(self) -> EmbeddingSource:
+        """Where the embeddings of the ranked rows are.
+
+        Raises:
+            CoresetError: if the run was computed from vectors that are stored nowhere
+        """
+        if self.config.embeddings is not None:
+            return EmbeddingSource.of(self.config.embeddings)
+        return EmbeddingSource.of(dict(zip(self.ids.tolist(), self.embeddings(), strict=True)))
+
     def embeddings(self) -> np.ndarray:
         """Reads the (n, d) embeddings of the ranked rows; rows of samples deleted since are NaN.
 
         Raises:
-            CoresetError: if the run was computed from an array that is not stored anywhere
+            CoresetError: if the run was computed from vectors that are stored nowhere
         """
         if self._embeddings is None:
-            if self.config.embeddings is None:
+            if self._vectors is not None:
+                self._embeddings = from_half(*self._vectors)
+            elif self.config.embeddings is None:
                 raise CoresetError(
-                    f"run '{self.key}' was computed from an array, which is not stored with the run; "
-                    "store the embeddings in a field and compute the run from it"
+                    f"run '{self.key}' was computed from vectors that were given, which are not stored with the run; "
+                    "store them in a field and compute the run from it"
                 )
+        if self._embeddings is None:
             rows = self.rows()
             matrix = EmbeddingSource.of(self.config.embeddings).load(rows).matrix
             row_of = {row_id: row for row, row_id in enumerate(rows.ids())}
@@ -469,6 +490,8 @@ class CoresetResults(fob.BrainResults):
         arrays = {"ids": _pack_ids(self.ids), "rank": self.rank, "points": self.points}
         arrays |= {f"column_{name}": values for name, values in self.columns.items()}
         arrays |= {"fingerprints": self._fingerprints, "near_copies": self.near_copies}
+        if self._vectors is not None:
+            arrays |= {"vectors": self._vectors[0], "vectors_exponent": self._vectors[1]}
         if self._first_cover is not None:
             arrays |= {f"first_{name}": values for name, values in vars(self._first_cover).items()}
         if self._curve is not None:
@@ -495,6 +518,7 @@ class CoresetResults(fob.BrainResults):
             points=arrays.get("points"),
             fingerprints=arrays.get("fingerprints"),
             near_copies=arrays.get("near_copies"),
+            vectors=(arrays["vectors"], arrays["vectors_exponent"]) if "vectors" in arrays else None,
             curve=CoverageCurve.from_arrays(curve) if curve else None,
             first_cover=FirstCover(**first) if first else None,
         )

@@ -10,14 +10,17 @@ import numpy as np
 
 from .errors import CoresetError
 
-#: The shape of every array; letters stand for lengths that must agree: n rows, g budgets, m evaluated rows, p followed
-#: rows, t metrics. See :class:`.CoresetResults`, :class:`.CoverageCurve` and :class:`.FirstCover`.
+#: The shape of every array; letters stand for lengths that must agree: n rows, d numbers of a vector, g budgets, m
+#: evaluated rows, p followed rows, t metrics. See :class:`.CoresetResults`, :class:`.CoverageCurve` and
+#: :class:`.FirstCover`.
 _SHAPES: dict[str, tuple[str | int, ...]] = {
     "rank": ("n",),
     "ids": ("n", 12),
     "points": ("n", 2),
     "fingerprints": ("n",),
     "near_copies": ("n",),
+    "vectors": ("n", "d"),
+    "vectors_exponent": ("n",),
     "first_covered_at": ("n",),
     "first_duplicate_at": ("n",),
     "curve_scalars": (5,),
@@ -34,7 +37,7 @@ _SHAPES: dict[str, tuple[str | int, ...]] = {
 }
 
 #: Arrays that are stored all or none.
-_WHOLES = ("first_", "curve_")
+_WHOLES = ("first_", "curve_", "vectors")
 
 
 def stored_arrays(stored: Any, key: str, columns: Sequence[str]) -> dict[str, np.ndarray]:

@@ -12,8 +12,11 @@ import numpy as np
 from ..errors import CoresetError
 from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.row_hash import row_keys
-from .brain_vectors import align, origin_of, read_index
+from .brain_vectors import align, origin_of, read_index, runs_with_vectors
 from .rows import Rows
+
+#: The field that embeddings are written to, and read from, unless another is named.
+DEFAULT_FIELD = "clip_embeddings"
 
 #: Multiplies the fingerprint of one field before that of the next is added, so that their order counts.
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -66,9 +69,39 @@ class EmbeddingSource:
             )
         return cls(None, embeddings)  # as_matrix refuses what else holds no vectors
 
+    @classmethod
+    def chosen(cls, rows: Rows, embeddings: Any, similarity_index: Any = None) -> EmbeddingSource:
+        """Parses ``embeddings`` and ``similarity_index``, of which one is given.
+
+        Args:
+            rows: the rows
+            embeddings: see :meth:`of`; what stands for the default field counts as not given
+            similarity_index (None): the key of a brain run with vectors, or a loaded similarity index
+
+        Returns:
+            the source
+
+        Raises:
+            CoresetError: if both are given, or there is no such index
+        """
+        if similarity_index is None:
+            return cls.of(embeddings)
+        key = getattr(similarity_index, "key", similarity_index)
+        if not (isinstance(embeddings, str) and embeddings == DEFAULT_FIELD):
+            raise CoresetError(f"embeddings= and similarity_index={key!r} both say where vectors are; give one of them")
+        if not isinstance(key, str) or key not in rows.dataset.list_brain_runs():
+            known = ", ".join(map(repr, runs_with_vectors(rows.dataset, rows.patches_field))) or "none"
+            raise CoresetError(
+                f"similarity_index {key!r} is no brain run of dataset '{rows.dataset.name}'; those with vectors of its "
+                f"{rows.noun}: {known}"
+            )
+        if rows.has(key):
+            raise CoresetError(f"both a field and a brain run are called '{key}'; rename one of them")
+        return cls((key,))
+
     @property
     def recorded(self) -> list[str] | None:
-        """What a run's record keeps: the field names, or None for vectors, which are stored nowhere."""
+        """What a run's record keeps: the field names, or None for vectors that were given."""
         return None if self.fields is None else list(self.fields)
 
     def load(self, rows: Rows) -> Embeddings:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..brain import CoresetConfig, visualization_key
 from ..dataset.arguments import resolve_arguments
-from ..dataset.embeddings import Embeddings, EmbeddingSource
+from ..dataset.embeddings import DEFAULT_FIELD, Embeddings, EmbeddingSource
 from ..dataset.labels import read_labels
 from ..dataset.lock import database_faults, run_lock
 from ..dataset.rows import Rows
@@ -21,6 +21,7 @@ from ..results import CoresetResults
 from ..seeds import check_seed
 from ..selection.pool import all_alike
 from ..selection.registry import get_method
+from ..vectors import half
 from .load import list_runs
 from .near_duplicates import find_near_copies
 from .orphans import find_orphans
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
 
 def compute_coreset(
     samples: SampleCollection,
-    embeddings: Any = "clip_embeddings",
+    embeddings: Any = DEFAULT_FIELD,
     brain_key: str = "coreset",
     *,
+    similarity_index: Any = None,
     method: str = "auto",
     label_field: str | None = None,
     projection: str | None = "umap",
@@ -63,8 +65,10 @@ def compute_coreset(
         embeddings ("clip_embeddings"): a vector field, a list of fields (balanced and concatenated), the brain key of a
             similarity index or of a visualization that was made from embeddings, a mapping from id to vector, an (n, d)
             array, or the path of an ``.npy`` file, with one row a sample. Samples without a usable vector are left
-            out, counted in ``results.config.n_missing``, and keep ``None``
+            out, counted in ``results.config.n_missing``, and keep ``None``. Vectors that are given are kept with the
+            run in half precision, up to 128 MiB of them
         brain_key ("coreset"): the name of the run
+        similarity_index (None): the brain key of a similarity index, or a loaded one, instead of ``embeddings``
         method ("auto"): a name from :func:`list_methods`
         label_field (None): a label field, for methods that use labels and for class retention in reports
         projection ("umap"): the map: ``"umap"``, ``"pca"`` or ``None``
@@ -89,7 +93,7 @@ def compute_coreset(
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
     rows = Rows(samples)
     seed = check_seed(seed)
-    source = EmbeddingSource.of(embeddings)
+    source = EmbeddingSource.chosen(rows, embeddings, similarity_index)
     _require_no_budget(method_kwargs, brain_key)
     arguments, record = resolve_arguments(rows, source.recorded, method_kwargs)
     config = CoresetConfig(
@@ -109,6 +113,8 @@ def compute_coreset(
     ):
         report(0.0, "reading embeddings")
         found = source.load(rows)
+        if source.fields is None:
+            _tell_what_is_lost(found)
         labels = read_labels(rows, label_field)
         if chosen.needs_text:
             arguments = with_class_texts(rows, source, labels, arguments)
@@ -162,6 +168,18 @@ def _require_free(rows: Rows, brain_key: str, overwrite: bool) -> None:
             raise CoresetError(f"field '{path}' exists and belongs to no coreset run; choose another brain_key")
 
 
+def _tell_what_is_lost(found: Embeddings) -> None:
+    """Says before the start what will not work in another process, if there are too many vectors to store."""
+    size = half.half_bytes(found.matrix)
+    if size > half.MAX_STORED:
+        logger.warning(
+            "embeddings: %d MiB of vectors are more than the %d MiB that a run stores, so reports, explanations and "
+            "budgets in words will work in this process only; write the vectors to a field and name it to keep them",
+            size // 2**20,
+            half.MAX_STORED // 2**20,
+        )
+
+
 def _require_different(found: Embeddings, rows: Rows) -> None:
     """Refuses vectors that no method can rank."""
     count = int(found.valid.sum())
@@ -208,6 +226,9 @@ def _build_results(
         config.projection, config.projection_note = projected.method, projected.note
     config.package_version = _package_version()
     config.models = _model_records(rows, config.embeddings)
+    stored = None
+    if config.embeddings is None and half.half_bytes(kept) <= half.MAX_STORED:
+        stored = half.to_half(kept)  # and read from there in this process too, so that every process says the same
     results = CoresetResults(
         rows.samples,
         config,
@@ -217,7 +238,8 @@ def _build_results(
         columns={name: values[chosen] for name, values in selection.columns.items()},
         points=None if projected is None else projected.points,
         curve=curve,
-        embeddings=kept,
+        embeddings=kept if stored is None else None,
+        vectors=stored,
         near_copies=groups,
         fingerprints=None if found.fingerprints is None else found.fingerprints[chosen],
     )

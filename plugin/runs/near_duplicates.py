@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dataset.decisions import read_decisions
-from ..dataset.embeddings import Embeddings, EmbeddingSource
+from ..dataset.embeddings import DEFAULT_FIELD, Embeddings, EmbeddingSource
 from ..dataset.rows import Rows
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
@@ -136,8 +136,9 @@ class NearDuplicates:
 
 def near_duplicates(
     samples: SampleCollection,
-    embeddings: Any = "clip_embeddings",
+    embeddings: Any = DEFAULT_FIELD,
     *,
+    similarity_index: Any = None,
     prefer: str = "central",
     distinct: Iterable[tuple[str, str]] = (),
     seed: int = 0,
@@ -154,8 +155,9 @@ def near_duplicates(
 
     Args:
         samples: a dataset, a view, or a ``to_patches()`` view
-        embeddings ("clip_embeddings"): a vector field, a list of fields, an (n, d) array, or the path of an ``.npy``
-            file; rows without a usable vector are in no group
+        embeddings ("clip_embeddings"): what :func:`~fiftyone_coreset.compute_coreset` takes; rows without a usable
+            vector are in no group
+        similarity_index (None): the brain key of a similarity index, or a loaded one, instead of ``embeddings``
         prefer ("central"): which member represents a group of copies: ``"central"`` (the most typical),
             ``"sharpest"``, ``"largest"``, ``"newest"`` (EXIF date, else that of the file), ``"labelled"``, or a field
             of numbers, dates or booleans, whose highest value wins
@@ -181,7 +183,7 @@ def near_duplicates(
     rows = Rows(samples)
     with reporting(progress, "Near-duplicates") as tell:
         tell(0.0, "reading embeddings")
-        found = EmbeddingSource.of(embeddings).load(rows)
+        found = EmbeddingSource.chosen(rows, embeddings, similarity_index).load(rows)
         ids = np.array(rows.ids())
         place = {row_id: row for row, row_id in enumerate(ids.tolist())}
         apart = [(place[a], place[b]) for a, b in distinct if a in place and b in place]

@@ -103,7 +103,7 @@ def describe(results: CoresetResults, budget: Any) -> str:
         f"{kept:,} of {results.alive().sum():,} {results.noun} by {config.method}",
         *([] if words == str(kept) else [f"budget {words}"]),
         f"run '{results.key}'",
-        f"embeddings {', '.join(config.embeddings) if config.embeddings else 'given as an array'}",
+        f"embeddings {', '.join(config.embeddings) if config.embeddings else 'given as vectors'}",
         f"seed {config.seed}",
     ]
     if config.reliability is not None:

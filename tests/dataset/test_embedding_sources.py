@@ -55,6 +55,38 @@ def test_a_loaded_index_is_its_key(made):
     assert EmbeddingSource.of(made.load_brain_results("own")).fields == ("own",)
 
 
+@pytest.mark.parametrize("load", [False, True])
+def test_an_index_by_its_own_argument(made, load):
+    index = made.load_brain_results("own") if load else "own"
+    expected = fc.compute_coreset(made, "own", **QUICK)
+    run = fc.compute_coreset(made, similarity_index=index, **QUICK)
+    assert run.config.embeddings == ["own"]
+    assert run.rank.tolist() == expected.rank.tolist()
+    copies = fc.near_duplicates(made, similarity_index=index, progress=False)
+    assert copies.groups == fc.near_duplicates(made, "own", progress=False).groups
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"similarity_index": "own", "embeddings": "emb"}, "both say where vectors are; give one of them"),
+        ({"similarity_index": "emb"}, "'emb' is no brain run .*: 'map_of_field', 'map_of_index', 'of_field', 'own'"),
+        ({"similarity_index": 3}, "similarity_index 3 is no brain run"),
+        ({"similarity_index": "crops"}, "'crops' has vectors of objects in 'detections', but images are asked for"),
+    ],
+)
+def test_what_is_no_index_is_refused(made, arguments, message):
+    with pytest.raises(fc.CoresetError, match=message):
+        fc.compute_coreset(made, **QUICK | arguments)
+
+
+def test_an_index_called_like_a_field_is_refused(made, vectors):
+    fob.compute_similarity(made, embeddings=vectors, brain_key="emb", backend="sklearn")
+    with pytest.raises(fc.CoresetError, match="both a field and a brain run are called 'emb'"):
+        fc.compute_coreset(made, similarity_index="emb", **QUICK)
+    made.delete_brain_run("emb")
+
+
 def test_vectors_by_id(made, vectors):
     known = by_id(made, vectors)
     order = np.random.default_rng(1).permutation(list(known))
