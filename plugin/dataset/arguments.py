@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from .rows import Rows
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
+
+logger = logging.getLogger(__name__)
 
 #: Sets of rows, and values of rows.
 _SETS = ("preselected", "excluded")
@@ -27,14 +30,15 @@ def resolve_arguments(
         rows: the rows
         fields: the embeddings fields of the run, for a target view
         arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, a tag, a boolean field or a
-            list of ids, ``groups``, ``weights`` and ``difficulty`` a field, and ``target`` a view. Arrays stay
+            list of ids, whose order is kept; ``groups``, ``weights`` and ``difficulty`` a field, and ``target`` a view.
+            Arrays stay
 
     Returns:
         a tuple of the arguments with arrays, and of the arguments as the run's record keeps them: arrays and views are
         only counted there
 
     Raises:
-        CoresetError: if a field does not exist, or nothing carries the tag
+        CoresetError: if a field does not exist, nothing carries the tag, or an id is none of the rows
     """
     resolved, record = dict(arguments), {}
     for name, value in arguments.items():
@@ -55,8 +59,8 @@ def resolve_arguments(
 
 
 def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
-    """A mask of the rows in a view, with a tag or true field, or in a list of ids."""
-    if isinstance(value, np.ndarray):
+    """The rows in a view, with a tag or true field, or in a list of ids: a mask, or row numbers in the order given."""
+    if isinstance(value, np.ndarray) and value.dtype.kind != "U":
         return value
     if isinstance(value, str):
         if rows.has(value):
@@ -65,18 +69,34 @@ def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
         if not mask.any():
             raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {rows.noun}")
         return mask
-    if hasattr(value, "_root_dataset"):
+    is_view = hasattr(value, "_root_dataset")
+    if is_view:
         value = Rows(value).ids()
     elif not isinstance(value, Iterable):
         raise CoresetError(f"{name}: expected a view, a tag, a boolean field or a list of ids, got {value!r}")
-    ids = list(value)
+    ids = [str(row_id) if isinstance(row_id, np.str_) else row_id for row_id in value]
     if not all(isinstance(row_id, Hashable) for row_id in ids):
         raise CoresetError(f"{name}: expected ids, got a list of lists")
-    chosen = set(ids)
-    mask = np.array([row_id in chosen for row_id in rows.ids()])
-    if chosen and not mask.any():
-        raise CoresetError(f"{name}: none of the {len(chosen)} ids given is one of the {len(mask)} {rows.noun}")
-    return mask
+    return _placed(rows, name, ids, is_view)
+
+
+def _placed(rows: Rows, name: str, ids: list[Any], is_view: bool) -> np.ndarray:
+    """The row numbers of ids, in their order; ids of no row are refused, those of a view counted and left out."""
+    place = {row_id: row for row, row_id in enumerate(rows.ids())}
+    strangers = [row_id for row_id in ids if row_id not in place]
+    if ids and len(strangers) == len(ids):
+        raise CoresetError(f"{name}: none of the {len(ids)} ids given is one of the {len(place)} {rows.noun}")
+    if strangers and not is_view:
+        raise CoresetError(
+            f"{name}: {len(strangers)} of the {len(ids)} ids given are none of the {len(place)} {rows.noun}, e.g. "
+            f"{strangers[0]!r}; leave them out"
+        )
+    if strangers:
+        logger.warning(
+            "%s: %d of the %d %s in the view are none of those to rank and are left out",
+            name, len(strangers), len(ids), rows.noun,
+        )  # fmt: skip
+    return np.array([place[row_id] for row_id in ids if row_id in place], dtype=np.int64)
 
 
 def _flags(rows: Rows, name: str, field: str) -> np.ndarray:

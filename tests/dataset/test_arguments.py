@@ -23,6 +23,34 @@ def test_preselected_images_come_first(embedded, quick, form):
     assert _ids_of_first(results, 4) == ids
 
 
+@pytest.mark.parametrize("form", ["ids", "array", "view"])
+def test_preselected_images_keep_the_order_they_are_given_in(embedded, quick, form):
+    dataset = embedded()
+    first = fc.compute_coreset(dataset, "emb", method="random", projection=None, progress=False)
+    wanted = first.ids[first.kept(9)]
+    assert wanted.tolist() != sorted(wanted.tolist())
+    given = {"ids": wanted.tolist(), "array": wanted, "view": first.view(9).sort_by("coreset_rank")}[form]
+    again = fc.compute_coreset(dataset, "emb", "again", preselected=given, **quick)
+    assert again.ids[again.kept(9)].tolist() == wanted.tolist()
+
+
+def test_a_view_may_hold_more_than_is_ranked_and_that_is_counted(embedded, quick, caplog):
+    dataset = embedded()
+    fc.compute_coreset(dataset.limit(30), "emb", preselected=dataset.skip(27).limit(5), **quick)
+    (said,) = [record.message for record in caplog.records if "preselected" in record.message]
+    assert said == "preselected: 2 of the 5 images in the view are none of those to rank and are left out"
+
+
+def test_ids_that_match_in_part_are_refused(embedded, quick):
+    dataset = embedded()
+    some = [*dataset.limit(3).values("id"), "0" * 24]
+    for name in ("preselected", "excluded"):
+        with pytest.raises(fc.CoresetError, match=f"^{name}: 1 of the 4 ids given are none of the 40 images, e.g. '0"):
+            fc.compute_coreset(dataset, "emb", **quick, **{name: some})
+    with pytest.raises(fc.CoresetError, match=r"^preselected: 1 row indices appear more than once"):
+        fc.compute_coreset(dataset, "emb", **quick, preselected=[some[0], some[0]])
+
+
 def test_selecting_and_continuing_equals_selecting_at_once(embedded, quick):
     dataset = embedded()
     options = {"projection": None, "progress": False, "method": "kcenter"}
