@@ -26,8 +26,8 @@ MILLION = 1_000_000
 KEEP = 0.1
 #: Powers of n that small pools do not show yet: k-center compares all rows with a share of them.
 LEAST_POWER = {"kcenter": 2.0}
-#: ZCore and CLIP-powered have benchmarks of their own; target matching needs a target.
-LEFT_OUT = ("zcore", "zcore_balanced", "clip_powered", "target_match")
+#: ZCore and CLIP-powered have benchmarks of their own; target matching needs a target, and a field a score.
+LEFT_OUT = ("zcore", "zcore_balanced", "clip_powered", "target_match", "by_field")
 
 
 def measure(method: str, n: int) -> dict:
@@ -124,7 +124,11 @@ def main() -> None:
         return
     import fiftyone_coreset as fc
 
-    run(args.methods or [name for name in fc.list_methods() if name not in LEFT_OUT], args.n)
+    run(
+        args.methods
+        or [name for name in fc.list_methods() if name not in LEFT_OUT and not fc.get_method(name).needs_model],
+        args.n,
+    )
     run(args.million, [MILLION])
     print("\n".join(table()))
     if args.write:

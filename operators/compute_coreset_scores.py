@@ -57,7 +57,7 @@ def methods() -> dict[str, str]:
     return {
         name: f"{name}: {description}"
         for name, description in list_methods().items()
-        if get_method(name).nested and not get_method(name).required
+        if get_method(name).nested and not get_method(name).required and not get_method(name).needs_model
     }
 
 

@@ -36,12 +36,13 @@ ARGUMENTS = {
     "zcore_balanced": {"n_draws": 100_000},
 }
 #: Methods that answer another question than "which images of this pool", or need labels of all images.
-LEFT_OUT = {"target_match", "clip_powered"}
+LEFT_OUT = {"by_field", "target_match", "clip_powered"}
 
 
 def all_methods() -> list[str]:
     """Every method that can choose without labels, the two references first."""
-    names = [name for name in list_methods() if name not in LEFT_OUT | {"random", "auto"}]
+    left_out = LEFT_OUT | {name for name in list_methods() if get_method(name).needs_model}
+    names = [name for name in list_methods() if name not in left_out | {"random", "auto"}]
     return ["random", "oracle", "auto", *names, "herding_rbf"]
 
 

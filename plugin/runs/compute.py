@@ -91,6 +91,11 @@ def compute_coreset(
     """
     chosen = get_method(method)
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))
+    if chosen.needs_model:
+        raise CoresetError(
+            f"method '{method}' chooses by the predictions of a model, which no ranking of a whole dataset has; call "
+            f"get_method('{method}').select(..., predictions=), or choose another method"
+        )
     rows = Rows(samples)
     seed = check_seed(seed)
     source = EmbeddingSource.chosen(rows, embeddings, similarity_index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
@@ -17,7 +17,10 @@ from ..vectors.neighbors import isolation
 from ..vectors.row_hash import seeded_order
 from ..vectors.row_sets import row_set
 from .apportion import take_turns
+from .columns import column, numbers, positive_weights
+from .head import LinearHead
 from .pool import Picks, Pool, PoolVectors
+from .predictions import Predictions
 from .quotas import factorize, is_missing, resolve_quota
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
@@ -41,6 +44,25 @@ class Constraints:
             raise CoresetError(f"outlier_guard must be a share in [0, 0.5], got {self.outlier_guard!r}")
         if not (isinstance(self.min_per_group, Integral) and self.min_per_group >= 0):
             raise CoresetError(f"min_per_group must be a whole number from 0, got {self.min_per_group!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What is known of the n rows besides their embeddings.
+
+    Attributes:
+        labels: (n,) class labels
+        text_embeddings: text features
+        predictions: what a model says; rows without a prediction are left out unless they are preselected
+        head: the light head; it predicts where ``predictions`` are not given
+        near_copies: groups of near-copies; what a short distance links counts by default
+    """
+
+    labels: Any = None
+    text_embeddings: Any = None
+    predictions: Predictions | None = None
+    head: LinearHead | None = None
+    near_copies: NearDuplicates | None = None
 
 
 @dataclass(frozen=True)
@@ -103,11 +125,9 @@ class PreparedPool:
 def prepare(
     embeddings: Any,
     constraints: Constraints,
+    given: Given,
     *,
-    labels: Any = None,
     every_row_needs_a_label: bool = False,
-    text_embeddings: Any = None,
-    near_copies: NearDuplicates | None = None,
     seed: int = 0,
     num_workers: int | None = None,
     report: ProgressCallback,
@@ -119,10 +139,8 @@ def prepare(
     Args:
         embeddings: (n, d) embeddings in any form :func:`.as_matrix` reads
         constraints: what the selection must obey
-        labels (None): (n,) class labels
+        given: what is known of the rows
         every_row_needs_a_label (False): whether rows without a label are left out
-        text_embeddings (None): text features, for methods that use them
-        near_copies (None): groups of near-copies among the n rows; what a short distance links counts by default
         seed (0): the random seed
         num_workers (None): threads
         report: called with the finished fraction and what is being done
@@ -137,30 +155,32 @@ def prepare(
     n = len(matrix)
     preselected = row_set(constraints.preselected, n, "preselected")
     excluded = row_set(constraints.excluded, n, "excluded")
-    if near_copies is not None and len(near_copies.groups) != n:
-        raise CoresetError(f"near_copies are groups of {len(near_copies.groups)} rows but there are {n}; pass one each")
     both = np.intersect1d(preselected, excluded)
     if len(both):
         raise CoresetError(f"{len(both)} rows are both preselected and excluded, e.g. row {both[0]}; choose one")
-    label_column = _column(labels, n, "labels")
-    usable, facts = _usable(valid, excluded, label_column if every_row_needs_a_label else None)
+    label_column = column(given.labels, n, "labels")
+    predicted = _predicted(given, preselected, n)
+    usable, facts = _usable(valid, excluded, label_column if every_row_needs_a_label else None, predicted)
     rows = seeded_order(matrix, seed, np.flatnonzero(usable))
     position = np.full(n, -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
-    numbers, class_names = (None, []) if label_column is None else factorize(label_column[rows])
+    numbers_of_classes, class_names = (None, []) if label_column is None else factorize(label_column[rows])
+    vectors = PoolVectors(matrix, rows)
     pool = Pool(
-        PoolVectors(matrix, rows),
+        vectors,
         preselected=position[preselected[usable[preselected]]],
-        weights=_weights(constraints.weights, rows, n),
-        labels=numbers,
+        weights=positive_weights(constraints.weights, rows, n),
+        labels=numbers_of_classes,
         class_names=class_names,
-        text_embeddings=text_embeddings,
-        copies=None if near_copies is None else near_copies.take(rows),
+        text_embeddings=given.text_embeddings,
+        predictions=_predictions(given, vectors),
+        head=given.head,
+        copies=_copies(given.near_copies, rows, n),
         seed=seed,
         num_workers=num_workers,
         report=report,
     )
-    group_column = _column(constraints.groups, n, "groups")
+    group_column = column(constraints.groups, n, "groups")
     if group_column is None and (constraints.quota is not None or constraints.min_per_group):
         raise CoresetError("quota and min_per_group need groups=, one value per row")
     groups, group_names = (None, []) if group_column is None else factorize(group_column[rows])
@@ -178,8 +198,32 @@ def prepare(
     )
 
 
+def _predicted(given: Given, preselected: np.ndarray, n: int) -> np.ndarray:
+    """(n,) bool, the rows that need no prediction or have one."""
+    if given.predictions is None:
+        return np.ones(n, dtype=bool)
+    if len(given.predictions) != n:
+        raise CoresetError(f"predictions are of {len(given.predictions)} rows but there are {n}; pass one per row")
+    return given.predictions.present | _mask(preselected, n)
+
+
+def _predictions(given: Given, vectors: PoolVectors) -> Predictions | None:
+    """Those of the pool's rows: as given, or the head's."""
+    if given.predictions is not None:
+        return given.predictions.take(vectors.rows)
+    return None if given.head is None else given.head.predictions(vectors.X)
+
+
+def _copies(near_copies: NearDuplicates | None, rows: np.ndarray, n: int) -> NearDuplicates | None:
+    if near_copies is None:
+        return None
+    if len(near_copies.groups) != n:
+        raise CoresetError(f"near_copies are groups of {len(near_copies.groups)} rows but there are {n}; pass one each")
+    return near_copies.take(rows)
+
+
 def _usable(
-    valid: np.ndarray, excluded: np.ndarray, label_column: np.ndarray | None
+    valid: np.ndarray, excluded: np.ndarray, label_column: np.ndarray | None, predicted: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(n,) bool, the rows that can be selected, and how many are left out for what; refuses if none is left."""
     usable = valid.copy()
@@ -189,10 +233,15 @@ def _usable(
         unlabelled = usable & np.array([is_missing(label) for label in label_column], dtype=bool)
         left_out["n_unlabelled"] = int(unlabelled.sum())
         usable &= ~unlabelled
+    if not predicted.all():
+        left_out["without_prediction"] = int((usable & ~predicted).sum())
+        usable &= predicted
     if not usable.any():
         lacking = f"{left_out['without_embedding']} without a usable embedding"
         if left_out.get("n_unlabelled"):
             lacking += f", {left_out['n_unlabelled']} others without a label"
+        if left_out.get("without_prediction"):
+            lacking += f", {left_out['without_prediction']} others without a prediction"
         raise CoresetError(f"none of the {len(valid)} rows can be selected: {lacking}")
     return usable, {"candidates": int(usable.sum())} | left_out
 
@@ -214,7 +263,7 @@ class ConstrainedRun:
         self.prepared = prepared
         self.choose = choose
         self.scored = scored
-        self.per_row = {name: _numbers(values, n, name)[rows] for name, values in per_row.items()}
+        self.per_row = {name: numbers(values, n, name)[rows] for name, values in per_row.items()}
         self.details: dict[str, Any] = {}
         self._by_score: np.ndarray | None = None
         self._columns: dict[str, np.ndarray] = {}
@@ -342,41 +391,3 @@ def _put_last(pool: Pool, constraints: Constraints, facts: dict[str, Any]) -> tu
     copy[pool.preselected] = False
     facts["set_aside"] = len(outliers)
     return np.flatnonzero(copy), outliers
-
-
-def _column(values: Any, n: int, name: str) -> np.ndarray | None:
-    """(n,) object array of one value per row."""
-    if values is None:
-        return None
-    if not isinstance(values, Collection) or (isinstance(values, np.ndarray) and values.ndim == 0):
-        raise CoresetError(f"{name} must hold one value for each of the {n} rows, got {type(values).__name__}")
-    if len(values) != n:
-        raise CoresetError(f"{name} has {len(values)} entries but there are {n} rows; pass one per row")
-    column = np.empty(n, dtype=object)
-    for row, value in enumerate(values):
-        if not isinstance(value, Hashable):
-            raise CoresetError(f"{name} must hold one value a row, but that of row {row} is a {type(value).__name__}")
-        column[row] = value
-    return column
-
-
-def _numbers(values: Any, n: int, name: str) -> np.ndarray:
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise CoresetError(f"{name} must be numbers ({error}); pass one per row") from error
-    if column.shape != (n,):
-        raise CoresetError(f"{name} has shape {column.shape} but there are {n} rows; pass one number per row")
-    return column
-
-
-def _weights(weights: Any, rows: np.ndarray, n: int) -> np.ndarray:
-    if weights is None:
-        return np.ones(len(rows))
-    column = _numbers(weights, n, "weights")[rows]
-    bad = ~(np.isfinite(column) & (column > 0))
-    if bad.any():
-        raise CoresetError(
-            f"weights must be positive finite numbers, {bad.sum()} are not; use excluded= to leave rows out"
-        )
-    return column / column.mean()

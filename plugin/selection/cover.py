@@ -81,12 +81,13 @@ class Coverage:
     Args:
         matrix: what :func:`similarity_matrix` returns
         weights: (n,) float64 weights of the covered rows
+        covered (None): (n,) float32 similarity of each row to what is kept outside of the matrix; 0 by default
     """
 
-    def __init__(self, matrix: Any, weights: np.ndarray) -> None:
+    def __init__(self, matrix: Any, weights: np.ndarray, covered: np.ndarray | None = None) -> None:
         self._matrix = matrix
         self._weights = weights
-        self._best = np.zeros(len(weights), dtype=np.float32)
+        self._best = np.zeros(len(weights), dtype=np.float32) if covered is None else covered
 
     def gain(self, row: int) -> float:
         """By how much f would grow if a row were added; S stays as it is."""
@@ -140,7 +141,7 @@ class GainQueue:
         self._gone.add(row)
 
 
-def greedy_cover(matrix: Any, k: int, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+def greedy_cover(matrix: Any, k: int, pool: Pool, coverage: Coverage | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Maximises :class:`Coverage` by lazy greedy: time after time the row that adds most.
 
     The result is that of plain greedy, at least (1 - 1/e) of the best possible (Nemhauser, Wolsey and Fisher, 1978).
@@ -149,11 +150,12 @@ def greedy_cover(matrix: Any, k: int, pool: Pool) -> tuple[np.ndarray, np.ndarra
         matrix: what :func:`similarity_matrix` returns
         k: rows to pick
         pool: the problem: its kept rows cover first, its weights weigh the covered rows
+        coverage (None): what is covered already, and other weights of the covered rows
 
     Returns:
         a tuple of (k,) int64 picks and their (k,) float64 gains
     """
-    coverage = Coverage(matrix, pool.weights)
+    coverage = coverage or Coverage(matrix, pool.weights)
     for row in pool.preselected:
         coverage.add(row)
     queue = GainQueue(coverage, np.flatnonzero(pool.candidates))

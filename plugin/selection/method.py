@@ -16,8 +16,10 @@ from ..progress import ProgressCallback, reporting
 from ..seeds import check_seed
 from ..vectors.near_duplicates import NearDuplicates
 from .budget import parse_budget, ranking_budget, resolve_budget
-from .constraints import ConstrainedRun, Constraints, PreparedPool, prepare
+from .constraints import ConstrainedRun, Constraints, Given, PreparedPool, prepare
+from .head import LinearHead
 from .pool import Picks
+from .predictions import as_predictions
 
 #: Every registered method by name; :mod:`.registry` sees to it that all files were imported.
 METHODS: dict[str, Method] = {}
@@ -96,6 +98,9 @@ class Method:
         needs_labels: True if it cannot work without ``labels``; rows without a label are left out
         label_optional_when: parameters and their values with which rows without a label are not left out
         needs_text: True if it compares rows with the texts of their classes, ``text_embeddings``
+        needs_predictions: True if it cannot work without ``predictions`` or a ``head``; rows without a prediction are
+            left out
+        needs_head: True if it cannot work without a ``head``
         nested: True if selecting k and continuing to n equals selecting n at once, so that every prefix of a ranking
             is the selection of that size
         scored: True if the picks are the top of a score that does not depend on k
@@ -113,11 +118,18 @@ class Method:
     needs_labels: bool = False
     label_optional_when: tuple[tuple[str, Any], ...] = ()
     needs_text: bool = False
+    needs_predictions: bool = False
+    needs_head: bool = False
     nested: bool = True
     scored: bool = False
     per_row: tuple[str, ...] = ()
     fixed_k_when: tuple[tuple[str, Any], ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it cannot work without what a model says of the rows."""
+        return self.needs_predictions or self.needs_head
 
     def fixed_k_reason(self, parameters: Mapping[str, Any]) -> str | None:
         """The argument, e.g. ``"optimizer='sgd'"``, with which only one budget has an answer, or None."""
@@ -151,6 +163,8 @@ class Method:
         *,
         labels: Any = None,
         text_embeddings: Any = None,
+        predictions: Any = None,
+        head: LinearHead | None = None,
         preselected: Any = None,
         excluded: Any = None,
         groups: Any = None,
@@ -175,6 +189,10 @@ class Method:
                 them, which makes ``indices`` a ranking; methods whose selections are not nested need a budget
             labels (None): (n,) class labels, for methods that use them
             text_embeddings (None): text features, for methods that use them
+            predictions (None): what a model says of the rows, for methods that use it: an (n, C) array of class
+                probabilities, or :class:`.predictions.Predictions`
+            head (None): a :class:`.head.LinearHead` fit on these embeddings, for methods that use it; it also makes
+                predictions where none are given
             preselected (None): row indices or an (n,) bool mask of rows that must be kept: they count toward ``k``,
                 come first, and the method continues from them
             excluded (None): row indices or an (n,) bool mask of rows that must not be kept; they are no longer part
@@ -202,8 +220,9 @@ class Method:
             CoresetError: if the input is unusable or the request cannot be met; the message says what is feasible
         """
         seed = check_seed(seed)
-        self._check(labels, text_embeddings, method_kwargs)
         _check_workers(num_workers)
+        given = self._given(labels, text_embeddings, predictions, head, near_copies)
+        self._check_parameters(method_kwargs)
         budget = None if k is None else parse_budget(k)
         fixed_k = self.fixed_k_reason(method_kwargs)
         self._check_budget(budget, fixed_k, {"preselected": preselected, "groups": groups, "weights": weights})
@@ -222,11 +241,9 @@ class Method:
             prepared = prepare(
                 embeddings,
                 constraints,
-                labels=labels,
+                given,
                 every_row_needs_a_label=self.needs_labels
                 and not _argument_among(self.label_optional_when, method_kwargs),
-                text_embeddings=text_embeddings,
-                near_copies=near_copies,
                 seed=seed,
                 num_workers=num_workers,
                 report=report,
@@ -247,11 +264,30 @@ class Method:
     def _defaults(self) -> dict[str, Any]:
         return {name: parameter.default for name, parameter in self.parameters.items() if name not in self.required}
 
-    def _check(self, labels: Any, text_embeddings: Any, method_kwargs: dict[str, Any]) -> None:
+    def _given(
+        self, labels: Any, text_embeddings: Any, predictions: Any, head: LinearHead | None, near_copies: Any
+    ) -> Given:
+        """What is known of the rows, as far as the method uses it."""
         if self.needs_labels and labels is None:
             raise CoresetError(f"method {self.name!r} needs labels; pass labels= or choose a method without them")
         if self.needs_text and text_embeddings is None:
             raise CoresetError(f"method {self.name!r} needs text_embeddings=, one row for each class")
+        if self.needs_head and head is None:
+            raise CoresetError(f"method {self.name!r} needs head=, see fit_head(); or choose a method without it")
+        if self.needs_predictions and predictions is None and head is None:
+            raise CoresetError(
+                f"method {self.name!r} needs predictions; pass predictions=, or head= of fit_head(), or choose a "
+                "method without them"
+            )
+        return Given(
+            labels=labels,
+            text_embeddings=text_embeddings,
+            predictions=as_predictions(predictions) if self.needs_predictions else None,
+            head=head if self.needs_model else None,
+            near_copies=near_copies,
+        )
+
+    def _check_parameters(self, method_kwargs: dict[str, Any]) -> None:
         unknown = sorted(set(method_kwargs) - set(self.parameters))
         if unknown:
             known = ", ".join(self.parameters) or "none"

@@ -13,6 +13,8 @@ from ..progress import ProgressCallback, silence
 from ..vectors.matrix import row_blocks
 from ..vectors.near_duplicates import NearDuplicates, near_duplicates
 from ..vectors.neighbors import nearest_neighbors, unit_rows
+from .head import LinearHead
+from .predictions import Predictions, uncertainty
 
 
 class PoolVectors:
@@ -77,6 +79,8 @@ class Pool:
         labels: (n,) int64 class numbers, or None
         class_names: names of the classes in ``labels``
         text_embeddings: text features as the caller gave them, or None
+        predictions: what a model says of the rows, or None; only rows in ``preselected`` may lack it
+        head: the light head fit on the labelled rows, or None
         copies: groups of near-copies that the pixels tell, or None where nobody looked
         seed: the random seed
         num_workers: threads, None for all
@@ -89,6 +93,8 @@ class Pool:
     labels: np.ndarray | None = None
     class_names: list = field(default_factory=list)
     text_embeddings: Any = None
+    predictions: Predictions | None = None
+    head: LinearHead | None = None
     copies: NearDuplicates | None = None
     seed: int = 0
     num_workers: int | None = None
@@ -117,6 +123,18 @@ class Pool:
     def rng(self, stream: int = 0) -> np.random.Generator:
         """A random generator; different streams of one pool are independent."""
         return np.random.default_rng([self.seed, stream])
+
+    def uncertainty(self, measure: str | None = None) -> np.ndarray:
+        """How uncertain the model is of every row, see :func:`.predictions.uncertainty`.
+
+        Args:
+            measure (None): by default the best that the predictions allow
+
+        Returns:
+            (n,) float64; 0 in preselected rows without a prediction
+        """
+        assert self.predictions is not None
+        return np.nan_to_num(uncertainty(self.predictions, measure or self.predictions.default_measure), nan=0.0)
 
     def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`."""
@@ -147,6 +165,7 @@ class Pool:
             preselected=np.searchsorted(rows, preselected),
             weights=self.weights[rows],
             labels=labels,
+            predictions=None if self.predictions is None else self.predictions.take(rows),
             copies=None if self.copies is None else self.copies.take(rows),
         )
 

@@ -47,6 +47,23 @@ def kmeans(
     return nearest_center(points, centers)[0], centers
 
 
+def central_rows(points: np.ndarray, n_clusters: int, *, seed: int = 0) -> np.ndarray:
+    """The row nearest to the center of every k-means cluster.
+
+    Args:
+        points: (n, d) float32
+        n_clusters: clusters to form
+        seed (0): the random seed
+
+    Returns:
+        (m,) int64 rows, m at most ``n_clusters``: clusters without a row have none
+    """
+    clusters, centers = kmeans(points, n_clusters, seed=seed)
+    distances = np.linalg.norm(points - centers[clusters], axis=1)
+    order = np.lexsort((distances, clusters))
+    return order[np.unique(clusters[order], return_index=True)[1]]
+
+
 def nearest_center(points: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Assigns rows to their nearest center.
 

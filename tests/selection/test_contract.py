@@ -1,8 +1,12 @@
 """What every registered selection method promises, whatever its algorithm."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.selection.head import fit_head
+from fiftyone_coreset.plugin.selection.predictions import Predictions
 from fiftyone_coreset.plugin.selection.registry import get_method, list_methods
 
 #: Arguments a method cannot do without on these pools.
@@ -30,11 +34,34 @@ def pool(n=120, d=6, seed=0):
     return X.astype(np.float32), cluster
 
 
+def predictions(X, classes=(0, 1, 2)):
+    """Softmax of minus the distances to three centers; rows that are not finite have none."""
+    X = np.asarray(X, dtype=np.float64)
+    nearness = -np.linalg.norm(X[:, None] - TEXTS[None, :, : X.shape[1]], axis=2)
+    powers = np.exp(nearness - nearness.max(axis=1, keepdims=True))[:, classes]
+    missing = ~np.isfinite(X).all(axis=1)
+    return Predictions.from_probabilities(powers / powers.sum(axis=1, keepdims=True), "abc", missing=missing)
+
+
+@cache
+def head(dim):
+    """The light head of a pool of that dimension, fit on a label for every fourth row."""
+    X, cluster = pool(d=dim)
+    return fit_head(X, np.where(np.arange(len(X)) % 4 == 0, cluster % 3, -1), C=100.0)
+
+
 def select(name, X, k, **options):
-    labels = options.pop("labels", np.arange(len(X)) % 3 if get_method(name).needs_labels else None)
-    if get_method(name).needs_text:
+    method = get_method(name)
+    labels = options.pop("labels", np.arange(len(X)) % 3 if method.needs_labels else None)
+    if method.needs_text:
         options["text_embeddings"] = TEXTS[:, : np.shape(X)[1]]
-    return get_method(name).select(X, k, labels=labels, **NEEDS.get(name, {}), **options)
+    if method.needs_predictions:
+        options.setdefault("predictions", predictions(X))
+    if method.needs_head:
+        options["head"] = head(np.shape(X)[1])
+    if "score" in method.required:
+        options["score"] = np.asarray(X, dtype=np.float64)[:, 0]
+    return method.select(X, k, labels=labels, **NEEDS.get(name, {}), **options)
 
 
 def check(selection, n, k):
@@ -254,6 +281,35 @@ def test_only_methods_that_are_nested_rank_without_a_budget(name):
 def test_unknown_parameters_are_named(name, k, constraint):
     with pytest.raises(CoresetError, match="no parameter 'n_drwas'; its parameters are"):
         select(name, pool()[0], k, n_drwas=3, **CONSTRAINTS.get(constraint, {}))
+
+
+def test_labelled_rows_are_never_returned_as_new(name):
+    X = pool()[0]
+    labelled = np.arange(0, 120, 5)
+    for k in (30, 120):
+        selection = select(name, X, k, preselected=labelled)
+        assert not set(selection.indices[len(labelled) :]) & set(labelled)
+
+
+def test_permuting_the_classes_changes_nothing(name):
+    if not get_method(name).needs_predictions:
+        return
+    X = pool()[0]
+    labelled = np.arange(0, 120, 9)
+    expected = select(name, X, 40, preselected=labelled).indices
+    actual = select(name, X, 40, preselected=labelled, predictions=predictions(X, (2, 0, 1))).indices
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_rows_without_a_prediction_are_left_out_unless_they_are_kept(name):
+    if not get_method(name).needs_predictions:
+        return
+    X = pool()[0]
+    unknown = [4, 17, 50]
+    said = predictions(np.where(np.isin(np.arange(120), unknown)[:, None], np.nan, X))
+    selection = select(name, X, 118, preselected=[4], predictions=said)
+    assert set(check(selection, 120, 118)) == set(range(120)) - {17, 50}
+    assert selection.details["without_prediction"] == 2
 
 
 def test_progress_is_reported_and_never_costs_the_result(name):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,14 +34,33 @@ def test_listing_imports_nothing_heavy():
 
 
 def test_an_unknown_method_names_the_known_ones():
-    with pytest.raises(CoresetError, match=r"no selection method 'zcroe'; choose one of auto, ccs"):
+    with pytest.raises(CoresetError, match=r"no selection method 'zcroe'; choose one of auto, by_field, "):
         get_method("zcroe")
 
 
-def test_only_matching_a_target_needs_an_argument():
+def test_few_methods_need_an_argument():
     assert {name: get_method(name).required for name in list_methods() if get_method(name).required} == {
-        "target_match": ["target"]
+        "by_field": ["score"],
+        "target_match": ["target"],
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        ("uherding", "method 'uherding' needs predictions; pass predictions=, or head= of fit_head()"),
+        ("by_field", "method 'by_field' needs score="),
+    ],
+)
+def test_what_a_method_needs_is_asked_for(method, says):
+    with pytest.raises(CoresetError) as error:
+        get_method(method).select(np.random.default_rng(0).normal(size=(50, 4)), 5)
+    assert says in str(error.value)
+
+
+def test_every_method_has_a_row_in_the_docs():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "methods.md").read_text()
+    assert [name for name in list_methods() if f"\n| `{name}`" not in page.split("## The methods")[1]] == []
 
 
 def test_a_selection_says_what_was_set_aside():

@@ -24,12 +24,16 @@ def maxherding(pool: Pool, k: int, bandwidth: float | None = None) -> Picks:
     Returns:
         the picks
     """
-    if bandwidth is None:
-        distances = pool.neighbors(10)[1]
-        bandwidth = float(np.median(distances[:, -1])) if distances.shape[1] else 1.0
-    h = max(bandwidth, 1e-6)
+    h = usual_distance(pool) if bandwidth is None else bandwidth
+    h = max(h, LEAST_BANDWIDTH)
     order, gains = greedy_cover(similarity_matrix(pool, gaussian, np.full(len(pool), h, dtype=np.float32)), k, pool)
     return Picks(order, details={"bandwidth": h, "gain": float(gains.sum() / len(pool))})
+
+
+def usual_distance(pool: Pool) -> float:
+    """The median distance to the 10th nearest neighbour."""
+    distances = pool.neighbors(10)[1]
+    return float(np.median(distances[:, -1])) if distances.shape[1] else 1.0
 
 
 def gaussian(distances: np.ndarray) -> np.ndarray:
@@ -42,3 +46,7 @@ def gaussian(distances: np.ndarray) -> np.ndarray:
         similarities in [0, 1]
     """
     return np.exp(-(distances**2))
+
+
+#: Of copies of one image the usual distance is 0.
+LEAST_BANDWIDTH = 1e-6
