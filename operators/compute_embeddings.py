@@ -14,8 +14,17 @@ from ..plugin.requirements import require
 from .form import DEFAULT_EMBEDDINGS, Rows, target_rows, vector_fields
 from .operator import Answer, CoresetOperator
 
-#: Offered first; any open_clip name can be typed.
-_MODELS = ["ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-B-16-SigLIP", "coreset-mini"]
+#: Offered first; any name of open_clip or of FiftyOne's model zoo can be typed.
+_MODELS = [
+    "ViT-B-32",
+    "ViT-B-16",
+    "ViT-L-14",
+    "ViT-B-16-SigLIP",
+    "coreset-mini",
+    "dinov2-vits14-torch",
+    "clip-vit-base32-torch",
+    "resnet50-imagenet-torch",
+]
 _NEEDS = ("torch", "open_clip")
 
 #: Failures that a result names; the others are counted.
@@ -35,7 +44,8 @@ class Params(Rows):
 
     model: Line = Field(
         "ViT-B-32", title="CLIP model",
-        description="Any open_clip or hf-hub: model. 'coreset-mini' needs no download, but is only a demo model.",
+        description="Any open_clip or hf-hub: model, or one of FiftyOne's zoo that gives embeddings. 'coreset-mini' "
+        "needs no download, but is only a demo model.",
     )  # fmt: skip
     embeddings_field: NewField = Field(
         DEFAULT_EMBEDDINGS, title="Embeddings field",

@@ -94,7 +94,7 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
     Raises:
         CoresetError: if there is not exactly one field, or it does not say which model made it
     """
-    from .record import ClipSpec, embedding_record
+    from .record import FIFTYONE, ClipSpec, embedding_record
 
     fields = EmbeddingSource.of(embeddings).fields
     if fields is None or len(fields) != 1:
@@ -110,7 +110,13 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
             f"embed with compute_embeddings() and a CLIP model such as 'coreset-mini' or 'ViT-B-32', or give "
             f"text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"
         )
-    return ClipSpec.of(record)
+    spec = ClipSpec.of(record)
+    if spec.library == FIFTYONE:
+        raise CoresetError(
+            f"field '{rows.path(fields[0])}' was made by {spec}, a model of FiftyOne's whose texts are not read here; "
+            f"give text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"
+        )
+    return spec
 
 
 def _text_model(rows: Rows, embeddings: Any) -> tuple[Any, Any]:

@@ -1,11 +1,11 @@
-"""CLIP embeddings of a dataset's images or objects, computed once and kept in a field."""
+"""Embeddings of a dataset's images or objects, computed once and kept in a field."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,18 +14,22 @@ from ..dataset.rows import Rows
 from ..dataset.tags import write_tag
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
-from .clip import choose_device, load_image_model, resolve_clip
 from .decode import MAX_PIXELS
 from .embedder import Embedder
 from .field import EmbeddingField, field_lock
 from .fingerprint_field import FingerprintField, spare_fingerprint_field
 from .loading import Batch, batches, choose_workers
 from .report import EmbeddingReport, Failure, Outcome
+from .same_model import require_same_model
 from .workers import ImageFile
+from .zoo import ZooEmbedder, embedder_of, resolve_model
 
 if TYPE_CHECKING:
     import torch
     from fiftyone.core.collections import SampleCollection
+
+#: The model by default.
+DEFAULT_MODEL = "ViT-B-32"
 
 #: What to do with collections that are not images.
 _REMEDIES = {
@@ -39,7 +43,7 @@ def compute_embeddings(
     samples: SampleCollection,
     embeddings_field: str = "clip_embeddings",
     *,
-    model: str = "ViT-B-32",
+    model: Any = None,
     pretrained: str | None = None,
     checkpoint: str | Path | None = None,
     batch_size: int | None = None,
@@ -50,19 +54,22 @@ def compute_embeddings(
     tag_failures: str | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> EmbeddingReport:
-    """Embeds images with a CLIP model and keeps the vectors in a field.
+    """Embeds images with a CLIP model, or any model of FiftyOne's, and keeps the vectors in a field.
 
     Only images without an embedding are computed, so a second call, or a call after an interruption, completes the
     first; at most one batch is lost when the process dies. An image that cannot be embedded costs only itself. The
-    vectors are float32 of unit length. The field remembers its model, see
+    vectors are float32; those of CLIP models have unit length, those of FiftyOne's models are as
+    ``dataset.compute_embeddings(model)`` gives them. The field remembers its model, see
     :func:`~fiftyone_coreset.embedding_record`. While an image is decoded, its fingerprint is taken too, by which
     :func:`~fiftyone_coreset.near_duplicates` tells copies, and kept in the field ``coreset_fingerprint``.
 
     Args:
         samples: a dataset or view of images, or a ``to_patches()`` view, whose objects are then embedded
         embeddings_field ("clip_embeddings"): the field, of the samples or of the objects; created if necessary
-        model ("ViT-B-32"): any open_clip model, ``"hf-hub:organisation/model"``, or ``"coreset-mini"``, the small
-            model in this package
+        model (None): any open_clip model, ``"hf-hub:organisation/model"``, ``"coreset-mini"``, the small model in this
+            package, a model of FiftyOne's zoo that gives embeddings, e.g. ``"dinov2-vits14-torch"``, or a
+            ``fiftyone.core.models.Model`` with embeddings; ``"ViT-B-32"`` by default. A field that another tool wrote
+            is completed if the model is named that made it: a few of its vectors are computed again to see
         pretrained (None): tag of the weights in open_clip; by default ``"openai"`` where the model has it, else the
             first that open_clip lists
         checkpoint (None): a local weights file instead of a tag: safetensors, or a torch state dict
@@ -70,7 +77,7 @@ def compute_embeddings(
         num_workers (None): worker processes that decode images; by default chosen from the machine. Workers give up a
             file that crashes a decoder twice, or keeps it busy for half a minute twice. With 0 (the default on Windows)
             this process decodes: such a file takes the run along, and Pillow's own limit of pixels holds as well
-        device (None): a torch device; by default CUDA, else MPS, else the CPU
+        device (None): a torch device; by default CUDA, else MPS, else the CPU; an instance stays where it is
         overwrite (False): whether to replace embeddings that are there
         progress (None): True for a terminal bar, False for silence, a function ``(fraction, message)``, or None for
             what FiftyOne's ``show_progress_bars`` setting says
@@ -94,24 +101,34 @@ def compute_embeddings(
     ):
         if value is not None and value < least:
             raise CoresetError(f"{name} must be at least {least}, got {value}")
-    spec = resolve_clip(model, pretrained, checkpoint)
+    chosen = DEFAULT_MODEL if model is None else model
+    spec = resolve_model(chosen, pretrained, checkpoint)
     unharmed = "what was embedded is kept: see that mongod runs, and call again to continue"
     with database_faults(unharmed), field_lock(rows, embeddings_field) as lock:
-        field = EmbeddingField(rows, embeddings_field, spec, overwrite, lock)
+        field = EmbeddingField(
+            rows, embeddings_field, spec, overwrite, lock, adopt=model is not None, by_class=not isinstance(chosen, str)
+        )
         files = field.pending()
         total = samples.count("id")
         n_pending = sum(len(file.ids) for file in files)
         report = EmbeddingReport(field.path, str(spec), total, rows.noun, n_present=total - n_pending)
-        if files:
+        if files or field.is_unproven:
             with reporting(progress, "Embedding") as tell:
                 tell(0.0, f"loading {spec}")
-                chosen = choose_device(device)
-                embedder = Embedder(load_image_model(spec, chosen)[0], chosen)
-                with spare_fingerprint_field(rows, overwrite) as fingerprints:
-                    per_batch = _files_per_batch(files, batch_size or embedder.batch_size())
-                    workers = choose_workers(num_workers, len(files), per_batch, on_cpu=chosen.type == "cpu")
-                    found = batches(files, embedder.framing, per_batch, workers, max_pixels)
-                    _embed(files, found, embedder, field, fingerprints, report, tell)
+                with embedder_of(spec, chosen, device) as embedder:
+                    if field.is_unproven:
+                        dimension = require_same_model(field, embedder, max_pixels)
+                        if not files:
+                            field.open([], dimension, embedder.preprocess, embedder.normalized)
+                            field.close()
+                    if files:
+                        per_batch = _files_per_batch(files, batch_size or embedder.batch_size())
+                        workers = choose_workers(
+                            num_workers, len(files), per_batch, on_cpu=embedder.device.type == "cpu"
+                        )
+                        found = batches(files, embedder.framing, per_batch, workers, max_pixels)
+                        with spare_fingerprint_field(rows, overwrite) as fingerprints:
+                            _embed(files, found, embedder, field, fingerprints, report, tell)
         elif field.is_partial:
             field.close()  # a run was killed after its last vector
     if report.failures and tag_failures:
@@ -139,7 +156,7 @@ def _files_per_batch(files: list[ImageFile], batch_size: int) -> int:
 def _embed(
     files: list[ImageFile],
     decoded: Iterator[Batch],
-    embedder: Embedder,
+    embedder: Embedder | ZooEmbedder,
     field: EmbeddingField,
     fingerprints: FingerprintField | None,
     report: EmbeddingReport,
@@ -155,15 +172,13 @@ def _embed(
             good = np.isfinite(vectors).all(axis=1)
             ids = [row_id for row_id, ok in zip(batch.ids, good, strict=True) if ok]
             report.failures += [
-                Failure(
-                    row_id, Outcome.NON_FINITE, "the model's output is not a finite, non-zero vector", path_of[row_id]
-                )
-                for row_id, ok in zip(batch.ids, good, strict=True)
-                if not ok
+                _failure(row_id, path_of[row_id], embedder.errors.get(place))
+                for place, row_id in enumerate(batch.ids)
+                if not good[place]
             ]
             if ids and not report.n_embedded:
                 pending = (row_id for file in files for row_id in file.ids)
-                field.open(pending, vectors.shape[1], embedder.preprocess)
+                field.open(pending, vectors.shape[1], embedder.preprocess, embedder.normalized)
             if fingerprints is not None:  # first: what has an embedding is not decoded again
                 fingerprints.write(ids, batch.fingerprints[good])
             field.write(ids, vectors[good])
@@ -180,3 +195,10 @@ def _embed(
             f"none of the {report.total:,} {report.noun} could be embedded ({report.failure_counts()}), "
             f"e.g. {first}; nothing was written"
         )
+
+
+def _failure(row_id: str, path: str, error: str | None) -> Failure:
+    """Why a decoded image has no vector."""
+    if error is not None:
+        return Failure(row_id, Outcome.MODEL_ERROR, error, path)
+    return Failure(row_id, Outcome.NON_FINITE, "the model's output is not a finite, non-zero vector", path)

@@ -6,6 +6,7 @@ Runs in worker processes, so it imports Pillow and numpy only.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import re
 import stat
@@ -18,7 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .fingerprint import fingerprint
-from .framing import Framing
+from .framing import Framing, WholeImage
 from .report import Outcome
 
 #: ``[x, y, width, height]`` in fractions of the image, as FiftyOne stores it.
@@ -76,12 +77,12 @@ class Decoded(NamedTuple):
     fingerprint: np.ndarray | None = None
 
 
-def _decoded(image: Image.Image, framing: Framing) -> Decoded:
+def _decoded(image: Image.Image, framing: Framing | WholeImage) -> Decoded:
     return Decoded(framing(image), Outcome.OK, fingerprint=fingerprint(image))
 
 
 def decode(
-    path: str, framing: Framing, boxes: Sequence[Box] | None = None, max_pixels: int = MAX_PIXELS
+    path: str, framing: Framing | WholeImage, boxes: Sequence[Box] | None = None, max_pixels: int = MAX_PIXELS
 ) -> list[Decoded]:
     """Decodes an image file completely; never raises for a bad file.
 
@@ -98,7 +99,8 @@ def decode(
     try:
         image = _read(path, framing if boxes is None else None, max_pixels)
     except (FileNotFoundError, NotADirectoryError) as error:
-        reason = "not a local file; download the media first" if _ADDRESS.search(path) else _reason(error)
+        unread = _ADDRESS.search(path) and not isinstance(error, _StorageError)
+        reason = "not a local file; download the media first" if unread else _reason(error)
         return [Decoded(None, Outcome.MISSING, reason)] * n
     except Exception as error:  # Pillow's decoders raise errors of any type on damaged files
         return [Decoded(None, Outcome.UNDECODABLE, _reason(error))] * n
@@ -113,16 +115,41 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(path: str, framing: Framing | None, max_pixels: int) -> Image.Image:
+def _read(path: str, framing: Framing | WholeImage | None, max_pixels: int) -> Image.Image:
     """Reads the first frame, upright, in RGB; a whole JPEG no larger than the framing needs."""
-    kind = os.stat(path).st_mode
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # opening a fifo would wait for ever; a folder says so itself
-        raise ValueError("not a regular file")
-    image, turn = _open(path, framing, max_pixels)
+    content = _remote(path)
+    if content is None:
+        kind = os.stat(path).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a fifo would wait for ever; a folder says so itself
+            raise ValueError("not a regular file")
+    image, turn = _open(path if content is None else content, framing, max_pixels)
     return image if turn is None else image.transpose(turn)
 
 
-def _open(path: str, framing: Framing | None, max_pixels: int) -> tuple[Image.Image, Image.Transpose | None]:
+class _StorageError(FileNotFoundError):
+    """A file on another machine that could not be read."""
+
+
+def _remote(path: str) -> io.BytesIO | None:
+    """The content of a file that FiftyOne's storage says is not on this machine; None for a local file.
+
+    Open-source FiftyOne knows local files only and says so of every path; FiftyOne Enterprise reads cloud storage.
+    """
+    if not _ADDRESS.search(path):  # importing FiftyOne takes a process seconds
+        return None
+    import fiftyone.core.storage as fos
+
+    if fos.is_local(path):
+        return None
+    try:
+        return io.BytesIO(fos.read_file(path, binary=True))
+    except Exception as error:  # whatever the client of the storage raises
+        raise _StorageError(None, f"cannot be read from storage ({_reason(error)})") from error
+
+
+def _open(
+    path: str | io.BytesIO, framing: Framing | WholeImage | None, max_pixels: int
+) -> tuple[Image.Image, Image.Transpose | None]:
     """The image in RGB, and how to turn it upright."""
     with Image.open(path, formats=_known_formats()) as image:
         if image.width * image.height > max_pixels:
@@ -197,7 +224,7 @@ def _wide_grey_to_rgb(strip: Image.Image, divisor: float) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)).convert("RGB")
 
 
-def _cut(image: Image.Image, box: Box, framing: Framing) -> Decoded:
+def _cut(image: Image.Image, box: Box, framing: Framing | WholeImage) -> Decoded:
     """Cuts an object out, grown to whole pixels and limited to the image."""
     try:
         x, y, w, h = np.asarray(box, dtype=float)

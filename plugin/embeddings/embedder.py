@@ -26,6 +26,10 @@ class Embedder:
         device: where the model lives
     """
 
+    normalized = True
+    #: Reasons why single images failed; it is the whole batch that fails here, for want of memory.
+    errors: Mapping[int, str] = {}
+
     def __init__(self, model: Any, device: torch.device):
         import torch
 

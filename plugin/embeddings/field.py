@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dataset.journal import journal
 from ..dataset.lock import Lock, locked
-from ..dataset.owned import declare_lastingly
+from ..dataset.owned import declare_lastingly, values_by_id
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 from .record import ClipSpec, embedding_record, make_record, write_record
@@ -36,12 +36,23 @@ class EmbeddingField:
         spec: the model that will write to it
         overwrite: whether embeddings that are there are to be replaced
         lock: the lock on the field; it is checked before each write
+        adopt (False): whether vectors without a record may stay, if the model proves to have made them
+        by_class (False): whether the model is known by its class only, which does not prove its weights
 
     Raises:
         CoresetError: if the field holds something else, or if writing to it would mix two models
     """
 
-    def __init__(self, rows: Rows, name: str, spec: ClipSpec, overwrite: bool, lock: Lock):
+    def __init__(
+        self,
+        rows: Rows,
+        name: str,
+        spec: ClipSpec,
+        overwrite: bool,
+        lock: Lock,
+        adopt: bool = False,
+        by_class: bool = False,
+    ):
         import fiftyone as fo
 
         self.rows = rows
@@ -56,6 +67,8 @@ class EmbeddingField:
             rows.dataset._reload(hard=True)  # another process added the field
         self._exists = rows.has(name)
         self._sample_ids: dict[str, str] = {}  # of the objects to embed
+        #: Whether a few vectors must be computed again before others may stand beside them.
+        self.is_unproven = False
         if not self._exists:
             _check_name(name)
             return
@@ -64,7 +77,10 @@ class EmbeddingField:
             raise CoresetError(
                 f"field '{self.path}' is a {type(declared).__name__}; give embeddings a field of their own"
             )
-        if record is None or not spec.same_weights(ClipSpec.of(record)):
+        same = record is not None and spec.same_weights(ClipSpec.of(record))
+        if (same and by_class) or (record is None and adopt):
+            self.is_unproven = not overwrite and self._whole().count(self.path) > 0
+        if not same and not self.is_unproven:
             self._check_mix(ClipSpec.of(record) if record else None)
 
     @property
@@ -77,6 +93,21 @@ class EmbeddingField:
         wanted = None if self.overwrite or not self._exists else self._missing()
         files, self._sample_ids = image_files(self.rows, wanted)
         return files
+
+    def examples(self, count: int) -> tuple[list[ImageFile], dict[str, np.ndarray]]:
+        """Some rows of the dataset that have a vector, from its beginning to its end.
+
+        Args:
+            count: how many
+
+        Returns:
+            a tuple of their files and their vectors by id; a file may hold other objects too
+        """
+        by_id = values_by_id(self.rows.dataset, self.rows.patches_field, self.path)
+        ids = list(by_id)
+        chosen = {ids[place] for place in np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(int)}
+        whole = Rows(self._whole(), self.rows.patches_field).select(list(chosen)).as_patches()
+        return image_files(whole, chosen)[0], {row_id: by_id[row_id] for row_id in chosen}
 
     def open(self, ids: Iterable[str], dimension: int, preprocess: Mapping[str, Any], normalized: bool = True) -> None:
         """Makes the field ready for the first vectors.
@@ -143,16 +174,14 @@ class EmbeddingField:
 
     def _check_mix(self, there: ClipSpec | None) -> None:
         """Refuses to put vectors of a second model beside those that stay."""
-        dataset = self.rows.dataset
-        whole = dataset.select_group_slices(_allow_mixed=True) if dataset.media_type == "group" else dataset
-        n = whole.count(self.path)
+        n = self._whole().count(self.path)
         if n == 0:
             return
         origin = there or "a model that is not recorded"
         if not self.overwrite:
             raise CoresetError(
                 f"field '{self.path}' holds {n:,} embeddings of {origin}, which must not be mixed with those of "
-                f"{self.spec}; choose another field, or overwrite=True to replace them"
+                f"{self.spec}; choose another field, overwrite=True to replace them, or model= the one that made them"
             )
         left = n - (len(self.rows) - len(self._missing()))
         if left:
@@ -161,6 +190,11 @@ class EmbeddingField:
                 f"{left:,} embeddings of {origin} beside those of {self.spec}; overwrite the whole dataset, or choose "
                 "another field"
             )
+
+    def _whole(self) -> Any:
+        """All samples of the dataset, of all slices."""
+        dataset = self.rows.dataset
+        return dataset.select_group_slices(_allow_mixed=True) if dataset.media_type == "group" else dataset
 
     def _missing(self) -> set[str]:
         """Ids of the rows without a vector."""

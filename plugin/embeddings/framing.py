@@ -22,6 +22,19 @@ _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BI
 
 
 @dataclass(frozen=True)
+class WholeImage:
+    """Leaves RGB images as they are, for models that do their own resizing."""
+
+    def draft_size(self, width: int, height: int) -> tuple[int, int]:
+        """The size at which a JPEG may be decoded: its own."""
+        return width, height
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """The pixels of an RGB image as a (height, width, 3) uint8 array."""
+        return np.array(image)
+
+
+@dataclass(frozen=True)
 class Framing:
     """Turns RGB images of any size into the model's input size.
 

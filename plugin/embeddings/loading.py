@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .decode import MAX_PIXELS, Decoded, decode
-from .framing import Framing
+from .framing import Framing, WholeImage
 from .report import Failure
 from .workers import DecodingProcess, ImageFile
 
@@ -30,20 +30,20 @@ class Batch(NamedTuple):
 
     Args:
         ids: ids of the m decoded images or objects
-        pixels: their (m, height, width, 3) uint8 pixels
+        pixels: their (m, height, width, 3) uint8 pixels; a list of m arrays if they keep their own sizes
         fingerprints: their (m, 256) uint8 fingerprints
         failures: those that could not be decoded
     """
 
     ids: list[str]
-    pixels: np.ndarray
+    pixels: Any
     fingerprints: np.ndarray
     failures: list[Failure]
 
 
 def batches(
     files: Sequence[ImageFile],
-    framing: Framing,
+    framing: Framing | WholeImage,
     batch_size: int,
     num_workers: int,
     max_pixels: int = MAX_PIXELS,
@@ -111,7 +111,8 @@ def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) ->
                 fingerprints.append(decoded.fingerprint)
     if not ids:
         return Batch([], np.empty((0, 0, 0, 3), np.uint8), np.empty((0, 0), np.uint8), failures)
-    return Batch(ids, np.stack(pixels), np.stack(fingerprints), failures)
+    of_one_size = len({image.shape for image in pixels}) == 1
+    return Batch(ids, np.stack(pixels) if of_one_size else pixels, np.stack(fingerprints), failures)
 
 
 def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cpu: bool) -> int:

@@ -22,33 +22,40 @@ if TYPE_CHECKING:
 
 _INFO_KEY = "coreset_embedding"
 
+#: Where a model comes from: a CLIP that open_clip builds, or a model of FiftyOne's.
+OPEN_CLIP, FIFTYONE = "open_clip", "fiftyone"
+
 State = Literal["partial", "complete"]
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """A CLIP model and its weights, as :func:`~fiftyone_coreset.load_clip` takes them.
+    """A model and its weights; a CLIP model as :func:`~fiftyone_coreset.load_clip` takes it.
 
     Args:
         model: name of the model
         pretrained (None): tag of the weights
         checkpoint (None): absolute path of a local weights file
         checkpoint_sha256 (None): digest of the local or bundled weights; what identifies them
+        library ("open_clip"): ``"fiftyone"`` for a model of FiftyOne's zoo, or the class of an instance
     """
 
     model: str
     pretrained: str | None = None
     checkpoint: str | None = None
     checkpoint_sha256: str | None = None
+    library: str = OPEN_CLIP
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> ClipSpec:
         """The model that a record names."""
-        return cls(record["model"], record["pretrained"], record["checkpoint"], record["checkpoint_sha256"])
+        library = record.get("library", OPEN_CLIP)
+        return cls(record["model"], record["pretrained"], record["checkpoint"], record["checkpoint_sha256"], library)
 
     def same_weights(self, other: ClipSpec) -> bool:
         """Whether both give the same embeddings; a checkpoint may have moved."""
-        return (self.model, self.pretrained, self.checkpoint_sha256) == (
+        return (self.library, self.model, self.pretrained, self.checkpoint_sha256) == (
+            other.library,
             other.model,
             other.pretrained,
             other.checkpoint_sha256,
@@ -75,6 +82,8 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
 
         -   model, pretrained, checkpoint: the arguments for :func:`~fiftyone_coreset.load_clip`
         -   checkpoint_sha256: digest of local or bundled weights, else None
+        -   library: ``"open_clip"``, or ``"fiftyone"`` for models of its zoo and instances; then ``model`` is the name
+            in the zoo, or the class
         -   dimension: length of the vectors
         -   normalized: whether they have unit length
         -   preprocess: open_clip's preprocessing configuration

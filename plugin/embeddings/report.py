@@ -15,6 +15,7 @@ class Outcome(str, Enum):
     MISSING = "missing"
     UNDECODABLE = "undecodable"
     NON_FINITE = "non-finite"
+    MODEL_ERROR = "model error"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ..errors import CoresetError
 from .decode import Box, Decoded, decode, own_process
-from .framing import Framing
+from .framing import Framing, WholeImage
 from .report import Outcome
 
 #: An image of the default ``max_pixels`` (JPEG, PNG or TIFF of 10,000 x 10,000) took 1.2 to 2.0 s of one core; the
@@ -51,7 +51,7 @@ class DecodingProcess:
         max_pixels: see :func:`.decode.decode`
     """
 
-    def __init__(self, framing: Framing, max_pixels: int):
+    def __init__(self, framing: Framing | WholeImage, max_pixels: int):
         self._arguments = (framing, max_pixels)
         self._closed = False
         self._start()
@@ -138,7 +138,7 @@ def _no_start(reason: object) -> str:
     )
 
 
-def _serve(pipe: Connection, framing: Framing, max_pixels: int) -> None:
+def _serve(pipe: Connection, framing: Framing | WholeImage, max_pixels: int) -> None:
     """Answers lists of files with their outcomes, file by file."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
     _end_with_parent()

@@ -43,6 +43,7 @@ def compute_coreset(
     brain_key: str = "coreset",
     *,
     similarity_index: Any = None,
+    model: Any = None,
     method: str = "auto",
     label_field: str | None = None,
     projection: str | None = "umap",
@@ -69,6 +70,8 @@ def compute_coreset(
             run in half precision, up to 128 MiB of them
         brain_key ("coreset"): the name of the run
         similarity_index (None): the brain key of a similarity index, or a loaded one, instead of ``embeddings``
+        model (None): a model to embed the images with first, see :func:`~fiftyone_coreset.compute_embeddings`;
+            ``embeddings`` names the field then that the vectors are kept in, and only what it lacks is computed
         method ("auto"): a name from :func:`list_methods`
         label_field (None): a label field, for methods that use labels and for class retention in reports
         projection ("umap"): the map: ``"umap"``, ``"pca"`` or ``None``
@@ -98,6 +101,8 @@ def compute_coreset(
         )
     rows = Rows(samples)
     seed = check_seed(seed)
+    if model is not None and similarity_index is not None:
+        raise CoresetError("model= computes embeddings and similarity_index= names some; give one of them")
     source = EmbeddingSource.chosen(rows, embeddings, similarity_index)
     _require_no_budget(method_kwargs, brain_key)
     arguments, record = resolve_arguments(rows, source.recorded, method_kwargs)
@@ -110,6 +115,8 @@ def compute_coreset(
         method_kwargs=record,
     )
     _require_free(rows, brain_key, overwrite)
+    if model is not None:
+        _embed(samples, source, model, num_workers, progress)
     unharmed = "nothing that was there is changed: see that mongod runs, and call again"
     with (
         database_faults(unharmed),
@@ -141,6 +148,19 @@ def compute_coreset(
         report(0.95, "writing fields")
         write_run(results, lock, overwrite)
     return results
+
+
+def _embed(
+    samples: SampleCollection, source: EmbeddingSource, model: Any, num_workers: int | None, progress: Any
+) -> None:
+    """Completes the field of a run's embeddings; what could not be embedded is logged, and left out of the run."""
+    from ..embeddings.compute import compute_embeddings
+
+    if source.fields is None or len(source.fields) != 1:
+        raise CoresetError("with model=, embeddings= names the one field that the vectors are kept in")
+    told = compute_embeddings(samples, source.fields[0], model=model, num_workers=num_workers, progress=progress)
+    if told.failures:
+        logger.warning("%s", told)
 
 
 def _require_no_budget(method_kwargs: dict[str, Any], brain_key: str) -> None:
