@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from .clip import choose_device, load_image_model, resolve_clip
 from .embedder import Embedder
 from .framing import WholeImage
 from .record import FIFTYONE, ClipSpec
-
-if TYPE_CHECKING:
-    import torch
 
 #: Whole images in a batch: they travel undiminished, 36 MB for one of 12 megapixels.
 _BATCH = 8
