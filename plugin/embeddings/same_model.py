@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import CoresetError
@@ -38,7 +40,7 @@ def require_same_model(field: EmbeddingField, embedder: Embedder | ZooEmbedder, 
         wanted = [place for place, row_id in enumerate(batch.ids) if row_id in stored]
         if not wanted:
             continue
-        pixels = [batch.pixels[place] for place in wanted]
+        pixels: Any = [batch.pixels[place] for place in wanted]
         computed = embedder(np.stack(pixels) if isinstance(batch.pixels, np.ndarray) else pixels)
         for place, vector in zip(wanted, computed, strict=True):
             there = stored[batch.ids[place]]
