@@ -183,7 +183,7 @@ def test_vectors_of_unknown_origin_are_not_mixed(dataset, image_folder, embed):
     assert embed(samples.limit(1), embeddings_field="vectors").n_embedded == 1  # an empty field is anybody's
     samples.add_sample_field("foreign", fo.VectorField)
     samples.set_values("foreign", [np.ones(4), None])
-    with pytest.raises(CoresetError, match="holds vectors of 4 numbers, but .* makes vectors of 16"):
+    with pytest.raises(CoresetError, match=r"holds vectors of 4 numbers, but .* makes vectors of 16"):
         embed(samples, embeddings_field="foreign")
 
 
