@@ -13,7 +13,7 @@ from ..errors import CoresetError
 from ..seeds import check_seed
 from ..vectors.matrix import as_matrix, blocks, normalized
 from ..vectors.row_hash import seeded_order
-from .predictions import Predictions, log_sum_exp, softmax
+from .predictions import Predictions
 from .quotas import factorize, is_missing
 
 #: Dimensions above which features are projected, to how many, and the rows that the projection is fit on.
@@ -110,7 +110,9 @@ class LinearHead:
         """(m,) float64 probability that a row shows none of the classes; 0 where no class is off-topic."""
         if self.off_topic is None:
             return np.zeros(len(embeddings))
-        return softmax(self.logits(embeddings).astype(np.float64))[:, self._off_topic_place]
+        from scipy.special import softmax
+
+        return softmax(self.logits(embeddings).astype(np.float64), axis=1)[:, self._off_topic_place]
 
     @property
     def _off_topic_place(self) -> int:
@@ -310,8 +312,10 @@ def _seen_elsewhere(targets: np.ndarray, folds: np.ndarray) -> np.ndarray:
 
 def _loss(logits: np.ndarray, targets: np.ndarray, counted: np.ndarray, temperature: float = 1.0) -> float:
     """Mean logarithmic loss over the counted rows."""
+    from scipy.special import logsumexp
+
     scaled = logits[counted] / temperature
-    return float((log_sum_exp(scaled) - scaled[np.arange(len(scaled)), targets[counted]]).mean())
+    return float((logsumexp(scaled, axis=1) - scaled[np.arange(len(scaled)), targets[counted]]).mean())
 
 
 def _temperature(logits: np.ndarray, targets: np.ndarray, counted: np.ndarray) -> float:

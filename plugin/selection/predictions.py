@@ -10,16 +10,15 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..vectors.matrix import blocks
+from ..vectors.probabilities import as_probabilities, multilabel_uncertainty, too_many_spoilt
 
-#: Probabilities of a row may add up to 1 within this; classifiers that compute in float16 are off by about as much.
-_SUM_TOLERANCE = 1e-3
-#: Share of rows with unusable numbers above which the numbers as a whole are not to be trusted.
-_MAX_UNUSABLE = 0.01
-#: Share of rows that must have a form to tell it; the others may be damaged.
-_SURE = 0.99
 #: Values held in float64 at a time.
 _BLOCK_VALUES = 4 * 1024**2
 
+_WRONG = {
+    "probabilities": "probabilities that are NaN, infinite, negative or do not add up to 1",
+    "logits": "logits that are not finite",
+}
 _STORE = "store the probabilities of all classes, e.g. with apply_model(..., store_logits=True)"
 
 
@@ -32,7 +31,6 @@ class Predictions:
         confidence: (n,) float64, that of the predicted class; NaN in rows without a prediction
         classes: the C names of the classes
         predicted: (n,) int64 number of the predicted class, -1 where it is not known
-        multi_label: whether probabilities are independent scores of the classes, so that rows do not add up to 1
         off_topic: (n,) float64 probability that the row shows none of the classes, or None
         measured: other measures of uncertainty by name, (n,) float64, higher = more uncertain
         n_unusable: rows whose numbers could not be used; they count as rows without a prediction
@@ -42,7 +40,6 @@ class Predictions:
     confidence: np.ndarray
     classes: tuple[str, ...]
     predicted: np.ndarray
-    multi_label: bool = False
     off_topic: np.ndarray | None = None
     measured: Mapping[str, np.ndarray] = field(default_factory=dict)
     n_unusable: int = 0
@@ -58,8 +55,6 @@ class Predictions:
     @property
     def default_measure(self) -> str:
         """The measure of uncertainty that these predictions allow: "margin" where all classes are known."""
-        if self.multi_label:
-            return "multi_label"
         return "least_confidence" if self.probabilities is None else "margin"
 
     def take(self, rows: np.ndarray) -> Predictions:
@@ -75,12 +70,7 @@ class Predictions:
 
     @classmethod
     def from_probabilities(
-        cls,
-        probabilities: Any,
-        classes: Sequence[str] | None = None,
-        *,
-        missing: np.ndarray | None = None,
-        multi_label: bool = False,
+        cls, probabilities: Any, classes: Sequence[str] | None = None, *, missing: np.ndarray | None = None
     ) -> Predictions:
         """Reads class probabilities.
 
@@ -89,7 +79,6 @@ class Predictions:
                 are left out and counted
             classes (None): C names of the classes; "class 0" and so on by default
             missing (None): (n,) bool, True in rows that were never predicted; they are not counted
-            multi_label (False): whether the classes exclude each other not, so that each score lies in [0, 1] by itself
 
         Returns:
             the predictions
@@ -101,23 +90,7 @@ class Predictions:
             >>> Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]], ["cat", "dog"]).predicted
             array([0, 1])
         """
-        P = _matrix(probabilities, "probabilities")
-        names = _names(classes, P.shape[1])
-        absent = np.zeros(len(P), dtype=bool) if missing is None else missing
-        fine = np.empty(len(P), dtype=bool)
-        for rows in _blocks(P):
-            block = P[rows].astype(np.float64)
-            whole = ((block >= 0) & (block <= 1 + _SUM_TOLERANCE)).all(axis=1)  # False for NaN
-            fine[rows] = whole & (multi_label | (np.abs(block.sum(axis=1) - 1) <= _SUM_TOLERANCE))
-        fine &= ~absent
-        wrong = "lie outside [0, 1]" if multi_label else "are NaN, infinite, negative or do not add up to 1"
-        n_unusable = _count_unusable(fine, absent, f"probabilities that {wrong}")
-        P = P.astype(np.float32, copy=False)
-        if not fine.all():
-            P = np.where(fine[:, None], P, np.float32(np.nan))
-        best = np.where(fine, P.argmax(axis=1), -1)
-        confidence = P.max(axis=1).astype(np.float64)
-        return cls(P, confidence, names, best, multi_label=multi_label, n_unusable=n_unusable)
+        return cls._read(_matrix(probabilities, "probabilities"), classes, missing, "probabilities")
 
     @classmethod
     def from_logits(
@@ -126,8 +99,8 @@ class Predictions:
         """Reads logits: probabilities are their softmax, and the energy is kept as a measure of uncertainty.
 
         Args:
-            logits: (n, C) numbers before a softmax; rows with NaN or infinity are left out and
-                counted; minus infinity rules a class out
+            logits: (n, C) numbers before a softmax; rows with NaN or infinity are left out and counted; minus infinity
+                rules a class out
             classes (None): C names of the classes
             missing (None): (n,) bool, True in rows that were never predicted; they are not counted
 
@@ -137,20 +110,26 @@ class Predictions:
         Raises:
             CoresetError: if the shape does not fit, or more than 1 % of the rows cannot be used
         """
+        from scipy.special import logsumexp
+
         Z = _matrix(logits, "logits")
-        absent = np.zeros(len(Z), dtype=bool) if missing is None else missing
-        fine = np.isfinite(Z.max(axis=1)) & ~absent  # minus infinity is a class ruled out
-        n_unusable = _count_unusable(fine, absent, "logits that are not finite")
-        P = np.full(Z.shape, np.nan, dtype=np.float32)
+        found = cls._read(Z, classes, missing, "logits")
         energy = np.full(len(Z), np.nan)
         for rows in _blocks(Z):
-            block = np.where(fine[rows, None], Z[rows].astype(np.float64), 0)
-            P[rows] = np.where(fine[rows, None], softmax(block), np.nan)
-            energy[rows] = np.where(fine[rows], -log_sum_exp(block), np.nan)
-        found = cls.from_probabilities(P, classes, missing=~fine)
-        # Probabilities and their logarithms have no energy of their own: it is nearly the same everywhere.
-        measured = {"energy": energy} if form_of(Z[fine]) == "logits" else {}
-        return replace(found, n_unusable=n_unusable, measured=measured)
+            energy[rows] = -logsumexp(Z[rows].astype(np.float64), axis=1)
+        return replace(found, measured={"energy": np.where(found.present, energy, np.nan)})
+
+    @classmethod
+    def _read(
+        cls, values: np.ndarray, classes: Sequence[str] | None, missing: np.ndarray | None, form: str
+    ) -> Predictions:
+        names = _names(classes, values.shape[1])
+        asked = np.ones(len(values), dtype=bool) if missing is None else ~missing
+        found = as_probabilities(values, asked, form)
+        _require_sound(found.n_spoilt, int(asked.sum()), _WRONG[form])
+        P = found.matrix
+        best = np.where(found.usable, P.argmax(axis=1), -1)
+        return cls(P, P.max(axis=1).astype(np.float64), names, best, n_unusable=found.n_spoilt)
 
     @classmethod
     def from_confidence(cls, confidence: Any, labels: Sequence[str | None] | None = None) -> Predictions:
@@ -174,7 +153,8 @@ class Predictions:
             raise CoresetError(f"confidence must hold one number per row, got shape {values.shape}")
         absent = np.isnan(values)
         fine = (values >= 0) & (values <= 1)
-        n_unusable = _count_unusable(fine, absent, "confidences outside [0, 1]")
+        n_unusable = int((~fine & ~absent).sum())
+        _require_sound(n_unusable, int((~absent).sum()), "confidences outside [0, 1]")
         names = tuple(sorted({label for label in labels or () if label is not None}))
         number = {name: place for place, name in enumerate(names)}
         predicted = np.full(len(values), -1, dtype=np.int64)
@@ -225,22 +205,20 @@ def as_predictions(given: Any) -> Predictions | None:
     return given if given is None or isinstance(given, Predictions) else Predictions.from_probabilities(given)
 
 
-def uncertainty(predictions: Any, measure: str = "margin", *, top_classes: int | None = None) -> np.ndarray:
+def uncertainty(predictions: Any, measure: str = "margin") -> np.ndarray:
     """How uncertain a model is of every row.
 
     With ``p1 >= p2`` the largest two of C probabilities: "margin" ``1 - (p1 - p2)`` (also called breaking ties);
     "entropy" ``-sum p log p / log C``; "least_confidence" ``1 - p1``. "energy" is ``-logsumexp`` of true logits (Xie et
-    al., AAAI 2022). "multi_label" is the mean over the classes of ``4 s (1 - s)``, for scores s that do not exclude
-    each other. What a model can measure besides, such as "disagreement" of several models or "boundary" of the light
-    head, is read from :attr:`Predictions.measured`. Where it is known how probable it is that a row is off-topic,
+    al., AAAI 2022). "multi_label" is the mean of ``4 s (1 - s)`` over the five most uncertain of scores s that do not
+    exclude each other. What a model can measure besides, such as "disagreement" of several models or "boundary" of the
+    light head, is read from :attr:`Predictions.measured`. Where it is known how probable it is that a row is off-topic,
     measures that are not negative are multiplied by the probability that it is not.
 
     Args:
         predictions: :class:`Predictions`, or an (n, C) array of probabilities; of logits for "energy", of scores for
             "multi_label"
         measure ("margin"): one of the above
-        top_classes (None): classes with the highest scores that "multi_label" averages over; all by default, which many
-            easy classes dilute
 
     Returns:
         (n,) float64, higher = more uncertain; NaN in rows without a prediction. Rows are read in blocks, so no
@@ -254,70 +232,37 @@ def uncertainty(predictions: Any, measure: str = "margin", *, top_classes: int |
         [0.0, 1.0]
     """
     if not isinstance(predictions, Predictions):
-        predictions = _read_for(predictions, measure)
+        if measure == "multi_label":
+            return multilabel_uncertainty(_matrix(predictions, "scores"))
+        read = _read_logits if measure == "energy" else Predictions.from_probabilities
+        predictions = read(predictions)
     if measure in predictions.measured:
         value = predictions.measured[measure]
-    elif measure == "least_confidence" and not predictions.multi_label:
+    elif measure == "least_confidence":
         value = 1 - predictions.confidence
     else:
-        value = _of_all_classes(predictions, measure, top_classes)
+        value = _of_all_classes(predictions, measure)
     if predictions.off_topic is None or np.nanmin(value, initial=0) < 0:
         return np.array(value)
     return value * (1 - predictions.off_topic)
 
 
-def form_of(values: np.ndarray) -> str:
-    """Tells what a model wrote where logits are expected: some write probabilities there, or their logarithms.
-
-    Args:
-        values: (n, C) float32 or float64, finite
-
-    Returns:
-        "probabilities" or "log-probabilities" if 99 % of the rows are such within 1e-3, else "logits"
-    """
-    P_like, log_like = 0, 0
-    for rows in _blocks(values):
-        block = values[rows].astype(np.float64)
-        inside = ((block >= 0) & (block <= 1 + _SUM_TOLERANCE)).all(axis=1)
-        P_like += int((inside & (np.abs(block.sum(axis=1) - 1) <= _SUM_TOLERANCE)).sum())
-        log_like += int((np.abs(np.expm1(np.minimum(log_sum_exp(block), 1))) <= _SUM_TOLERANCE).sum())
-    if len(values) and P_like >= _SURE * len(values):
-        return "probabilities"
-    return "log-probabilities" if len(values) and log_like >= _SURE * len(values) else "logits"
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """(n, C) float64 probabilities of (n, C) float64 logits."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def log_sum_exp(Z: np.ndarray) -> np.ndarray:
-    """(n,) logarithm of the summed exponentials of every row of (n, C) logits."""
-    largest = Z.max(axis=1)
-    return largest + np.log(np.exp(Z - largest[:, None]).sum(axis=1))
-
-
-def _of_all_classes(predictions: Predictions, measure: str, top_classes: int | None) -> np.ndarray:
-    allowed = ("multi_label",) if predictions.multi_label else ("margin", "entropy", "least_confidence")
+def _of_all_classes(predictions: Predictions, measure: str) -> np.ndarray:
     P = predictions.probabilities
     if P is None and measure in _MEASURES:
         raise CoresetError(
             f"these predictions hold only confidences, which do not tell {measure!r}; use 'least_confidence', or "
             f"{_STORE}"
         )
-    if P is None or measure not in allowed:
-        known = ("least_confidence",) if P is None else allowed
+    if P is None or measure not in _MEASURES:
+        known = () if P is None else tuple(_MEASURES)
         raise CoresetError(
             f"measure {measure!r} cannot be told from these predictions; use one of "
-            f"{', '.join((*known, *predictions.measured))}"
+            f"{', '.join((*known, 'least_confidence', *predictions.measured))}"
         )
     value = np.empty(len(P))
     for rows in _blocks(P):
-        block = P[rows].astype(np.float64)
-        if measure == "multi_label" and top_classes is not None and top_classes < block.shape[1]:
-            block = -np.partition(-block, top_classes - 1, axis=1)[:, :top_classes]
-        value[rows] = _MEASURES[measure](block)
+        value[rows] = _MEASURES[measure](P[rows].astype(np.float64))
     return value
 
 
@@ -335,29 +280,18 @@ def _entropy(P: np.ndarray) -> np.ndarray:
     return np.maximum(-xlogy(P, P).sum(axis=1), 0) / np.log(max(P.shape[1], 2))
 
 
-def _multi_label(P: np.ndarray) -> np.ndarray:
-    return (4 * P * (1 - P)).mean(axis=1)
-
-
 #: Measures of (m, C) float64 probabilities.
-_MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "margin": _margin,
-    "entropy": _entropy,
-    "multi_label": _multi_label,
-}
+_MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"margin": _margin, "entropy": _entropy}
 
 
-def _read_for(values: Any, measure: str) -> Predictions:
-    """Plain arrays, by what the measure needs."""
-    if measure != "energy":
-        return Predictions.from_probabilities(values, multi_label=measure == "multi_label")
-    found = Predictions.from_logits(values)
-    if "energy" not in found.measured:
+def _read_logits(values: Any) -> Predictions:
+    Z = _matrix(values, "logits")
+    if as_probabilities(Z, np.ones(len(Z), dtype=bool)).form != "logits":
         raise CoresetError(
             "energy needs logits as the model gave them, but these are probabilities or their logarithms, of which the "
-            "energy is the same for every row; use 'entropy'"
+            "energy is nearly the same for every row; use 'entropy'"
         )
-    return found
+    return Predictions.from_logits(Z)
 
 
 def _matrix(values: Any, name: str) -> np.ndarray:
@@ -379,15 +313,12 @@ def _names(classes: Sequence[str] | None, n_classes: int) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _count_unusable(fine: np.ndarray, absent: np.ndarray, what: str) -> int:
-    unusable = int((~fine & ~absent).sum())
-    asked = len(fine) - int(absent.sum())
-    if unusable > _MAX_UNUSABLE * asked:
+def _require_sound(n_unusable: int, n_asked: int, what: str) -> None:
+    if too_many_spoilt(n_unusable, n_asked):
         raise CoresetError(
-            f"predictions: {unusable} of {asked} rows have {what}, and more than 1 % cannot be left out; "
+            f"predictions: {n_unusable} of {n_asked} rows have {what}, and more than 1 % cannot be left out; "
             "predict these rows again"
         )
-    return unusable
 
 
 def _blocks(matrix: np.ndarray) -> Any:

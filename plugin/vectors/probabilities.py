@@ -18,6 +18,9 @@ _SUM = 1e-3
 #: Classes over which the uncertainty of multi-label scores is averaged; over all it would be diluted by easy negatives.
 _TOP_SCORES = 5
 
+#: Numbers held in float64 at a time.
+_BLOCK_VALUES = 4 * 1024**2
+
 #: What a row of numbers over the classes can be.
 FORMS = ("logits", "probabilities", "log-probabilities")
 
@@ -55,7 +58,7 @@ def as_probabilities(matrix: np.ndarray, present: np.ndarray, form: str | None =
         the probabilities
     """
     finite, proper, logged = (np.zeros(len(matrix), dtype=bool) for _ in range(3))
-    for rows, block in row_blocks(matrix):
+    for rows, block in row_blocks(matrix, max(1, _BLOCK_VALUES // matrix.shape[1])):
         with np.errstate(invalid="ignore", over="ignore"):
             wide = block.astype(np.float64)
             peak = wide.max(axis=1)
@@ -69,7 +72,7 @@ def as_probabilities(matrix: np.ndarray, present: np.ndarray, form: str | None =
         form = next((name for name, rows in likely.items() if (rows & finite).sum() >= _MOST * n), "logits")
     usable = finite & proper if form == "probabilities" else finite
     found = np.full(matrix.shape, np.nan, dtype=np.float32)
-    for rows, block in row_blocks(matrix):
+    for rows, block in row_blocks(matrix, max(1, _BLOCK_VALUES // matrix.shape[1])):
         mine = usable[rows]
         wide = block[mine].astype(np.float64)
         if form != "probabilities":

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
-from fiftyone_coreset.plugin.selection.predictions import Predictions, form_of, uncertainty
+from fiftyone_coreset.plugin.selection.predictions import Predictions, uncertainty
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -21,7 +21,7 @@ def test_known_values():
     np.testing.assert_allclose(uncertainty(P), [0, 1, 1, 0.7], atol=1e-6)
     np.testing.assert_allclose(uncertainty(P, "entropy")[:3], [0, np.log(2) / np.log(3), 1], atol=1e-6)
     np.testing.assert_allclose(uncertainty(P, "least_confidence"), [0, 0.5, 2 / 3, 0.4], atol=1e-6)
-    np.testing.assert_allclose(uncertainty([[0.5, 1.0], [0.0, 1.0]], "multi_label"), [0.5, 0])
+    np.testing.assert_allclose(uncertainty([[0.5, 1.0], [0.0, 1.0]], "multi_label"), [0.5, 0])  # scores
 
 
 @given(arrays(np.float64, (8, 5), elements=st.floats(-20, 20)), st.permutations(range(5)))
@@ -60,15 +60,6 @@ def test_the_energy_of_probabilities_is_refused(values):
         uncertainty(values, "energy")
 
 
-def test_the_form_of_a_logits_field_is_told():
-    P = probabilities(300)
-    assert form_of(P) == "probabilities"
-    assert form_of(np.log(P)) == "log-probabilities"
-    assert form_of(np.log(P) + 3) == "logits"
-    damaged = np.vstack([P, [[5, 5, 5, 5], [-1, 0, 1, 1]]])
-    assert form_of(damaged) == "probabilities"
-
-
 def test_blocks_give_what_one_block_gives(monkeypatch):
     P = probabilities(103, 7)
     whole = [uncertainty(P, measure) for measure in MEASURES]
@@ -105,16 +96,6 @@ def test_confidences_allow_one_measure():
     assert found.present.tolist() == [True, False, True]
     with pytest.raises(CoresetError, match=r"hold only confidences.*'least_confidence'.*store_logits=True"):
         uncertainty(found, "entropy")
-
-
-def test_the_most_likely_classes_of_many_labels():
-    scores = np.array([[0.5, 0.5, 0, 0], [0.9, 0, 0, 0]])
-    found = Predictions.from_probabilities(scores, multi_label=True)
-    assert found.default_measure == "multi_label"
-    np.testing.assert_allclose(uncertainty(found, "multi_label"), [0.5, 0.09], atol=1e-6)
-    np.testing.assert_allclose(uncertainty(found, "multi_label", top_classes=2), [1, 0.18], atol=1e-6)
-    with pytest.raises(CoresetError, match="'margin' cannot be told from these predictions; use one of multi_label"):
-        uncertainty(found, "margin")
 
 
 def test_a_few_unusable_rows_are_left_out_and_counted():
