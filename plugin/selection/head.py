@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,9 @@ _PENALTY, _PENALTIES, _ENOUGH_PER_CLASS = 100.0, (10.0, 100.0, 1000.0), 5
 _FOLDS = 5
 #: Steps of the solver; the loss is flat long before.
 _MAX_STEPS = 300
+#: Samples and dropped share of the committee whose disagreement is measured (Gal, Islam and Ghahramani, ICML 2017).
+_COMMITTEE, _COMMITTEE_DROPOUT = 10, 0.5
+_BLOCK_ROWS = 16_384
 #: Bounds of the temperature.
 _COLDEST, _HOTTEST = 0.05, 20.0
 
@@ -114,6 +117,45 @@ class LinearHead:
 
         return softmax(self.logits(embeddings).astype(np.float64), axis=1)[:, self._off_topic_place]
 
+    def dropout_logits(
+        self, embeddings: np.ndarray, dropout: float, n_samples: int, seed: int = 0
+    ) -> Iterator[np.ndarray]:
+        """Logits with parts of the features dropped at random, and the others scaled up to make good for it.
+
+        Args:
+            embeddings: (m, d) embeddings
+            dropout: share of the features that is dropped
+            n_samples: how often
+            seed (0): the random seed
+
+        Yields:
+            (m, C) float32 logits
+        """
+        features, rng = self.features(embeddings), np.random.default_rng([seed, 0xD0])
+        weights = self.weights.T.astype(np.float32) / np.float32(1 - dropout)
+        for _ in range(n_samples):
+            logits = np.empty((len(features), len(self.classes)), dtype=np.float32)
+            for rows in blocks(len(features), _BLOCK_ROWS):
+                block = features[rows]
+                logits[rows] = (block * (rng.random(block.shape, dtype=np.float32) >= dropout)) @ weights
+            yield logits + self.bias.astype(np.float32)
+
+    def disagreement(self, embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+        """How much heads with dropout disagree: mutual information, 10 samples, half of the features (BALD).
+
+        Args:
+            embeddings: (m, d) embeddings
+            seed (0): the random seed
+
+        Returns:
+            (m,) float64, see :meth:`.Predictions.of_committee`
+        """
+        members = [
+            Predictions.from_logits(logits, missing=np.isnan(logits[:, 0]))
+            for logits in self.dropout_logits(embeddings, _COMMITTEE_DROPOUT, _COMMITTEE, seed)
+        ]
+        return Predictions.of_committee(members).measured["disagreement"]
+
     @property
     def _off_topic_place(self) -> int:
         return -1 if self.off_topic is None else self.classes.index(self.off_topic)
@@ -134,7 +176,7 @@ class LinearHead:
         shift = (self.center @ by).astype(np.float32)
         out = np.empty((len(embeddings), by.shape[1]), dtype=np.float32)
         with threadpool_limits(1), np.errstate(invalid="ignore"):  # sums in the same order for any number of threads
-            for rows in blocks(len(embeddings), 16_384):
+            for rows in blocks(len(embeddings), _BLOCK_ROWS):
                 out[rows] = normalized(embeddings[rows].astype(np.float32)) @ by.astype(np.float32) - shift
         return out
 
@@ -235,7 +277,7 @@ def _standardisation(matrix: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray,
     """Center and projection of unit rows; features have mean squared norm 1 before the projection."""
     n, dim = int(valid.sum()), matrix.shape[1]
     total, squares = np.zeros(dim), np.zeros(dim)
-    for rows in blocks(len(matrix), 16_384):
+    for rows in blocks(len(matrix), _BLOCK_ROWS):
         unit = normalized(matrix[rows][valid[rows]].astype(np.float64))
         total += unit.sum(axis=0)
         squares += (unit**2).sum(axis=0)

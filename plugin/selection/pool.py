@@ -128,13 +128,17 @@ class Pool:
         """How uncertain the model is of every row, see :func:`.predictions.uncertainty`.
 
         Args:
-            measure (None): by default the best that the predictions allow
+            measure (None): by default the best that the predictions allow; "disagreement" of a light head is that of
+                its samples with dropout
 
         Returns:
             (n,) float64; 0 in preselected rows without a prediction
         """
         assert self.predictions is not None
-        return np.nan_to_num(uncertainty(self.predictions, measure or self.predictions.default_measure), nan=0.0)
+        measure = measure or self.predictions.default_measure
+        if measure == "disagreement" and self.head is not None and measure not in self.predictions.measured:
+            return self.head.disagreement(self.X, self.seed)
+        return np.nan_to_num(uncertainty(self.predictions, measure), nan=0.0)
 
     def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`."""

@@ -57,6 +57,24 @@ class Predictions:
         """The measure of uncertainty that these predictions allow: "margin" where all classes are known."""
         return "least_confidence" if self.probabilities is None else "margin"
 
+    def all_classes(self, asker: str) -> np.ndarray:
+        """The probabilities.
+
+        Args:
+            asker: the method that cannot do without
+
+        Returns:
+            (n, C) float32
+
+        Raises:
+            CoresetError: if only confidences are known
+        """
+        if self.probabilities is None:
+            raise CoresetError(
+                f"{asker} needs the probabilities of all classes, but these predictions hold only confidences; {_STORE}"
+            )
+        return self.probabilities
+
     def take(self, rows: np.ndarray) -> Predictions:
         """The predictions of some rows, in the order given."""
         return replace(
@@ -180,14 +198,12 @@ class Predictions:
         first = members[0]
         total = np.zeros((len(first), len(first.classes)), dtype=np.float32)
         for place, member in enumerate(members):
-            if member.probabilities is None:
-                raise CoresetError(f"predictions {place + 1} of {len(members)} hold only confidences; {_STORE}")
             if member.classes != first.classes or len(member) != len(first):
                 raise CoresetError(
                     f"predictions {place + 1} of {len(members)} are of {len(member)} rows and {len(member.classes)} "
                     f"classes, the first of {len(first)} and {len(first.classes)}; all must be of the same"
                 )
-            total += member.probabilities
+            total += member.all_classes("a committee")
         mean = cls.from_probabilities(
             total / len(members), first.classes, missing=np.asarray(np.isnan(total).any(axis=1))
         )

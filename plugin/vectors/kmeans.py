@@ -47,19 +47,22 @@ def kmeans(
     return nearest_center(points, centers)[0], centers
 
 
-def central_rows(points: np.ndarray, n_clusters: int, *, seed: int = 0) -> np.ndarray:
+def central_rows(
+    points: np.ndarray, n_clusters: int, *, seed: int = 0, weights: np.ndarray | None = None
+) -> np.ndarray:
     """The row nearest to the center of every k-means cluster.
 
     Args:
         points: (n, d) float32
         n_clusters: clusters to form
         seed (0): the random seed
+        weights (None): (n,) weights of the rows; they also divide the distance to the center
 
     Returns:
         (m,) int64 rows, m at most ``n_clusters``: clusters without a row have none
     """
-    clusters, centers = kmeans(points, n_clusters, seed=seed)
-    distances = np.linalg.norm(points - centers[clusters], axis=1)
+    clusters, centers = kmeans(points, n_clusters, seed=seed, weights=weights)
+    distances = np.linalg.norm(points - centers[clusters], axis=1) / (1 if weights is None else weights)
     order = np.lexsort((distances, clusters))
     return order[np.unique(clusters[order], return_index=True)[1]]
 

@@ -13,11 +13,12 @@ from fiftyone_coreset.plugin.selection.registry import get_method, list_methods
 TARGET = np.random.default_rng(9).normal(size=(30, 6)) + 1
 NEEDS = {
     "target_match": {"target": TARGET},
+    "seek": {"target_class": "1"},
     "zcore": {"n_draws": 2000},
     "zcore_balanced": {"n_draws": 2000},
 }
 #: Methods whose picks depend on the seed even without ties.
-SEEDED = {"random", "stratified", "ccs", "target_match", "zcore", "kmedoids"}
+SEEDED = {"random", "stratified", "ccs", "target_match", "zcore", "kmedoids", "badge", "dropquery"}
 #: Texts of the three classes, for methods that compare images with them.
 TEXTS = np.random.default_rng(8).normal(size=(3, 6))
 METHODS = sorted(list_methods())
@@ -34,13 +35,14 @@ def pool(n=120, d=6, seed=0):
     return X.astype(np.float32), cluster
 
 
-def predictions(X, classes=(0, 1, 2)):
+def predictions(X, order=(0, 1, 2)):
     """Softmax of minus the distances to three centers; rows that are not finite have none."""
     X = np.asarray(X, dtype=np.float64)
     nearness = -np.linalg.norm(X[:, None] - TEXTS[None, :, : X.shape[1]], axis=2)
-    powers = np.exp(nearness - nearness.max(axis=1, keepdims=True))[:, classes]
+    powers = np.exp(nearness - nearness.max(axis=1, keepdims=True))[:, order]
     missing = ~np.isfinite(X).all(axis=1)
-    return Predictions.from_probabilities(powers / powers.sum(axis=1, keepdims=True), "abc", missing=missing)
+    names = [str(number) for number in order]
+    return Predictions.from_probabilities(powers / powers.sum(axis=1, keepdims=True), names, missing=missing)
 
 
 @cache

@@ -130,7 +130,7 @@ def test_a_few_unusable_rows_are_left_out_and_counted():
         (lambda: Predictions.from_logits([[np.nan, 1.0]]), "1 of 1 rows have logits that are not finite"),
         (
             lambda: Predictions.of_committee([Predictions.from_confidence([0.5])] * 2),
-            "predictions 1 of 2 hold only confidences",
+            "a committee needs the probabilities of all classes",
         ),
         (
             lambda: Predictions.of_committee([Predictions.from_probabilities(probabilities(n)) for n in (3, 4)]),

@@ -34,13 +34,14 @@ def test_listing_imports_nothing_heavy():
 
 
 def test_an_unknown_method_names_the_known_ones():
-    with pytest.raises(CoresetError, match=r"no selection method 'zcroe'; choose one of auto, by_field, "):
+    with pytest.raises(CoresetError, match=r"no selection method 'zcroe'; choose one of affinity, auto, "):
         get_method("zcroe")
 
 
 def test_few_methods_need_an_argument():
     assert {name: get_method(name).required for name in list_methods() if get_method(name).required} == {
         "by_field": ["score"],
+        "seek": ["target_class"],
         "target_match": ["target"],
     }
 

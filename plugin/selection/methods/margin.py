@@ -73,5 +73,5 @@ def _drawn(pool: Pool, u: np.ndarray, beta: float) -> np.ndarray:
 def _spread(pool: Pool, order: np.ndarray, k: int, diversify: int) -> np.ndarray:
     """The central rows of k clusters of the first rows, before all others; the order among them stays."""
     shortlist = order[: int(diversify) * k]
-    chosen = np.sort(central_rows(pool.Z[shortlist], k, seed=pool.seed))
+    chosen = np.sort(central_rows(pool.Z[shortlist], k, seed=pool.seed, weights=pool.weights[shortlist]))
     return np.concatenate([shortlist[chosen], np.delete(order, chosen)])
