@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 #: Sets of rows, and values of rows.
 _SETS = ("preselected", "excluded")
-_VALUES = ("groups", "weights", "difficulty", "score")
+_VALUES = ("groups", "weights", "difficulty", "score", "cost", "protected")
 
 
 def resolve_arguments(
@@ -30,8 +30,8 @@ def resolve_arguments(
         rows: the rows
         fields: the embeddings fields of the run, for a target view
         arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, a tag, a boolean field or a
-            list of ids, whose order is kept; ``groups``, ``weights``, ``difficulty`` and ``score`` a field, and
-            ``target`` a view. Arrays stay
+            list of ids, whose order is kept; ``groups``, ``weights``, ``difficulty``, ``score``, ``cost`` and
+            ``protected`` a field, and ``target`` a view. Arrays stay
 
     Returns:
         a tuple of the arguments with arrays, and of the arguments as the run's record keeps them: arrays and views are
@@ -44,7 +44,7 @@ def resolve_arguments(
     for name, value in arguments.items():
         if name in _SETS and value is not None:
             resolved[name] = _members(rows, name, value)
-        elif name in _VALUES and isinstance(value, str):
+        elif name in _VALUES and isinstance(value, str) and (name, value) != ("difficulty", "head"):
             resolved[name] = np.array(_field_values(rows, name, value), dtype=object)
             if name != "groups":
                 resolved[name] = _numbers(name, value, resolved[name])

@@ -115,11 +115,13 @@ class GainQueue:
     Args:
         coverage: what gains are measured by
         rows: (r,) int64 the rows to give
+        cost (None): (n,) positive cost of every row; the largest gain per cost comes first then
     """
 
-    def __init__(self, coverage: Coverage, rows: np.ndarray) -> None:
+    def __init__(self, coverage: Coverage, rows: np.ndarray, cost: np.ndarray | None = None) -> None:
         self._coverage = coverage
-        self._heap = [(-coverage.gain(row), row) for row in rows.tolist()]
+        self._cost = cost
+        self._heap = [(-self._worth(row), row) for row in rows.tolist()]
         self._gone: set[int] = set()
         heapq.heapify(self._heap)
 
@@ -130,18 +132,24 @@ class GainQueue:
             if row in self._gone:
                 heapq.heappop(self._heap)
                 continue
-            gain = self._coverage.gain(row)
-            heapq.heapreplace(self._heap, (-gain, row))
+            worth = self._worth(row)
+            heapq.heapreplace(self._heap, (-worth, row))
             if self._heap[0][1] == row:
                 heapq.heappop(self._heap)
-                return row, gain
+                return row, worth if self._cost is None else worth * self._cost[row]
+
+    def _worth(self, row: int) -> float:
+        gain = self._coverage.gain(row)
+        return gain if self._cost is None else gain / self._cost[row]
 
     def discard(self, row: int) -> None:
         """Removes a row."""
         self._gone.add(row)
 
 
-def greedy_cover(matrix: Any, k: int, pool: Pool, coverage: Coverage | None = None) -> tuple[np.ndarray, np.ndarray]:
+def greedy_cover(
+    matrix: Any, k: int, pool: Pool, coverage: Coverage | None = None, cost: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Maximises :class:`Coverage` by lazy greedy: time after time the row that adds most.
 
     The result is that of plain greedy, at least (1 - 1/e) of the best possible (Nemhauser, Wolsey and Fisher, 1978).
@@ -151,6 +159,7 @@ def greedy_cover(matrix: Any, k: int, pool: Pool, coverage: Coverage | None = No
         k: rows to pick
         pool: the problem: its kept rows cover first, its weights weigh the covered rows
         coverage (None): what is covered already, and other weights of the covered rows
+        cost (None): (n,) positive cost of every row, by which gains are divided
 
     Returns:
         a tuple of (k,) int64 picks and their (k,) float64 gains
@@ -158,7 +167,7 @@ def greedy_cover(matrix: Any, k: int, pool: Pool, coverage: Coverage | None = No
     coverage = coverage or Coverage(matrix, pool.weights)
     for row in pool.preselected:
         coverage.add(row)
-    queue = GainQueue(coverage, np.flatnonzero(pool.candidates))
+    queue = GainQueue(coverage, np.flatnonzero(pool.candidates), cost)
     order, gains = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
         order[step], gains[step] = queue.pop()

@@ -17,6 +17,7 @@ from ..seeds import check_seed
 from ..vectors.near_duplicates import NearDuplicates
 from .budget import parse_budget, ranking_budget, resolve_budget
 from .constraints import ConstrainedRun, Constraints, Given, PreparedPool, prepare
+from .difficulty import head_difficulty
 from .head import LinearHead
 from .pool import Picks
 from .predictions import as_predictions
@@ -237,6 +238,8 @@ class Method:
             outlier_guard=outlier_guard,
         )
         per_row = {name: method_kwargs.pop(name) for name in self.per_row if method_kwargs.get(name) is not None}
+        if isinstance(per_row.get("difficulty"), str):
+            per_row["difficulty"] = _difficulty(per_row["difficulty"], embeddings, labels, seed)
         with reporting(progress, self.name) as report:
             prepared = prepare(
                 embeddings,
@@ -308,6 +311,23 @@ class Method:
                 f"{self.name} with {fixed_k} solves one number of images over the whole pool, so {what} has no answer; "
                 f"leave out {fixed_k}"
             )
+
+
+def _difficulty(asked: str, embeddings: Any, labels: Any, seed: int) -> np.ndarray:
+    if asked != "head":
+        raise CoresetError(
+            f"difficulty must be one number per row, or 'head' for that of the light head, got {asked!r}"
+        )
+    if labels is None:
+        raise CoresetError("difficulty='head' needs labels; pass labels=, or a difficulty of your own")
+    found = head_difficulty(embeddings, labels, seed=seed)
+    unknown = int(np.isnan(found).sum())
+    if unknown:
+        raise CoresetError(
+            f"difficulty='head' needs a label and an embedding for every row, {unknown} of {len(found)} lack one; "
+            "select among the others"
+        )
+    return found
 
 
 def _check_workers(num_workers: Any) -> None:

@@ -13,6 +13,7 @@ from ..progress import ProgressCallback, silence
 from ..vectors.matrix import row_blocks
 from ..vectors.near_duplicates import NearDuplicates, near_duplicates
 from ..vectors.neighbors import nearest_neighbors, unit_rows
+from .fused import FUSED_NEIGHBORS, fused_uncertainty
 from .head import LinearHead
 from .predictions import Predictions, uncertainty
 
@@ -129,13 +130,16 @@ class Pool:
 
         Args:
             measure (None): by default the best that the predictions allow; "disagreement" of a light head is that of
-                its samples with dropout
+                its samples with dropout, "fused" that of predictions of a row and its neighbours
 
         Returns:
             (n,) float64; 0 in preselected rows without a prediction
         """
         assert self.predictions is not None
         measure = measure or self.predictions.default_measure
+        if measure == "fused" and measure not in self.predictions.measured:
+            u = fused_uncertainty(self.predictions, self.neighbors(FUSED_NEIGHBORS))
+            return np.nan_to_num(u, nan=0.0)
         if measure == "disagreement" and self.head is not None and measure not in self.predictions.measured:
             return self.head.disagreement(self.X, self.seed)
         return np.nan_to_num(uncertainty(self.predictions, measure), nan=0.0)

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..vectors.matrix import blocks
 from ..vectors.probabilities import as_probabilities, multilabel_uncertainty, too_many_spoilt
+from .quotas import is_missing
 
 #: Values held in float64 at a time.
 _BLOCK_VALUES = 4 * 1024**2
@@ -214,6 +215,34 @@ class Predictions:
             n_unusable=max(member.n_unusable for member in members),
             measured={"disagreement": disagreement},
         )
+
+
+def class_groups(predictions: Predictions, labels: Sequence[Any]) -> np.ndarray:
+    """Groups by class for batches in which no class is left behind (PCB; Bang et al., CVPR 2024).
+
+    Give them as ``groups=`` with ``quota="uniform"`` and the labelled rows as ``preselected=``: the next pick then
+    comes from the class with the fewest labels and picks, and a class without candidates is passed over.
+
+    Args:
+        predictions: of n rows, with predicted classes
+        labels: n labels, None or another spelling of "no label" where there is none
+
+    Returns:
+        (n,) object array: the label where there is one, else the predicted class, else None
+
+    Example:
+        >>> said = Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]], ["cat", "dog"])
+        >>> class_groups(said, ["dog", None]).tolist()
+        ['dog', 'dog']
+    """
+    names = np.array([*predictions.classes, None], dtype=object)
+    return np.array(
+        [
+            guess if is_missing(label) else str(label)
+            for label, guess in zip(labels, names[predictions.predicted], strict=True)
+        ],
+        dtype=object,
+    )
 
 
 def as_predictions(given: Any) -> Predictions | None:

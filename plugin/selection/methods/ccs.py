@@ -26,7 +26,8 @@ def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: 
     Args:
         pool: the problem
         k: rows to pick
-        difficulty (None): (n,) difficulty, higher = harder; distance to the cluster center by default
+        difficulty (None): (n,) difficulty, higher = harder, or "head" for that of the light head on the labels;
+            distance to the cluster center by default
         drop_hardest (0.1): share of hardest rows put last, in [0, 1); the authors raise it with the prune rate, to 0.3
         n_bins (50): strata
 

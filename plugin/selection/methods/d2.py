@@ -25,7 +25,8 @@ def d2(pool: Pool, k: int, difficulty: np.ndarray | None = None, n_neighbors: in
     Args:
         pool: the problem
         k: rows to pick
-        difficulty (None): (n,) difficulty, higher = keep; 1 for every row by default
+        difficulty (None): (n,) difficulty, higher = keep, or "head" for that of the light head on the labels; 1 for
+            every row by default
         n_neighbors (5): neighbours per row; the graph is made symmetric
         gamma (1.0): how fast damping decays with distance
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import CoresetError
 from ...vectors.neighbors import pairwise_distances
+from ..costs import check_cost
 from ..cover import DENSE_ROWS, Coverage, distance_matrix, greedy_cover, similarities
 from ..method import register
 from ..pool import Picks, Pool
@@ -27,8 +28,15 @@ _BLOCK = 1024
     "uherding",
     "Uncertainty Herding: covers what a model is uncertain of; the next labels to ask for",
     needs_predictions=True,
+    per_row=("cost",),
 )
-def uherding(pool: Pool, k: int, measure: str | None = None, bandwidth: float | str | None = None) -> Picks:
+def uherding(
+    pool: Pool,
+    k: int,
+    measure: str | None = None,
+    bandwidth: float | str | None = None,
+    cost: np.ndarray | None = None,
+) -> Picks:
     """Maximises the mean over all rows of ``u_i max_s exp(-(d_is / h)^2)`` (Bae et al., ICLR 2025), by lazy greedy.
 
     MaxHerding in which a row counts as much as the model is uncertain of it; what is kept, the labelled rows, covers.
@@ -43,11 +51,14 @@ def uherding(pool: Pool, k: int, measure: str | None = None, bandwidth: float | 
         bandwidth (None): h; by default the median distance to the 10th nearest neighbour, in the sample of a large pool
             to the one that a pick stands for, so that only a number given makes selections there nested; "adaptive" is
             the smallest distance between kept rows, as the authors have it, within half and twice the default
+        cost (None): (n,) positive cost of a row's label; gains are divided by it. :func:`.costs.affordable` cuts the
+            ranking where a budget is spent
 
     Returns:
         the picks
     """
     assert pool.predictions is not None
+    price = None if cost is None else check_cost(cost)
     u = pool.uncertainty(measure)
     if u.min(initial=0) < 0:
         raise CoresetError(
@@ -63,7 +74,9 @@ def uherding(pool: Pool, k: int, measure: str | None = None, bandwidth: float | 
         coverage = Coverage(matrix, weights)
     else:
         coverage = Coverage(matrix, weights[sampled], _covered_by(pool.Z[pool.preselected], part.Z, h))
-    order, gains = greedy_cover(matrix, k, part, coverage)
+    if price is not None and sampled is not None:
+        price = price[sampled]
+    order, gains = greedy_cover(matrix, k, part, coverage, price)
     details = {
         "measure": measure or pool.predictions.default_measure,
         "equally_uncertain": bool(np.ptp(u[pool.candidates]) == 0),

@@ -1,0 +1,51 @@
+"""Budgets of minutes or money instead of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import CoresetError
+
+
+def check_cost(cost: np.ndarray) -> np.ndarray:
+    """Costs as they are, if each is a positive number.
+
+    Raises:
+        CoresetError: if one is not
+    """
+    bad = ~(np.isfinite(cost) & (cost > 0))
+    if bad.any():
+        raise CoresetError(f"cost: {bad.sum()} of {len(cost)} values are not positive; a row must cost something")
+    return cost
+
+
+def affordable(ranking: np.ndarray, cost: Any, budget: float) -> np.ndarray:
+    """The rows of a ranking that a budget pays for; one that does not fit is passed over, and cheaper ones follow.
+
+    Of a ranking by gain per cost, such as ``uherding`` with ``cost=`` gives, this is the greedy answer to the knapsack
+    problem.
+
+    Args:
+        ranking: (k,) int64 rows, first to keep first
+        cost: (n,) positive cost of every row
+        budget: what may be spent
+
+    Returns:
+        (m,) int64 rows in the order of the ranking, whose costs add up to at most the budget
+
+    Raises:
+        CoresetError: if a cost is not positive
+
+    Example:
+        >>> affordable(np.array([2, 0, 1]), [1.0, 2.0, 5.0], 6.5).tolist()
+        [2, 0]
+    """
+    prices = check_cost(np.asarray(cost, dtype=np.float64))
+    left, rows = float(budget), []
+    for row in ranking.tolist():
+        if prices[row] <= left:
+            left -= prices[row]
+            rows.append(row)
+    return np.array(rows, dtype=np.int64)
