@@ -19,6 +19,7 @@ from .dataset.owned import (
     mark_fields,
     owned_fields,
 )
+from .dataset.run_record import delete_files
 from .errors import CoresetError
 from .rank_views import Describe, retarget_views, views_on_rank
 
@@ -326,16 +327,6 @@ def save_config(dataset: Dataset, key: str, config: CoresetConfig) -> None:
     cached = dataset._brain_cache.get(key) if hasattr(dataset, "_brain_cache") else None
     if cached is not None:
         cached._config, cached._backend = config, config.build()
-
-
-def delete_files(run_id: str, but: Any = None) -> None:
-    """Deletes the stored results of a run, except for those that its record names."""
-    import gridfs
-    from fiftyone.core.odm import get_db_conn
-
-    files = gridfs.GridFS(get_db_conn())
-    for file in get_db_conn().fs.files.find({"coreset_run": run_id, "_id": {"$ne": but}}, {"_id": 1}):
-        files.delete(file["_id"])
 
 
 def _maps(dataset: Dataset, run_id: str) -> list[str]:

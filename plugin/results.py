@@ -19,7 +19,7 @@ from .diagnostics.tables import html_card
 from .errors import CoresetError
 from .progress import ProgressCallback, silence
 from .rank_views import rank_view, require_rank_field
-from .stored_run import stored_arrays
+from .stored_run import pack_ids, stored_arrays, unpack_ids
 from .vectors.half import from_half
 
 if TYPE_CHECKING:
@@ -487,7 +487,7 @@ class CoresetResults(fob.BrainResults):
     def serialize(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The stored form: JSON with compressed numpy arrays, never pickle."""
         stored = super().serialize(*args, **kwargs)
-        arrays = {"ids": _pack_ids(self.ids), "rank": self.rank, "points": self.points}
+        arrays = {"ids": pack_ids(self.ids), "rank": self.rank, "points": self.points}
         arrays |= {f"column_{name}": values for name, values in self.columns.items()}
         arrays |= {"fingerprints": self._fingerprints, "near_copies": self.near_copies}
         if self._vectors is not None:
@@ -512,7 +512,7 @@ class CoresetResults(fob.BrainResults):
             samples,
             config,
             key,
-            ids=_unpack_ids(arrays["ids"]),
+            ids=unpack_ids(arrays["ids"]),
             rank=arrays["rank"],
             columns=_with_prefix(arrays, "column_"),
             points=arrays.get("points"),
@@ -530,13 +530,3 @@ def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.nda
 
 def _file_name(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-def _pack_ids(ids: np.ndarray) -> np.ndarray:
-    """24 hexadecimal digits an id -> (n, 12) bytes."""
-    return np.frombuffer(bytes.fromhex("".join(ids.tolist())), dtype=np.uint8).reshape(-1, 12)
-
-
-def _unpack_ids(packed: np.ndarray) -> np.ndarray:
-    digits = packed.tobytes().hex()
-    return np.array([digits[start : start + 24] for start in range(0, len(digits), 24)])

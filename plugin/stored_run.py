@@ -65,7 +65,7 @@ def stored_arrays(stored: Any, key: str, columns: Sequence[str]) -> dict[str, np
     for name in needed:
         if name not in texts:
             raise damaged(key, f"array '{name}' is missing")
-    arrays = {name: _array(texts[name], name, key) for name in shapes if name in texts}
+    arrays = {name: read_array(texts[name], name, key) for name in shapes if name in texts}
     lengths: dict[str | int, int] = {}
     for name, array in arrays.items():
         fits = array.ndim == len(shapes[name]) and all(
@@ -92,7 +92,20 @@ def damaged(key: str, what: str) -> CoresetError:
     return CoresetError(f"run '{key}' is damaged ({what}); compute it again with overwrite=True")
 
 
-def _array(text: Any, name: str, key: str) -> np.ndarray:
+def read_array(text: Any, name: str, key: str) -> np.ndarray:
+    """An array of a stored run; nothing is unpickled.
+
+    Args:
+        text: its stored form
+        name: its name, for messages
+        key: the name of the run
+
+    Returns:
+        the array
+
+    Raises:
+        CoresetError: if it cannot be read
+    """
     import fiftyone.core.utils as fou
 
     try:
@@ -102,3 +115,14 @@ def _array(text: Any, name: str, key: str) -> np.ndarray:
     if not isinstance(array, np.ndarray):
         raise damaged(key, f"array '{name}' cannot be read")
     return array
+
+
+def pack_ids(ids: np.ndarray) -> np.ndarray:
+    """24 hexadecimal digits an id -> (n, 12) bytes."""
+    return np.frombuffer(bytes.fromhex("".join(ids.tolist())), dtype=np.uint8).reshape(-1, 12)
+
+
+def unpack_ids(packed: np.ndarray) -> np.ndarray:
+    """What :func:`pack_ids` packed."""
+    digits = packed.tobytes().hex()
+    return np.array([digits[start : start + 24] for start in range(0, len(digits), 24)])

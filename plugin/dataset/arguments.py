@@ -45,7 +45,7 @@ def resolve_arguments(
         if name in _SETS and value is not None:
             resolved[name] = _members(rows, name, value)
         elif name in _VALUES and isinstance(value, str) and (name, value) != ("difficulty", "head"):
-            resolved[name] = np.array(_field_values(rows, name, value), dtype=object)
+            resolved[name] = np.array(field_values(rows, name, value), dtype=object)
             if name != "groups":
                 resolved[name] = _numbers(name, value, resolved[name])
             elif not all(isinstance(group, Hashable) for group in resolved[name]):
@@ -107,7 +107,20 @@ def _flags(rows: Rows, name: str, field: str) -> np.ndarray:
     return np.array([bool(value) for value in values])
 
 
-def _field_values(rows: Rows, name: str, field: str) -> list[Any]:
+def field_values(rows: Rows, name: str, field: str) -> list[Any]:
+    """One value a row; of label fields the label.
+
+    Args:
+        rows: the rows
+        name: the argument that named the field, for messages
+        field: the field
+
+    Returns:
+        n values, None where there is none
+
+    Raises:
+        CoresetError: if there is no such field
+    """
     from .labels import read_labels
 
     if not rows.has(field):

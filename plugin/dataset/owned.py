@@ -58,7 +58,8 @@ def declare_fields(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> N
     Args:
         dataset: the dataset
         run_id: the run
-        paths: a mapping from column to path; ``"rank"`` is an int, ``"xy"`` a pair, all others are floats
+        paths: a mapping from column to path; ``"rank"``, ``"round"`` and ``"order"`` are ints, ``"xy"`` a pair,
+            ``"outcome"`` a string, ``"prediction"`` a classification, all others floats
 
     Raises:
         CoresetError: if a field of this path exists and is not the run's, or does not stay declared
@@ -93,9 +94,18 @@ def declare_lastingly(dataset: Dataset, paths: set[str], declare: Callable[[], N
 def declare_in_turn(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> None:
     """The part of :func:`declare_fields` that needs a turn, for those who have one."""
     import fiftyone.core.fields as fof
+    from fiftyone.core.labels import Classification
 
     owned = owned_fields(dataset, run_id)
-    types = {"rank": {"ftype": fof.IntField}, "xy": {"ftype": fof.ListField, "subfield": fof.FloatField}}
+    whole_number = {"ftype": fof.IntField}
+    types = {
+        "rank": whole_number,
+        "round": whole_number,
+        "order": whole_number,
+        "xy": {"ftype": fof.ListField, "subfield": fof.FloatField},
+        "outcome": {"ftype": fof.StringField},
+        "prediction": {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": Classification},
+    }
     for column, path in paths.items():
         if path in owned:
             continue

@@ -191,6 +191,7 @@ def learning_curve(
     seed: int = 0,
     *,
     metric: str = "accuracy",
+    fitted_from: float = 0,
 ) -> LearningCurve:
     """Fits a power law to the errors of labelling rounds.
 
@@ -206,6 +207,7 @@ def learning_curve(
             scatter around the law is taken
         seed (0): the random seed of the band
         metric ("accuracy"): what 1 - error is called
+        fitted_from (0): rounds with fewer labels are shown, and do not enter the law
 
     Returns:
         a :class:`LearningCurve`; it has no law from fewer than four rounds with different numbers of labels
@@ -220,17 +222,19 @@ def learning_curve(
     """
     n, e, se = _checked(n_labels, errors, standard_errors)
     seed = check_seed(seed)
-    distinct = len(np.unique(n))
+    used = n >= fitted_from
+    distinct = len(np.unique(n[used]))
     if distinct < FITTED_FROM:
-        note = f"A curve is fitted from {FITTED_FROM} rounds on; there are {distinct}."
+        least = f" with at least {fitted_from:,.0f} labels" if fitted_from else ""
+        note = f"A curve is fitted from {FITTED_FROM} rounds{least} on; there are {distinct}."
         return LearningCurve(n, e, se, None, None, metric, note)
-    known = np.isfinite(se).all()
-    law = _fit(n, e[None], 1 / se**2 if known else np.ones(len(n)))[0]
-    residuals = e - _power(law, n)
-    spread = se if known else np.sqrt(np.square(residuals).sum() / max(1, len(n) - 3)) * np.ones(len(n))
-    noise = np.random.default_rng(seed).normal(size=(_REFITS, len(n))) * spread
-    drawn = np.clip(_power(law, n) + noise, 0, None)
-    refits = _fit(n, drawn, 1 / se**2 if known else np.ones(len(n)))
+    x, y, known = n[used], e[used], np.isfinite(se).all()
+    weights = 1 / se[used] ** 2 if known else np.ones(len(x))
+    law = _fit(x, y[None], weights)[0]
+    residuals = y - _power(law, x)
+    spread = se[used] if known else np.sqrt(np.square(residuals).sum() / max(1, len(x) - 3)) * np.ones(len(x))
+    noise = np.random.default_rng(seed).normal(size=(_REFITS, len(x))) * spread
+    refits = _fit(x, np.clip(_power(law, x) + noise, 0, None), weights)
     return LearningCurve(n, e, se, law, refits, metric)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..brain import MAP_MARK, Coreset, CoresetConfig, delete_files
+from ..brain import MAP_MARK, Coreset, CoresetConfig
 from ..dataset.lock import database_faults, schema_turn
 from ..dataset.owned import delete_fields, owned_fields
+from ..dataset.run_record import delete_files
 from ..errors import CoresetError
 from ..rank_views import views_on_rank
 
@@ -100,7 +101,7 @@ def _orphans(dataset: Dataset) -> dict[str, Any]:
     fields = {path: mark for path, mark in owned_fields(dataset).items() if mark["run"] not in alive}
     maps = {key: record.config.get(MAP_MARK) for key, record in records.items()}
     maps = {key: run for key, run in maps.items() if run is not None and run not in alive}
-    ranks = [path for path, mark in fields.items() if mark["column"] == "rank"]
+    ranks = [path for path, mark in fields.items() if mark["column"] in ("rank", "round")]
     return {
         "fields": sorted(fields),
         "maps": sorted(maps),

@@ -8,25 +8,22 @@ by the next that computes, loads or renames the run.
 
 from __future__ import annotations
 
-import datetime
 import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import fiftyone as fo
 import numpy as np
-from bson import json_util
 
-from ..brain import DESCRIPTION_START, FORMAT_VERSION, MAP_MARK, Coreset, delete_files, point_map_at, visualization_key
+from ..brain import DESCRIPTION_START, FORMAT_VERSION, MAP_MARK, Coreset, point_map_at, visualization_key
 from ..dataset.journal import journal
 from ..dataset.lock import Lock, schema_turn
 from ..dataset.owned import (
     count_values,
     declare_fields,
     existing_ids,
-    stored_paths,
 )
 from ..dataset.rows import Rows
+from ..dataset.run_record import commit_run, delete_files, run_document, store_results
 from ..errors import CoresetError
 from ..rank_views import Describe, ranked
 from .orphans import require_no_orphans
@@ -68,10 +65,11 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
-        file = _store_results(results)
+        file = store_results(results)
         with schema_turn(dataset):
             lock.check()
-            _commit(rows, results, file)
+            config.format_version = FORMAT_VERSION
+            commit_run(dataset, results, file)
     except BaseException:
         try:
             _undo(dataset, results)
@@ -167,57 +165,10 @@ def _write_map(rows: Rows, results: CoresetResults, points: np.ndarray) -> None:
     point_map_at(rows.dataset, config.map_key, config.fields["xy"])
 
 
-def _store_results(results: CoresetResults) -> Any:
-    """Stores the results under an id of their own; no record names them yet."""
-    import gridfs
-    from fiftyone.core.odm import get_db_conn
-
-    stored = json_util.dumps(results.serialize()).encode()
-    files = gridfs.GridFS(get_db_conn())
-    return files.put(stored, content_type="application/json", coreset_run=results.config.run_id)
-
-
-def _commit(rows: Rows, results: CoresetResults, file: Any) -> None:
-    """Makes the run valid, and with it the fields and results that it names, in one journaled write."""
-    from fiftyone.core.odm import get_db_conn
-    from pymongo import WriteConcern
-
-    dataset, config, key = rows.dataset, results.config, results.key
-    lost = set(config.fields.values()) - stored_paths(dataset)
-    document = _document(dataset, results)
-    if lost or document is None:
-        what = f"field '{min(lost)}'" if lost else f"run '{key}'"
-        raise CoresetError(f"{what} was deleted while the run was being written; call again")
-    config.state, config.format_version = "complete", FORMAT_VERSION
-    view = None if rows.samples is dataset else rows.samples._serialize(include_uuids=False)
-    runs = get_db_conn().get_collection("runs", write_concern=WriteConcern(j=True))
-    runs.update_one(
-        {"_id": document.id},
-        {
-            "$set": {
-                "config": config.serialize(),
-                "results": file,
-                "results_meta": dict(results.get_meta() or {}),
-                "timestamp": datetime.datetime.utcnow(),
-                "version": fo.__version__,
-                "view_stages": None if view is None else [json_util.dumps(stage) for stage in view],
-            }
-        },
-    )
-    dataset._reload(hard=True)
-    dataset._brain_cache[key] = results
-
-
-def _document(dataset: Dataset, results: CoresetResults) -> Any:
-    """The record of the run, under whatever name it has by now."""
-    runs = dataset._doc.get_brain_methods()
-    return next((run for run in runs.values() if run.config.get("run_id") == results.config.run_id), None)
-
-
 def _undo(dataset: Dataset, results: CoresetResults) -> None:
     """Removes what was written of a run that did not become valid; a valid run of the name loses nothing."""
     with schema_turn(dataset):
-        document = _document(dataset, results)
+        document = run_document(dataset, results.config.run_id)
         if document is not None and document.config["state"] == "complete":
             dataset.get_brain_info(document.key).config.build().drop_spare(dataset)
             delete_files(results.config.run_id, but=document.results.grid_id)

@@ -21,8 +21,8 @@ STEPS = [
     (write, "declare_fields", 0),
     (write, "_write_values", 0),
     (write, "_write_map", 0),
-    (write, "_store_results", 0),
-    (write, "_commit", 0),
+    (write, "store_results", 0),
+    (write, "commit_run", 0),
     (brain, "retarget_views", 0),
     (brain, "delete_fields", 0),
     (brain, "declare_in_turn", 0),
@@ -75,7 +75,7 @@ def _files():
     [
         *((*step, "before", "kill") for step in STEPS),
         *((*step, "before", "error") for step in STEPS[:5]),
-        (write, "_commit", 0, "after", "error"),
+        (write, "commit_run", 0, "after", "error"),
     ],
 )
 def test_a_fault_while_a_run_is_replaced_leaves_the_old_one_or_the_new_one(
@@ -114,7 +114,7 @@ def test_a_fault_while_a_run_is_replaced_leaves_the_old_one_or_the_new_one(
     assert _files() == files
 
 
-@pytest.mark.parametrize("step", ["declare_fields", "_write_values", "_write_map", "_store_results", "_commit"])
+@pytest.mark.parametrize("step", ["declare_fields", "_write_values", "_write_map", "store_results", "commit_run"])
 def test_a_new_run_that_is_killed_is_incomplete_and_gives_way(embedded, quick, monkeypatch, step):
     dataset = embedded()
     before = set(dataset.get_field_schema())
@@ -125,7 +125,7 @@ def test_a_new_run_that_is_killed_is_incomplete_and_gives_way(embedded, quick, m
             fc.compute_coreset(dataset, "emb", **quick)
     with pytest.raises(fc.CoresetError, match=r"run 'coreset' is incomplete: .* compute it again with overwrite=True"):
         fc.load_run(dataset, "coreset")
-    if step == "_commit":
+    if step == "commit_run":
         dataset.delete_brain_run("coreset")
         assert set(dataset.get_field_schema()) == before
         assert dataset.list_brain_runs() == []
@@ -225,7 +225,7 @@ def test_processes_with_keys_of_their_own_leave_whole_runs(embedded, n_processes
 KILLED = """
 import os, signal, sys, fiftyone as fo, fiftyone_coreset as fc
 from fiftyone_coreset.plugin.runs import write
-write._store_results = lambda results: os.kill(os.getpid(), signal.SIGKILL)
+write.store_results = lambda results: os.kill(os.getpid(), signal.SIGKILL)
 dataset = fo.load_dataset(sys.argv[1])
 fc.compute_coreset(dataset, "emb", method="kcenter", projection="pca", progress=False, overwrite=True)
 """

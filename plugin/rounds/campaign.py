@@ -1,0 +1,498 @@
+"""A campaign: all rounds of one labelling goal, as the brain run that FiftyOne stores. These class paths never move."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import fiftyone.core.brain as fob
+import fiftyone.core.utils as fou
+import numpy as np
+
+from ..brain import save_config
+from ..dataset.journal import journal
+from ..dataset.lock import database_faults, run_lock, schema_turn
+from ..dataset.owned import copy_values, count_values, declare_in_turn, delete_fields, owned_fields
+from ..dataset.rows import Rows, noun_of
+from ..dataset.run_record import delete_files
+from ..diagnostics.tables import Content, html_card, number, text_card
+from ..errors import CoresetError
+from ..rank_views import retarget_views, views_on_rank
+from ..stored_run import pack_ids, read_array, unpack_ids
+from .advice import Advice, advise
+from .curve import LearningCurve, learning_curve
+from .history import COLUMNS, LIGHT_HEAD, Measured, Round, view_name
+from .write import differences, write_round
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+    from fiftyone.core.dataset import Dataset
+    from fiftyone.core.view import DatasetView
+
+#: Version of what a campaign stores; raised when an older reader could not read it.
+FORMAT_VERSION = 1
+
+#: Labels a class below which the power law is known to fail (Jain et al., CVPR 2023).
+_PER_CLASS = 5
+
+_ARRAYS = {"round": np.int16, "order": np.int32, "uncertainty": np.float32, "outcome": np.int8}
+
+
+class RoundsConfig(fob.BrainMethodConfig):
+    """The record of a campaign.
+
+    Args:
+        label_field ("ground_truth"): where labels are
+        patches_field (None): the label field whose objects are labelled, if any
+        embeddings (None): the embeddings fields of the last round; None if vectors were given
+        predictions (None): where the predictions of the last round came from; None if there were none
+        test (None): the tag of the test images
+        skip (None): tags of images that are not asked for
+        class_names (None): classes seen in the labels
+        columns (None): what the campaign's fields hold
+        fields (None): column -> dataset path of the field that holds it
+        run_id (None): what the campaign's fields are marked with; it stays when it is renamed
+        revision (0): how often it was written
+        package_version (None): the version of fiftyone-coreset that wrote it
+        state ("complete"): ``"writing"`` until the first round is written
+        format_version (1): the version of the stored form
+    """
+
+    def __init__(
+        self,
+        *,
+        label_field: str = "ground_truth",
+        patches_field: str | None = None,
+        embeddings: list[str] | None = None,
+        predictions: str | None = None,
+        test: str | None = None,
+        skip: list[str] | None = None,
+        class_names: list[str] | None = None,
+        columns: list[str] | None = None,
+        fields: dict[str, str] | None = None,
+        run_id: str | None = None,
+        revision: int = 0,
+        package_version: str | None = None,
+        state: str = "complete",
+        format_version: int = FORMAT_VERSION,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.label_field = label_field
+        self.patches_field = patches_field
+        self.embeddings = embeddings
+        self.predictions = predictions
+        self.test = test
+        self.skip = skip or []
+        self.class_names = class_names or []
+        self.columns = columns or list(COLUMNS)
+        self.fields = fields or {}
+        self.run_id = run_id
+        self.revision = revision
+        self.package_version = package_version
+        self.state = state
+        self.format_version = format_version
+
+    @property
+    def type(self) -> str:
+        """The type of all campaigns."""
+        return "coreset_rounds"
+
+    @property
+    def method(self) -> str:
+        """Rounds may differ in their method."""
+        return "rounds"
+
+
+class Rounds(fob.BrainMethod):
+    """The brain method: knows which fields and views belong to a campaign, to rename and delete them with it.
+
+    Args:
+        config: a :class:`RoundsConfig`
+    """
+
+    def path(self, samples: SampleCollection, key: str, column: str) -> str:
+        """The dataset path of one of the campaign's fields: where it is stored, or where it would be."""
+        return self.config.fields.get(column) or self.usual_path(samples, key, column)
+
+    def usual_path(self, samples: SampleCollection, key: str, column: str) -> str:
+        """The path that a field of a campaign has by its name."""
+        return Rows(samples._root_dataset, self.config.patches_field).path(f"{key}_{column}")
+
+    def get_fields(self, samples: SampleCollection, key: str) -> list[str]:
+        """Lists the fields that the campaign wrote."""
+        return [self.path(samples, key, column) for column in self.config.columns]
+
+    def check_rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
+        """Checks that a campaign can take another name with all that belongs to it.
+
+        Raises:
+            CoresetError: if the name is taken, by a run or by a field that is not the campaign's
+        """
+        dataset = samples._root_dataset
+        if new_key in dataset.list_brain_runs():
+            raise CoresetError(f"'{new_key}' is taken by another brain run; choose another name")
+        owned = owned_fields(dataset, self.config.run_id)
+        for column in self.config.columns:
+            path = self.usual_path(dataset, new_key, column)
+            if dataset.has_field(path) and path not in owned:
+                raise CoresetError(
+                    f"'{key}' cannot be named '{new_key}': field '{path}' exists and is not the campaign's; choose "
+                    "another name"
+                )
+
+    def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
+        """Gives the campaign's fields and saved views its new name, or leaves all of them as they are.
+
+        FiftyOne logs what this raises and renames the record all the same. That does no harm: the record says where
+        the fields are.
+        """
+        dataset = samples._root_dataset
+        with run_lock(dataset, key), schema_turn(dataset):
+            self.check_rename(dataset, key, new_key)
+            self.settle(dataset, key, new_key)
+
+    def settle(self, dataset: Dataset, key: str, new_key: str | None = None) -> None:
+        """Brings a campaign to the names that belong to its key, and removes what it owns beside; in a turn."""
+        config, name = self.config, new_key or key
+        wanted = {column: self.usual_path(dataset, name, column) for column in config.fields}
+        if wanted != config.fields and not any(map(dataset.has_field, wanted.values())):
+            declare_in_turn(dataset, config.run_id, wanted)
+            moved = {config.fields[column]: path for column, path in wanted.items()}
+            copy_values(dataset, moved, config.patches_field)
+            journal()
+            if count_values(dataset, wanted["round"]) != count_values(dataset, config.fields["round"]):
+                raise CoresetError(f"the database lost values while the fields of '{key}' were moved; call again")
+            config.fields = wanted
+            save_config(dataset, key, config)
+        for path, mark in owned_fields(dataset, config.run_id).items():
+            if path != config.fields.get(mark["column"]):
+                retarget_views(dataset, path, config.fields[mark["column"]])
+                delete_fields(dataset, [path])
+        self._rename_views(dataset, name)
+
+    def cleanup(self, samples: SampleCollection, key: str) -> None:
+        """Deletes the campaign's fields, and the saved views that cannot be opened without them."""
+        dataset = samples._root_dataset
+        with schema_turn(dataset):
+            for path in owned_fields(dataset, self.config.run_id):
+                for name in views_on_rank(dataset, path):
+                    dataset.delete_saved_view(name)
+            self.delete_owned(dataset)
+
+    def delete_owned(self, dataset: Dataset) -> None:
+        """Deletes the campaign's fields and stored results; its saved views stay. To be called in a turn."""
+        delete_fields(dataset, owned_fields(dataset, self.config.run_id))
+        delete_files(self.config.run_id)
+
+    def views(self, dataset: Dataset, key: str) -> list[str]:
+        """Names the saved views that are defined by the campaign's fields."""
+        return sorted({name for path in self.get_fields(dataset, key) for name in views_on_rank(dataset, path)})
+
+    def _rename_views(self, dataset: Dataset, name: str) -> None:
+        """Lets the views that carry our name follow it."""
+        taken = set(dataset.list_saved_views())
+        for view in views_on_rank(dataset, self.config.fields["round"]):
+            stem, _, number = view.rpartition(" round ")
+            wanted = view_name(name, number)
+            if number.isdigit() and stem != name and wanted not in taken:
+                dataset.update_saved_view_info(view, {"name": wanted})
+
+
+class RoundsResults(fob.BrainResults):
+    """The rounds of a campaign, and what can be asked of them.
+
+    Attributes:
+        history: the rounds, first to last
+        ids: (n,) sample ids (label ids of objects) of all rows that any round saw; later rows are appended
+        round: (n,) int16 number of the round that asked for a row, 0 for rows labelled before the first, -1 for none
+        order: (n,) int32 place in its batch, -1 for rows in none
+        uncertainty: (n,) float32 at the last batch, NaN in rows it was not known of
+        outcome: (n,) int8 place in :data:`OUTCOMES`, -1 while it is not known
+        labels: (n,) the label of every row at the last record, None where there was none
+        arrays: further arrays by name: of round r ``predicted_r`` (class numbers, -1 for none), ``confidence_r``, and
+            ``correct_r``, which test images it got right (1), wrong (0), or which are no test images (-1)
+    """
+
+    def __init__(
+        self,
+        samples: SampleCollection,
+        config: RoundsConfig,
+        key: str,
+        *,
+        history: list[Round] | None = None,
+        ids: np.ndarray | None = None,
+        columns: dict[str, np.ndarray] | None = None,
+        labels: list[str | None] | None = None,
+        arrays: dict[str, np.ndarray] | None = None,
+        backend: Rounds | None = None,
+    ):
+        super().__init__(samples, config, key, backend=backend)
+        self.history = history or []
+        self.ids = np.empty(0, dtype="U24") if ids is None else ids
+        given = columns or {}
+        self.round = given.get("round", np.empty(0, dtype=np.int16))
+        self.order = given.get("order", np.empty(0, dtype=np.int32))
+        self.uncertainty = given.get("uncertainty", np.empty(0, dtype=np.float32))
+        self.outcome = given.get("outcome", np.empty(0, dtype=np.int8))
+        self.labels: list[str | None] = labels or []
+        self.arrays = arrays or {}
+
+    def __len__(self) -> int:
+        return len(self.history)
+
+    def __str__(self) -> str:
+        return text_card([self._card()])
+
+    def _repr_html_(self) -> str:
+        return html_card([self._card()])
+
+    def __repr__(self) -> str:
+        return f"<Campaign '{self.key}': {len(self)} rounds; print it to read it>"
+
+    @property
+    def noun(self) -> str:
+        """What is labelled, in messages: images or objects."""
+        return noun_of(self.config.patches_field)
+
+    @property
+    def last(self) -> Round | None:
+        """The last round; None before the first."""
+        return self.history[-1] if self.history else None
+
+    def successor(self, **changes: Any) -> RoundsResults:
+        """A campaign that differs in some attributes, and shares no state that is written.
+
+        Args:
+            **changes: ``samples``, ``history``, ``ids``, ``labels``, ``arrays``, or columns
+
+        Returns:
+            a campaign under the same name
+        """
+        config = copy.deepcopy(self.config)
+        columns = {name: changes.pop(name, getattr(self, name).copy()) for name in _ARRAYS}
+        kept = {name: changes.get(name, getattr(self, name)) for name in ("history", "ids", "labels", "arrays")}
+        samples = changes.get("samples", self.samples)
+        return RoundsResults(samples, config, self.key, columns=columns, backend=config.build(), **kept)
+
+    def rows(self) -> Rows:
+        """All rows of the dataset, whatever view the campaign works on: what a view holds may change."""
+        root = self.samples._root_dataset
+        if root.media_type == "group":
+            root = root.select_group_slices(_allow_mixed=True)
+        return Rows(root, self.config.patches_field)
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row a round, as plain numbers; ``pandas.DataFrame(rounds.table())`` makes a table of it."""
+        rows = []
+        for entry in self.history:
+            row = {
+                "round": entry.number,
+                "date": entry.created[:10],
+                "method": entry.method,
+                "predictions": entry.predictions,
+                "size": entry.size,
+                "returned": None if entry.is_open else entry.n_returned,
+                "skipped": None if entry.is_open else entry.n_skipped,
+                "left": self.n_left(entry.number),
+                "labels": entry.n_labels_after,
+                "classes": len(entry.labels_per_class) or None,
+                "kappa": entry.kappa,
+                "minutes": entry.minutes,
+            }
+            rows.append(row | {name: metric.value for name, metric in entry.metrics.items()})
+        return rows
+
+    def n_left(self, number: int) -> int:
+        """How many rows of a round were not deleted since."""
+        path = self.backend.path(self.samples, self.key, "round")
+        dataset = self.samples._root_dataset
+        return dataset.count_values(path).get(number, 0) if dataset.has_field(path) else 0
+
+    def measured(self, metric: str) -> list[tuple[Round, Measured]]:
+        """The rounds with a metric; those of the light head only where no model of the user's was measured."""
+        found = [(entry, entry.metrics[metric]) for entry in self.history if metric in entry.metrics]
+        own = [(entry, value) for entry, value in found if value.source != LIGHT_HEAD]
+        return own or found
+
+    def curve(self, metric: str = "accuracy", seed: int = 0) -> LearningCurve:
+        """The learning curve over the rounds.
+
+        Args:
+            metric ("accuracy"): ``"accuracy"``, ``"class_mean_accuracy"``, ``"confidence"`` (the estimate without a
+                test set), or a metric that was given to :func:`record_round`
+            seed (0): the random seed of the band
+
+        Returns:
+            a :class:`LearningCurve`; the rounds in it that have fewer than 5 labels a class are not fitted
+
+        Raises:
+            CoresetError: if no round has the metric
+        """
+        found = self.measured(metric)
+        if not found:
+            known = sorted({name for entry in self.history for name in entry.metrics})
+            remedy = f"measured are: {', '.join(known)}" if known else "record_round() measures it"
+            raise CoresetError(f"no round of '{self.key}' has the metric '{metric}'; {remedy}")
+        errors = [value.standard_error for _, value in found]
+        classes = max(len(entry.labels_per_class) for entry, _ in found)
+        source = found[-1][1].source
+        return learning_curve(
+            [max(1, entry.n_labels_after or 0) for entry, _ in found],
+            [1 - value.value for _, value in found],
+            None if any(error is None for error in errors) else [error for error in errors if error is not None],
+            seed,
+            metric=f"{metric} of the light head" if source == LIGHT_HEAD else metric,
+            fitted_from=_PER_CLASS * classes,
+        )
+
+    def advice(
+        self, target: float | None = None, cost_per_label: float | None = None, metric: str = "accuracy"
+    ) -> Advice:
+        """What the next batch is expected to bring, what a target takes, and whether the predictions still move.
+
+        Args:
+            target (None): the value of the metric to reach, in (0, 1)
+            cost_per_label (None): what one label costs
+            metric ("accuracy"): see :meth:`curve`
+
+        Returns:
+            an :class:`Advice`; print it
+
+        Raises:
+            CoresetError: if an argument is out of range
+        """
+        try:
+            curve = self.curve(metric)
+        except CoresetError as error:
+            empty = np.empty(0)
+            curve = LearningCurve(empty, empty, empty, None, None, metric, str(error))
+        last = self.last
+        return advise(
+            curve,
+            last.size if last else 1,
+            target=target,
+            kappas=[entry.kappa for entry in self.history if entry.kappa is not None],
+            entropy=last.entropy if last else None,
+            cost_per_label=cost_per_label,
+        )
+
+    def view(self, number: int) -> DatasetView:
+        """The batch of a round as a view, small and live; sort it by ``<key>_order`` to label the first first.
+
+        Args:
+            number: the round, from 1; 0 for what was labelled before the first
+
+        Returns:
+            a view of the images, or of the objects
+
+        Raises:
+            CoresetError: if there is no such round
+        """
+        if not 0 <= number <= (self.last.number if self.last else 0) or isinstance(number, bool):
+            raise CoresetError(f"'{self.key}' has no round {number!r}; it has rounds 1 to {len(self)}")
+        dataset = self.samples._root_dataset
+        return round_view(dataset, self.config.patches_field, self.backend.path(dataset, self.key, "round"), number)
+
+    def cancel(self, number: int) -> None:
+        """Takes the open round back: its images are as if they had not been asked for; labels stay.
+
+        Args:
+            number: the last round, while it is not recorded
+
+        Raises:
+            CoresetError: if it is another round, or was recorded
+        """
+        dataset = self.samples._root_dataset
+        unharmed = "the round is taken back whole or not at all: see that mongod runs, and call again"
+        with database_faults(unharmed), run_lock(dataset, self.key) as lock:
+            last = self._last_open(number)
+            asked = self.round == number
+            after = self.successor(
+                history=self.history[:-1],
+                round=np.where(asked, -1, self.round).astype(self.round.dtype),
+                order=np.where(asked, -1, self.order).astype(self.order.dtype),
+                arrays={name: array for name, array in self.arrays.items() if not name.endswith(f"_{number}")},
+            )
+            write_round(after, lock, differences(after, self), self)
+            with schema_turn(dataset):
+                if last.view in after.backend.views(dataset, self.key):
+                    dataset.delete_saved_view(last.view)
+        self.__dict__.update(after.__dict__)
+
+    def _last_open(self, number: int) -> Round:
+        """The last round, if it can be taken back."""
+        dataset = self.samples._root_dataset
+        dataset._reload(hard=True)
+        stored = dataset.get_brain_info(self.key).config
+        if (stored.run_id, stored.revision) != (self.config.run_id, self.config.revision):
+            raise CoresetError(f"'{self.key}' has changed since it was loaded; call load_rounds() again")
+        last = self.last
+        if last is None or last.number != number or not last.is_open:
+            state = f"round {last.number} is open" if last is not None and last.is_open else "no round is open"
+            raise CoresetError(f"round {number} of '{self.key}' cannot be taken back: {state}")
+        return last
+
+    def attributes(self) -> list[str]:
+        """Only the class is serialized by attribute; the rest follows in :meth:`serialize`."""
+        return ["cls"]
+
+    def serialize(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The stored form: JSON with compressed numpy arrays, never pickle."""
+        stored = super().serialize(*args, **kwargs)
+        arrays = {"ids": pack_ids(self.ids)} | {name: getattr(self, name) for name in _ARRAYS} | self.arrays
+        stored["rounds"] = [entry.to_dict() for entry in self.history]
+        stored["labels"] = self.labels
+        stored["arrays"] = {name: fou.serialize_numpy_array(array, ascii=True) for name, array in arrays.items()}
+        return stored
+
+    @classmethod
+    def _from_dict(cls, d: dict[str, Any], samples: Any, config: RoundsConfig, key: str) -> RoundsResults:
+        arrays = {name: read_array(text, name, key) for name, text in d["arrays"].items()}
+        ids = unpack_ids(arrays.pop("ids"))
+        columns = {name: arrays.pop(name).astype(dtype) for name, dtype in _ARRAYS.items()}
+        if any(len(values) != len(ids) for values in [*columns.values(), d["labels"]]):
+            raise ValueError("the arrays differ in length")
+        history = [Round.from_dict(stored) for stored in d["rounds"]]
+        return cls(samples, config, key, history=history, ids=ids, columns=columns, labels=d["labels"], arrays=arrays)
+
+    def _card(self) -> Content:
+        rows = []
+        for entry in self.history:
+            measured = entry.metrics.get("accuracy")
+            accuracy = "-" if measured is None else number(measured.value)
+            returned = "open" if entry.is_open else f"{entry.n_returned:,}"
+            after = "-" if entry.n_labels_after is None else f"{entry.n_labels_after:,}"
+            source = "" if measured is None else measured.source
+            rows.append([str(entry.number), entry.method, f"{entry.size:,}", returned, after, accuracy, source])
+        header = ("round", "method", "asked", "returned", "labels", "accuracy", "by")
+        return f"Campaign '{self.key}', labels in '{self.config.label_field}'", header, rows, ""
+
+
+def round_view(dataset: Dataset, patches_field: str | None, path: str, number: int) -> DatasetView:
+    """The rows of a round, by the field that says so.
+
+    Args:
+        dataset: the dataset
+        patches_field: the label field whose objects are labelled, or None
+        path: the dataset path of the round field
+        number: the round
+
+    Returns:
+        a view
+
+    Raises:
+        CoresetError: if the field is gone: a view of it would be empty
+    """
+    from fiftyone import ViewField as F
+
+    if not dataset.has_field(path):
+        raise CoresetError(
+            f"field '{path}' of dataset '{dataset.name}' was renamed or deleted; load_rounds() writes it again"
+        )
+    if dataset.media_type == "group":
+        dataset = dataset.select_group_slices(media_type="image")
+    if patches_field is None:
+        return dataset.match(F(path) == number)
+    field = path.rpartition(".")[2]
+    return dataset.filter_labels(patches_field, F(field) == number).to_patches(patches_field)

@@ -1,0 +1,141 @@
+"""What a model says of the rows of a round: the light head, or predictions of the user's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..dataset.embeddings import Embeddings
+from ..dataset.predictions import StoredPredictions, looks_like_ground_truth, read_predictions
+from ..errors import CoresetError
+from ..selection.head import LinearHead, fit_head
+from ..selection.predictions import Predictions, uncertainty
+from .history import LIGHT_HEAD
+from .standing import Standing
+
+#: The value of ``predictions`` that asks for the light head.
+HEAD = "head"
+
+
+@dataclass(frozen=True)
+class RoundModel:
+    """A model as one round sees it.
+
+    Attributes:
+        predictions: what it says of every row; None if it is not known
+        shown: the same with confidences as people see them, calibrated if they are the head's
+        head: the light head, if that is the model
+        source: ``"light head"``, the fields, or ``"array"``; None without a model
+        facts: how it was read or fitted
+        notes: what a person should know, in sentences
+    """
+
+    predictions: Predictions | None = None
+    shown: Predictions | None = None
+    head: LinearHead | None = None
+    source: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def labels(self) -> np.ndarray:
+        """(n,) predicted classes, None where there is none."""
+        assert self.predictions is not None
+        names = np.array([*self.predictions.classes, None], dtype=object)
+        return names[self.predictions.predicted]
+
+    def mean_confidence(self, rows: np.ndarray) -> float | None:
+        """The mean confidence in some rows, as people are told it."""
+        known = rows & self.shown.present if self.shown is not None else rows & False
+        return float(self.shown.confidence[known].mean()) if self.shown is not None and known.any() else None
+
+    def entropy(self, rows: np.ndarray) -> float | None:
+        """Mean normalised entropy in some rows; None where only confidences are known."""
+        if self.shown is None or self.shown.probabilities is None or self.shown.multi_label:
+            return None
+        known = np.flatnonzero(rows & self.shown.present)
+        return float(uncertainty(self.shown.take(known), "entropy").mean()) if len(known) else None
+
+
+def read_model(
+    standing: Standing,
+    found: Embeddings,
+    predictions: Any,
+    *,
+    label_field: str,
+    classes: Sequence[str] | None = None,
+    form: str | None = None,
+    seed: int = 0,
+) -> RoundModel:
+    """Fits the light head on the labels, or reads the predictions of the user's model.
+
+    Args:
+        standing: the rows and their labels
+        found: their embeddings
+        predictions: ``"head"``, or what :func:`.read_predictions` takes
+        label_field: where labels are, which cannot be predictions
+        classes (None): names of the classes, see :func:`.read_predictions`
+        form (None): see :func:`.read_predictions`
+        seed (0): the random seed
+
+    Returns:
+        the model; without predictions if fewer than two classes are labelled and the head was asked for
+
+    Raises:
+        CoresetError: if predictions cannot be used
+    """
+    if isinstance(predictions, str) and predictions == HEAD:
+        return _light_head(standing, found, seed)
+    named = [predictions] if isinstance(predictions, str) else predictions
+    if isinstance(named, list | tuple) and label_field in named:
+        raise CoresetError(
+            f"'{label_field}' holds the labels, so it cannot hold the predictions too; name another field"
+        )
+    stored = read_predictions(standing.rows, predictions, classes=classes, form=form)
+    return _of_user(standing, stored, label_field)
+
+
+def _light_head(standing: Standing, found: Embeddings, seed: int) -> RoundModel:
+    labels = standing.known(found.valid)
+    seen = len({label for label in labels if label is not None})
+    if seen < 2:
+        few = "no label" if seen == 0 else "labels of one class only"
+        note = f"there is {few}, so the batch is chosen by embeddings alone; label at least two classes for more"
+        return RoundModel(notes=[note.replace("there is labels", "there are labels")])
+    lost = int((standing.labelled & ~found.valid).sum())
+    notes = [f"{lost:,} labelled {standing.rows.noun} have no embedding, and the light head does not see them"]
+    head = fit_head(found.matrix, labels, seed=seed)
+    return RoundModel(
+        head.predictions(found.matrix),
+        head.predictions(found.matrix, calibrated=True),
+        head,
+        LIGHT_HEAD,
+        {"C": head.C, "temperature": head.temperature},
+        notes if lost else [],
+    )
+
+
+def _of_user(standing: Standing, stored: StoredPredictions, label_field: str) -> RoundModel:
+    unlabelled = ~standing.has_label
+    if unlabelled.any() and not (stored.valid & unlabelled).any():
+        raise CoresetError(
+            f"'{stored.source}' has predictions of labelled {standing.rows.noun} only; predict the unlabelled ones too"
+        )
+    notes = list(stored.notes)
+    if looks_like_ground_truth(stored, standing.labels):
+        notes.append(f"'{stored.source}' agrees with every label: it looks like ground truth, not like predictions")
+    if stored.probabilities is None:
+        made = Predictions.from_confidence(stored.confidence, stored.labels.tolist())
+    else:
+        made = Predictions.from_probabilities(stored.probabilities, stored.classes, missing=~stored.valid)
+    labelled, predicted = {label for label in standing.labels if label is not None}, set(made.classes)
+    for what, names in (
+        (f"classes that '{stored.source}' never predicts", labelled - predicted),
+        (f"predicted classes that no label in '{label_field}' has", predicted - labelled if labelled else set()),
+    ):
+        if names:
+            shown = ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
+            notes.append(f"{what}: {shown}")
+    return RoundModel(made, made, None, stored.source, {"form": stored.form}, notes)

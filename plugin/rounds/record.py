@@ -1,0 +1,226 @@
+"""``record_round``: what came back of a round, and how good the model is now."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dataset.embeddings import Embeddings, EmbeddingSource
+from ..dataset.lock import database_faults, run_lock
+from ..dataset.owned import existing_ids
+from ..dataset.rows import Rows
+from ..errors import CoresetError
+from ..progress import ProgressCallback, reporting
+from .agreement import paired_change
+from .campaign import RoundsResults
+from .history import OUTCOMES, Round
+from .load import list_campaigns, mend, read_campaign
+from .measure import evaluated_metrics, measure_model, typed_metrics
+from .model import HEAD, RoundModel, read_model
+from .standing import Standing, read_standing
+from .tag_labels import write_labels_from_tags
+from .write import differences, write_round
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+
+_LABELLED, _SKIPPED, _OFF_TOPIC = range(len(OUTCOMES))
+
+
+def record_round(
+    dataset: SampleCollection,
+    brain_key: str = "rounds",
+    *,
+    metrics: Mapping[str, Any] | None = None,
+    predictions: Any = None,
+    eval_key: str | None = None,
+    minutes: float | None = None,
+    labels_from_tags: Mapping[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+    form: str | None = None,
+    progress: bool | ProgressCallback | None = None,
+) -> Round:
+    """Records the last round: how many labels came back, and how good the model is with them.
+
+    Without ``metrics``, ``predictions`` or ``eval_key`` the light head is fitted on the labels and judged on the
+    labelled test images; without test images there is the mean calibrated confidence on the unlabelled images, an
+    estimate. Calling again records the round again, e.g. when your own model has been trained.
+
+    Args:
+        dataset: the dataset or one of its views
+        brain_key ("rounds"): the name of the campaign
+        metrics (None): numbers that you measured, name -> value in [0, 1] or (value, standard error)
+        predictions (None): a field, a list of fields or an (n, C) array of your model's predictions, test images
+            included; see :func:`.read_predictions`
+        eval_key (None): an evaluation run on the test images
+        minutes (None): what labelling the batch took
+        labels_from_tags (None): tag -> label: rows without a label that carry one of these tags get that label in the
+            label field first. Nothing is removed
+        classes (None): names of the classes of the predictions
+        form (None): what predictions are, see :func:`next_batch`
+        progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
+
+    Returns:
+        the recorded :class:`Round`
+
+    Raises:
+        CoresetError: if there is no round, nothing came back, an argument is unusable, or the same campaign is being
+            written elsewhere
+
+    Example::
+
+        fc.record_round(dataset, "rounds", minutes=12)
+        print(fc.load_rounds(dataset, "rounds"))
+    """
+    root = dataset._root_dataset
+    typed, minutes = typed_metrics(metrics), _minutes(minutes)
+    unharmed = "nothing that was there is changed: see that mongod runs, and call again"
+    with (
+        database_faults(unharmed),
+        run_lock(root, brain_key) as lock,
+        reporting(progress, f"Labelling rounds '{brain_key}'") as report,
+    ):
+        before = _stored(root, brain_key)
+        last = before.last
+        assert last is not None
+        config = before.config
+        rows = Rows(before.samples, config.patches_field)
+        if labels_from_tags is not None:
+            write_labels_from_tags(rows, config.label_field, labels_from_tags)
+        standing = read_standing(rows, config.label_field, config.test, config.skip)
+        report(0.2, "judging the model")
+        found = _embeddings(rows, before, required=predictions is None)
+        source = HEAD if predictions is None else predictions
+        model = RoundModel()
+        if found is not None:
+            model = read_model(
+                standing, found, source, label_field=config.label_field, classes=classes, form=form, seed=last.seed
+            )
+        measured, correct = measure_model(standing, model)
+        measured |= evaluated_metrics(standing, eval_key) | typed
+        outcome = _outcomes(before, standing)
+        entry = _recorded(before, last, standing, outcome, measured, minutes)
+        arrays = dict(before.arrays)
+        if correct is not None:
+            arrays[f"correct_{last.number}"] = _placed(before, standing, correct)
+            entry = dataclasses.replace(entry, change=_change(before, entry, arrays))
+        report(0.8, "writing fields")
+        after = before.successor(
+            history=[*before.history[:-1], entry],
+            labels=_placed_labels(before, standing),
+            outcome=outcome.astype(np.int8),
+            arrays=arrays,
+        )
+        after.config.class_names = list(standing.labels_per_class)
+        write_round(after, lock, differences(after, before), before)
+    return entry
+
+
+def _stored(dataset: Any, key: str) -> RoundsResults:
+    """The campaign, which has a round."""
+    dataset._reload(hard=True)
+    if key not in list_campaigns(dataset) or read_campaign(dataset, key) is None:
+        known = ", ".join(f"'{name}'" for name in list_campaigns(dataset)) or "none"
+        raise CoresetError(
+            f"'{dataset.name}' has no labelling rounds '{key}' (there are: {known}); next_batch() begins"
+        )
+    results = mend(dataset, key)
+    if results.last is None:
+        raise CoresetError(f"'{key}' has no round to record; next_batch() begins one")
+    return results
+
+
+def _minutes(minutes: Any) -> float | None:
+    if minutes is None:
+        return None
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float | np.number) or not 0 <= minutes < np.inf:
+        raise CoresetError(f"minutes must be a number from 0, got {minutes!r}")
+    return float(minutes)
+
+
+def _embeddings(rows: Rows, before: RoundsResults, required: bool) -> Embeddings | None:
+    """The embeddings that the light head needs; None if vectors were given and so are not stored."""
+    fields = before.config.embeddings
+    if fields is not None and required:
+        return EmbeddingSource.of(fields).load(rows)
+    valid = np.ones(len(rows), dtype=bool)
+    return None if required else Embeddings(np.empty((len(rows), 0), dtype=np.float32), valid)
+
+
+def _outcomes(before: RoundsResults, standing: Standing) -> np.ndarray:
+    """(n,) int, what became of every row that a round asked for."""
+    place = {row_id: at for at, row_id in enumerate(standing.ids.tolist())}
+    here = np.array([place.get(row_id, -1) for row_id in before.ids.tolist()], dtype=np.int64)
+    asked = (before.round > 0) & (here >= 0)
+    outcome = np.full(len(before.ids), -1, dtype=np.int64)
+    for mask, what in (
+        (standing.labelled, _LABELLED),
+        (standing.skipped, _SKIPPED),
+        (standing.off_topic, _OFF_TOPIC),
+    ):
+        outcome[asked & np.append(mask, False)[here]] = what
+    return outcome
+
+
+def _recorded(
+    before: RoundsResults,
+    last: Round,
+    standing: Standing,
+    outcome: np.ndarray,
+    metrics: dict[str, Any],
+    minutes: float | None,
+) -> Round:
+    mine = outcome[before.round == last.number]
+    alive = existing_ids(standing.rows.dataset, before.config.patches_field)
+    asked = before.ids[before.round == last.number].tolist()
+    n_returned = int((mine == _LABELLED).sum())
+    if not n_returned and (mine < 0).any():
+        raise CoresetError(
+            f"none of the {last.size:,} {standing.rows.noun} of round {last.number} has a label in "
+            f"'{before.config.label_field}'; label them first, or cancel({last.number}) takes the round back"
+        )
+    now = dict(zip(standing.ids.tolist(), standing.labels, strict=True))
+    changed = sum(
+        label is not None and row_id in alive and now.get(row_id) != label
+        for row_id, label in zip(before.ids.tolist(), before.labels, strict=True)
+    )
+    return dataclasses.replace(
+        last,
+        recorded=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        n_returned=n_returned,
+        n_skipped=int((mine == _SKIPPED).sum()),
+        n_off_topic=int((mine == _OFF_TOPIC).sum()),
+        n_deleted=sum(row_id not in alive for row_id in asked),
+        n_changed=changed,
+        n_labels_after=int(standing.labelled.sum()),
+        labels_per_class=standing.labels_per_class,
+        metrics=metrics,
+        minutes=minutes if minutes is not None else last.minutes,
+    )
+
+
+def _placed(before: RoundsResults, standing: Standing, values: np.ndarray) -> np.ndarray:
+    """Values of the rows, in the order of the campaign's ids; -1 for rows that are gone."""
+    value_of = dict(zip(standing.ids.tolist(), values.tolist(), strict=True))
+    return np.array([value_of.get(row_id, -1) for row_id in before.ids.tolist()], dtype=values.dtype)
+
+
+def _placed_labels(before: RoundsResults, standing: Standing) -> list[str | None]:
+    label_of = dict(zip(standing.ids.tolist(), standing.labels, strict=True))
+    return [label_of.get(row_id) for row_id in before.ids.tolist()]
+
+
+def _change(before: RoundsResults, entry: Round, arrays: Mapping[str, np.ndarray]) -> tuple[float, float] | None:
+    """The change of the accuracy since the last record by the same model, on the same test images."""
+    source = entry.metrics["accuracy"].source
+    for earlier in reversed(before.history[:-1]):
+        name, metric = f"correct_{earlier.number}", earlier.metrics.get("accuracy")
+        if name in arrays and metric is not None and metric.source == source:
+            then, now = arrays[name], arrays[f"correct_{entry.number}"][: len(arrays[name])]
+            both = (then >= 0) & (now >= 0)
+            return paired_change(then[both] == 1, now[both] == 1) if both.any() else None
+    return None
