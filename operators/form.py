@@ -159,18 +159,21 @@ class Form(Generic[P]):
         vectors = embeddings_of(self.dataset, self.params.rows)  # type: ignore[attr-defined]
         self.suggest("embeddings", vectors, default=default_embeddings(vectors), **words)
 
-    def run(self) -> str | None:
+    def run(self, runs: list[str] | None = None) -> str | None:
         """A dropdown of coreset runs; refuses when there is none yet.
+
+        Args:
+            runs (None): the runs to choose from; all coreset runs by default
 
         Returns:
             the chosen run, or None
         """
-        runs = list_runs(self.dataset)
+        runs = list_runs(self.dataset) if runs is None else runs
         if not runs:
             self.refuse("This dataset has no coreset run yet. Run 'Compute coreset scores' first.")
             return None
         self.choose("brain_key", {run: run for run in runs}, default=runs[-1])
-        return chosen_run(self.dataset, self.params.brain_key)  # type: ignore[attr-defined]
+        return self.params.brain_key or runs[-1]  # type: ignore[attr-defined]
 
     def refuse(self, problem: str) -> None:
         """Keeps the form from being executed; the first reason is the one that is shown."""

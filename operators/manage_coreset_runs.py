@@ -1,4 +1,4 @@
-"""Operator: look at coreset runs, rename and delete them."""
+"""Operator: look at coreset runs and labelling rounds, rename and delete them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..plugin.door import Parameters, RunName, name_like
 from ..plugin.errors import CoresetError
 from ..plugin.rank_views import views_on_rank
 from ..plugin.request import dataset_of
+from ..plugin.rounds.load import list_campaigns, load_rounds
 from ..plugin.runs.load import list_runs, load_run
 from ..plugin.runs.orphans import find_orphans, remove_orphans
 from ..plugin.runs.views import default_view_name
@@ -52,16 +53,16 @@ class Params(Parameters):
 
 
 class ManageCoresetRuns(CoresetOperator[Params]):
-    """Shows, renames and deletes coreset runs."""
+    """Shows, renames and deletes coreset runs, and labelling rounds."""
 
     name, label = "manage_coreset_runs", "Manage coreset runs"
-    description = "Look at coreset runs, rename them, or delete them with their fields"
+    description = "Look at coreset runs and labelling rounds, rename them, or delete them with their fields"
     risk_level = types.RiskLevel.HIGH
     params = Params
 
     def fill(self, form):
-        left, runs = _left_behind(form.dataset), list_runs(form.dataset)
-        key = form.run() if runs or not left else None
+        left, runs = _left_behind(form.dataset), _list_all(form.dataset)
+        key = form.run(runs) if runs or not left else None
         if key is None and not left:
             return
         actions = (_ACTIONS if runs else {}) | (_CLEAN_UP if left else {})
@@ -86,9 +87,10 @@ class ManageCoresetRuns(CoresetOperator[Params]):
             answer = Answer(f"Removed what deleted runs left behind: {left}", remove_orphans(dataset))
             ctx.ops.reload_dataset()
             return answer
-        key = chosen_run(dataset, params.brain_key)
+        runs = _list_all(dataset)
+        key = params.brain_key or (runs[-1] if runs else chosen_run(dataset, None))
         if params.action == "info":
-            return Answer(f"Run '{key}' of {len(list_runs(dataset))}.", {"brain_key": key, "info": _info(dataset, key)})
+            return Answer(f"Run '{key}' of {len(runs)}.", {"brain_key": key, "info": _info(dataset, key)})
         if params.action == "rename":
             name = _new_name(dataset, key, params)
             dataset.rename_brain_run(key, name)
@@ -111,8 +113,13 @@ class ManageCoresetRuns(CoresetOperator[Params]):
         return types.Property(outputs, view=types.View(label=self.label))
 
 
+def _list_all(dataset: Any) -> list[str]:
+    """Coreset runs, and campaigns of labelling rounds."""
+    return list_runs(dataset) + list_campaigns(dataset)
+
+
 def _require_run(dataset: Any, key: str) -> None:
-    if key not in list_runs(dataset):
+    if key not in _list_all(dataset):
         raise CoresetError(f"dataset '{dataset.name}' has no coreset run '{key}'")
 
 
@@ -148,7 +155,10 @@ def _fields(dataset: Any, key: str) -> list[str]:
 
 def _views(dataset: Any, key: str) -> list[str]:
     _require_run(dataset, key)
-    return views_on_rank(dataset, dataset.get_brain_info(key).config.build().path(dataset, key, "rank"))
+    run = dataset.get_brain_info(key).config.build()
+    if key in list_campaigns(dataset):
+        return run.views(dataset, key)
+    return views_on_rank(dataset, run.path(dataset, key, "rank"))
 
 
 def _what_goes(dataset: Any, key: str) -> str:
@@ -170,6 +180,8 @@ def _what_goes(dataset: Any, key: str) -> str:
 
 def _is_default(view: str, key: str) -> bool:
     """Whether a view has the name that it gets if nobody says."""
+    if view.removeprefix(f"{key} round ").isdigit():
+        return True
     try:
         return view == default_view_name(key, view.removeprefix(f"{key} "))
     except CoresetError:
@@ -178,6 +190,8 @@ def _is_default(view: str, key: str) -> bool:
 
 def _info(dataset: Any, key: str) -> str:
     """A Markdown table of what a curator wants to know about a run."""
+    if key in list_campaigns(dataset):
+        return load_rounds(dataset, key).markdown()
     results = load_run(dataset, key)  # says so if the run is incomplete
     info = dataset.get_brain_info(key)
     config = info.config
@@ -192,7 +206,7 @@ def _info(dataset: Any, key: str) -> str:
         "Since then": (results.changes() or "").removeprefix(f"since run '{key}' was computed, "),
         "Saved views": ", ".join(_views(dataset, key)) or "none",
     } | {called: _written(name, config.facts[name]) for name, called in _FACTS.items() if name in config.facts}
-    others = [run for run in list_runs(dataset) if run != key]
+    others = [run for run in _list_all(dataset) if run != key]
     caption = f"Other runs: {', '.join(others)}" if others else ""
     known = [(name, value) for name, value in rows.items() if value]
     return markdown_card([(key, ("", ""), known, caption)])

@@ -7,13 +7,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CoresetError
 from ..vectors.probabilities import FORMS, as_probabilities, multilabel_uncertainty, too_many_spoilt
 from .rows import Rows
+
+if TYPE_CHECKING:
+    from fiftyone.core.dataset import Dataset
 
 #: Share of the rows of an index of the logits that may carry another label.
 _DISAGREE = 0.01
@@ -89,6 +92,26 @@ def read_predictions(
     if isinstance(predictions, Sequence) and predictions and all(isinstance(name, str) for name in predictions):
         return _mean_of([_read_field(rows, name, classes, form) for name in predictions])
     return _read_array(rows, predictions, classes, form)
+
+
+def prediction_fields(dataset: Dataset, but: str | None = None) -> dict[str, str]:
+    """Fields of images that can be read as predictions, and what they hold, in words.
+
+    Args:
+        dataset: the dataset
+        but (None): a field that holds labels
+    """
+    import fiftyone as fo
+
+    found = {}
+    for name, declared in dataset.get_field_schema(ftype=fo.EmbeddedDocumentField).items():
+        if name == but or declared.document_type not in (fo.Classification, fo.Classifications):
+            continue
+        if dataset.exists(f"{name}.logits").limit(1).values("id"):
+            found[name] = f"'{name}', class probabilities"
+        elif declared.document_type is fo.Classification and dataset.exists(f"{name}.confidence").limit(1).values("id"):
+            found[name] = f"'{name}', confidence only"
+    return found
 
 
 def looks_like_ground_truth(found: StoredPredictions, labels: Sequence[str | None]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
@@ -121,13 +122,9 @@ class Rows:
         if self.patches_field is None:
             return self.samples.values(field)
         # A patches view is a copy that does not know fields added to the objects since: ask their source.
-        by_id = dict(
-            zip(
-                self.source.values(self.path("id"), unwind=True),
-                self.source.values(self.path(field), unwind=True),
-                strict=True,
-            )
-        )
+        # FiftyOne would unwind values that are lists, such as tags, together with the objects.
+        ids, values = (self.source.values(self.path(name)) for name in ("id", field))
+        by_id = dict(zip(*(chain.from_iterable(filter(None, nested)) for nested in (ids, values)), strict=True))
         return [by_id.get(row_id) for row_id in self.ids()]
 
     def declare(self, field: str, field_type: type[Field]) -> None:
@@ -141,4 +138,5 @@ class Rows:
         if self.patches_field is None:
             self.samples.set_values(field, dict(values), key_field="id")
         else:
-            self.samples.set_label_values(f"{self.patches_field}.{field}", dict(values))
+            path = f"{self.patches_field}.{field}" if self._is_patches_view else self.path(field)
+            self.samples.set_label_values(path, dict(values))

@@ -218,9 +218,11 @@ def _stored(rows: Rows, key: str, label_field: str) -> RoundsResults | None:
     if key not in list_campaigns(dataset) or read_campaign(dataset, key) is None:
         return None
     results = mend(dataset, key)
+    config = results.config
+    moved = not rows.has(config.label_field) and rows.has(label_field)  # renamed since
     for what, stored, given in (
-        ("labels in", results.config.label_field, label_field),
-        ("objects of", results.config.patches_field, rows.patches_field),
+        ("labels in", label_field if moved else config.label_field, label_field),
+        ("objects of", config.patches_field, rows.patches_field),
     ):
         if stored != given:
             raise CoresetError(f"'{key}' has {what} '{stored}', not '{given}'; choose another brain_key")
@@ -385,7 +387,7 @@ def _begun(rows: Rows, key: str, label_field: str, before: RoundsResults | None)
 
     if before is not None:
         results = before.successor(samples=rows.samples)
-        results.config.package_version = __version__
+        results.config.package_version, results.config.label_field = __version__, label_field
         return results
     config = RoundsConfig(
         label_field=label_field,

@@ -15,7 +15,7 @@ from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.owned import copy_values, count_values, declare_in_turn, delete_fields, owned_fields
 from ..dataset.rows import Rows, noun_of
 from ..dataset.run_record import delete_files
-from ..diagnostics.tables import Content, html_card, number, text_card
+from ..diagnostics.tables import Content, html_card, markdown_card, number, text_card
 from ..errors import CoresetError
 from ..rank_views import retarget_views, views_on_rank
 from ..stored_run import pack_ids, read_array, unpack_ids
@@ -246,6 +246,10 @@ class RoundsResults(fob.BrainResults):
 
     def _repr_html_(self) -> str:
         return html_card([self._card()])
+
+    def markdown(self) -> str:
+        """The rounds as a table for the App."""
+        return markdown_card([self._card()])
 
     def __repr__(self) -> str:
         return f"<Campaign '{self.key}': {len(self)} rounds; print it to read it>"

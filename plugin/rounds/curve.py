@@ -130,6 +130,14 @@ class LearningCurve:
         ]
         return _estimate(needed[0], needed[1])
 
+    def drawn(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+        """The law as a line to the horizon: labels, metric, and lower and upper end of its band; None without a law."""
+        if self.law is None or self.refits is None:
+            return None
+        n = np.geomspace(self.n_labels[0], self.horizon, 100)
+        low, high = _quantiles(_power(self.refits[:, None], n))
+        return n, 1 - _power(self.law, n), 1 - high, 1 - low
+
     def plot(self, target: float | None = None) -> Any:
         """Draws the rounds with their standard errors, the law, and its band, dotted beyond the labels at hand.
 
@@ -145,13 +153,13 @@ class LearningCurve:
         axes = figure.subplots()
         errors = np.nan_to_num(self.standard_errors)
         axes.errorbar(self.n_labels, 1 - self.errors, yerr=errors, fmt="o", color="tab:orange", label="rounds, ± SE")
-        if self.law is not None and self.refits is not None:
-            n = np.geomspace(self.n_labels[0], self.horizon, 100)
-            low, high = _quantiles(_power(self.refits[:, None], n))
-            axes.fill_between(n, 1 - high, 1 - low, color="0.85", label=f"{_BAND:.0%} band")
+        line = self.drawn()
+        if line is not None:
+            n, value, low, high = line
+            axes.fill_between(n, low, high, color="0.85", label=f"{_BAND:.0%} band")
             measured = n <= self.n_labels[-1]
-            axes.plot(n[measured], 1 - _power(self.law, n[measured]), color="tab:orange", label="fitted power law")
-            axes.plot(n[~measured], 1 - _power(self.law, n[~measured]), color="tab:orange", linestyle=":")
+            axes.plot(n[measured], value[measured], color="tab:orange", label="fitted power law")
+            axes.plot(n[~measured], value[~measured], color="tab:orange", linestyle=":")
         if target is not None:
             axes.axhline(target, color="tab:blue", linestyle="--", label=f"target, {number(target)}")
         axes.set(xlabel="labels", ylabel=self.metric)

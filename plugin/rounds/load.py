@@ -115,7 +115,7 @@ def mend(dataset: Dataset, key: str) -> RoundsResults:
         run.settle(dataset, key)
     results = read_campaign(dataset, key)
     assert results is not None
-    if not _holds_rounds(dataset, results):
+    if not (_has_fields(dataset, results) and _holds_rounds(dataset, results)):
         declare_fields(dataset, results.config.run_id, results.config.fields)
         for column in results.config.columns:
             values = column_values(results, column)
@@ -128,17 +128,19 @@ def _is_unsettled(dataset: Dataset, results: RoundsResults) -> bool:
     """Whether fields have other names than the campaign's, or hold other rounds than were recorded."""
     config, run = results.config, results.backend
     usual = {column: run.usual_path(dataset, results.key, column) for column in config.fields}
-    owned = set(owned_fields(dataset, config.run_id))
-    if usual != config.fields or owned != set(config.fields.values()):
+    spare = set(owned_fields(dataset, config.run_id)) - set(config.fields.values())
+    if usual != config.fields or spare or not _has_fields(dataset, results):
         return True
     return not _holds_rounds(dataset, results)
+
+
+def _has_fields(dataset: Dataset, results: RoundsResults) -> bool:
+    return set(results.config.fields.values()) <= set(owned_fields(dataset, results.config.run_id))
 
 
 def _holds_rounds(dataset: Dataset, results: RoundsResults) -> bool:
     """Whether the round field holds what was recorded, of all rows that still exist."""
     path = results.config.fields["round"]
-    if path not in owned_fields(dataset, results.config.run_id):
-        return False
     asked = results.round >= 0
     found = count_and_sum(dataset, path)
     if found == (int(asked.sum()), int(results.round[asked].sum())):

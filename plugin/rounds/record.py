@@ -18,7 +18,7 @@ from ..progress import ProgressCallback, reporting
 from .agreement import paired_change
 from .campaign import RoundsResults
 from .history import OUTCOMES, Round
-from .load import list_campaigns, mend, read_campaign
+from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
 from .model import HEAD, RoundModel, read_model
 from .standing import Standing, read_standing
@@ -35,6 +35,7 @@ def record_round(
     dataset: SampleCollection,
     brain_key: str = "rounds",
     *,
+    label_field: str | None = None,
     metrics: Mapping[str, Any] | None = None,
     predictions: Any = None,
     eval_key: str | None = None,
@@ -53,6 +54,7 @@ def record_round(
     Args:
         dataset: the dataset or one of its views
         brain_key ("rounds"): the name of the campaign
+        label_field (None): where labels are, if their field was renamed since the last batch
         metrics (None): numbers that you measured, name -> value in [0, 1] or (value, standard error)
         predictions (None): a field, a list of fields or an (n, C) array of your model's predictions, test images
             included; see :func:`.read_predictions`
@@ -88,18 +90,17 @@ def record_round(
         last = before.last
         assert last is not None
         config = before.config
-        rows = Rows(before.samples, config.patches_field)
+        rows, labels = Rows(before.samples, config.patches_field), label_field or config.label_field
+        _require_field(rows, before, labels, labels_from_tags)
         if labels_from_tags is not None:
-            write_labels_from_tags(rows, config.label_field, labels_from_tags)
-        standing = read_standing(rows, config.label_field, config.test, config.skip)
+            write_labels_from_tags(rows, labels, labels_from_tags)
+        standing = read_standing(rows, labels, config.test, config.skip)
         report(0.2, "judging the model")
         found = _embeddings(rows, before, required=predictions is None)
         source = HEAD if predictions is None else predictions
         model = RoundModel()
         if found is not None:
-            model = read_model(
-                standing, found, source, label_field=config.label_field, classes=classes, form=form, seed=last.seed
-            )
+            model = read_model(standing, found, source, label_field=labels, classes=classes, form=form, seed=last.seed)
         measured, correct = measure_model(standing, model)
         measured |= evaluated_metrics(standing, eval_key) | typed
         outcome = _outcomes(before, standing)
@@ -115,9 +116,37 @@ def record_round(
             outcome=outcome.astype(np.int8),
             arrays=arrays,
         )
+        after.config.label_field = labels
         after.config.class_names = list(standing.labels_per_class)
         write_round(after, lock, differences(after, before), before)
     return entry
+
+
+def round_progress(dataset: Any, brain_key: str) -> str:
+    """What came back of the last round so far, in one sentence.
+
+    Args:
+        dataset: the dataset
+        brain_key: the name of the campaign
+
+    Returns:
+        e.g. ``"Round 3: 97 of 100 labelled, 2 skipped, 1 off-topic"``
+
+    Raises:
+        CoresetError: if there is no round
+    """
+    results = load_rounds(dataset, brain_key)
+    if results.last is None:
+        raise CoresetError(f"'{brain_key}' has no round to record; next_batch() begins one")
+    config, last = results.config, results.last
+    standing = read_standing(Rows(results.samples, config.patches_field), config.label_field, config.test, config.skip)
+    mine = _outcomes(results, standing)[results.round == last.number]
+    n_labelled, n_skipped, n_off_topic = ((mine == what).sum() for what in (_LABELLED, _SKIPPED, _OFF_TOPIC))
+    state = "" if last.is_open else ", recorded already"
+    return (
+        f"Round {last.number}: {n_labelled:,} of {last.size:,} labelled, {n_skipped:,} skipped, {n_off_topic:,} "
+        f"off-topic{state}"
+    )
 
 
 def _stored(dataset: Any, key: str) -> RoundsResults:
@@ -132,6 +161,15 @@ def _stored(dataset: Any, key: str) -> RoundsResults:
     if results.last is None:
         raise CoresetError(f"'{key}' has no round to record; next_batch() begins one")
     return results
+
+
+def _require_field(rows: Rows, before: RoundsResults, labels: str, tags: Mapping[str, str] | None) -> None:
+    """Refuses to record what cannot have come back: the label field was renamed, deleted, or never written."""
+    if tags is None and not rows.has(labels):
+        raise CoresetError(
+            f"field '{rows.path(labels)}' does not exist on '{rows.dataset.name}': label the images of "
+            f"'{before.history[-1].view}' in it, or say with label_field= what it was renamed to"
+        )
 
 
 def _minutes(minutes: Any) -> float | None:
@@ -180,8 +218,8 @@ def _recorded(
     n_returned = int((mine == _LABELLED).sum())
     if not n_returned and (mine < 0).any():
         raise CoresetError(
-            f"none of the {last.size:,} {standing.rows.noun} of round {last.number} has a label in "
-            f"'{before.config.label_field}'; label them first, or cancel({last.number}) takes the round back"
+            f"none of the {last.size:,} {standing.rows.noun} of round {last.number} has a label; label them first, or "
+            f"load_rounds(dataset, '{before.key}').cancel({last.number}) takes the round back"
         )
     now = dict(zip(standing.ids.tolist(), standing.labels, strict=True))
     changed = sum(

@@ -88,6 +88,23 @@ def read_standing(rows: Rows, label_field: str, test: str | None, skip: Sequence
     return Standing(rows, ids, labels, is_test, skipped, off_topic & skipped, notes)
 
 
+def describe_standing(rows: Rows, label_field: str, test: str | None) -> str:
+    """Where labelling stands, in one sentence.
+
+    Args:
+        rows: the rows
+        label_field: where labels are; it need not exist yet
+        test: the tag of test images, or None
+    """
+    total = len(rows)
+    reserved = sum(test in (tags or ()) for tags in rows.values("tags"))
+    labels = read_labels(rows, label_field) if rows.has(label_field) else []
+    counts = Counter(label for label in labels or [] if label is not None and label.strip())
+    n_labels = counts.total()
+    tail = f"; {reserved:,} are test images" if reserved else "; no test images are reserved"
+    return f"{n_labels:,} of {total:,} {rows.noun} have a label, in {len(counts):,} classes{tail}"
+
+
 def _notes(rows: Rows, label_field: str, stored: Sequence[str | None], labels: Sequence[str | None]) -> list[str]:
     if not rows.has(label_field):
         return [f"there is no field '{label_field}' yet"]

@@ -1,0 +1,107 @@
+"""Operator: select the images to label next."""
+
+from __future__ import annotations
+
+import fiftyone.operators.types as types
+from pydantic import Field
+
+from ..plugin.dataset.predictions import prediction_fields
+from ..plugin.dataset.rows import Rows as LibraryRows
+from ..plugin.door import FieldPath, RunName, Seed, Tag
+from ..plugin.rounds.batch import FIRST_METHOD, METHOD, next_batch
+from ..plugin.rounds.load import list_campaigns
+from ..plugin.rounds.model import HEAD
+from ..plugin.rounds.standing import describe_standing
+from ..plugin.selection.registry import list_methods
+from .form import EmbeddedRows, chosen_embeddings, label_fields, target_rows
+from .operator import Answer, CoresetOperator
+from .rounds_form import DEFAULT_CAMPAIGN
+
+#: Stands for the method that fits the labels there are.
+_RECOMMENDED = "recommended"
+
+
+class Params(EmbeddedRows):
+    """What is labelled, who says what is uncertain, and how many."""
+
+    label_field: FieldPath = Field("ground_truth", title="Label field", description="May not exist yet")
+    predictions: FieldPath = Field(HEAD, title="Predictions")
+    budget: int = Field(100, ge=1, le=1_000_000, title="Images to label")
+    method: str = Field(_RECOMMENDED, max_length=100, title="Method")
+    brain_key: RunName = Field(DEFAULT_CAMPAIGN, title="Name of the rounds")
+    test: Tag = Field("test", title="Tag of test images", description="These are never asked for")
+    skip: str = Field("skip, off_topic", max_length=200, title="Tags of images to leave out")
+    exclude_test_copies: bool = Field(False, title="Leave out near-duplicates of test images")
+    force: bool = Field(False, title="Even if the last batch is not labelled")
+    seed: Seed = Field(0, title="Random seed")
+    advanced: bool = Field(False, title="Advanced settings")
+
+
+class SelectNextBatch(CoresetOperator[Params]):
+    """Begins a labelling round and opens its batch."""
+
+    name, label = "select_next_batch", "Select next batch"
+    description = "Choose the images that are worth labelling next"
+    risk_level = types.RiskLevel.MEDIUM
+    params = Params
+    long_running = True
+    answers = (("round", "Round"), ("selected", "To label"), ("view", "Saved view"))
+
+    def resolve_placement(self, ctx):
+        if ctx.dataset is None or not list_campaigns(ctx.dataset):
+            return None
+        return types.Placement(
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
+            types.Button(label="Select next batch", icon="/assets/icon.svg", prompt=True),
+        )
+
+    def fill(self, form):
+        params = form.params
+        form.rows()
+        form.embeddings()
+        form.suggest("label_field", label_fields(form.dataset, params.rows))
+        fields = prediction_fields(form.dataset, but=params.label_field)
+        form.choose("predictions", {HEAD: "A light model on the embeddings"} | fields, default=HEAD)
+        form.whole_number("budget")
+        rows = LibraryRows(target_rows(form.ctx, params))
+        form.say("standing", describe_standing(rows, params.label_field, params.test))
+        form.switch("advanced")
+        if params.advanced:
+            first = f"Recommended: {METHOD} once two classes are labelled, {FIRST_METHOD} before"
+            form.choose("method", {_RECOMMENDED: first} | {name: name for name in list_methods()}, default=_RECOMMENDED)
+            form.text("brain_key")
+            form.text("test")
+            form.text("skip")
+            form.tick("exclude_test_copies")
+            form.tick("force")
+            form.whole_number("seed")
+        form.check(lambda: chosen_embeddings(form.dataset, params))
+
+    def work(self, ctx, params, progress):
+        batch = next_batch(
+            target_rows(ctx, params),
+            params.budget,
+            params.brain_key,
+            params.label_field,
+            chosen_embeddings(ctx.dataset, params),
+            params.predictions,
+            method=None if params.method == _RECOMMENDED else params.method,
+            test=params.test,
+            skip=[tag.strip() for tag in params.skip.split(",") if tag.strip()],
+            exclude_test_copies=params.exclude_test_copies,
+            force=params.force,
+            seed=params.seed,
+            progress=progress,
+        )
+        facts = {
+            "brain_key": params.brain_key,
+            "round": batch.number,
+            "selected": len(batch),
+            "view": batch.results.last.view,
+            "labelled": batch.labelled,
+        }
+        steps = [ctx.ops.reload_dataset(), ctx.ops.set_view(view=batch.view)]
+        return Answer(f"Round {batch.number}: {batch.why}", facts, steps)
+
+    def run_name(self, params):
+        return f"next {params.budget:,} to label in '{params.label_field}'"

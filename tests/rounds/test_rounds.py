@@ -1,0 +1,427 @@
+"""The loop: ask for labels, record them, ask again; and what becomes of a campaign meanwhile."""
+
+from __future__ import annotations
+
+import fiftyone_coreset as fc
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.dataset.lock import run_lock
+from fiftyone_coreset.plugin.dataset.rows import Rows
+from fiftyone_coreset.plugin.rounds import campaign, write
+from fiftyone_coreset.plugin.rounds.standing import read_standing
+from fiftyone_coreset.plugin.selection.head import fit_head
+from labelling import label, truth
+
+COLUMNS = ("round", "order", "uncertainty", "outcome")
+
+
+def fields_of(dataset, key="rounds"):
+    return {column: dataset.values(f"{key}_{column}") for column in COLUMNS}
+
+
+def test_the_whole_loop(pool, ask):
+    fc.reserve_test(pool, size=15)
+    label(pool.match_tags("test"))
+    first = ask()
+    assert (len(first), first.labelled, first.unlabelled, first.classes) == (6, 0, 45, [])
+    assert first.results.last.method == "kmedoids"
+    assert set(first.view.values("id")) == set(first.ids)
+    assert pool.load_saved_view("rounds round 1").values("id") == first.view.values("id")
+    assert pool.has_field("rounds_round")
+    label(first.view)
+    recorded = fc.record_round(pool, "rounds", minutes=2.5)
+    assert (recorded.n_returned, recorded.n_labels_after, recorded.minutes) == (6, 6, 2.5)
+    assert recorded.labels_per_class == {name: list(map(truth(pool).get, first.ids)).count(name) for name in "abc"}
+
+    second = ask()
+    assert second.results.last.method == "uherding"
+    assert (second.labelled, second.unlabelled, second.classes) == (6, 39, ["a", "b", "c"])
+    assert not set(first.ids) & set(second.ids)
+    assert not set(pool.match_tags("test").values("id")) & {*first.ids, *second.ids}
+    in_order = sorted(second.view.iter_samples(), key=lambda sample: sample.rounds_order)
+    assert [sample.id for sample in in_order] == second.ids.tolist()
+    label(second.view)
+    fc.record_round(pool, "rounds")
+
+    rounds = fc.load_rounds(pool)
+    assert rounds.curve().n_labels.tolist() == [6, 12]
+    assert [row["accuracy"] for row in rounds.table()] == [1 - error for error in rounds.curve().errors]
+    assert [line.topic for line in rounds.advice(target=0.9).lines[:3]] == ["gain", "target", "stability"]
+    assert len(rounds.view(1)) == len(rounds.view(2)) == 6
+    assert pool.count_values("rounds_outcome") == {"labelled": 12, None: 48}
+    assert "Campaign 'rounds', labels in 'gt'" in str(rounds)
+
+
+def test_the_metrics_are_those_of_the_head_on_the_test_images(pool, ask):
+    fc.reserve_test(pool, size=15)
+    label(pool.match_tags("test"))
+    label(ask().view)
+    entry = fc.record_round(pool)
+    standing = read_standing(Rows(pool), "gt", "test", ())
+    vectors = np.stack(pool.values("emb"))
+    pairs = zip(pool.values("gt.label"), standing.labelled, strict=True)
+    head = fit_head(vectors, [name if mine else None for name, mine in pairs])
+    predicted = np.array(head.classes)[head.probabilities(vectors).argmax(axis=1)]
+    shown = np.array(list(truth(pool).values()))
+    right = (predicted == shown)[standing.test]
+    assert entry.metrics["accuracy"].value == pytest.approx(right.mean())
+    assert entry.metrics["accuracy"].source == "light head"
+    per_class = [right[shown[standing.test] == name].mean() for name in sorted(set(shown[standing.test]))]
+    assert entry.metrics["class_mean_accuracy"].value == pytest.approx(np.mean(per_class))
+    confidence = head.probabilities(vectors, calibrated=True).max(axis=1)[~standing.has_label]
+    assert entry.metrics["confidence"].value == pytest.approx(confidence.mean(), abs=1e-6)
+
+
+def test_labels_there_before_are_round_0(pool, ask):
+    known = pool[:9]
+    label(known)
+    batch = ask()
+    assert fields_of(pool)["round"][:9] == [0] * 9
+    assert batch.results.last.method == "uherding"
+    assert fc.load_rounds(pool).view(0).values("id") == known.values("id")
+
+
+def test_a_round_is_open_until_it_is_recorded(pool, ask):
+    batch = ask()
+    with pytest.raises(fc.CoresetError, match="round 1 of 'rounds' is open: 6 of its 6 images have no label in 'gt'"):
+        ask()
+    assert len(fc.load_rounds(pool)) == 1
+    other = ask(force=True)  # two annotators
+    assert not set(batch.ids) & set(other.ids)
+    label(other.view)
+    fc.record_round(pool)
+    assert not set(ask().ids) & set(batch.ids)
+
+
+def test_the_open_round_can_be_taken_back(pool, ask):
+    batch = ask()
+    rounds = fc.load_rounds(pool)
+    rounds.cancel(1)
+    assert len(rounds) == len(fc.load_rounds(pool)) == 0
+    assert pool.count("rounds_round") == 0
+    assert pool.list_saved_views() == []
+    with pytest.raises(fc.CoresetError, match="'rounds' has no round to record"):
+        fc.record_round(pool)
+    again = ask()
+    assert again.ids.tolist() == batch.ids.tolist()
+    label(again.view)
+    with pytest.raises(fc.CoresetError, match="'rounds' has changed since it was loaded"):
+        rounds.cancel(1)
+    fc.record_round(pool)
+    with pytest.raises(fc.CoresetError, match="round 1 of 'rounds' cannot be taken back: no round is open"):
+        fc.load_rounds(pool).cancel(1)
+
+
+def test_skipped_and_off_topic_images_do_not_come_again(pool, ask):
+    batch = ask()
+    pool.select(batch.ids[:1]).tag_samples("skip")
+    pool.select(batch.ids[1:2]).tag_samples("off_topic")
+    label(pool.select(batch.ids[2:]))
+    entry = fc.record_round(pool)
+    assert (entry.n_returned, entry.n_skipped, entry.n_off_topic) == (4, 1, 1)
+    assert pool.count_values("rounds_outcome") == {"labelled": 4, "skipped": 1, "off_topic": 1, None: 54}
+    assert not set(ask().ids) & set(batch.ids)
+
+
+def test_labels_from_tags(pool, ask):
+    batch = ask()
+    ids = batch.ids.tolist()
+    pool.select(ids[:4]).tag_samples("looks like a")
+    pool.select(ids[4:]).tag_samples("b")
+    pool.select(ids[5:]).tag_samples("looks like a")
+    tags = {"looks like a": "a", "b": "b"}
+    with pytest.raises(fc.CoresetError, match=f"'{ids[5]}' carries tags of 'a' and 'b'; remove one of them"):
+        fc.record_round(pool, labels_from_tags=tags)
+    pool.select(ids[5:]).untag_samples("looks like a")
+    fc.record_round(pool, labels_from_tags=tags)
+    labels = dict(zip(pool.values("id"), pool.values("gt.label"), strict=True))
+    assert [labels[row_id] for row_id in ids] == ["a"] * 4 + ["b"] * 2
+    assert pool.count_sample_tags() == {"looks like a": 4, "b": 2}
+    before = pool.values("gt.id")
+    fc.record_round(pool, labels_from_tags=tags | {"b": "other"})  # labels that are there stay
+    assert pool.values("gt.id") == before
+
+
+@pytest.mark.parametrize("given", [{}, {"tag": 1}, "cat"])
+def test_unusable_tags_are_refused(pool, ask, given):
+    ask()
+    with pytest.raises(fc.CoresetError, match="labels_from_tags must be a dict of tag to label"):
+        fc.record_round(pool, labels_from_tags=given)
+
+
+def test_labels_without_their_tags_are_refused(pool, ask):
+    ask()
+    with pytest.raises(fc.CoresetError, match="no images carry any of the tags 'cat'"):
+        fc.record_round(pool, labels_from_tags={"cat": "cat"})
+
+
+def test_metrics_of_the_users_own(pool, ask):
+    import fiftyone as fo
+
+    fc.reserve_test(pool, size=15)
+    test = pool.match_tags("test")
+    label(test)
+    batch = ask()
+    label(batch.view)
+    wrong = test.first().id
+    pool.set_values(
+        "pred",
+        [
+            fo.Classification(label="?" if row_id == wrong else name, confidence=0.8)
+            for row_id, name in truth(pool).items()
+        ],
+    )
+    entry = fc.record_round(pool, predictions="pred", metrics={"mAP": 0.4, "recall": (0.5, 0.01)})
+    assert entry.metrics["accuracy"].value == pytest.approx(14 / 15)
+    assert entry.metrics["accuracy"].source == "pred"
+    assert (entry.metrics["mAP"].value, entry.metrics["recall"].standard_error) == (0.4, 0.01)
+    test.evaluate_classifications("pred", gt_field="gt", eval_key="eval")
+    entry = fc.record_round(pool, eval_key="eval")
+    assert entry.metrics["accuracy"].value == pytest.approx(14 / 15)
+    assert (entry.metrics["accuracy"].source, entry.metrics["accuracy"].n) == ("eval", 15)
+    assert fc.load_rounds(pool).curve().metric == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"metrics": {"accuracy": 83}}, r"metric 'accuracy' must be a number in \[0, 1\], got 83"),
+        ({"metrics": {"accuracy": (0.8, 0)}}, "the standard error of metric 'accuracy'"),
+        ({"metrics": [0.8]}, "metrics must be a dict"),
+        ({"minutes": -1}, "minutes must be a number from 0, got -1"),
+        ({"eval_key": "nowhere"}, r"has no evaluation 'nowhere' \(there are: none\)"),
+        ({"predictions": "gt"}, "'gt' holds the labels, so it cannot hold the predictions too"),
+    ],
+)
+def test_unusable_measurements_are_refused(pool, ask, arguments, sentence):
+    label(ask().view)
+    with pytest.raises(fc.CoresetError, match=sentence):
+        fc.record_round(pool, **arguments)
+    assert fc.load_rounds(pool).last.is_open
+
+
+def test_without_test_images_there_is_an_estimate_and_no_accuracy(pool, ask):
+    batch = ask()
+    assert "There are no test images, so accuracy can only be estimated; reserve_test()" in batch.why
+    label(batch.view)
+    entry = fc.record_round(pool)
+    assert list(entry.metrics) == ["confidence"]
+    with pytest.raises(fc.CoresetError, match="has the metric 'accuracy'; measured are: confidence"):
+        fc.load_rounds(pool).curve()
+    assert "not known yet" in fc.load_rounds(pool).advice().summary()
+
+
+def test_the_change_is_paired_on_the_test_images(pool, ask):
+    fc.reserve_test(pool, size=15)
+    label(pool.match_tags("test"))
+    values = []
+    for _ in range(2):
+        label(ask(budget=3).view)
+        values.append(fc.record_round(pool))
+    change, error = values[1].change
+    assert change == pytest.approx(values[1].metrics["accuracy"].value - values[0].metrics["accuracy"].value)
+    assert 0 <= error < 0.2
+    assert values[1].kappa is None  # the first round had no predictions
+    assert -1 <= ask(force=True).results.last.kappa <= 1
+
+
+def test_edited_and_deleted_labels_are_counted_and_the_curve_stays(pool, ask):
+    batch = ask()
+    label(batch.view)
+    first = fc.record_round(pool)
+    label(ask().view)
+    sample = pool[batch.ids[0]]
+    sample["gt"].label = "other"
+    sample.save()
+    sample = pool[batch.ids[1]]
+    sample["gt"] = None
+    sample.save()
+    entry = fc.record_round(pool)
+    assert entry.n_changed == 2
+    assert fc.load_rounds(pool).history[0] == first
+
+
+def test_deleted_images_are_counted(pool, ask):
+    batch = ask()
+    label(batch.view)
+    pool.delete_samples(batch.ids[:2].tolist())
+    rounds = fc.load_rounds(pool)
+    assert rounds.table()[0]["left"] == 4
+    assert fc.record_round(pool).n_deleted == 2
+    assert len(ask()) == 6
+
+
+def test_new_images_join_the_campaign(pool, ask):
+    import fiftyone as fo
+
+    label(ask().view)
+    fc.record_round(pool)
+    old = set(pool.values("id"))
+    pool.add_samples([fo.Sample(filepath=f"/new/{row}.png", emb=np.full(6, 1.0 + row)) for row in range(4)])
+    batch = ask(budget=100)
+    assert len(batch) == 58
+    assert len(batch.results.ids) == 64
+    label(pool.select([row_id for row_id in batch.ids if row_id in old]))
+    assert fc.record_round(pool).n_returned == 54
+
+
+def test_rename_takes_fields_and_views_along(pool, ask):
+    batch = ask()
+    pool.rename_brain_run("rounds", "cars")
+    assert pool.list_saved_views() == ["cars round 1"]
+    assert set(pool.load_saved_view("cars round 1").values("id")) == set(batch.ids)
+    assert not [name for name in pool.get_field_schema() if name.startswith("rounds_")]
+    label(fc.load_rounds(pool, "cars").view(1))
+    fc.record_round(pool, "cars")
+    assert ask(brain_key="cars").number == 2
+
+
+def test_a_rename_without_this_package_is_mended(pool, ask, monkeypatch):
+    batch = ask()
+    with monkeypatch.context() as patched:
+        patched.setattr(campaign.Rounds, "rename", lambda *args: None)
+        pool.rename_brain_run("rounds", "cars")
+    rounds = fc.load_rounds(pool, "cars")
+    assert set(rounds.view(1).values("id")) == set(batch.ids)
+    assert pool.list_saved_views() == ["cars round 1"]
+    assert pool.has_field("cars_round")
+    assert not pool.has_field("rounds_round")
+
+
+def test_delete_removes_fields_views_and_nothing_else(pool, ask):
+    batch = ask()
+    label(batch.view)
+    pool.delete_brain_run("rounds")
+    assert pool.list_saved_views() == []
+    assert not [name for name in pool.get_field_schema() if name.startswith("rounds_")]
+    assert pool.count("gt") == 6
+
+
+def test_leftovers_of_a_delete_without_this_package_are_orphans(pool, ask, monkeypatch):
+    ask()
+    with monkeypatch.context() as patched:
+        patched.setattr(campaign.Rounds, "cleanup", lambda *args: None)
+        pool.delete_brain_run("rounds")
+    found = fc.find_orphans(pool)
+    assert found["fields"] == sorted(f"rounds_{column}" for column in COLUMNS)
+    assert found["views"] == ["rounds round 1"]
+    fc.remove_orphans(pool)
+    assert ask().number == 1
+
+
+def test_a_clone_has_the_campaign_too(pool, ask):
+    batch = ask()
+    label(batch.view)
+    other = pool.clone()
+    fc.record_round(other)
+    assert fc.load_rounds(pool).last.is_open
+    assert not fc.load_rounds(other).last.is_open
+    assert len(fc.load_rounds(other).view(1)) == 6
+
+
+STEPS = ["declare_fields", "write_columns", "store_results", "commit_run"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("is_killed", [False, True], ids=["error", "kill"])
+def test_a_fault_leaves_the_old_round_or_the_new_one(pool, ask, monkeypatch, step, when, is_killed):
+    label(ask().view)
+    fc.record_round(pool)
+    old = fields_of(pool)
+    original = getattr(write, step)
+
+    def fails(*args, **kwargs):
+        if when == "after":
+            original(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write, step, fails)
+        if is_killed:  # nothing is tidied up
+            patched.setattr(write, "_undo", lambda *args: None)
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+    rounds = fc.load_rounds(pool)
+    if step == "commit_run" and when == "after":
+        assert len(rounds) == 2
+    else:
+        assert len(rounds) == 1
+        assert {c: v for c, v in fields_of(pool).items() if c != "uncertainty"} == {
+            c: v for c, v in old.items() if c != "uncertainty"
+        }
+        assert ask().number == 2
+
+
+@pytest.mark.parametrize("step", STEPS[:3])
+def test_a_fault_in_the_first_round_leaves_nothing_or_says_so(pool, ask, monkeypatch, step):
+    def fails(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write, step, fails)
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+    assert not pool.list_brain_runs()
+    assert not [name for name in pool.get_field_schema() if name.startswith("rounds_")]
+    with monkeypatch.context() as patched:
+        patched.setattr(write, step, fails)
+        patched.setattr(write, "_undo", lambda *args: None)
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+    with pytest.raises(fc.CoresetError, match="'rounds' was interrupted in its first round"):
+        fc.load_rounds(pool)
+    assert ask().number == 1
+
+
+def test_round_numbers_that_somebody_spoilt_are_mended(pool, ask):
+    batch = ask()
+    pool.set_values("rounds_round", [7] * len(pool))
+    assert set(fc.load_rounds(pool).view(1).values("id")) == set(batch.ids)
+    pool.delete_sample_field("rounds_order")
+    assert fc.load_rounds(pool).backend.path(pool, "rounds", "order") == "rounds_order"
+    assert sorted(filter(lambda value: value is not None, pool.values("rounds_order"))) == list(range(6))
+
+
+def test_two_clicks_at_once_make_one_batch(pool, ask):
+    with run_lock(pool, "rounds"), pytest.raises(fc.CoresetError, match=r"run 'rounds' .* is being written by process"):
+        ask()
+    assert pool.list_brain_runs() == []
+
+
+def test_a_campaign_of_a_newer_version_is_refused(pool, ask):
+    ask()
+    config = pool.get_brain_info("rounds").config
+    config.format_version, config.package_version = 99, "9.9"
+    campaign.Rounds.update_run_config(pool, "rounds", config)
+    with pytest.raises(fc.CoresetError, match=r"'rounds' was written by fiftyone-coreset 9.9; update the package"):
+        fc.load_rounds(pool)
+
+
+def test_a_view_and_its_objects(dataset):
+    import fiftyone as fo
+
+    made = dataset([f"/nowhere/{row}.png" for row in range(12)])
+    rng = np.random.default_rng(0)
+    made.set_values(
+        "boxes",
+        [
+            fo.Detections(
+                detections=[fo.Detection(bounding_box=[0, 0, 1, 1], emb=rng.normal(size=4).tolist()) for _ in range(2)]
+            )
+            for _ in range(12)
+        ],
+    )
+    made.add_dynamic_sample_fields()
+    objects = made.to_patches("boxes")
+    batch = fc.next_batch(objects, 5, label_field="label", embeddings="emb", progress=False)
+    assert len(batch.view) == 5
+    assert set(batch.view.values("id")) == set(batch.ids)
+    assert made.has_field("boxes.detections.rounds_round")
+    labels = {row_id: "ab"[place % 2] for place, row_id in enumerate(batch.ids)}
+    made.set_label_values("boxes.label", labels)
+    assert fc.record_round(made).n_returned == 5
+    assert (
+        "5 labels in 2 classes"
+        in fc.next_batch(made.to_patches("boxes"), 3, label_field="label", embeddings="emb", progress=False).why
+    )
