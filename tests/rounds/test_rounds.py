@@ -419,7 +419,7 @@ def test_a_view_and_its_objects(dataset):
     assert set(batch.view.values("id")) == set(batch.ids)
     assert made.has_field("boxes.detections.rounds_round")
     labels = {row_id: "ab"[place % 2] for place, row_id in enumerate(batch.ids)}
-    made.set_label_values("boxes.label", labels)
+    made.set_label_values("boxes.detections.label", labels)
     assert fc.record_round(made).n_returned == 5
     assert (
         "5 labels in 2 classes"
