@@ -53,7 +53,7 @@ class RoundModel:
 
     def entropy(self, rows: np.ndarray) -> float | None:
         """Mean normalised entropy in some rows; None where only confidences are known."""
-        if self.shown is None or self.shown.probabilities is None or self.shown.multi_label:
+        if self.shown is None or self.shown.probabilities is None:
             return None
         known = np.flatnonzero(rows & self.shown.present)
         return float(uncertainty(self.shown.take(known), "entropy").mean()) if len(known) else None

@@ -136,7 +136,7 @@ def _undo(
 ) -> None:
     """Removes what was written of a round that did not become valid."""
     if before is not None:
-        for column, values in reversed(changed.items()):  # the rounds last: load_rounds() looks at them alone
+        for column, values in reversed(list(changed.items())):  # the rounds last: load_rounds() looks at them alone
             old = column_values(before, column)
             write_columns(before, {column: {row_id: old.get(row_id) for row_id in values}})
         return
