@@ -61,7 +61,8 @@ def compute_embeddings(
     vectors are float32; those of CLIP models have unit length, those of FiftyOne's models are as
     ``dataset.compute_embeddings(model)`` gives them. The field remembers its model, see
     :func:`~fiftyone_coreset.embedding_record`. While an image is decoded, its fingerprint is taken too, by which
-    :func:`~fiftyone_coreset.near_duplicates` tells copies, and kept in the field ``coreset_fingerprint``.
+    :func:`~fiftyone_coreset.near_duplicates` tells copies, and kept in the field ``coreset_fingerprint``,
+    with the time of the picture in ``coreset_taken_at`` where EXIF data name one.
 
     Args:
         samples: a dataset or view of images, or a ``to_patches()`` view, whose objects are then embedded
@@ -180,7 +181,8 @@ def _embed(
                 pending = (row_id for file in files for row_id in file.ids)
                 field.open(pending, vectors.shape[1], embedder.preprocess, embedder.normalized)
             if fingerprints is not None:  # first: what has an embedding is not decoded again
-                fingerprints.write(ids, batch.fingerprints[good])
+                taken = [when for when, ok in zip(batch.taken_at, good, strict=True) if ok]
+                fingerprints.write(ids, batch.fingerprints[good], taken)
             field.write(ids, vectors[good])
             report.n_embedded += len(ids)
         done = report.n_embedded + report.n_failed

@@ -39,7 +39,8 @@ def compute_fingerprints(
     """Takes the fingerprints of images, by which :func:`~fiftyone_coreset.near_duplicates` tells copies.
 
     :func:`~fiftyone_coreset.compute_embeddings` takes them in passing; this is for embeddings that came from elsewhere.
-    A fingerprint is 16 x 16 grey values, 256 bytes, in the field ``coreset_fingerprint``. Only what is missing is
+    A fingerprint is 16 x 16 grey values, 256 bytes, in the field ``coreset_fingerprint``; where EXIF data say when a
+    picture was taken, ``coreset_taken_at`` keeps that too. Only what is missing is
     computed, as with embeddings, and an image that cannot be read costs only itself.
 
     Args:
@@ -96,7 +97,7 @@ def _take(
     for batch in batches(files, _FRAMING, _BATCH, workers, max_pixels) if files else ():
         report.failures += [dataclasses.replace(failure, path=path_of[failure.id]) for failure in batch.failures]
         if batch.ids:
-            field.write(batch.ids, batch.fingerprints)
+            field.write(batch.ids, batch.fingerprints, batch.taken_at)
             report.n_embedded += len(batch.ids)
         done = report.n_embedded + report.n_failed
         tell(done / n_pending, f"{done:,} of {n_pending:,} {report.noun}")

@@ -13,11 +13,13 @@ import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
 
+from .exif import taken_at
 from .fingerprint import fingerprint
 from .framing import Framing, WholeImage
 from .report import Outcome
@@ -69,16 +71,18 @@ class Decoded(NamedTuple):
         outcome: what became of it
         reason: why it failed, else empty
         fingerprint: the (256,) uint8 fingerprint of the image or object, or None
+        taken_at: when the image was taken, where its EXIF data say so
     """
 
     pixels: np.ndarray | None
     outcome: Outcome
     reason: str = ""
     fingerprint: np.ndarray | None = None
+    taken_at: datetime | None = None
 
 
-def _decoded(image: Image.Image, framing: Framing | WholeImage) -> Decoded:
-    return Decoded(framing(image), Outcome.OK, fingerprint=fingerprint(image))
+def _decoded(image: Image.Image, framing: Framing | WholeImage, taken: datetime | None = None) -> Decoded:
+    return Decoded(framing(image), Outcome.OK, fingerprint=fingerprint(image), taken_at=taken)
 
 
 def decode(
@@ -97,7 +101,7 @@ def decode(
     """
     n = 1 if boxes is None else len(boxes)
     try:
-        image = _read(path, framing if boxes is None else None, max_pixels)
+        image, taken = _read(path, framing if boxes is None else None, max_pixels)
     except (FileNotFoundError, NotADirectoryError) as error:
         unread = _ADDRESS.search(path) and not isinstance(error, _StorageError)
         reason = "not a local file; download the media first" if unread else _reason(error)
@@ -105,7 +109,7 @@ def decode(
     except Exception as error:  # Pillow's decoders raise errors of any type on damaged files
         return [Decoded(None, Outcome.UNDECODABLE, _reason(error))] * n
     if boxes is None:
-        return [_decoded(image, framing)]
+        return [_decoded(image, framing, taken)]
     return [_cut(image, box, framing) for box in boxes]
 
 
@@ -115,15 +119,15 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(path: str, framing: Framing | WholeImage | None, max_pixels: int) -> Image.Image:
-    """Reads the first frame, upright, in RGB; a whole JPEG no larger than the framing needs."""
+def _read(path: str, framing: Framing | WholeImage | None, max_pixels: int) -> tuple[Image.Image, datetime | None]:
+    """Reads the first frame, upright, in RGB; a whole JPEG no larger than the framing needs; and when it was taken."""
     content = _remote(path)
     if content is None:
         kind = os.stat(path).st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a fifo would wait for ever; a folder says so itself
             raise ValueError("not a regular file")
-    image, turn = _open(path if content is None else content, framing, max_pixels)
-    return image if turn is None else image.transpose(turn)
+    image, turn, taken = _open(path if content is None else content, framing, max_pixels)
+    return image if turn is None else image.transpose(turn), taken
 
 
 class _StorageError(FileNotFoundError):
@@ -149,15 +153,15 @@ def _remote(path: str) -> io.BytesIO | None:
 
 def _open(
     path: str | io.BytesIO, framing: Framing | WholeImage | None, max_pixels: int
-) -> tuple[Image.Image, Image.Transpose | None]:
-    """The image in RGB, and how to turn it upright."""
+) -> tuple[Image.Image, Image.Transpose | None, datetime | None]:
+    """The image in RGB, how to turn it upright, and when it was taken."""
     with Image.open(path, formats=_known_formats()) as image:
         if image.width * image.height > max_pixels:
             raise ValueError(f"{image.width:,} x {image.height:,} pixels are more than max_pixels={max_pixels:,}")
         if framing is not None:
             image.draft(None, framing.draft_size(*image.size))
         image.load()
-        return _to_rgb(image), _turn(image)
+        return _to_rgb(image), _turn(image), taken_at(image)
 
 
 def own_process() -> None:

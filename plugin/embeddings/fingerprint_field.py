@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 
 import numpy as np
 
 from ..dataset.lock import Lock, LockTakenError
+from ..dataset.owned import declare_lastingly
 from ..dataset.rows import Rows
 from .field import EmbeddingField, field_lock
 from .fingerprint import SIDE
@@ -15,6 +17,9 @@ from .record import ClipSpec, embedding_record
 
 #: Name of the field, of the samples or of the objects.
 FINGERPRINT_FIELD = "coreset_fingerprint"
+
+#: Beside it, when a picture was taken; declared with the first picture whose EXIF data say so.
+TAKEN_AT_FIELD = "coreset_taken_at"
 
 #: What its record names instead of a model; another kind of fingerprint will have another name.
 _SPEC = ClipSpec(f"grey-{SIDE}x{SIDE}")
@@ -33,6 +38,7 @@ class FingerprintField:
     """
 
     def __init__(self, rows: Rows, overwrite: bool, lock: Lock):
+        self._rows = rows
         self._field = EmbeddingField(rows, FINGERPRINT_FIELD, _SPEC, overwrite, lock)
         self.pending = self._field.pending()
         self._wanted = {row_id for file in self.pending for row_id in file.ids}
@@ -48,15 +54,25 @@ class FingerprintField:
         """Whether the last run that wrote to the field did not finish."""
         return self._field.is_partial
 
-    def write(self, ids: Sequence[str], fingerprints: np.ndarray) -> None:
-        """Writes the (m, 256) uint8 fingerprints of m rows, as far as they are wanted."""
+    def write(self, ids: Sequence[str], fingerprints: np.ndarray, taken_at: Sequence[datetime | None]) -> None:
+        """Writes the (m, 256) uint8 fingerprints of m rows, as far as they are wanted, and when each was taken."""
         chosen = [place for place, row_id in enumerate(ids) if row_id in self._wanted]
         if not chosen:
             return
         if not self._is_open:
             self._field.open(self._wanted, fingerprints.shape[1], {"size": SIDE}, normalized=False)
             self._is_open = True
+        self._write_times({ids[place]: taken_at[place] for place in chosen if taken_at[place] is not None})
         self._field.write([ids[place] for place in chosen], fingerprints[chosen])
+
+    def _write_times(self, times: dict[str, datetime | None]) -> None:
+        import fiftyone as fo
+
+        if times:
+            declare_lastingly(
+                self._rows.dataset, {TAKEN_AT_FIELD}, lambda: self._rows.declare(TAKEN_AT_FIELD, fo.DateTimeField)
+            )
+            self._rows.set_values(TAKEN_AT_FIELD, times)
 
     def close(self) -> None:
         """Notes that the run is finished, see :meth:`.EmbeddingField.close`."""

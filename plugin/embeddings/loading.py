@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -32,12 +33,14 @@ class Batch(NamedTuple):
         ids: ids of the m decoded images or objects
         pixels: their (m, height, width, 3) uint8 pixels; a list of m arrays if they keep their own sizes
         fingerprints: their (m, 256) uint8 fingerprints
+        taken_at: when each was taken, None where unknown
         failures: those that could not be decoded
     """
 
     ids: list[str]
     pixels: Any
     fingerprints: np.ndarray
+    taken_at: list[datetime | None]
     failures: list[Failure]
 
 
@@ -100,7 +103,7 @@ def batches(
 
 def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) -> Batch:
     """Puts what could be decoded into one array."""
-    ids, pixels, fingerprints, failures = [], [], [], []
+    ids, pixels, fingerprints, taken, failures = [], [], [], [], []
     for file, of_file in zip(files, outcomes, strict=True):
         for image_id, decoded in zip(file.ids, of_file, strict=True):
             if decoded.pixels is None or decoded.fingerprint is None:
@@ -109,10 +112,11 @@ def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) ->
                 ids.append(image_id)
                 pixels.append(decoded.pixels)
                 fingerprints.append(decoded.fingerprint)
+                taken.append(decoded.taken_at)
     if not ids:
-        return Batch([], np.empty((0, 0, 0, 3), np.uint8), np.empty((0, 0), np.uint8), failures)
+        return Batch([], np.empty((0, 0, 0, 3), np.uint8), np.empty((0, 0), np.uint8), [], failures)
     of_one_size = len({image.shape for image in pixels}) == 1
-    return Batch(ids, np.stack(pixels) if of_one_size else pixels, np.stack(fingerprints), failures)
+    return Batch(ids, np.stack(pixels) if of_one_size else pixels, np.stack(fingerprints), taken, failures)
 
 
 def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cpu: bool) -> int:

@@ -8,10 +8,11 @@ from contextlib import suppress
 from datetime import date, datetime
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from ..dataset.rows import Rows
 from ..errors import CoresetError
+from .exif import taken_at
 from .field import image_files
 from .framing import Framing
 from .loading import batches, choose_workers
@@ -101,27 +102,15 @@ def _age(rows: Rows, ids: set[str]) -> dict[str, float]:
     """When the picture was taken, by its EXIF data, else when the file was changed."""
     found: dict[str, float] = {}
     for file in image_files(rows.as_patches(), ids)[0]:
-        time = taken_at(file.path)
-        if time is None:
-            try:
-                time = os.stat(file.path).st_mtime
-            except OSError:
-                continue
+        taken = None
+        with suppress(Exception), Image.open(file.path) as image:
+            taken = taken_at(image)
+        try:
+            time = os.stat(file.path).st_mtime if taken is None else taken.timestamp()
+        except OSError:
+            continue
         found |= dict.fromkeys(file.ids, time)
     return found
-
-
-def taken_at(path: str) -> float | None:
-    """Seconds at which a picture was taken, by its EXIF data, or None."""
-    try:
-        with Image.open(path) as image:
-            exif = image.getexif()
-            text = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(
-                ExifTags.Base.DateTime
-            )
-        return datetime.strptime(str(text), "%Y:%m:%d %H:%M:%S").timestamp()
-    except Exception:  # no file, no EXIF data, or damaged data
-        return None
 
 
 def _labels(rows: Rows, ids: set[str]) -> dict[str, float]:

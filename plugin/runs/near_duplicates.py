@@ -12,6 +12,7 @@ import numpy as np
 
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import DEFAULT_FIELD, Embeddings, EmbeddingSource
+from ..dataset.followers import followers
 from ..dataset.rows import Rows
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
@@ -225,7 +226,7 @@ def find_near_copies(
         return None
     unit = np.nan_to_num(unit_rows(found.matrix)[0])
     distinct = [*distinct, *_decided(rows)]
-    evidence = Evidence(prints[0], prints[1] & found.valid, calibrated(rows), distinct, chosen)
+    evidence = Evidence(prints[0], prints[1] & found.valid, calibrated(rows), distinct, chosen, followers(rows))
     return near_copies(unit, evidence, seed=seed, num_workers=num_workers)
 
 

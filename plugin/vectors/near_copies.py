@@ -56,6 +56,8 @@ class Evidence:
         distinct (()): pairs of rows that somebody said are no copies
         preference (None): gives numbers to the rows in groups of several, of which the highest represents its group;
             by default the most central row does
+        followers (()): (m, 2) int64 pairs of rows that were taken one after another, an array for everything that says
+            so, e.g. file names; how much each is worth is read from the fingerprints
     """
 
     fingerprints: np.ndarray
@@ -63,6 +65,7 @@ class Evidence:
     altered: np.ndarray | None = None
     distinct: Sequence[tuple[int, int]] = ()
     preference: Callable[[np.ndarray], np.ndarray] | None = None
+    followers: Sequence[np.ndarray] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,8 +177,9 @@ def _tail_rate(below: np.ndarray) -> float:
 def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_workers: int | None = None) -> NearCopies:
     """Groups near-copies: neighbours in the embedding whose fingerprints agree as those of altered copies do.
 
-    Exact copies are put together first. Then every row is compared with its 10 nearest neighbours. A group is what
-    links connect, cut where members do not resemble its most central row.
+    Exact copies are put together first. Then every row is compared with its 10 nearest neighbours, and with those that
+    were taken just before and after it. A group is what links connect, cut where members do not resemble its most
+    central row.
 
     Args:
         unit: (n, d) float32 unit-norm embeddings
@@ -196,12 +200,13 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     rows = np.unique(first)
     rows = rows[evidence.known[rows]]
     search = _Search(unit[rows], prints[rows], _rows_in(evidence.distinct, first, rows), seed, num_workers)
+    followers = [_places(pairs, first, rows) for pairs in evidence.followers]
     representative = np.arange(len(unit))
     if len(rows) > 1:
         altered = evidence.altered
         if altered is None:
             altered = altered_agreement(altered_fingerprints(prints[rows], seed))
-        representative[rows] = rows[search.representatives(altered)]
+        representative[rows] = rows[search.representatives(altered, followers)]
     representative = representative[first]
     if evidence.preference is not None:
         representative = _preferred(representative, evidence.preference)
@@ -210,8 +215,10 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     agrees[others] = agreement(prints, representative[others], others, num_workers)
     same = first == first[representative]
     probability = np.ones(len(unit), dtype=np.float32)
-    if search.model is not None:
-        probability[~same] = search.model.probability(agrees[~same])
+    if len(others):
+        place = _place(first, rows)
+        told = ~same
+        probability[told] = search.probability(place[first[representative[told]]], place[first[told]], agrees[told])
     distance = np.linalg.norm(unit - unit[representative], axis=1)
     groups = np.unique(representative, return_inverse=True)[1].reshape(-1).astype(np.int64)
     return NearCopies(
@@ -253,13 +260,15 @@ class _Search:
         """Expected share of the linked pairs that are no copies."""
         return float(self.doubt.mean()) if len(self.doubt) else 0.0
 
-    def representatives(self, altered: np.ndarray) -> np.ndarray:
+    def representatives(self, altered: np.ndarray, followers: Sequence[np.ndarray]) -> np.ndarray:
         """(n,) int64 the representative of every row."""
         heads = np.arange(len(self.unit))
         found = heads
-        for _ in range(_ROUNDS):
+        for turn in range(_ROUNDS):
             known = len(self.left)
             self._link_neighbors(heads, altered)
+            for pairs in followers if turn == 0 else ():
+                self._link_followers(pairs, altered)
             if len(self.left) == known:
                 break
             found = self._cut()
@@ -277,19 +286,44 @@ class _Search:
         agrees = agreement(self.prints, left, right, self.num_workers)
         if self.model is None:
             self.model = CopyModel.fit(agrees, altered)
-        if self.model is None:
-            return
-        probability = self._probability(left, right, agrees)
+        self._link(left, right, self._told(self.model, left, right, agrees))
+
+    def _link_followers(self, pairs: np.ndarray, altered: np.ndarray) -> None:
+        """Links rows that were taken one after another and are copies.
+
+        They have a model of their own: where such pairs mostly are copies less agreement is enough, and where they are
+        pairs like any other nothing is gained.
+        """
+        left, right = pairs.T
+        agrees = agreement(self.prints, left, right, self.num_workers)
+        probability = self._told(CopyModel.fit(agrees, altered), left, right, agrees)
+        new = ~np.isin(self._keys(left, right), self._keys(self.left, self.right))
+        self._link(left[new], right[new], probability[new])
+
+    def _link(self, left: np.ndarray, right: np.ndarray, probability: np.ndarray) -> None:
+        """Links the pairs that are near-copies by their probability."""
         link = probability >= _LINK
         self.left, self.right = np.r_[self.left, left[link]], np.r_[self.right, right[link]]
         self.doubt = np.r_[self.doubt, 1 - probability[link]]
 
-    def _probability(self, left: np.ndarray, right: np.ndarray, agrees: np.ndarray) -> np.ndarray:
-        assert self.model is not None
-        found = self.model.probability(agrees)
+    def _told(
+        self, model: CopyModel | None, left: np.ndarray, right: np.ndarray, agrees: np.ndarray
+    ) -> np.ndarray:
+        """The probability that pairs are near-copies, as the model and people see it."""
+        found = np.zeros(len(left), dtype=np.float32) if model is None else model.probability(agrees)
         if self.distinct:
             pairs = zip(np.minimum(left, right).tolist(), np.maximum(left, right).tolist(), strict=True)
             found[[pair in self.distinct for pair in pairs]] = 0
+        return found
+
+    def probability(self, left: np.ndarray, right: np.ndarray, agrees: np.ndarray) -> np.ndarray:
+        """(p,) float32 probability that pairs are near-copies: that of their link where they have one."""
+        found = self._told(self.model, left, right, agrees)
+        if len(self.left):
+            links, keys = self._keys(self.left, self.right), self._keys(left, right)
+            order = np.argsort(links)
+            place = order[np.searchsorted(links, keys, sorter=order).clip(max=len(links) - 1)]
+            found = np.where(links[place] == keys, 1 - self.doubt[place], found).astype(np.float32)
         return found
 
     def _keys(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -326,7 +360,7 @@ class _Search:
             alike = asked & ((center == rows) | np.isin(self._keys(center, rows), links))
             unknown = asked & ~alike
             agrees = agreement(self.prints, center[unknown], rows[unknown], self.num_workers)
-            alike[unknown] = self._probability(center[unknown], rows[unknown], agrees) >= _STAY
+            alike[unknown] = self._told(self.model, center[unknown], rows[unknown], agrees) >= _STAY
             count = np.bincount(part[alike], minlength=len(best))
             better = (count > best)[part]
             head[better], stays[better] = center[better], alike[better]
@@ -372,10 +406,22 @@ def _exact_copies(unit: np.ndarray, prints: np.ndarray, known: np.ndarray) -> np
 
 def _rows_in(pairs: Sequence[tuple[int, int]], first: np.ndarray, rows: np.ndarray) -> set[tuple[int, int]]:
     """Pairs of rows as pairs of places in ``rows``, the lower first."""
-    place = np.full(len(first), -1)
-    place[rows] = np.arange(len(rows))
+    place = _place(first, rows)
     found = {tuple(sorted((int(place[first[a]]), int(place[first[b]])))) for a, b in pairs}
     return {(a, b) for a, b in found if 0 <= a < b}
+
+
+def _places(pairs: np.ndarray, first: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(m, 2) int64 pairs of different places in ``rows``, each once; pairs with other rows are left out."""
+    found = np.sort(_place(first, rows)[first[np.asarray(pairs, dtype=np.int64).reshape(-1, 2)]], axis=1)
+    return np.unique(found[(found[:, 0] >= 0) & (found[:, 0] < found[:, 1])], axis=0)
+
+
+def _place(first: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(n,) int64 the place of a row in ``rows``, or -1."""
+    place = np.full(len(first), -1)
+    place[rows] = np.arange(len(rows))
+    return place
 
 
 def _preferred(representative: np.ndarray, preference: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -149,6 +149,44 @@ def test_the_preferred_row_represents_its_group(pool):
     assert np.array_equal(found.representative, last)
 
 
+def following(rows):
+    return np.stack([np.arange(rows - 1), np.arange(1, rows)], axis=1)
+
+
+def test_images_taken_one_after_another_are_compared_whatever_the_embedding_says(pool):
+    _, prints, origin = pool
+    nothing = unit(np.random.default_rng(8).normal(size=(len(prints), 32)))
+    without = near_copies(nothing, Evidence(prints, everywhere(prints)))
+    found = near_copies(nothing, Evidence(prints, everywhere(prints), followers=[following(len(prints))]))
+    assert scores(without.groups, origin)[1] < 0.5
+    precision, recall = scores(found.groups, origin)
+    assert precision > 0.98
+    assert recall > 0.9
+    members = found.representative != np.arange(len(prints))
+    assert (found.probability[members] >= 0.5).all()
+
+
+def test_an_order_that_means_nothing_adds_nothing(pool):
+    Z, prints, _ = pool
+    plain = near_copies(Z, Evidence(prints, everywhere(prints)))
+    order = np.random.default_rng(9).permutation(len(Z))
+    shuffled = near_copies(Z, Evidence(prints, everywhere(prints), followers=[order[following(len(Z))]]))
+    assert np.array_equal(plain.groups, shuffled.groups)
+    pictures = np.stack([frame(picture) for picture in scenes(300, seed=2)])
+    Z = unit(np.random.default_rng(0).normal(size=(300, 4)))
+    distinct = near_copies(Z, Evidence(pictures, everywhere(pictures), followers=[following(300)]))
+    assert (np.bincount(distinct.groups) == 1).all()
+
+
+def test_pairs_told_apart_are_not_linked_by_their_order(pool):
+    _, prints, _ = pool
+    Z = unit(np.random.default_rng(8).normal(size=(len(prints), 32)))
+    pairs = following(len(prints))
+    found = near_copies(Z, Evidence(prints, everywhere(prints), distinct=pairs.tolist(), followers=[pairs]))
+    plain = near_copies(Z, Evidence(prints, everywhere(prints), distinct=pairs.tolist()))
+    assert np.array_equal(found.groups, plain.groups)
+
+
 def test_the_tail_of_the_look_alikes_sets_the_limit():
     """Of two pools with the same copies, the one with more look-alikes asks for more agreement."""
     rng = np.random.default_rng(0)
