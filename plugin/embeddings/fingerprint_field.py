@@ -11,6 +11,7 @@ import numpy as np
 from ..dataset.lock import Lock, LockTakenError
 from ..dataset.owned import declare_lastingly
 from ..dataset.rows import Rows
+from ..errors import CoresetError
 from .field import EmbeddingField, field_lock
 from .fingerprint import SIDE
 from .record import ClipSpec, embedding_record
@@ -34,10 +35,18 @@ class FingerprintField:
         lock: the lock on the field
 
     Raises:
-        CoresetError: if a field of this name holds something else
+        CoresetError: if a field of this name, or of the times, holds something else
     """
 
     def __init__(self, rows: Rows, overwrite: bool, lock: Lock):
+        import fiftyone as fo
+
+        declared = rows.dataset.get_field(TAKEN_AT_FIELD)
+        if not isinstance(declared, fo.DateTimeField | None):
+            raise CoresetError(
+                f"field '{TAKEN_AT_FIELD}' is a {type(declared).__name__}; the times of the pictures are kept there, "
+                "so rename or delete it"
+            )
         self._rows = rows
         self._field = EmbeddingField(rows, FINGERPRINT_FIELD, _SPEC, overwrite, lock)
         self.pending = self._field.pending()
@@ -62,13 +71,13 @@ class FingerprintField:
         if not self._is_open:
             self._field.open(self._wanted, fingerprints.shape[1], {"size": SIDE}, normalized=False)
             self._is_open = True
-        self._write_times({ids[place]: taken_at[place] for place in chosen if taken_at[place] is not None})
+        self._write_times({ids[place]: taken_at[place] for place in chosen})
         self._field.write([ids[place] for place in chosen], fingerprints[chosen])
 
     def _write_times(self, times: dict[str, datetime | None]) -> None:
         import fiftyone as fo
 
-        if times:
+        if any(times.values()) or self._rows.has(TAKEN_AT_FIELD):  # also those that a changed file no longer has
             declare_lastingly(
                 self._rows.dataset, {TAKEN_AT_FIELD}, lambda: self._rows.declare(TAKEN_AT_FIELD, fo.DateTimeField)
             )

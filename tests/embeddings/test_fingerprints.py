@@ -1,5 +1,7 @@
 """Fingerprints: taken while images are embedded or alone, resumable, of images and of objects."""
 
+from datetime import datetime
+
 import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
@@ -8,7 +10,7 @@ from fiftyone_coreset import CoresetError
 from fiftyone_coreset.plugin.dataset.rows import Rows
 from fiftyone_coreset.plugin.embeddings.field import field_lock
 from fiftyone_coreset.plugin.embeddings.fingerprint import fingerprint
-from fiftyone_coreset.plugin.embeddings.fingerprint_field import FINGERPRINT_FIELD, read_fingerprints
+from fiftyone_coreset.plugin.embeddings.fingerprint_field import FINGERPRINT_FIELD, TAKEN_AT_FIELD, read_fingerprints
 from PIL import Image
 
 
@@ -73,8 +75,45 @@ def test_overwriting_reads_the_files_again(dataset, paths, embed):
     assert read_fingerprints(Rows(samples))[0][0].tolist() == [255] * 256
 
 
-def test_a_field_of_the_same_name_is_not_touched(dataset, paths):
+def picture(path, taken=None, fraction=None):
+    exif = Image.Exif()
+    if taken is not None:
+        exif.get_ifd(0x8769)[0x9003] = taken
+    if fraction is not None:
+        exif.get_ifd(0x8769)[0x9291] = fraction
+    Image.new("RGB", (48, 32), "white").save(path, exif=exif)
+    return path
+
+
+def test_when_a_picture_was_taken_is_kept_beside_it(dataset, tmp_path, embed):
+    paths = [
+        picture(tmp_path / "whole.jpg", "2026:03:04 05:06:07"),
+        picture(tmp_path / "fraction.jpg", "2026:03:04 05:06:07", "25"),
+        picture(tmp_path / "nonsense.jpg", "0000:00:00 00:00:00"),
+        picture(tmp_path / "without.png"),
+    ]
     samples = dataset(paths)
+    embed(samples.limit(1))
+    fc.compute_fingerprints(samples, num_workers=0, progress=False)
+    moment = datetime(2026, 3, 4, 5, 6, 7)
+    assert samples.values(TAKEN_AT_FIELD) == [moment, moment.replace(microsecond=250_000), None, None]
+    picture(paths[0])
+    fc.compute_fingerprints(samples, num_workers=0, overwrite=True, progress=False)
+    assert samples.values(TAKEN_AT_FIELD)[0] is None
+
+
+def test_without_times_no_field_of_times_is_made(dataset, paths):
+    samples = dataset(paths)
+    fc.compute_fingerprints(samples, num_workers=0, progress=False)
+    assert not samples.has_field(TAKEN_AT_FIELD)
+
+
+def test_fields_of_the_same_name_are_not_touched(dataset, paths):
+    samples = dataset(paths)
+    samples.set_values(TAKEN_AT_FIELD, ["mine"] * 5)
+    with pytest.raises(CoresetError, match="'coreset_taken_at' is a StringField"):
+        fc.compute_fingerprints(samples, progress=False)
+    samples.delete_sample_field(TAKEN_AT_FIELD)
     samples.set_values(FINGERPRINT_FIELD, ["mine"] * 5)
     with pytest.raises(CoresetError, match="is a StringField"):
         fc.compute_fingerprints(samples, progress=False)
