@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import fiftyone.operators.types as types
 from pydantic import Field, field_validator
 
-from ..plugin.door import FieldPath, RunName, Seed
+from ..plugin.door import FieldPath, RunName, Seed, ViewName
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
 from ..plugin.runs.compute import compute_coreset
 from ..plugin.runs.load import list_runs
 from ..plugin.selection.registry import get_method, list_methods
-from . import class_texts_form
+from . import class_texts_form, constraints_form
 from .form import (
     DEFAULT_KEY,
     EmbeddedRows,
@@ -33,11 +33,19 @@ if TYPE_CHECKING:
 _PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
 
 
-class Params(class_texts_form.Texts, EmbeddedRows):
+#: Arguments without which some methods do not work, and which the form asks for.
+_ASKED = {"target"}
+
+
+class Params(class_texts_form.Texts, constraints_form.Constraints, EmbeddedRows):
     """What is ranked, how, and what the run is called."""
 
     method: str = Field("auto", max_length=100, title="Method", description="How to rank")
+    target: ViewName | None = Field(
+        None, title="Target", description="A saved view of images as they will be met, e.g. in deployment"
+    )
     label_field: FieldPath | None = Field(None, title="Label field")
+    constrained: bool = Field(False, title="Keep, leave out, balance")
     brain_key: RunName = Field(DEFAULT_KEY, title="Name of the run")
     overwrite: bool = Field(False, title="Overwrite a run of this name")
     advanced: bool = Field(False, title="Advanced settings")
@@ -57,7 +65,9 @@ def methods() -> dict[str, str]:
     return {
         name: f"{name}: {description}"
         for name, description in list_methods().items()
-        if get_method(name).nested and not get_method(name).required and not get_method(name).needs_model
+        if get_method(name).nested
+        and _ASKED.issuperset(get_method(name).required)
+        and not get_method(name).needs_model
     }
 
 
@@ -89,7 +99,13 @@ class ComputeCoresetScores(CoresetOperator[Params]):
         form.suggest("label_field", labels, description=agree if method.needs_text else optional)
         if method.needs_text:
             class_texts_form.add_inputs(form)
+        if "target" in method.required:
+            views = form.dataset.list_saved_views()
+            form.choose("target", {name: name for name in views}, required=True)
         _ask_options(form, method, advanced=False)
+        form.switch("constrained")
+        if form.params.constrained:
+            constraints_form.add_inputs(form)
         form.text("brain_key")
         form.tick("overwrite")
         form.switch("advanced")
@@ -111,7 +127,8 @@ class ComputeCoresetScores(CoresetOperator[Params]):
             seed=params.seed,
             overwrite=params.overwrite,
             progress=progress,
-            **_method_arguments(params),
+            **_method_arguments(ctx.dataset, params),
+            **constraints_form.arguments(params),
         )
         config = results.config
         facts = {
@@ -144,10 +161,12 @@ def summary(results: CoresetResults) -> str:
     return " ".join(sentences)
 
 
-def _method_arguments(params: Params) -> dict[str, Any]:
+def _method_arguments(dataset: Any, params: Params) -> dict[str, Any]:
     method = get_method(params.method)
     chosen = {name: getattr(params, name) or method.parameters[name].default for name in method.options}
     given = {name: value for name, value in chosen.items() if value is not None}
+    if "target" in method.required:
+        given["target"] = dataset.load_saved_view(params.target)
     return class_texts_form.arguments(params) | given if method.needs_text else given
 
 
@@ -161,6 +180,14 @@ def _check(dataset: Any, params: Params) -> None:
     """Refuses what cannot work, before anything is read."""
     embeddings = chosen_embeddings(dataset, params)
     require_free("run", params.brain_key, list_runs(dataset), params.overwrite)
-    if get_method(params.method).needs_text:
+    method = get_method(params.method)
+    if method.needs_text:
         class_texts_form.check(dataset, params, embeddings)
+    if "target" in method.required and params.target not in dataset.list_saved_views():
+        raise CoresetError(
+            f"'Target' must be a saved view of this dataset for method '{method.name}', got {params.target!r}"
+            if params.target
+            else f"method '{method.name}' needs a target; choose a saved view of images as they will be met"
+        )
+    constraints_form.check(dataset, params)
     require(("umap", "numba", "sklearn"))

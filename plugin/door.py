@@ -122,7 +122,11 @@ def _sentence(kind: type[Parameters], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"'{called}' is missing"
     expected = _EXPECTED.get(problem["type"])
-    kind_of_value = expected.format(**context) if expected else "of another kind"
+    bounds = {
+        name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+        for name, bound in context.items()
+    }
+    kind_of_value = expected.format(**bounds) if expected else "of another kind"
     return f"'{called}' must be {kind_of_value}, got {shown(problem['input'])}"
 
 

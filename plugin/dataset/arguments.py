@@ -29,9 +29,9 @@ def resolve_arguments(
     Args:
         rows: the rows
         fields: the embeddings fields of the run, for a target view
-        arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, a tag, a boolean field or a
-            list of ids, whose order is kept; ``groups``, ``weights``, ``difficulty``, ``score``, ``cost`` and
-            ``protected`` a field, and ``target`` a view. Arrays stay
+        arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, or the name of a boolean
+            field, a tag or a saved view, or a list of ids, whose order is kept; ``groups``, ``weights``,
+            ``difficulty``, ``score``, ``cost`` and ``protected`` a field, and ``target`` a view. Arrays stay
 
     Returns:
         a tuple of the arguments with arrays, and of the arguments as the run's record keeps them: arrays and views are
@@ -59,19 +59,27 @@ def resolve_arguments(
 
 
 def _members(rows: Rows, name: str, value: Any) -> np.ndarray:
-    """The rows in a view, with a tag or true field, or in a list of ids: a mask, or row numbers in the order given."""
+    """The rows in a view, with a tag or true field, or in a list of ids: a mask, or row numbers in the order given.
+
+    A name is that of a field, else of a tag, else of a saved view.
+    """
     if isinstance(value, np.ndarray) and value.dtype.kind != "U":
         return value
     if isinstance(value, str):
         if rows.has(value):
             return _flags(rows, name, value)
         mask = np.array([value in (tags or ()) for tags in rows.values("tags")])
-        if not mask.any():
-            raise CoresetError(f"{name}: '{value}' is neither a field nor a tag of any of the {len(mask)} {rows.noun}")
-        return mask
+        if mask.any():
+            return mask
+        if value not in rows.dataset.list_saved_views():
+            raise CoresetError(
+                f"{name}: '{value}' is neither a field, nor a tag of any of the {len(mask)} {rows.noun}, nor a saved "
+                "view"
+            )
+        value = rows.dataset.load_saved_view(value)
     is_view = hasattr(value, "_root_dataset")
     if is_view:
-        value = Rows(value).ids()
+        value = Rows(value, rows.patches_field).ids()
     elif not isinstance(value, Iterable):
         raise CoresetError(f"{name}: expected a view, a tag, a boolean field or a list of ids, got {value!r}")
     ids = [str(row_id) if isinstance(row_id, np.str_) else row_id for row_id in value]

@@ -1,10 +1,11 @@
-"""Which images were taken one after another: told by times, frame numbers, groups and file names, where they are there."""
+"""Which images were taken one after another: by times, frame numbers, groups and file names, as far as there are."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,5 @@ def _in_order(places: Iterable[tuple[Any, Any] | None]) -> np.ndarray:
             series.setdefault(place[0], []).append((place[1], row))
     pairs: list[tuple[int, int]] = []
     for members in series.values():
-        ordered = [row for _, row in sorted(members)]
-        pairs += zip(ordered[:-1], ordered[1:], strict=True)
+        pairs += pairwise(row for _, row in sorted(members))
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)

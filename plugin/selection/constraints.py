@@ -21,7 +21,7 @@ from .columns import column, numbers, positive_weights
 from .head import LinearHead
 from .pool import Picks, Pool, PoolVectors
 from .predictions import Predictions
-from .quotas import factorize, is_missing, resolve_quota
+from .quotas import factorize, is_missing, resolve_quota, rule_shares
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
 
@@ -299,6 +299,11 @@ class ConstrainedRun:
         counts = prepared.group_counts(quota or "proportional", k)
         names = map(str, prepared.group_names)
         self.details["quota"] = dict(zip(names, counts.tolist(), strict=True))
+        if k == len(pool) and isinstance(quota, str):  # a ranking: every budget is to be divided by the rule
+            least = self._pick_by_group(prepared.least_group_counts(k))
+            shares = rule_shares(quota, counts)
+            order = self._pick_by_group(counts, shares)
+            return np.concatenate([least, order[~_mask(least, k)[order]]])
         return self._pick_by_group(counts)
 
     def columns(self, names: Any) -> dict[str, np.ndarray]:
@@ -310,8 +315,8 @@ class ConstrainedRun:
                 found[name][self.prepared.pool.vectors.rows] = self._columns[name]
         return found
 
-    def _pick_by_group(self, counts: np.ndarray) -> np.ndarray:
-        """Pool rows until every group has its count, the groups taking turns."""
+    def _pick_by_group(self, counts: np.ndarray, shares: np.ndarray | None = None) -> np.ndarray:
+        """Pool rows until every group has its count, the groups taking turns: by shares, or by their counts."""
         groups, preselected = self.prepared.groups, self.prepared.pool.preselected
         assert groups is not None
         taken = np.bincount(groups[preselected], minlength=len(counts))
@@ -321,7 +326,8 @@ class ConstrainedRun:
             )
             for group in np.flatnonzero(counts > taken)
         ]
-        return take_turns(np.concatenate([_NO_ROWS, *picked]), groups, np.maximum(counts, 1), taken)
+        turns = np.maximum(counts, 1) if shares is None else shares
+        return take_turns(np.concatenate([_NO_ROWS, *picked]), groups, turns, taken)
 
     def _pick(self, rows: np.ndarray, selected: np.ndarray, k: int) -> np.ndarray:
         """K more of the given pool rows: by the method while it has any to choose from, then those put last."""

@@ -199,8 +199,9 @@ class Method:
             excluded (None): row indices or an (n,) bool mask of rows that must not be kept; they are no longer part
                 of the pool, so nothing has to represent them
             groups (None): (n,) group of every row, any hashable values, for ``quota`` and ``min_per_group``
-            quota (None): how ``k`` is divided among the groups by largest remainder: "proportional", "sqrt",
-                "uniform", or a mapping of group to count or share. "proportional" where only ``groups`` is given
+            quota (None): how ``k``, and without ``k`` every budget, is divided among the groups: "proportional",
+                "sqrt", "uniform", or a mapping of group to count or share. "proportional" where only ``groups`` is
+                given
             min_per_group (0): least number of rows kept of every group; smaller groups are kept whole
             weights (None): (n,) positive weights that multiply the method's own preference for a row
             deduplicate (False): keep one row of each near-duplicate group before any second one

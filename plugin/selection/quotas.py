@@ -40,6 +40,24 @@ def factorize(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, list[Hash
     return np.fromiter((number[name] for name in names), dtype=np.int64, count=len(names)), ordered
 
 
+def rule_shares(quota: str, sizes: np.ndarray) -> np.ndarray:
+    """What groups get in proportion to.
+
+    Args:
+        quota: ``"proportional"``, ``"sqrt"`` or ``"uniform"``
+        sizes: (g,) positive int images of each group
+
+    Returns:
+        (g,) float64
+
+    Raises:
+        CoresetError: if there is no such rule
+    """
+    if quota not in _RULES:
+        raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
+    return _RULES[quota](sizes).astype(float)
+
+
 def resolve_quota(
     quota: str | Mapping[Any, float],
     names: Sequence[Hashable],
@@ -74,9 +92,7 @@ def resolve_quota(
             f" raise the budget to at least {lower.sum()} or lower min_per_group"
         )
     if isinstance(quota, str):
-        if quota not in _RULES:
-            raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
-        return apportion(_RULES[quota](sizes).astype(float), k, lower, sizes)
+        return apportion(rule_shares(quota, sizes), k, lower, sizes)
     if not isinstance(quota, Mapping):
         raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
     return _explicit(quota, names, sizes, k, lower)

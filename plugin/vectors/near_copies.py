@@ -306,9 +306,7 @@ class _Search:
         self.left, self.right = np.r_[self.left, left[link]], np.r_[self.right, right[link]]
         self.doubt = np.r_[self.doubt, 1 - probability[link]]
 
-    def _told(
-        self, model: CopyModel | None, left: np.ndarray, right: np.ndarray, agrees: np.ndarray
-    ) -> np.ndarray:
+    def _told(self, model: CopyModel | None, left: np.ndarray, right: np.ndarray, agrees: np.ndarray) -> np.ndarray:
         """The probability that pairs are near-copies, as the model and people see it."""
         found = np.zeros(len(left), dtype=np.float32) if model is None else model.probability(agrees)
         if self.distinct:

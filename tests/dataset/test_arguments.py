@@ -104,7 +104,10 @@ def test_methods_for_one_budget_rank_that_budget_only(embedded):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"preselected": "nothing"}, "'nothing' is neither a field nor a tag of any of the 40 images"),
+        (
+            {"preselected": "nothing"},
+            "'nothing' is neither a field, nor a tag of any of the 40 images, nor a saved view",
+        ),
         ({"preselected": [0, 1]}, "preselected: none of the 2 ids given is one of the 40 images"),
         ({"groups": "nothing"}, "field 'nothing' does not exist"),
     ],

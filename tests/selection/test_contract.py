@@ -179,6 +179,28 @@ def test_quotas_are_exact(name):
     assert np.bincount(cluster[selection.indices], minlength=6).tolist() == list(explicit.values())
 
 
+@pytest.mark.parametrize("quota", ["proportional", "sqrt", "uniform"])
+def test_a_ranking_is_divided_by_its_quota_at_every_budget(name, quota):
+    """Seat by seat by Webster's method: the next row is of a group with the highest share / (2 rows + 1)."""
+    X, cluster = pool()
+    sizes = np.bincount(cluster, minlength=6)
+    ranking = check(select(name, X, len(X), groups=cluster, quota=quota), 120, 120)
+    shares = {"proportional": sizes, "sqrt": np.sqrt(sizes), "uniform": np.ones(6)}[quota]
+    counts = np.zeros(6, dtype=int)
+    for row in ranking:
+        claim = np.where(counts < sizes, shares / (2 * counts + 1), 0)
+        assert np.isclose(claim[cluster[row]], claim.max())
+        counts[cluster[row]] += 1
+
+
+def test_a_ranking_gives_every_group_its_least_first(name):
+    X, cluster = pool()
+    sizes = np.bincount(cluster, minlength=6)
+    ranking = check(select(name, X, len(X), groups=cluster, quota="sqrt", min_per_group=3), 120, 120)
+    least = np.minimum(sizes, 3)
+    assert np.bincount(cluster[ranking[: least.sum()]], minlength=6).tolist() == least.tolist()
+
+
 def test_least_per_group(name):
     X, cluster = pool()
     sizes = np.bincount(cluster, minlength=6)
