@@ -34,7 +34,7 @@ _PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
 
 
 #: Arguments without which some methods do not work, and which the form asks for.
-_ASKED = {"target"}
+_ASKED = {"score", "target"}
 
 
 class Params(class_texts_form.Texts, constraints_form.Constraints, EmbeddedRows):
@@ -44,6 +44,7 @@ class Params(class_texts_form.Texts, constraints_form.Constraints, EmbeddedRows)
     target: ViewName | None = Field(
         None, title="Target", description="A saved view of images as they will be met, e.g. in deployment"
     )
+    score: FieldPath | None = Field(None, title="Ranked by", description="A field of numbers, the highest first")
     label_field: FieldPath | None = Field(None, title="Label field")
     constrained: bool = Field(False, title="Keep, leave out, balance")
     brain_key: RunName = Field(DEFAULT_KEY, title="Name of the run")
@@ -65,9 +66,7 @@ def methods() -> dict[str, str]:
     return {
         name: f"{name}: {description}"
         for name, description in list_methods().items()
-        if get_method(name).nested
-        and _ASKED.issuperset(get_method(name).required)
-        and not get_method(name).needs_model
+        if get_method(name).nested and _ASKED.issuperset(get_method(name).required) and not get_method(name).needs_model
     }
 
 
@@ -99,6 +98,8 @@ class ComputeCoresetScores(CoresetOperator[Params]):
         form.suggest("label_field", labels, description=agree if method.needs_text else optional)
         if method.needs_text:
             class_texts_form.add_inputs(form)
+        if "score" in method.required:
+            form.suggest("score", constraints_form.number_fields(form.dataset, form.params.rows), required=True)
         if "target" in method.required:
             views = form.dataset.list_saved_views()
             form.choose("target", {name: name for name in views}, required=True)
@@ -165,6 +166,8 @@ def _method_arguments(dataset: Any, params: Params) -> dict[str, Any]:
     method = get_method(params.method)
     chosen = {name: getattr(params, name) or method.parameters[name].default for name in method.options}
     given = {name: value for name, value in chosen.items() if value is not None}
+    if "score" in method.required:
+        given["score"] = params.score
     if "target" in method.required:
         given["target"] = dataset.load_saved_view(params.target)
     return class_texts_form.arguments(params) | given if method.needs_text else given
@@ -189,5 +192,7 @@ def _check(dataset: Any, params: Params) -> None:
             if params.target
             else f"method '{method.name}' needs a target; choose a saved view of images as they will be met"
         )
+    if "score" in method.required:
+        constraints_form.require_field(dataset, params.rows, "Ranked by", params.score)
     constraints_form.check(dataset, params)
     require(("umap", "numba", "sklearn"))

@@ -53,7 +53,7 @@ def add_inputs(form: Form) -> None:
         form.whole_number("min_per_group")
     form.tick("deduplicate")
     form.number("outlier_percent")
-    form.suggest("weights", _fields(dataset, rows, (fo.FloatField, fo.IntField)))
+    form.suggest("weights", number_fields(dataset, rows))
     form.check(lambda: check(dataset, form.params))
 
 
@@ -83,8 +83,9 @@ def check(dataset: fo.Dataset, params: Any) -> None:
         known = sets(dataset, params.rows)
         _require_known(known, "Always keep", params.preselected, "a tag, a boolean field or a saved view")
         _require_known(known, "Never keep", params.excluded, "a tag, a boolean field or a saved view")
-    _require(dataset, params.rows, "Balance by", params.groups)
-    _require(dataset, params.rows, "Importance", params.weights)
+    for title, name in (("Balance by", params.groups), ("Importance", params.weights)):
+        if name:
+            require_field(dataset, params.rows, title, name)
     if params.min_per_group and not params.groups:
         raise CoresetError("'At least of each' needs a field to balance by; choose one under 'Balance by'")
 
@@ -95,9 +96,17 @@ def _require_known(known: list[str], title: str, name: str | None, what: str) ->
         raise CoresetError(f"'{title}': '{name}' is not {what} of this dataset; {there}")
 
 
-def _require(dataset: fo.Dataset, rows: str, title: str, name: str | None) -> None:
-    if name and not dataset.has_field(path_of(dataset, rows, name)):
+def require_field(dataset: fo.Dataset, rows: str, title: str, name: str | None) -> None:
+    """Refuses the name of a field that the rows do not have, in the words of the form."""
+    if not name:
+        raise CoresetError(f"'{title}' is missing; choose a field")
+    if not dataset.has_field(path_of(dataset, rows, name)):
         raise CoresetError(f"'{title}': this dataset has no field '{path_of(dataset, rows, name)}'")
+
+
+def number_fields(dataset: fo.Dataset, rows: str) -> list[str]:
+    """Fields of numbers that the rows have."""
+    return _fields(dataset, rows, (fo.FloatField, fo.IntField))
 
 
 def _fields(dataset: fo.Dataset, rows: str, kinds: tuple[Callable[..., Any], ...]) -> list[str]:

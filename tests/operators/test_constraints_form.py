@@ -62,6 +62,8 @@ def test_a_target_is_a_saved_view(execute, form, sorted_out):
         ({"outlier_percent": 51}, "'Outliers to rank last, in percent' must be at most 50, got 51"),
         ({"min_per_group": 3}, "'At least of each' needs a field to balance by"),
         ({"quota": "fair"}, "'Shares' must be one of 'proportional', 'sqrt' or 'uniform', got 'fair'"),
+        ({"method": "by_field"}, "'Ranked by' is missing; choose a field"),
+        ({"method": "by_field", "score": "nope"}, "'Ranked by': this dataset has no field 'nope'"),
         ({"method": "target_match", "target": "gone"}, "'Target' must be a saved view of this dataset"),
     ],
 )
