@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import fiftyone as fo
@@ -109,7 +108,7 @@ def number_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     return _fields(dataset, rows, (fo.FloatField, fo.IntField))
 
 
-def _fields(dataset: fo.Dataset, rows: str, kinds: tuple[Callable[..., Any], ...]) -> list[str]:
+def _fields(dataset: fo.Dataset, rows: str, kinds: tuple[type, ...]) -> list[str]:
     """Fields of some kinds that the rows have themselves."""
     prefix = path_of(dataset, rows, "")
     schema = dataset.get_field_schema(flat=True)
