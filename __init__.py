@@ -29,6 +29,8 @@ _PUBLIC = {
     "CoresetResults": "plugin.results",
     "load_run": "plugin.runs.load",
     "create_coreset_view": "plugin.runs.views",
+    "coreset_table": "plugin.runs.export",
+    "export_table": "plugin.runs.export",
     "find_orphans": "plugin.runs.orphans",
     "remove_orphans": "plugin.runs.orphans",
     "compare_coresets": "plugin.runs.compare",

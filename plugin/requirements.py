@@ -14,6 +14,7 @@ _DISTRIBUTIONS = {
     "umap": "umap-learn",
     "numba": "numba",
     "sklearn": "scikit-learn",
+    "pyarrow": "pyarrow",
 }
 
 

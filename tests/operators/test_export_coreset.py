@@ -1,0 +1,95 @@
+"""Export coreset: what is made holds what the budget keeps, and nothing of anybody else's is replaced."""
+
+import fiftyone as fo
+import fiftyone_coreset as fc
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def ranked(dataset, image_folder, tmp_path, monkeypatch):
+    """Six real images, ranked; exports go to a folder of the test."""
+    monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path / "server"))
+    made = dataset(image_folder(6))
+    made.set_values("emb", [[row, 1.0] for row in range(6)])
+    made.set_values("truth", [fo.Classification(label="ab"[row % 2]) for row in range(6)])
+    fc.compute_coreset(made, "emb", method="random", projection=None, progress=False)
+    return made
+
+
+def test_a_table(execute, form, ranked):
+    answer = execute("export_coreset", ranked, budget=2, name="mine")
+    assert answer["rows"] == 2
+    assert pd.read_csv(answer["made"])["filepath"].tolist() == ranked.sort_by("coreset_rank").limit(2).values(
+        "filepath"
+    )
+    assert answer["made"].endswith("server/coreset-exports/mine.csv")
+
+
+def test_files(execute, ranked):
+    answer = execute(
+        "export_coreset", ranked, budget=4, action="files", format="ImageClassificationDirectoryTree",
+        label_field="truth", name="tree",
+    )  # fmt: skip
+    back = fo.Dataset.from_dir(answer["made"], dataset_type=fo.types.ImageClassificationDirectoryTree)
+    try:
+        kept = ranked.sort_by("coreset_rank").limit(4)
+        assert sorted(back.values("ground_truth.label")) == sorted(kept.values("truth.label"))
+    finally:
+        back.delete()
+    with pytest.raises(Exception, match="folder 'tree' of an earlier export exists"):
+        execute("export_coreset", ranked, action="files", name="tree")
+
+
+def test_a_dataset_replaces_exports_only(execute, form, ranked, dataset):
+    name = f"{ranked.name}-export"
+    for budget in (3, 2):
+        execute("export_coreset", ranked, budget=budget, action="dataset", name=name, overwrite=True)
+    made = fo.load_dataset(name)
+    try:
+        assert made.values("filepath") == ranked.sort_by("coreset_rank").limit(2).sort_by("id").values("filepath")
+        assert made.info["coreset_of"] == {"dataset": ranked.name, "run": "coreset", "budget": "2"}
+    finally:
+        made.delete()
+    other = dataset([])
+    (notice,) = form("export_coreset", ranked, action="dataset", name=other.name, overwrite=True)
+    assert notice == f"dataset '{other.name}' was not made by an export, so it stays; choose another name"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "notice"),
+    [
+        ({"name": "../elsewhere"}, "the name of what is made must not hold a slash or begin with a dot"),
+        ({"name": ".hidden1"}, "the name of what is made must not hold a slash or begin with a dot"),
+        ({"action": "annotate"}, "no tool for labelling is set up: give FiftyOne its address and an account"),
+        ({"budget": "much"}, "much"),
+    ],
+)
+def test_refusals(form, ranked, arguments, notice):
+    assert any(notice in shown for shown in form("export_coreset", ranked, **arguments)), notice
+
+
+def test_labelling_goes_to_a_tool_that_is_set_up(execute, form, ranked, monkeypatch):
+    monkeypatch.setitem(fo.annotation_config.backends, "mine", {"url": "http://127.0.0.1:1", "api_key": "x"})
+    assert form("export_coreset", ranked, action="annotate", backend="mine") == [
+        "choose the label field that the labels are to go to"
+    ]
+    asked = {}
+    monkeypatch.setattr(
+        fo.core.collections.SampleCollection,
+        "annotate",
+        lambda view, key, **how: asked.update(how, ids=view.values("id")),
+    )
+    answer = execute(
+        "export_coreset",
+        ranked,
+        budget=2,
+        action="annotate",
+        backend="mine",
+        label_field="new",
+        classes="a, b",
+        name="first",
+    )
+    assert asked["ids"] == ranked.sort_by("coreset_rank").limit(2).sort_by("id").values("id")
+    assert (asked["classes"], asked["label_type"], asked["launch_editor"]) == (["a", "b"], "classification", False)
+    assert "load_annotations('first', unexpected='ignore')" in answer["made"]
