@@ -11,6 +11,8 @@ from pydantic import BeforeValidator, Field, create_model
 
 from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.dataset.names import require_free_view
+from ..plugin.dataset.owned import all_fields
+from ..plugin.dataset.rows import IN_FRAMES
 from ..plugin.door import FieldPath, P, Parameters, read
 from ..plugin.embeddings.fingerprint_field import FINGERPRINT_FIELD
 from ..plugin.errors import CoresetError
@@ -253,14 +255,17 @@ def embeddings_of(dataset: fo.Dataset, rows: str) -> list[str]:
 def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     """Fields that hold embeddings of the chosen rows."""
     prefix = path_of(dataset, rows, "")
+    if rows == IMAGES and dataset.media_type == "video":
+        prefix = IN_FRAMES
     vectors = [
         path
-        for path, field in dataset.get_field_schema(flat=True).items()
+        for path, field in all_fields(dataset).items()
         if isinstance(field, fo.VectorField)
         or (isinstance(field, fo.ListField) and isinstance(field.field, fo.FloatField))
     ]
     names = [path.removeprefix(prefix) for path in vectors if path.startswith(prefix)]
-    return [name for name in names if "." not in name and not name.endswith("_xy") and name != FINGERPRINT_FIELD]
+    own = [name for name in names if "." not in name and not name.endswith("_xy") and name != FINGERPRINT_FIELD]
+    return [f"{IN_FRAMES}{name}" for name in own] if prefix == IN_FRAMES else own
 
 
 def label_fields(dataset: fo.Dataset, rows: str) -> list[str]:

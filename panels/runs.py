@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..plugin.dataset.rows import FRAMES
 from ..plugin.errors import CoresetError
 from ..plugin.runs.load import list_runs, load_run
 
@@ -167,6 +168,11 @@ def find_run(dataset: Dataset, key: str) -> PanelRun:
         _runs.move_to_end(identity)
         while len(_runs) > _HELD:
             _runs.popitem(last=False)
+    if run.config.patches_field == FRAMES:
+        raise CoresetError(
+            f"The run '{key}' ranks frames of videos, which this panel does not show; open one of its saved views, or "
+            f"FiftyOne's Embeddings panel with '{run.config.map_key}'."
+        )
     if run.results.points is None:
         raise CoresetError(
             f"The run '{key}' has no map (projection=None); run the scores again with one to see it here."

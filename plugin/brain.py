@@ -19,6 +19,7 @@ from .dataset.owned import (
     mark_fields,
     owned_fields,
 )
+from .dataset.rows import IN_FRAMES, container
 from .dataset.run_record import delete_files
 from .errors import CoresetError
 from .rank_views import Describe, retarget_views, views_on_rank
@@ -162,8 +163,7 @@ class Coreset(fob.BrainMethod):
         field = f"{key}_{column}_staged" if staged else f"{key}_{column}"
         if self.config.patches_field is None:
             return field
-        _, root = samples._root_dataset._get_label_field_path(self.config.patches_field)
-        return f"{root}.{field}"
+        return f"{container(samples._root_dataset, self.config.patches_field)}.{field}"
 
     def get_fields(self, samples: SampleCollection, key: str) -> list[str]:
         """Lists the fields that the run wrote."""
@@ -342,7 +342,7 @@ def _points_path(dataset: Dataset, map_key: str | None) -> str | None:
     patches_field = run.config.get("patches_field") if run is not None else None
     if field is None or patches_field is None or "." in field:
         return field
-    return f"{dataset._get_label_field_path(patches_field)[1]}.{field}"
+    return f"{container(dataset, patches_field)}.{field}"
 
 
 def _delete_map(dataset: Dataset, map_key: str) -> None:
@@ -353,6 +353,8 @@ def _delete_map(dataset: Dataset, map_key: str) -> None:
 def point_map_at(dataset: Dataset, map_key: str, path: str) -> None:
     """Tells a visualization which field holds its points, indexed as FiftyOne indexes them; to be called in a turn."""
     config = dataset.get_brain_info(map_key).config
+    if path.startswith(IN_FRAMES) and dataset.media_type == "video":
+        return  # FiftyOne keeps the points of frames with the visualization
     if config.patches_field is None and (bounds := dataset.bounds(path)) != (None, None):
         dataset.create_index([(path, "2d")], min=bounds[0], max=bounds[1])
     config.points_field = path if config.patches_field is None else path.rpartition(".")[2]

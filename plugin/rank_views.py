@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .dataset.rows import FRAMES, IN_FRAMES
 from .errors import CoresetError
 
 if TYPE_CHECKING:
@@ -45,19 +47,48 @@ def rank_view(dataset: SampleCollection, patches_field: str | None, rank_path: s
         k: how many to keep, or None for all that are ranked
 
     Returns:
-        a view of images, or of objects if objects are ranked
+        a view of images, or of objects if objects are ranked, or of frames: as clips if frames have no images
 
     Raises:
         CoresetError: if the rank field is gone: a view of it would be empty
     """
     root = dataset._root_dataset
     require_rank_field(root, rank_path)
+    if patches_field == FRAMES:
+        return _frames_view(root, ranked(rank_path.rsplit(".", 1)[-1], k))
     condition = ranked(rank_path if patches_field is None else rank_path.rsplit(".", 1)[-1], k)
     if root.media_type == "group":
         root = root.select_group_slices(media_type="image")
     if patches_field is not None:
         return root.filter_labels(patches_field, condition).to_patches(patches_field)
     return root.match(condition)
+
+
+def frames_in(root: Dataset, view: DatasetView) -> list[str]:
+    """The ids of the frames that a view of frames or clips shows."""
+    if not view._is_clips:
+        return view.values("id")
+    videos = zip(*root.values(["id", f"{IN_FRAMES}frame_number", f"{IN_FRAMES}id"]), strict=True)
+    numbered = {video: dict(zip(numbers, ids, strict=True)) for video, numbers, ids in videos}
+    return [
+        numbered[video][number]
+        for video, (first, last) in zip(*view.values(["sample_id", "support"]), strict=True)
+        for number in range(first, last + 1)
+        if number in numbered[video]
+    ]
+
+
+def _frames_view(root: Dataset, condition: Any) -> DatasetView:
+    """The frames that fulfil a condition; FiftyOne shows single frames only if their images are there."""
+    if not have_images(root.match_frames(condition)):
+        return root.to_clips(condition)
+    return root.to_frames().match(condition)
+
+
+def have_images(videos: SampleCollection) -> bool:
+    """Whether all frames of a collection of videos have images of their own."""
+    path = f"{IN_FRAMES}filepath"
+    return videos.has_field(path) and videos.count(path) == videos.count(f"{IN_FRAMES}id")
 
 
 def require_rank_field(dataset: Dataset, rank_path: str) -> None:
@@ -111,10 +142,19 @@ def _mentions(stages: Sequence[str] | None, rank_path: str) -> bool:
 
 
 def _replaced(stages: Sequence[str], old_path: str, new_path: str) -> list[str]:
-    replaced = list(stages)
+    replaced = [_without_state(stage) for stage in stages]
     for old, new in zip(_forms(old_path), _forms(new_path), strict=True):
         replaced = [stage.replace(f'"{old}"', f'"{new}"') for stage in replaced]
     return replaced
+
+
+def _without_state(stage: str) -> str:
+    """A stage without the copy of frames or clips that FiftyOne has made for it, which has the old ranks."""
+    if '"_state"' not in stage:
+        return stage
+    described = json.loads(stage)
+    described["kwargs"] = [[name, None if name == "_state" else value] for name, value in described["kwargs"]]
+    return json.dumps(described)
 
 
 def _budget(stages: Sequence[str], rank_path: str) -> int | None:
@@ -128,5 +168,7 @@ def _budget(stages: Sequence[str], rank_path: str) -> int | None:
 
 
 def _forms(rank_path: str) -> tuple[str, str]:
-    """How a rank field is written in the stages of views: of images, and of objects in a list of labels."""
-    return f"${rank_path}", f"$$this.{rank_path.rsplit('.', 1)[-1]}"
+    """How a rank field is written in the stages of views: of images or frames, and of objects in a list of labels."""
+    name = rank_path.rsplit(".", 1)[-1]
+    own = name if rank_path.startswith(IN_FRAMES) else rank_path
+    return f"${own}", f"$$this.{name}"

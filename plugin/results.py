@@ -14,11 +14,11 @@ from .brain import Coreset, CoresetConfig
 from .dataset.embeddings import EmbeddingSource
 from .dataset.labels import read_labels
 from .dataset.lock import database_faults
-from .dataset.rows import Rows, noun_of
+from .dataset.rows import FRAMES, Rows, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
 from .progress import ProgressCallback, silence
-from .rank_views import rank_view, require_rank_field
+from .rank_views import frames_in, rank_view, ranked, require_rank_field
 from .stored_run import pack_ids, stored_arrays, unpack_ids
 from .vectors.half import from_half
 
@@ -210,7 +210,7 @@ class CoresetResults(fob.BrainResults):
         facts = []
         if not alive.all():
             facts.append(f"{(~alive).sum():,} of the {len(self):,} ranked {self.noun} were deleted")
-        seen = Rows(self.samples)
+        seen = Rows(self.samples, self.config.patches_field)
         if seen.patches_field is None and seen.has(self._rank_field()):
             unranked = len(seen) - seen.count(self._rank_field())
         else:
@@ -267,13 +267,32 @@ class CoresetResults(fob.BrainResults):
         require_rank_field(self.samples._root_dataset, path)
         kept = self.kept(budget)
         view = rank_view(self.samples, self.config.patches_field, path, int(self.rank[kept[-1]]) + 1)
-        found = view.values("id")
+        frames = self.config.patches_field == FRAMES
+        found = frames_in(self.samples._root_dataset, view) if frames else view.values("id")
         if set(found) != set(self.ids[kept].tolist()):
             raise CoresetError(
                 f"field '{path}' no longer holds the ranks of run '{self.key}': a view by it would hold {len(found):,} "
                 f"{self.noun}, not the {len(kept):,} of the budget; compute the run again with overwrite=True"
             )
         return view
+
+    def clips(self, budget: Any) -> DatasetView:
+        """The coreset of a budget of frames as clips: kept frames that follow each other are one clip.
+
+        Args:
+            budget: see :meth:`budget`
+
+        Returns:
+            a clips view, live as :meth:`view` is; ``dataset.save_view(name, results.clips(budget))`` keeps it
+
+        Raises:
+            CoresetError: if the run does not rank frames, or see :meth:`view`
+        """
+        if self.config.patches_field != FRAMES:
+            raise CoresetError(f"run '{self.key}' ranks {self.noun}; only frames of videos make clips")
+        self.view(budget)  # refuses what would not hold the budget
+        rank = self._rank_field()
+        return self.samples._root_dataset.to_clips(ranked(rank, int(self.rank[self.kept(budget)[-1]]) + 1))
 
     def report(self, budget: Any, **kwargs: Any) -> CoresetReport:
         """Judges the coreset of a budget against random subsets of its size (``docs/diagnostics.md``).
@@ -423,6 +442,11 @@ class CoresetResults(fob.BrainResults):
         if patches_field is None:
             paths = dict(zip(*source.select(ids).values(["id", "filepath"]), strict=True))
             return [_file_name(paths[row_id]) for row_id in ids]
+        if patches_field == FRAMES:
+            of_rows = Rows(source, FRAMES).select(ids)
+            number = dict(zip(of_rows.ids(), of_rows.values("frame_number"), strict=True))
+            video = dict(zip(of_rows.ids(), of_rows.values("sample_id"), strict=True))
+            return [f"frame {number[row_id]} of {_file_name(source[video[row_id]].filepath)}" for row_id in ids]
         found = [source.match_labels(ids=[row_id], fields=patches_field).first().filepath for row_id in ids]
         return [f"object {row_id} in {_file_name(path)}" for row_id, path in zip(ids, found, strict=True)]
 

@@ -13,7 +13,7 @@ from ..errors import CoresetError
 from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.row_hash import row_keys
 from .brain_vectors import align, origin_of, read_index, runs_with_vectors
-from .rows import Rows
+from .rows import IN_FRAMES, Rows
 
 #: The field that embeddings are written to, and read from, unless another is named.
 DEFAULT_FIELD = "clip_embeddings"
@@ -199,6 +199,11 @@ def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
             return _load(rows, origin)
         return as_matrix(read_index(rows, name), name=f"similarity index '{name}'")
     if not rows.has_values(name):
+        if rows.dataset.media_type == "video" and rows.dataset.has_field(f"{IN_FRAMES}{name}"):
+            raise CoresetError(
+                f"field '{name}' is one of frames; to rank the frames, name it '{IN_FRAMES}{name}', or pass a "
+                "to_frames() view"
+            )
         raise CoresetError(
             f"field '{rows.path(name)}' does not exist on dataset '{rows.dataset.name}', and no similarity index is "
             f"called so; run compute_embeddings(samples, embeddings_field='{name}') first"

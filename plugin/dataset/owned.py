@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CoresetError
 from .journal import journal
 from .lock import schema_turn
+from .rows import FRAMES, IN_FRAMES, container
 
 if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset
 
 _INFO_KEY = "coreset_run"
+
+#: Why frames are not tagged.
+NO_FRAME_TAGS = "FiftyOne keeps no tags of frames; use field= to mark them in a field instead"
 
 #: How often a declaration is repeated that a writer without this package has undone.
 _ATTEMPTS = 3
@@ -32,10 +36,16 @@ def owned_fields(dataset: Dataset, run_id: str | None = None) -> dict[str, dict[
     Returns:
         a dict from path to mark, with the keys ``"run"``, ``"path"`` and ``"column"``
     """
-    marks = {path: (field.info or {}).get(_INFO_KEY) for path, field in dataset.get_field_schema(flat=True).items()}
+    marks = {path: (field.info or {}).get(_INFO_KEY) for path, field in all_fields(dataset).items()}
     return {
         path: mark for path, mark in marks.items() if mark and mark["path"] == path and run_id in (None, mark["run"])
     }
+
+
+def all_fields(dataset: Dataset) -> dict[str, Any]:
+    """Every field of the samples, and of the frames of videos, by path."""
+    of_frames = dataset.get_frame_field_schema(flat=True) or {}
+    return dataset.get_field_schema(flat=True) | {f"{IN_FRAMES}{path}": field for path, field in of_frames.items()}
 
 
 def mark_fields(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> None:
@@ -112,14 +122,20 @@ def declare_in_turn(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> 
         if dataset.has_field(path):
             raise CoresetError(f"field '{path}' exists and belongs to no coreset run; choose another name")
         info = {_INFO_KEY: _mark(run_id, path, column)}
-        dataset.add_sample_field(path, **types.get(column, {"ftype": fof.FloatField}), info=info)
+        frame_field = _frame_field(dataset, path)
+        add = dataset.add_sample_field if frame_field is None else dataset.add_frame_field
+        add(frame_field or path, **types.get(column, {"ftype": fof.FloatField}), info=info)
 
 
 def delete_fields(dataset: Dataset, paths: Iterable[str]) -> None:
     """Deletes fields and their values; to be called in a turn."""
     present = [path for path in paths if dataset.has_field(path)]
-    if present:
-        dataset.delete_sample_fields(present)
+    of_frames = [name for path in present if (name := _frame_field(dataset, path)) is not None]
+    of_samples = [path for path in present if _frame_field(dataset, path) is None]
+    if of_samples:
+        dataset.delete_sample_fields(of_samples)
+    if of_frames:
+        dataset.delete_frame_fields(of_frames)
 
 
 def copy_values(dataset: Dataset, paths: Mapping[str, str], patches_field: str | None) -> None:
@@ -132,6 +148,12 @@ def copy_values(dataset: Dataset, paths: Mapping[str, str], patches_field: str |
     """
     root = next(iter(paths)).rpartition(".")[0]
     changes: dict[str, Any]
+    if patches_field == FRAMES:
+        names = {target.rpartition(".")[2]: source.rpartition(".")[2] for source, target in paths.items()}
+        changes = {target: f"${source}" for target, source in names.items()}
+        dataset._frame_collection.update_many({next(iter(names.values())): {"$ne": None}}, [{"$set": changes}])
+        dataset._reload_docs()
+        return
     if root in ("", patches_field):
         changes = {target: f"${source}" for source, target in paths.items()}
     else:  # within a list of labels
@@ -161,8 +183,12 @@ def existing_ids(dataset: Dataset, patches_field: str | None, tag: str | None = 
     whole = _whole(dataset)
     if patches_field is None:
         return set((whole if tag is None else whole.match_tags(tag)).values("id"))
+    if patches_field == FRAMES:
+        if tag is not None:
+            raise CoresetError(NO_FRAME_TAGS)
+        return set(dataset.values(f"{IN_FRAMES}id", unwind=True))
     chosen = whole if tag is None else whole.select_labels(tags=tag, fields=patches_field)
-    return set(chosen.values(f"{dataset._get_label_field_path(patches_field)[1]}.id", unwind=True))
+    return set(chosen.values(f"{container(dataset, patches_field)}.id", unwind=True))
 
 
 def values_by_id(dataset: Dataset, patches_field: str | None, path: str) -> dict[str, Any]:
@@ -181,7 +207,8 @@ def stored_paths(dataset: Dataset) -> set[str]:
     """The paths of all fields as the database has them now."""
     from fiftyone.core.odm import get_db_conn
 
-    document = get_db_conn().datasets.find_one({"_id": dataset._doc.id}, {"sample_fields": 1})
+    kept = {"sample_fields": 1, "frame_fields": 1}
+    document = get_db_conn().datasets.find_one({"_id": dataset._doc.id}, kept)
     if document is None:
         raise CoresetError(f"dataset '{dataset.name}' was deleted meanwhile; nothing was written")
 
@@ -191,7 +218,14 @@ def stored_paths(dataset: Dataset) -> set[str]:
             yield path
             yield from walk(field.get("fields") or [], f"{path}.")
 
-    return set(walk(document["sample_fields"], ""))
+    of_frames = walk(document.get("frame_fields") or [], IN_FRAMES)
+    return set(walk(document["sample_fields"], "")).union(of_frames)
+
+
+def _frame_field(dataset: Dataset, path: str) -> str | None:
+    """The name of a frame field of videos, or None for a field of samples."""
+    is_one = dataset.media_type == "video" and path.startswith(IN_FRAMES)
+    return path.removeprefix(IN_FRAMES) if is_one else None
 
 
 def _mark(run_id: str, path: str, column: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What is embedded and scored: the images of a collection, or its objects (patches)."""
+"""What is embedded and scored: the images of a collection, the objects in them (patches), or the frames of videos."""
 
 from __future__ import annotations
 
@@ -14,20 +14,62 @@ if TYPE_CHECKING:
     from fiftyone.core.fields import Field
 
 
+#: What stands for a label field where the rows are the frames of videos; no field can be called so.
+FRAMES = "frames[]"
+#: FiftyOne's prefix of frame fields.
+IN_FRAMES = "frames."
+
+
+#: What frames are asked for to learn which video they are of, as in a frames view.
+_VIDEO = "sample_id"
+
+
 def noun_of(patches_field: str | None) -> str:
-    """What rows are called in messages: objects of a label field, or images."""
-    return "objects" if patches_field else "images"
+    """What rows are called in messages: frames, objects of a label field, or images."""
+    return "images" if patches_field is None else "frames" if patches_field == FRAMES else "objects"
+
+
+def container(dataset: Dataset, patches_field: str) -> str:
+    """The path within a dataset at which rows lie that are no samples, e.g. ``"ground_truth.detections"``.
+
+    Args:
+        dataset: the dataset
+        patches_field: the label field of objects, or :data:`FRAMES`
+    """
+    if patches_field == FRAMES:
+        return IN_FRAMES.rstrip(".")
+    return dataset._get_label_field_path(patches_field)[1]
+
+
+def rows_of(samples: Any, embeddings: Any) -> Rows:
+    """The rows that embeddings are of: the frames of videos if it names frame fields, else those of the collection.
+
+    Args:
+        samples: a dataset or view
+        embeddings: as it is given, e.g. ``"frames.clip_embeddings"``
+
+    Returns:
+        the rows
+
+    Raises:
+        CoresetError: if the collection is none that can be ranked
+    """
+    names = [embeddings] if isinstance(embeddings, str) else embeddings if isinstance(embeddings, list | tuple) else []
+    of_frames = bool(names) and all(isinstance(name, str) and name.startswith(IN_FRAMES) for name in names)
+    of_videos = getattr(samples, "media_type", None) == "video" and not samples._is_clips
+    return Rows(samples, FRAMES) if of_frames and of_videos else Rows(samples)
 
 
 class Rows:
-    """The images of a collection, or the objects in it, one row each.
+    """The samples of a collection, the objects in them, or the frames of its videos, one row each.
 
     Args:
-        samples: a dataset, a view, or a patches view
-        patches_field (None): the label field whose objects are the rows; that of a patches view by default
+        samples: a dataset, a view, a patches view, or a frames view
+        patches_field (None): the label field whose objects are the rows, or :data:`FRAMES` if the frames of videos
+            are; that of a patches view or frames view by default
 
     Raises:
-        CoresetError: if it is no collection, or if it holds frames, clips or videos, or evaluation patches
+        CoresetError: if it is no collection, or a view of clips, evaluation patches, or objects in frames
     """
 
     def __init__(self, samples: SampleCollection, patches_field: str | None = None):
@@ -38,24 +80,39 @@ class Rows:
             raise CoresetError(f"samples must be a FiftyOne dataset or view, got {type(samples).__name__}")
         if isinstance(samples, fop._PatchesView) and not isinstance(samples, fop.PatchesView):
             raise CoresetError("evaluation patches are not supported; use to_patches(field) of one label field")
-        kind = "frames" if samples._is_frames else "clips" if samples._is_clips else samples.media_type
-        if kind in ("frames", "clips", "video"):
-            raise CoresetError(
-                f"'{samples._root_dataset.name}': {kind if kind != 'video' else 'videos'} are not supported; make a "
-                "dataset of images of them, e.g. with to_frames(sample_frames=True).clone()"
-            )
         self.samples = samples
         self._is_patches_view = isinstance(samples, fop.PatchesView)
-        self.patches_field: str | None = samples.patches_field if self._is_patches_view else patches_field
+        self._is_frames_view = samples._is_frames and not self._is_patches_view
+        own = samples.patches_field if self._is_patches_view else FRAMES if self._is_frames_view else None
+        self.patches_field: str | None = own or patches_field
+        self._check_media()
 
     def __len__(self) -> int:
         # len() of a dataset is an estimate, and 0 after MongoDB was killed
         return self.samples.count("id") if self._is_plain else len(self.ids())
 
+    def _check_media(self) -> None:
+        """Refuses what cannot be ranked."""
+        samples, name = self.samples, self.samples._root_dataset.name
+        if self._is_patches_view and samples._root_dataset.media_type == "video":
+            raise CoresetError(
+                f"'{name}': objects in frames are not supported; make a dataset of images of the frames, with "
+                "to_frames(sample_frames=True).clone()"
+            )
+        if self._is_frames_view or self.patches_field == FRAMES:
+            if samples._root_dataset.media_type != "video":
+                raise CoresetError(f"'{name}' holds no videos, so it has no frames to rank")
+            return
+        if samples._is_clips:
+            raise CoresetError(
+                f"'{name}': FiftyOne keeps no fields of a clips view; make a dataset of the clips, with "
+                "to_clips(...).clone()"
+            )
+
     @property
     def _is_plain(self) -> bool:
-        """Whether a row is a sample of the collection, as in a patches view it is too."""
-        return self._is_patches_view or self.patches_field is None
+        """Whether a row is a sample of the collection, as in a patches view or frames view it is too."""
+        return self._is_patches_view or self._is_frames_view or self.patches_field is None
 
     @property
     def noun(self) -> str:
@@ -70,7 +127,8 @@ class Rows:
     @property
     def source(self) -> SampleCollection:
         """The collection of samples that the rows come from."""
-        return self.samples._source_collection if self._is_patches_view else self.samples
+        generated = self._is_patches_view or self._is_frames_view
+        return self.samples._source_collection if generated else self.samples
 
     def slices(self) -> list[str]:
         """The slices of a grouped dataset that the rows come from."""
@@ -81,11 +139,17 @@ class Rows:
         """Some of the rows, in the collection's order."""
         if self.patches_field is None:
             return Rows(self.samples.select(ids))
+        if self.patches_field == FRAMES:
+            return Rows(self.dataset.select_frames(ids), FRAMES)
         return Rows(self.source.select_labels(ids=ids, fields=self.patches_field), self.patches_field)
 
     def as_patches(self) -> Rows:
-        """The same rows; objects as those of a patches view, which has a sample for each."""
-        return self if self._is_plain else Rows(self.source.to_patches(self.patches_field))
+        """The same rows; objects and frames as those of a view that has a sample for each."""
+        if self._is_plain:
+            return self
+        return Rows(
+            self.source.to_frames() if self.patches_field == FRAMES else self.source.to_patches(self.patches_field)
+        )
 
     def ids(self) -> list[str]:
         """The sample ids, or the label ids of objects, in the collection's order."""
@@ -97,11 +161,15 @@ class Rows:
         """The path of a field within the dataset."""
         if self.patches_field is None:
             return field
-        _, root = self.dataset._get_label_field_path(self.patches_field)
+        root = container(self.dataset, self.patches_field)
+        if self.patches_field == FRAMES and field.startswith(IN_FRAMES):
+            return field  # as users of video datasets name it
         return f"{root}.{field}"
 
     def has(self, field: str) -> bool:
-        """Whether the dataset declares the field."""
+        """Whether the dataset declares the field, or frames are asked for their video."""
+        if self.patches_field == FRAMES and field == _VIDEO:
+            return True
         return self.dataset.has_field(self.path(field))
 
     def has_values(self, field: str) -> bool:
@@ -121,14 +189,21 @@ class Rows:
         """One value a row, ``None`` where missing."""
         if self.patches_field is None:
             return self.samples.values(field)
-        # A patches view is a copy that does not know fields added to the objects since: ask their source.
+        # A patches or frames view is a copy that does not know fields added since: ask its source.
         # FiftyOne would unwind values that are lists, such as tags, together with the objects.
-        ids, values = (self.source.values(self.path(name)) for name in ("id", field))
-        by_id = dict(zip(*(chain.from_iterable(filter(None, nested)) for nested in (ids, values)), strict=True))
+        if self.patches_field == FRAMES and field == _VIDEO:
+            pairs = zip(*self.source.values(["id", self.path("id")]), strict=True)
+            by_id = {row_id: video for video, row_ids in pairs for row_id in row_ids}
+        else:
+            ids, values = (self.source.values(self.path(name)) for name in ("id", field))
+            by_id = dict(zip(*(chain.from_iterable(filter(None, nested)) for nested in (ids, values)), strict=True))
         return [by_id.get(row_id) for row_id in self.ids()]
 
     def declare(self, field: str, field_type: type[Field]) -> None:
         """Adds the field to the dataset if it is not there."""
+        if self.patches_field == FRAMES:
+            self.dataset.add_frame_field(field, field_type)
+            return
         self.dataset.add_sample_field(self.path(field), field_type)
 
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
@@ -137,6 +212,8 @@ class Rows:
             return
         if self.patches_field is None:
             self.samples.set_values(field, dict(values), key_field="id")
+        elif self.patches_field == FRAMES:
+            self.dataset.set_values(self.path(field), dict(values), key_field=self.path("id"))
         else:
             path = f"{self.patches_field}.{field}" if self._is_patches_view else self.path(field)
             self.samples.set_label_values(path, dict(values))

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import CoresetError
 from .journal import journal
-from .owned import existing_ids
-from .rows import Rows
+from .owned import NO_FRAME_TAGS, existing_ids
+from .rows import FRAMES, Rows
 
 #: How often tags are written again that the database has lost.
 _ATTEMPTS = 3
@@ -29,6 +29,7 @@ def write_tag(rows: Rows, ids: Sequence[str], tag: str) -> None:
     Raises:
         CoresetError: if the database loses tags
     """
+    require_tags(rows)
     lacking = set(ids)
     for _ in range(_ATTEMPTS):
         if rows.patches_field is None:
@@ -45,6 +46,12 @@ def write_tag(rows: Rows, ids: Sequence[str], tag: str) -> None:
         f"{len(lacking):,} of {len(ids):,} {rows.noun} lack the tag '{tag}' after {_ATTEMPTS} attempts to write it: "
         "the database loses what is written; see that it runs, and call again"
     )
+
+
+def require_tags(rows: Rows) -> None:
+    """Refuses to tag what FiftyOne keeps no tags of."""
+    if rows.patches_field == FRAMES:
+        raise CoresetError(NO_FRAME_TAGS)
 
 
 def tag_rows(rows: Rows, ids: Sequence[str], tag: str) -> list[str]:

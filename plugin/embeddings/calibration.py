@@ -14,7 +14,7 @@ from .fingerprint import SIDE, fingerprint
 from .fingerprint_field import FINGERPRINT_FIELD
 from .framing import Framing
 from .loading import batches, choose_workers
-from .record import embedding_record, write_record
+from .record import record_of, write_record
 from .workers import ImageFile
 
 #: Images are altered at this many times the size of a fingerprint.
@@ -36,7 +36,7 @@ def calibrated(rows: Rows, seed: int = 0) -> np.ndarray | None:
     Returns:
         (m,) ascending agreements; None if no image could be read
     """
-    record = embedding_record(rows.samples, FINGERPRINT_FIELD)
+    record = record_of(rows, FINGERPRINT_FIELD)
     if record is None:
         return None
     if record.get(_KEY):

@@ -94,7 +94,7 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
     Raises:
         CoresetError: if there is not exactly one field, or it does not say which model made it
     """
-    from .record import FIFTYONE, ClipSpec, embedding_record
+    from .record import FIFTYONE, ClipSpec, record_of
 
     fields = EmbeddingSource.of(embeddings).fields
     if fields is None or len(fields) != 1:
@@ -103,7 +103,7 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
             f"embeddings: images are compared with class texts of the same model, but {given} came in; "
             f"give one field, or text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"
         )
-    record = embedding_record(rows.samples, fields[0])
+    record = record_of(rows, fields[0])
     if record is None:
         raise CoresetError(
             f"field '{rows.path(fields[0])}' does not say which model made it, so there is no text tower to ask; "

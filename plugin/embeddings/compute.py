@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dataset.lock import database_faults
 from ..dataset.rows import Rows
-from ..dataset.tags import write_tag
+from ..dataset.tags import require_tags, write_tag
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .decode import MAX_PIXELS
@@ -34,7 +34,7 @@ DEFAULT_MODEL = "ViT-B-32"
 #: What to do with collections that are not images.
 _REMEDIES = {
     "group": "choose one slice with select_group_slices(name)",
-    "video": "sample their frames as images first",
+    "video": "embed their frames, of a to_frames(sample_frames=True) view",
     "mixed": "choose the images among them",
 }
 
@@ -65,7 +65,8 @@ def compute_embeddings(
     with the time of the picture in ``coreset_taken_at`` where EXIF data name one.
 
     Args:
-        samples: a dataset or view of images, or a ``to_patches()`` view, whose objects are then embedded
+        samples: a dataset or view of images, a ``to_patches()`` view, whose objects are then embedded, or a
+            ``to_frames(sample_frames=True)`` view, whose vectors are kept with the frames of the videos
         embeddings_field ("clip_embeddings"): the field, of the samples or of the objects; created if necessary
         model (None): any open_clip model, ``"hf-hub:organisation/model"``, ``"coreset-mini"``, the small model in this
             package, a model of FiftyOne's zoo that gives embeddings, e.g. ``"dinov2-vits14-torch"``, or a
@@ -95,6 +96,8 @@ def compute_embeddings(
             embedded; nothing is written then. Also if the database lost vectors while they were written: call again
     """
     rows = image_rows(samples)
+    if tag_failures:
+        require_tags(rows)
     for name, value, least in (
         ("batch_size", batch_size, 1),
         ("num_workers", num_workers, 0),
@@ -142,7 +145,7 @@ def image_rows(samples: SampleCollection) -> Rows:
     count = samples.count("id")  # len() of a dataset is an estimate, and 0 after MongoDB was killed
     if count == 0:
         raise CoresetError(f"'{samples.name or samples._root_dataset.name}' has no samples to embed")
-    media = "video" if samples._is_frames or samples._is_clips else samples.media_type
+    media = "video" if samples._is_clips else samples.media_type
     if media != "image":
         remedy = _REMEDIES.get(media, "render them as images first")
         raise CoresetError(f"CLIP embeds images, but these {count:,} samples are of type '{media}'; {remedy}")

@@ -12,9 +12,9 @@ import numpy as np
 from ..dataset.journal import journal
 from ..dataset.lock import Lock, locked
 from ..dataset.owned import declare_lastingly, values_by_id
-from ..dataset.rows import Rows
+from ..dataset.rows import FRAMES, Rows
 from ..errors import CoresetError
-from .record import ClipSpec, embedding_record, make_record, write_record
+from .record import ClipSpec, make_record, record_of, write_record
 from .workers import ImageFile
 
 #: Vectors cleared in one request to the database.
@@ -62,7 +62,7 @@ class EmbeddingField:
         self.overwrite = overwrite
         self.lock = lock
         self._written: set[str] = set()
-        record = self._record = embedding_record(rows.samples, name)
+        record = self._record = record_of(rows, name)
         if record is not None and not rows.has(name):
             rows.dataset._reload(hard=True)  # another process added the field
         self._exists = rows.has(name)
@@ -160,7 +160,7 @@ class EmbeddingField:
 
     def _set(self, values: Mapping[str, np.ndarray | None]) -> None:
         """Writes values by row id."""
-        if self.rows.patches_field is None:
+        if self.rows.patches_field in (None, FRAMES):
             self.rows.set_values(self.name, values)
             return
         # by sample and label: without the sample, FiftyOne would search the whole dataset for each batch
@@ -203,6 +203,9 @@ class EmbeddingField:
         ids = set(self.rows.ids())
         if not self._exists:
             return ids
+        if self.rows.patches_field == FRAMES:
+            there = values_by_id(self.rows.dataset, FRAMES, self.path)
+            return ids - set(there)
         if self.rows.patches_field is None:
             return set(self.rows.samples.exists(self.name, False).values("id"))
         lacking = self.rows.source.filter_labels(self.rows.patches_field, fo.ViewField(self.name) == None)  # noqa: E711
@@ -219,7 +222,7 @@ def image_files(rows: Rows, wanted: set[str] | None = None) -> tuple[list[ImageF
     Returns:
         a tuple of the files and, for objects, the sample ids by their ids
     """
-    if rows.patches_field is None:
+    if rows.patches_field in (None, FRAMES):
         columns = zip(*rows.samples.values(["id", "filepath"]), strict=True)
         return [ImageFile(path, [row_id]) for row_id, path in columns if wanted is None or row_id in wanted], {}
     objects, sample_ids = defaultdict(list), {}

@@ -14,7 +14,7 @@ from ..dataset.rows import Rows
 from ..errors import CoresetError
 from .field import EmbeddingField, field_lock
 from .fingerprint import SIDE
-from .record import ClipSpec, embedding_record
+from .record import ClipSpec, record_of
 
 #: Name of the field, of the samples or of the objects.
 FINGERPRINT_FIELD = "coreset_fingerprint"
@@ -120,7 +120,7 @@ def read_fingerprints(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
     Returns:
         a tuple of (n, 256) uint8 fingerprints and (n,) bool, True in rows that have one; None if no row has
     """
-    record = embedding_record(rows.samples, FINGERPRINT_FIELD)
+    record = record_of(rows, FINGERPRINT_FIELD)
     if record is None or not _SPEC.same_weights(ClipSpec.of(record)) or not rows.has(FINGERPRINT_FIELD):
         return None
     values = rows.values(FINGERPRINT_FIELD)

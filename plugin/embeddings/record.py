@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..dataset.lock import schema_turn
-from ..dataset.rows import Rows
+from ..dataset.rows import FRAMES, IN_FRAMES, Rows, rows_of
 from ..errors import CoresetError
 
 if TYPE_CHECKING:
@@ -90,7 +90,11 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
         -   state: ``"partial"`` while a run writes, or if it was killed; else ``"complete"``
         -   package_version: the version of fiftyone-coreset
     """
-    rows = Rows(samples)
+    return record_of(rows_of(samples, field), field)
+
+
+def record_of(rows: Rows, field: str) -> dict[str, Any] | None:
+    """The record of a field of rows, see :func:`embedding_record`."""
     stored = _stored_field(rows, rows.path(field))
     record = ((stored or {}).get("info") or {}).get(_INFO_KEY)
     return dict(record) if record else None
@@ -127,9 +131,11 @@ def _stored_field(rows: Rows, path: str) -> dict[str, Any] | None:
     """The field's description in the database, which other processes may have changed since it was loaded."""
     from fiftyone.core.odm import get_db_conn
 
-    document = get_db_conn().datasets.find_one({"_id": rows.dataset._doc.id}, {"sample_fields": 1})
-    fields, found = document["sample_fields"], None
-    for name in path.split("."):
+    kept = {"sample_fields": 1, "frame_fields": 1}
+    document = get_db_conn().datasets.find_one({"_id": rows.dataset._doc.id}, kept)
+    of_frames = rows.patches_field == FRAMES
+    fields, found = document["frame_fields" if of_frames else "sample_fields"] or [], None
+    for name in (path.removeprefix(IN_FRAMES) if of_frames else path).split("."):
         found = next((described for described in fields if described["name"] == name), None)
         if found is None:
             return None

@@ -12,7 +12,7 @@ from ..dataset.arguments import resolve_arguments
 from ..dataset.embeddings import DEFAULT_FIELD, Embeddings, EmbeddingSource
 from ..dataset.labels import read_labels
 from ..dataset.lock import database_faults, run_lock
-from ..dataset.rows import Rows
+from ..dataset.rows import Rows, rows_of
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
@@ -62,7 +62,8 @@ def compute_coreset(
     written: a run that fails leaves the dataset as it was.
 
     Args:
-        samples: a dataset, a view, or a ``to_patches()`` view to rank objects
+        samples: a dataset, a view, a ``to_patches()`` view to rank objects, or a ``to_frames()`` view to rank frames of
+            videos; a dataset of videos too, if ``embeddings`` is a frame field such as ``"frames.clip_embeddings"``
         embeddings ("clip_embeddings"): a vector field, a list of fields (balanced and concatenated), the brain key of a
             similarity index or of a visualization that was made from embeddings, a mapping from id to vector, an (n, d)
             array, or the path of an ``.npy`` file, with one row a sample. Samples without a usable vector are left
@@ -99,7 +100,7 @@ def compute_coreset(
             f"method '{method}' chooses by the predictions of a model, which no ranking of a whole dataset has; call "
             f"get_method('{method}').select(..., predictions=), or choose another method"
         )
-    rows = Rows(samples)
+    rows = rows_of(samples, embeddings)
     seed = check_seed(seed)
     if model is not None and similarity_index is not None:
         raise CoresetError("model= computes embeddings and similarity_index= names some; give one of them")
@@ -296,9 +297,9 @@ def _copy_facts(copies: NearCopies | None) -> dict[str, Any]:
 
 
 def _model_records(rows: Rows, fields: list[str] | None) -> dict[str, Any]:
-    from ..embeddings.record import embedding_record
+    from ..embeddings.record import record_of
 
-    records = {field: embedding_record(rows.samples, field) for field in fields or []}
+    records = {field: record_of(rows, field) for field in fields or []}
     return {field: record for field, record in records.items() if record}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import DEFAULT_FIELD, Embeddings, EmbeddingSource
 from ..dataset.followers import followers
-from ..dataset.rows import Rows
+from ..dataset.rows import FRAMES, Rows, rows_of
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
@@ -106,6 +106,8 @@ class NearDuplicates:
         rows = Rows(self.samples, self.patches_field)
         if self.patches_field is None:
             return rows.samples.select(ids, ordered=True)
+        if self.patches_field == FRAMES:
+            return rows.as_patches().samples.select(ids, ordered=True)
         return rows.source.to_patches(self.patches_field).select(ids, ordered=True)
 
     def summary(self) -> str:
@@ -181,7 +183,7 @@ def near_duplicates(
     """
     require(("numba", "sklearn"))
     seed = check_seed(seed)
-    rows = Rows(samples)
+    rows = rows_of(samples, embeddings)
     with reporting(progress, "Near-duplicates") as tell:
         tell(0.0, "reading embeddings")
         found = EmbeddingSource.chosen(rows, embeddings, similarity_index).load(rows)

@@ -11,7 +11,7 @@ from ..dataset.embeddings import EmbeddingSource
 from ..dataset.labels import read_labels
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_free_view, require_identifier
-from ..dataset.rows import Rows
+from ..dataset.rows import FRAMES, Rows
 from ..dataset.saved_views import save_view
 from ..embeddings.class_texts import with_class_texts
 from ..progress import ProgressCallback, part_of, reporting
@@ -112,6 +112,8 @@ def _save_view(rows: Rows, name: str, found: Any, label_field: str, overwrite: b
     condition, dataset = F(class_field) != None, rows.dataset  # noqa: E711  (an expression, not a comparison)
     if rows.patches_field is None:
         view = dataset.match(condition).sort_by(score_field, reverse=True)
+    elif rows.patches_field == FRAMES:
+        view = dataset.to_frames().match(condition).sort_by(score_field, reverse=True)
     else:
         patches = dataset.filter_labels(rows.patches_field, condition).to_patches(rows.patches_field)
         view = patches.sort_by(f"{rows.patches_field}.{score_field}", reverse=True)

@@ -10,7 +10,7 @@ import numpy as np
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_free_view
 from ..dataset.saved_views import save_view
-from ..dataset.tags import write_tag
+from ..dataset.tags import require_tags, write_tag
 from ..selection.budget import budget_words
 from .load import load_run
 from .plain_fields import write_field
@@ -73,6 +73,8 @@ def _create_view(
     require_free_view(root, name, overwrite)
     if field is not None:
         require_free_field(results.rows(), field, overwrite)
+    if tag is not None:
+        require_tags(results.rows())
     view = results.view(budget)  # refuses before anything is written
     kept = results.kept(budget)
     if field is not None:

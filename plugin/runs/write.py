@@ -22,10 +22,10 @@ from ..dataset.owned import (
     declare_fields,
     existing_ids,
 )
-from ..dataset.rows import Rows
+from ..dataset.rows import FRAMES, Rows
 from ..dataset.run_record import commit_run, delete_files, run_document, store_results
 from ..errors import CoresetError
-from ..rank_views import Describe, ranked
+from ..rank_views import Describe, have_images, ranked
 from .orphans import require_no_orphans
 from .views import describe
 
@@ -54,7 +54,8 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
         CoresetError: if a field of the run's exists and is not its own, the lock was lost, or the database loses what
             is written
     """
-    rows, config, key = Rows(results.samples), results.config, results.key
+    config, key = results.config, results.key
+    rows = Rows(results.samples, config.patches_field)
     dataset = rows.dataset
     lock.check()
     with schema_turn(dataset):
@@ -149,13 +150,19 @@ def _write_map(rows: Rows, results: CoresetResults, points: np.ndarray) -> None:
 
     config = results.config
     is_ranked = ranked(config.fields["rank"].rpartition(".")[2])
-    if rows.patches_field is None:
+    patches_field = rows.patches_field
+    if patches_field == FRAMES:
+        if not have_images(rows.source.match_frames(is_ranked)):  # FiftyOne shows no other frames
+            config.map_key = None
+            return
+        shown, patches_field = rows.source.to_frames().match(is_ranked), None
+    elif patches_field is None:
         shown = rows.samples.match(is_ranked)
     else:
         shown = rows.source.filter_labels(rows.patches_field, is_ranked)
     fb.compute_visualization(
         shown,
-        patches_field=rows.patches_field,
+        patches_field=patches_field,
         points=dict(zip(results.ids, points, strict=True)),
         brain_key=config.map_key,
         method="manual",
