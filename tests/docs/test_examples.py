@@ -24,7 +24,7 @@ N = 40
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_examples_of_a_page_run(page, dataset, image_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compute, "resolve_clip", lambda *_: resolve_clip("coreset-mini"))
+    monkeypatch.setattr(compute, "resolve_model", lambda *_: resolve_clip("coreset-mini"))
     names = _what_the_pages_take_for_granted(dataset(image_folder(n=N)), page.name)
     blocks = [block for block in BLOCK.finditer(page.read_text()) if not block["skipped"]]
     if page.name == "README.md":
