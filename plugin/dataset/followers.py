@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .rows import Rows
+from .rows import FRAMES, Rows
 
 #: FiftyOne's own dates say when a sample was stored.
 _OF_THE_DATABASE = frozenset({"created_at", "last_modified_at"})
@@ -28,6 +28,8 @@ def followers(rows: Rows) -> list[np.ndarray]:
         an (m, 2) int64 array of pairs of rows for everything that says so: numbers at the end of file names, one array
         for each field of dates and times, the frames of a video, and the images of a group
     """
+    if rows.patches_field == FRAMES:
+        return [_in_order(_together(rows.values("sample_id"), rows.values("frame_number")))]
     if rows.patches_field is not None:
         return []
     paths = rows.values("filepath")

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 _INFO_KEY = "coreset_run"
 
 #: Why frames are not tagged.
-NO_FRAME_TAGS = "FiftyOne keeps no tags of frames; use field= to mark them in a field instead"
+NO_FRAME_TAGS = (
+    "FiftyOne keeps no tags of frames; use field= to mark them in a field, or make a dataset of images of them, with "
+    "to_frames(sample_frames=True).clone()"
+)
 
 #: How often a declaration is repeated that a writer without this package has undone.
 _ATTEMPTS = 3

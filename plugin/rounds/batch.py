@@ -17,6 +17,7 @@ from ..dataset.embeddings import EmbeddingSource
 from ..dataset.lock import database_faults, run_lock
 from ..dataset.names import require_free_view
 from ..dataset.rows import Rows
+from ..dataset.tags import require_tags
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
@@ -146,6 +147,7 @@ def next_batch(
     """
     require(("numba", "sklearn"))
     rows, seed, budget = Rows(samples), check_seed(seed), _count(budget)
+    require_tags(rows)
     source = EmbeddingSource.of(embeddings)
     arguments, record = resolve_arguments(rows, source.recorded, method_kwargs)
     unharmed = "nothing that was there is changed: see that mongod runs, and call again"

@@ -12,7 +12,7 @@ from ..dataset.arguments import field_values
 from ..dataset.lock import database_faults
 from ..dataset.owned import owned_fields
 from ..dataset.rows import Rows
-from ..dataset.tags import write_tag
+from ..dataset.tags import require_tags, write_tag
 from ..errors import CoresetError
 from ..seeds import check_seed
 from ..selection.apportion import apportion
@@ -51,6 +51,7 @@ def reserve_test(
         print(len(test_images))
     """
     rows, seed = Rows(samples), check_seed(seed)
+    require_tags(rows)
     if isinstance(size, bool) or not isinstance(size, Integral) or int(size) < 1:
         raise CoresetError(f"size must be a whole number of images from 1, got {size!r}")
     if not isinstance(tag, str) or not tag.strip():
