@@ -181,7 +181,7 @@ def _class_numbers(annotations: Any, said: Predictions) -> np.ndarray:
             f"annotations must hold a row for each of the {len(said)} predictions and a column for each annotator, got "
             f"shape {table.shape}"
         )
-    number = {name: place for place, name in enumerate(said.classes)}
+    number: dict[Any, int] = {name: place for place, name in enumerate(said.classes)}
     number |= {place: place for place in range(len(said.classes))}
     given = np.full(table.shape, -1, dtype=np.int64)
     for place, label in np.ndenumerate(table):
