@@ -12,6 +12,7 @@ from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
 from ..plugin.runs.compute import compute_coreset
 from ..plugin.runs.load import list_runs
+from ..plugin.selection.cost import USUAL_DIMENSIONS, expected_cost
 from ..plugin.selection.registry import get_method, list_methods
 from . import class_texts_form, constraints_form
 from .form import (
@@ -20,6 +21,7 @@ from .form import (
     Form,
     chosen_embeddings,
     label_fields,
+    path_of,
     require_free,
     target_rows,
     with_options,
@@ -114,7 +116,7 @@ class ComputeCoresetScores(CoresetOperator[Params]):
             form.choose("projection", _PROJECTIONS)
             form.whole_number("seed")
             _ask_options(form, method, advanced=True)
-        form.check(lambda: _check(form.dataset, form.params))
+        form.check(lambda: _check(form.dataset, form.params), lambda: _tell_cost(form))
 
     def work(self, ctx, params, progress):
         _check(ctx.dataset, params)
@@ -177,6 +179,17 @@ def _ask_options(form: Form[Params], method: Method, advanced: bool) -> None:
     for name, option in method.options.items():
         if option.advanced == advanced:
             form.option(name, option, method.parameters[name].default)
+
+
+def _tell_cost(form: Form[Params]) -> None:
+    """Says what the ranking is expected to take, where that was measured."""
+    samples = target_rows(form.ctx, form.params)
+    (field, *_) = chosen_embeddings(form.dataset, form.params)
+    path = path_of(form.dataset, form.params.rows, field)
+    known = form.dataset.has_field(path) and form.dataset.exists(path).limit(1).values(path, unwind=True)
+    cost = expected_cost(form.params.method, samples.count("id"), len(known[0]) if known else USUAL_DIMENSIONS)
+    if cost is not None:
+        form.say("cost", f"Ranking {samples.count('id'):,} is expected to take {cost}")
 
 
 def _check(dataset: Any, params: Params) -> None:

@@ -19,6 +19,7 @@ from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
 from ..results import CoresetResults
 from ..seeds import check_seed
+from ..selection.cost import expected_cost
 from ..selection.pool import all_alike
 from ..selection.registry import get_method
 from ..vectors import half
@@ -132,6 +133,8 @@ def compute_coreset(
         if chosen.needs_text:
             arguments = with_class_texts(rows, source, labels, arguments)
         _require_different(found, rows)
+        cost = expected_cost(method, int(found.valid.sum()), found.matrix.shape[1])
+        report(0.05, f"ranking by {method}" + ("" if cost is None else f", expected to take {cost}"))
         copies = find_near_copies(rows, found, prefer=prefer, seed=seed, num_workers=num_workers)
         selection = chosen.select(
             found.matrix,

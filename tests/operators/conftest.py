@@ -32,8 +32,14 @@ def execute(mongod, pytestconfig):
 
 
 @pytest.fixture
-def form(mongod, pytestconfig):
+def form(shown):
     """A function ``form(operator, dataset, **params)``: the red notices that a form shows for these parameters."""
+    return lambda *form, **params: [view["description"] for view in shown("Error", *form, **params)]
+
+
+@pytest.fixture
+def shown(mongod, pytestconfig):
+    """A function ``shown(kind, operator, dataset, **params)``: the parts of one kind that a form shows."""
     import asyncio
 
     from fiftyone.operators.executor import resolve_type
@@ -41,14 +47,14 @@ def form(mongod, pytestconfig):
 
     link_plugin(Path(pytestconfig.fiftyone_home) / "plugins")
 
-    def notices(operator, dataset, **params):
+    def parts(kind, operator, dataset, **params):
         request = {"dataset_name": dataset.name, "params": params, "target": "inputs", "view": []}
         resolving = resolve_type(OperatorRegistry(), f"@fiftyone-coreset/coreset/{operator}", request)
         resolved = _in_a_thread(asyncio.run, resolving)
         properties = resolved.to_json()["type"]["properties"]
-        return [p["view"]["description"] for p in properties.values() if p["view"].get("name") == "Error"]
+        return [p["view"] for p in properties.values() if p["view"].get("name") == kind]
 
-    return notices
+    return parts
 
 
 @pytest.fixture

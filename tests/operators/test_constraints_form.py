@@ -70,3 +70,8 @@ def test_a_target_is_a_saved_view(execute, form, sorted_out):
 def test_what_does_not_exist_is_refused_before_anything_is_read(form, sorted_out, arguments, notice):
     (shown,) = form("compute_coreset_scores", sorted_out, constrained=True, **(QUICK | arguments))
     assert shown.startswith(notice)
+
+
+def test_the_form_says_what_it_is_expected_to_take(shown, sorted_out):
+    labels = [notice["label"] for notice in shown("Notice", "compute_coreset_scores", sorted_out)]
+    assert labels == ["Ranking 30 is expected to take less than a second"]
