@@ -132,7 +132,7 @@ def distances(run: PanelRun, k: int) -> np.ndarray:
         nearest = nearest_selected(run.points, run.kept_rows(k))
         measured[nearest.rows] = nearest.distance
     else:
-        measured[run.results.rank[curve.rows]] = curve.distances_at(k)
+        measured[np.argsort(run.order)[curve.rows]] = curve.distances_at(k)
     return measured
 
 
@@ -151,7 +151,7 @@ COLORINGS = {
 def _kept_by(run: PanelRun, other: str, k: int) -> np.ndarray:
     """(n,) bool, the rows that another run's first k hold."""
     results = load_run(run.dataset, other)
-    return np.isin(run.ids, results.ids[results.rank < k])
+    return np.isin(run.ids, results.ids[results.ranking[:k]])
 
 
 def _field_coloring(run: PanelRun, path: str) -> dict[str, Any]:

@@ -67,14 +67,17 @@ def _by_rank(run: PanelRun, view: SampleCollection) -> Shown:
         "bits": {"$sum": {"$pow": [2, {"$mod": [rank, _BITS]}]}},
         "count": {"$sum": 1},
     }
-    words = np.zeros(-(-run.n // _BITS), dtype="<u4")
+    ranks = run.results.rank[run.order]
+    words = np.zeros(int(ranks[-1]) // _BITS + 1, dtype="<u4")
     unranked = 0
     for found in view._aggregate(post_pipeline=[{"$project": {run.path("rank"): 1}}, {"$group": group}]):
         if found["_id"] is None:
-            unranked = found["count"]
-        else:
+            unranked += found["count"]
+        elif found["_id"] < len(words):
             words[int(found["_id"])] = int(found["bits"])
-    return Shown(np.unpackbits(words.view(np.uint8), bitorder="little")[: run.n].astype(bool), unranked)
+        else:
+            unranked += found["count"]  # an update is under way
+    return Shown(np.unpackbits(words.view(np.uint8), bitorder="little")[ranks].astype(bool), unranked)
 
 
 def _ids(run: PanelRun, view: SampleCollection) -> np.ndarray:
@@ -116,7 +119,8 @@ def notices(run: PanelRun, ranked: Shown, view: Shown, n_view: int) -> list[str]
         added = ranked.unranked - (run.config.n_unranked or 0)
         if added > 0:
             found.append(
-                f"{added:,} images were added after the run and are not ranked; run the scores again to include them."
+                f"{added:,} images were added after the run and are not ranked; run 'Update coreset run' to include "
+                "them."
             )
     if n_view and not view.mask.any():
         found.append(f"None of the {run.noun} in the current view are part of this run.")

@@ -65,6 +65,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         run_id (None): what the run's fields are marked with; it stays when the run is renamed or computed again
         revision (0): how often the run was computed again
         state ("complete"): ``"writing"`` until everything else is written and counted
+        updates (None): what was added and removed when, a dict an update, see :func:`.update.update_coreset`
         format_version (2): the version of the stored form
     """
 
@@ -91,6 +92,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         run_id: str | None = None,
         revision: int = 0,
         state: str = "complete",
+        updates: list[dict[str, Any]] | None = None,
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,
     ):
@@ -115,6 +117,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         self.run_id = run_id
         self.revision = revision
         self.state = state
+        self.updates = updates or []
         self.format_version = format_version
 
     @property

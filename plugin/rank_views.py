@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 Describe = Callable[[str | None, int | None], str | None]
 
 
-def ranked(rank_field: str, below: int | None = None) -> Any:
-    """An expression for rows that are ranked, and ranked before ``below``.
+def ranked(rank_field: str, below: int | None = None, further: Sequence[tuple[int, int]] = ()) -> Any:
+    """An expression for rows that are ranked, and ranked before ``below`` or in one of the further ranges.
 
     The lower bound is not decoration: in MongoDB's order a missing rank is less than any number.
 
     Args:
         rank_field: the rank field, of the samples, or of an object within its label field
         below (None): an exclusive upper bound of the rank
+        further (()): ranges of ranks, each with an exclusive upper bound
 
     Returns:
         a view expression
@@ -34,10 +35,19 @@ def ranked(rank_field: str, below: int | None = None) -> Any:
     from fiftyone import ViewField as F
 
     is_ranked = F(rank_field) >= 0
-    return is_ranked if below is None else is_ranked & (F(rank_field) < below)
+    found = is_ranked if below is None else is_ranked & (F(rank_field) < below)
+    for first, end in further:
+        found |= (F(rank_field) >= first) & (F(rank_field) < end)
+    return found
 
 
-def rank_view(dataset: SampleCollection, patches_field: str | None, rank_path: str, k: int | None) -> DatasetView:
+def rank_view(
+    dataset: SampleCollection,
+    patches_field: str | None,
+    rank_path: str,
+    k: int | None,
+    further: Sequence[tuple[int, int]] = (),
+) -> DatasetView:
     """The first k of a ranking as an unsaved view: small, live, and defined by rank, never by a list of ids.
 
     Args:
@@ -45,6 +55,7 @@ def rank_view(dataset: SampleCollection, patches_field: str | None, rank_path: s
         patches_field: the label field whose objects are ranked, or None if images are
         rank_path: the dataset path of the rank field
         k: how many to keep, or None for all that are ranked
+        further (()): ranges of ranks to keep too, each with an exclusive upper bound
 
     Returns:
         a view of images, or of objects if objects are ranked, or of frames: as clips if frames have no images
@@ -55,8 +66,8 @@ def rank_view(dataset: SampleCollection, patches_field: str | None, rank_path: s
     root = dataset._root_dataset
     require_rank_field(root, rank_path)
     if patches_field == FRAMES:
-        return _frames_view(root, ranked(rank_path.rsplit(".", 1)[-1], k))
-    condition = ranked(rank_path if patches_field is None else rank_path.rsplit(".", 1)[-1], k)
+        return _frames_view(root, ranked(rank_path.rsplit(".", 1)[-1], k, further))
+    condition = ranked(rank_path if patches_field is None else rank_path.rsplit(".", 1)[-1], k, further)
     if root.media_type == "group":
         root = root.select_group_slices(media_type="image")
     if patches_field is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .diagnostics.explain import RowExplanation
     from .diagnostics.first_cover import FirstCover
     from .diagnostics.report import CoresetReport
+    from .runs.update import CoresetUpdate
 
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,11 @@ class CoresetResults(fob.BrainResults):
     """A ranking of images (or objects), its figures and its map.
 
     Attributes:
-        ids: (n,) sample ids (label ids of objects) of the ranked rows, in the collection's order
-        rank: (n,) int64, 0 = first to keep
+        ids: (n,) sample ids (label ids of objects) of the ranked rows, in the collection's order; those that updates
+            added follow
+        rank: (n,) int64, 0 = first to keep; every row has a rank of its own, and where rows went those are missing
+        left_out: ids of the rows that have a vector and were not ranked: excluded, beyond ``k``, or without a label;
+            None if the run was computed before that was kept
         columns: name -> (n,) float64 figures, e.g. ``score``, ``coverage``, ``redundancy``
         points: (n, 2) float32 points of the map, or None
         near_copies: (n,) int64 group of near-copies of every row, of one answer with
@@ -71,6 +75,7 @@ class CoresetResults(fob.BrainResults):
         near_copies: np.ndarray | None = None,
         fingerprints: np.ndarray | None = None,
         vectors: tuple[np.ndarray, np.ndarray] | None = None,
+        left_out: np.ndarray | None = None,
         backend: Coreset | None = None,
     ):
         super().__init__(samples, config, key, backend=backend)
@@ -84,6 +89,7 @@ class CoresetResults(fob.BrainResults):
         self._first_cover = first_cover
         self._n_covered = len(rank)  # the living rows that it was measured on
         self._fingerprints = fingerprints
+        self.left_out = left_out
         self._vectors = vectors  # in half precision, if they are stored nowhere else
         self._told = ""
 
@@ -151,22 +157,50 @@ class CoresetResults(fob.BrainResults):
         """
         return len(self.kept(budget))
 
-    def kept(self, budget: Any) -> np.ndarray:
+    def kept(self, budget: Any, new: Any = None) -> np.ndarray:
         """The rows that a budget keeps, of those that still exist.
 
         What changed in the dataset since the run is logged as a warning, see :meth:`changes`.
 
         Args:
             budget: see :meth:`budget`
+            new (None): how many to keep of those that the last update added, a count or a share such as ``"10%"``; of
+                several updates, a list with a budget for each, the last update's last. ``budget`` is then one of the
+                rows that were there before
 
         Returns:
             (k,) int64 row numbers, first to keep first
 
         Raises:
-            CoresetError: if the budget cannot be met
+            CoresetError: if a budget cannot be met
         """
         self._warn()
-        return self._kept(budget, self.alive())
+        parts = self._parts(budget, new)
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def _parts(self, budget: Any, new: Any) -> list[np.ndarray]:
+        """The rows that a budget keeps of those before the updates that ``new`` speaks of, and of each of these."""
+        from .selection.budget import parse_budget, resolve_budget
+
+        alive = self.alive()
+        if new is None:
+            return [self._kept(budget, alive)]
+        asked = list(new) if isinstance(new, list | tuple) else [new]
+        updates = self.config.updates[-len(asked) :] if asked else []
+        if not asked or len(updates) < len(asked):
+            raise CoresetError(
+                f"new= gives {len(asked)} budgets, but run '{self.key}' was updated {len(self.config.updates)} times; "
+                "give one for each of the last updates"
+            )
+        parts = [self._kept(budget, alive & (self.rank < updates[0]["first_rank"]))]
+        order = self.ranking
+        for one, update in zip(asked, updates, strict=True):
+            if not isinstance(parse_budget(one), int | float):
+                raise CoresetError(f"new= takes a count or a share of the rows that an update added, got {one!r}")
+            ranks = self.rank[order] - update["first_rank"]
+            added = order[(ranks >= 0) & (ranks < update["added"]) & alive[order]]
+            parts.append(added[: resolve_budget(one, len(added))] if len(added) else added)
+        return parts
 
     def _kept(self, budget: Any, alive: np.ndarray) -> np.ndarray:
         from .selection.budget import CoverageBudget, parse_budget, ranking_budget, resolve_budget
@@ -182,7 +216,7 @@ class CoresetResults(fob.BrainResults):
             if alive.all():
                 return order[: self.curve().smallest_budget_for(parsed.share)]
             parsed = CoverageBudget(parsed.share, self.curve().coverage_radius)  # the curve counts what is gone
-        embeddings = self.embeddings()
+        embeddings = np.where(alive[:, None], self.embeddings(), np.nan)
         order = order[np.isfinite(embeddings[order]).all(axis=1)]
         return order[: ranking_budget(order, embeddings, parsed, near_copies=self.near_copies, seed=self.config.seed)]
 
@@ -200,7 +234,7 @@ class CoresetResults(fob.BrainResults):
     def alive(self) -> np.ndarray:
         """(n,) bool, the ranked rows that were not deleted since."""
         rows = self.rows()
-        if rows.count(self._rank_field()) == len(self):
+        if rows.count(self._rank_field(), at_most=int(self.rank.max())) == len(self):
             return np.ones(len(self), dtype=bool)
         return np.isin(self.ids, rows.ids())
 
@@ -212,18 +246,20 @@ class CoresetResults(fob.BrainResults):
             facts.append(f"{(~alive).sum():,} of the {len(self):,} ranked {self.noun} were deleted")
         seen = Rows(self.samples, self.config.patches_field)
         if seen.patches_field is None and seen.has(self._rank_field()):
-            unranked = len(seen) - seen.count(self._rank_field())
+            unranked = len(seen) - seen.count(self._rank_field(), at_most=int(self.rank.max()))
         else:
             unranked = int((~np.isin(seen.ids(), self.ids)).sum())
         added = unranked - (self.config.n_unranked or 0)
         if added > 0:
             facts.append(f"{added:,} {self.noun} were added and are not ranked")
         changed = self._n_changed(alive, source)
+        remedy = "update() (the operator 'Update coreset run') takes that in, or compute it again with overwrite=True"
         if changed:
             facts.append(f"{changed} have other embeddings in {' + '.join(source.recorded or [])}")
+            remedy = "compute it again with overwrite=True"
         if not facts:
             return None
-        return f"since run '{self.key}' was computed, {', '.join(facts)}; compute it again with overwrite=True"
+        return f"since run '{self.key}' was computed, {', '.join(facts)}; {remedy}"
 
     def _n_changed(self, alive: np.ndarray, source: EmbeddingSource) -> str:
         """How many rows have other embeddings than the run was computed from, found on a sample of them."""
@@ -246,11 +282,12 @@ class CoresetResults(fob.BrainResults):
             logger.warning(changes)
         self._told = changes
 
-    def view(self, budget: Any) -> DatasetView:
+    def view(self, budget: Any, new: Any = None) -> DatasetView:
         """The coreset of a budget as a view: small, live, and defined by rank, never by a list of ids.
 
         Args:
             budget: see :meth:`budget`
+            new (None): how many to keep of what updates added, see :meth:`kept`
 
         Returns:
             a view of the images, or of the objects if objects were ranked
@@ -260,13 +297,16 @@ class CoresetResults(fob.BrainResults):
                 if the database does not answer
         """
         with database_faults("nothing was changed: see that mongod runs, and call again"):
-            return self._view(budget)
+            return self._view(budget, new)
 
-    def _view(self, budget: Any) -> DatasetView:
+    def _view(self, budget: Any, new: Any) -> DatasetView:
         path = self.backend.path(self.samples, self.key, "rank")
         require_rank_field(self.samples._root_dataset, path)
-        kept = self.kept(budget)
-        view = rank_view(self.samples, self.config.patches_field, path, int(self.rank[kept[-1]]) + 1)
+        self._warn()
+        first, *further = [part for part in self._parts(budget, new) if len(part)]
+        ranges = [(int(self.rank[part[0]]), int(self.rank[part[-1]]) + 1) for part in further]
+        kept = np.concatenate([first, *further])
+        view = rank_view(self.samples, self.config.patches_field, path, int(self.rank[first[-1]]) + 1, ranges)
         frames = self.config.patches_field == FRAMES
         found = frames_in(self.samples._root_dataset, view) if frames else view.values("id")
         if set(found) != set(self.ids[kept].tolist()):
@@ -488,6 +528,21 @@ class CoresetResults(fob.BrainResults):
         alive = self.alive()
         return self._embeddings if alive.all() else np.where(alive[:, None], self._embeddings, np.nan)
 
+    def update(self, **kwargs: Any) -> CoresetUpdate:
+        """Takes in what was added to the dataset since, and lets go what was deleted; old ranks stay as they are.
+
+        Args:
+            **kwargs: see :func:`fiftyone_coreset.update_coreset`
+
+        Returns:
+            what was added and removed; this object is the updated run afterwards
+        """
+        from .. import update_coreset
+
+        done = update_coreset(self.samples, self.key, **kwargs)
+        self.__dict__.update(done.results.__dict__)
+        return done
+
     def labels(self, label_field: str | None = None) -> list[str | None] | None:
         """Reads the label of every ranked row.
 
@@ -514,6 +569,8 @@ class CoresetResults(fob.BrainResults):
         arrays = {"ids": pack_ids(self.ids), "rank": self.rank, "points": self.points}
         arrays |= {f"column_{name}": values for name, values in self.columns.items()}
         arrays |= {"fingerprints": self._fingerprints, "near_copies": self.near_copies}
+        if self.left_out is not None and len(self.left_out):
+            arrays["left_out"] = pack_ids(self.left_out)
         if self._vectors is not None:
             arrays |= {"vectors": self._vectors[0], "vectors_exponent": self._vectors[1]}
         if self._first_cover is not None:
@@ -542,6 +599,7 @@ class CoresetResults(fob.BrainResults):
             points=arrays.get("points"),
             fingerprints=arrays.get("fingerprints"),
             near_copies=arrays.get("near_copies"),
+            left_out=unpack_ids(arrays["left_out"]) if "left_out" in arrays else None,
             vectors=(arrays["vectors"], arrays["vectors_exponent"]) if "vectors" in arrays else None,
             curve=CoverageCurve.from_arrays(curve) if curve else None,
             first_cover=FirstCover(**first) if first else None,

@@ -10,8 +10,8 @@ import numpy as np
 
 from .errors import CoresetError
 
-#: The shape of every array; letters stand for lengths that must agree: n rows, d numbers of a vector, g budgets, m
-#: evaluated rows, p followed rows, t metrics. See :class:`.CoresetResults`, :class:`.CoverageCurve` and
+#: The shape of every array; letters stand for lengths that must agree: n rows, l rows left out, d numbers of a vector,
+#: g budgets, m evaluated rows, p followed rows, t metrics. See :class:`.CoresetResults`, :class:`.CoverageCurve` and
 #: :class:`.FirstCover`.
 _SHAPES: dict[str, tuple[str | int, ...]] = {
     "rank": ("n",),
@@ -21,6 +21,7 @@ _SHAPES: dict[str, tuple[str | int, ...]] = {
     "near_copies": ("n",),
     "vectors": ("n", "d"),
     "vectors_exponent": ("n",),
+    "left_out": ("l", 12),
     "first_covered_at": ("n",),
     "first_duplicate_at": ("n",),
     "curve_scalars": (5,),
@@ -75,10 +76,11 @@ def stored_arrays(stored: Any, key: str, columns: Sequence[str]) -> dict[str, np
         if not fits:
             expected = ", ".join(str(lengths.get(length, length)) for length in shapes[name])
             raise damaged(key, f"array '{name}' has shape {array.shape} instead of ({expected})")
-        if array.dtype.kind not in "fiub" or (name == "ids" and array.dtype != np.uint8):
+        if array.dtype.kind not in "fiub" or (name in ("ids", "left_out") and array.dtype != np.uint8):
             raise damaged(key, f"array '{name}' holds values of type {array.dtype}")
-    if not np.array_equal(np.sort(arrays["rank"]), np.arange(lengths["n"])):
-        raise damaged(key, f"array 'rank' does not hold every rank from 0 to {lengths['n'] - 1} once")
+    ranks = np.unique(arrays["rank"])
+    if len(ranks) < lengths["n"] or (len(ranks) and ranks[0] < 0):  # those of rows that went are missing
+        raise damaged(key, f"array 'rank' does not hold a rank of its own for each of the {lengths['n']} rows")
     return arrays
 
 

@@ -181,9 +181,22 @@ class Rows:
             )
         )
 
-    def count(self, field: str) -> int:
-        """How many rows of the source collection have a value; 0 if the field is not declared."""
-        return self.source.count(self.path(field)) if self.has(field) else 0
+    def count(self, field: str, at_most: int | None = None) -> int:
+        """How many rows of the source collection have a value, of at most a number; 0 if the field is not declared."""
+        from fiftyone import ViewField as F
+
+        if not self.has(field):
+            return 0
+        found = self.source if at_most is None else self.where(F(field) <= at_most)
+        return found.count(self.path(field))
+
+    def where(self, condition: Any) -> SampleCollection:
+        """The source collection with the rows alone that meet a condition, an expression on a row's own fields."""
+        if self.patches_field is None:
+            return self.source.match(condition)
+        if self.patches_field == FRAMES:
+            return self.source.match_frames(condition)
+        return self.source.filter_labels(self.patches_field, condition)
 
     def values(self, field: str) -> list[Any]:
         """One value a row, ``None`` where missing."""

@@ -74,7 +74,7 @@ def coverage_curve(
     with reporting(progress, "Coverage curve") as report:
         over_all = ranking_pass(points, rankings, rows, budgets, radius, part_of(report, 0, 0.7))
         over_kept = ranking_pass(points, [order], order[followed], budgets, duplicate_radius, part_of(report, 0.7, 1))
-    positions = [_rank_positions(ranked, points.n)[rows] for ranked in rankings]
+    positions = [rank_positions(ranked, points.n)[rows] for ranked in rankings]
     tables = [
         _metrics_along(distance, position, budgets, radius, duplicate_radius)
         for distance, position in zip(over_all.distance, positions, strict=True)
@@ -97,7 +97,7 @@ def coverage_curve(
         near_duplicate_radius=duplicate_radius,
         normalize=points.normalize,
         rows=rows,
-        distance=_without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
+        distance=without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
         covered_at=np.sort(covered_from(points, order, rows, radius)),
         followed=followed,
         followed_weight=weight,
@@ -108,7 +108,7 @@ def coverage_curve(
     return curve
 
 
-def _rank_positions(ranking: np.ndarray, n: int) -> np.ndarray:
+def rank_positions(ranking: np.ndarray, n: int) -> np.ndarray:
     """Position of every row in a ranking; the ranking's length for rows outside it."""
     positions = np.full(n, len(ranking))
     positions[ranking] = np.arange(len(ranking))
@@ -126,7 +126,7 @@ def _followed_ranks(n_ranked: int, max_rows: int, rng: np.random.Generator) -> t
     return np.concatenate([np.arange(head), tail]), weight
 
 
-def _without_kept(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray) -> np.ndarray:
+def without_kept(distance: np.ndarray, positions: np.ndarray, budgets: np.ndarray) -> np.ndarray:
     """Distances (g, m) to the nearest kept image, 0 from where the image is itself kept."""
     return np.where(positions < budgets[:, None], 0, distance)
 
@@ -141,7 +141,7 @@ def _metrics_along(
     """
     near_duplicate_rate = (distance <= duplicate_radius).mean(axis=1) * (budgets - 1) / budgets
     return {
-        **distance_metrics(_without_kept(distance, positions, budgets), radius),
+        **distance_metrics(without_kept(distance, positions, budgets), radius),
         "near_duplicate_rate": near_duplicate_rate,
     }
 

@@ -171,6 +171,7 @@ def explain_row(
     close = np.flatnonzero(distance <= duplicate_radius if near_copies is None else near_copies == near_copies[row])
     close = close[close != row]
     place = np.flatnonzero(order == row)
+    known = {name: values for name, values in (figures or {}).items() if not np.isnan(values[row])}
     return RowExplanation(
         row=row,
         rank=int(place[0]) if len(place) else None,
@@ -182,8 +183,8 @@ def explain_row(
         n_kept_near_duplicates=int(kept[close].sum()),
         coverage_radius=radius,
         near_duplicate_radius=duplicate_radius,
-        figures={name: float(values[row]) for name, values in (figures or {}).items()},
-        percentiles={name: _percentile(values, row) for name, values in (figures or {}).items()},
+        figures={name: float(values[row]) for name, values in known.items()},
+        percentiles={name: _percentile(values, row) for name, values in known.items()},
     )
 
 
@@ -200,5 +201,4 @@ def _distances_to(points: Points, row: int) -> np.ndarray:
 
 def _percentile(values: np.ndarray, row: int) -> float:
     """Share of the known values that are smaller than the row's."""
-    known = values[~np.isnan(values)]
-    return float((known < values[row]).mean()) if len(known) else float("nan")
+    return float((values[~np.isnan(values)] < values[row]).mean())

@@ -47,6 +47,7 @@ def first_cover(
     near_duplicate_radius: float,
     near_copies: np.ndarray | None = None,
     progress: ProgressCallback = silence,
+    known: FirstCover | None = None,
 ) -> FirstCover:
     """Finds the first budgets of a ranking.
 
@@ -56,6 +57,7 @@ def first_cover(
         near_duplicate_radius: distance within which two images are near-duplicates
         near_copies (None): (n,) group of near-copies of every row; if given, they are the near-duplicates
         progress (silence): called with ``(fraction, message)``
+        known (None): the answer for the first rows, if the others were ranked behind them; it stays
 
     Returns:
         a :class:`FirstCover`
@@ -76,8 +78,12 @@ def first_cover(
         duplicate_at[repeats] = earliest[near_copies[repeats]] + 1
     for step, (within, at) in enumerate(searches):
         report = part_of(progress, step / len(searches), (step + 1) / len(searches))
-        found = _first_within(unit, within, _candidates(unit, within), report)
+        asked = _candidates(unit, within) if known is None else np.flatnonzero(rows >= len(known.covered_at))
+        found = _first_within(unit, within, asked, report)
         at[rows[found >= 0]] = rows[found[found >= 0]] + 1
+    if known is not None:
+        covered_at[: len(known.covered_at)] = known.covered_at
+        duplicate_at[: len(known.duplicate_at)] = known.duplicate_at
     return FirstCover(covered_at, duplicate_at)
 
 

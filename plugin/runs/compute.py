@@ -271,6 +271,7 @@ def _build_results(
         vectors=stored,
         near_copies=groups,
         fingerprints=None if found.fingerprints is None else found.fingerprints[chosen],
+        left_out=np.array(rows.ids())[(selection.rank < 0) & found.valid],
     )
     if projected is not None and len(chosen) <= MAX_ROWS:
         results.first_cover(part_of(report, 0.8, 1.0))  # what the panel's map shows at every budget
@@ -296,6 +297,7 @@ def _copy_facts(copies: NearCopies | None) -> dict[str, Any]:
         "near_copy_groups": int((sizes > 1).sum()),
         "near_copies": int(sizes[sizes > 1].sum()),
         "near_copy_false_alarm_rate": copies.false_alarm_rate,
+        "near_copy_model": None if copies.model is None else copies.model.to_dict(),
     }
 
 

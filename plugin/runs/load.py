@@ -129,20 +129,25 @@ def _check_fields(dataset: Dataset, brain_key: str, run: Coreset, results: Cores
     owned = dataset.has_field(path) if config.run_id is None else path in owned_fields(dataset, config.run_id)
     if not owned:
         raise CoresetError(f"run '{brain_key}' is damaged: its field '{path}' was renamed or deleted; {remedy}")
-    n = len(results)
-    if count_and_sum(dataset, path) != (n, n * (n - 1) // 2) and not _holds_ranks(dataset, path, results):
+    expected = len(results), int(results.rank.sum())
+    if count_and_sum(dataset, path) != expected and not _holds_ranks(dataset, path, results):
         raise CoresetError(
             f"run '{brain_key}' is damaged: field '{path}' does not hold the ranks that were computed; {remedy}"
         )
 
 
 def _holds_ranks(dataset: Dataset, path: str, results: CoresetResults) -> bool:
-    """Whether a field holds the ranks of a run, in every row that still exists."""
+    """Whether a field holds the ranks of a run, in every row that still exists.
+
+    Higher ranks are those of an update that is under way, or was cut short; no budget reaches them.
+    """
     patches_field = results.config.patches_field
     alive = existing_ids(dataset, patches_field)
     ranks = zip(results.ids.tolist(), results.rank.tolist(), strict=True)
     expected = {row_id: rank for row_id, rank in ranks if row_id in alive}
-    return values_by_id(dataset, patches_field, path) == expected
+    last = int(results.rank.max())
+    stored = values_by_id(dataset, patches_field, path)
+    return {row_id: rank for row_id, rank in stored.items() if row_id in expected or not rank > last} == expected
 
 
 def _mend_renaming(dataset: Dataset, brain_key: str, run: Coreset) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: What a group, or a pair, can be: the same pixels, the same scene by its pixels, or close in the embedding only.
 KINDS = ("exact", "near-copy", "look-alike")
 
-_PAIR = np.dtype(
+PAIR = np.dtype(
     [
         ("id_a", "U24"),
         ("id_b", "U24"),
@@ -260,7 +260,7 @@ def _assembled(
         order = members[np.lexsort((members, alike.centrality[members]))]
         grouped.append((heads[order], "look-alike"))
     grouped.sort(key=lambda group: (-len(group[0]), int(group[0].min())))
-    pairs = np.empty(sum(len(members) - 1 for members, _ in grouped), dtype=_PAIR)
+    pairs = np.empty(sum(len(members) - 1 for members, _ in grouped), dtype=PAIR)
     start = 0
     for members, kind in grouped:
         first, others = members[0], members[1:]

@@ -62,7 +62,7 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
         _prepare(rows, results, overwrite)
     try:
         declare_fields(dataset, config.run_id, config.fields)
-        _write_values(rows, results)
+        _write_values(rows, results, np.arange(len(results)))
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
@@ -80,6 +80,71 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
     with schema_turn(dataset):
         results.backend.settle(dataset, key, describe=_describing(results))
         delete_files(config.run_id, but=file)
+
+
+def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
+    """Writes what an update adds to a run behind what is there, and makes it valid in the last step.
+
+    Values of the rows that were ranked before are not touched. Until the record changes, the added rows have ranks that
+    no budget reaches; those that a killed update left are cleared first.
+
+    Args:
+        results: the run as it shall be, the added rows last
+        n_added: how many they are
+        lock: the lock on the run
+
+    Raises:
+        CoresetError: if the lock was lost, or the database loses what is written
+    """
+    rows, config, key = Rows(results.samples), results.config, results.key
+    dataset, added = rows.dataset, np.arange(len(results) - n_added, len(results))
+    lock.check()
+    with schema_turn(dataset):
+        there: Coreset = dataset.get_brain_info(key).config.build()
+        there.drop_spare(dataset)
+        usual = visualization_key(key)
+        if results.points is not None:
+            config.map_key = f"{usual}_staged" if there.config.map_key == usual else usual
+            _drop_bounds(dataset, config.fields["xy"])
+    first = config.updates[-1]["first_rank"]
+    _clear_from(results, first)
+    try:
+        _write_values(rows, results, added)
+        if results.points is not None:
+            with schema_turn(dataset):
+                _write_map(rows, results, results.points)
+        file = store_results(results)
+        with schema_turn(dataset):
+            lock.check()
+            commit_run(dataset, results, file)
+    except BaseException:
+        try:
+            _clear_from(results, first)
+            _undo(dataset, results)
+        except Exception:
+            logger.warning("Run '%s': what was written of its update is still there; the next one removes it", key)
+        raise
+    with schema_turn(dataset):
+        results.backend.settle(dataset, key)
+        delete_files(config.run_id, but=file)
+
+
+def _drop_bounds(dataset: Dataset, path: str) -> None:
+    """Drops the index of the points, which takes none outside its bounds; the map is given another with its points."""
+    for name, index in dataset.get_index_information().items():
+        if (path, "2d") in index["key"]:
+            dataset.drop_index(name)
+
+
+def _clear_from(results: CoresetResults, first: int) -> None:
+    """Clears the run's values of rows with a rank that it has not given yet."""
+    from fiftyone import ViewField as F
+
+    rows, fields = results.rows(), results.config.fields
+    beyond = F(fields["rank"].rpartition(".")[2]) >= first
+    ids = rows.where(beyond).values(rows.path("id"), unwind=rows.patches_field is not None)
+    for path in fields.values() if ids else ():
+        rows.set_values(path.rpartition(".")[2], dict.fromkeys(ids))
 
 
 def _prepare(rows: Rows, results: CoresetResults, overwrite: bool) -> None:
@@ -121,8 +186,8 @@ def _existing(dataset: Dataset, key: str) -> Coreset | None:
     return None
 
 
-def _write_values(rows: Rows, results: CoresetResults) -> None:
-    """Writes all fields, and again what the database says it does not have."""
+def _write_values(rows: Rows, results: CoresetResults, places: np.ndarray) -> None:
+    """Writes all fields of some rows, the others have theirs, and again what the database says it does not have."""
     dataset, fields = rows.dataset, results.config.fields
     columns: dict[str, Any] = {**results.columns, "rank": results.rank}
     if results.points is not None:
@@ -130,7 +195,7 @@ def _write_values(rows: Rows, results: CoresetResults) -> None:
     missing, expected = list(columns), len(results)
     for _ in range(_ATTEMPTS):
         for column in missing:
-            values = dict(zip(results.ids.tolist(), columns[column].tolist(), strict=True))
+            values = dict(zip(results.ids[places].tolist(), columns[column][places].tolist(), strict=True))
             rows.set_values(fields[column].rpartition(".")[2], values)
         journal()
         missing = [column for column in columns if count_values(dataset, fields[column]) < expected]

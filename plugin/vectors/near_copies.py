@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -14,12 +14,12 @@ from .neighbors import nearest_neighbors
 
 #: Neighbours that every row is compared with. In a larger group they may all be members, so the representatives of
 #: groups are compared with their own neighbours, this many times at most.
-_NEIGHBORS = 10
+NEIGHBORS = 10
 _ROUNDS = 3
 #: Two images are linked if they are near-copies with this probability. A member, which others link, stays with its
 #: representative if that is more likely than not.
-_LINK = 0.9
-_STAY = 0.5
+LINK = 0.9
+STAY = 0.5
 #: The representative is the one of this many most central rows that most members resemble.
 _CENTERS = 4
 #: Share of altered copies that agree less than the weakest copies looked for.
@@ -41,7 +41,7 @@ _COMPLETE = 0.999
 #: Points at which probabilities are found, and interpolated between.
 _GRID = 1000
 #: Vectors this close are equal: batches of another size round differently.
-_EQUAL = 1e-3
+EQUAL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class NearCopies(NearDuplicates):
         probability: (n,) float32 probability of being a near-copy of it; 1 in exact copies and in itself
         exact: (n,) bool, True in rows with the same fingerprint and the same vector as their representative
         false_alarm_rate: expected share of the linked pairs that are no copies
+        model (None): what tells pairs of this pool, None if no image could be recognised
     """
 
     representative: np.ndarray
@@ -85,6 +86,7 @@ class NearCopies(NearDuplicates):
     probability: np.ndarray
     exact: np.ndarray
     false_alarm_rate: float
+    model: CopyModel | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class CopyModel:
         look_alikes: pairs of look-alikes with a z of at least ``low``, as the tail says
         copies: pairs of copies
         altered: (m,) sorted z of altered copies
+        pairs: pairs that it was read from
     """
 
     low: float
@@ -108,6 +111,7 @@ class CopyModel:
     look_alikes: float
     copies: float
     altered: np.ndarray
+    pairs: int
 
     @classmethod
     def fit(cls, agreements: np.ndarray, altered: np.ndarray) -> CopyModel | None:
@@ -132,14 +136,39 @@ class CopyModel:
             rate, far, beyond = _tail_rate(near), near, 0
         passed = np.exp(-rate * _WIDTH)
         look_alikes = len(far) * passed ** (1 + beyond) / (1 - passed)
+        return cls(low, rate, look_alikes, 0.0, copies_z, len(z)).among(agreements)
+
+    def to_dict(self) -> dict[str, float]:
+        """What a run keeps of it; the altered copies are kept with the fingerprints."""
+        return {name: float(getattr(self, name)) for name in ("low", "rate", "look_alikes", "copies", "pairs")}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, float], altered: np.ndarray) -> CopyModel:
+        """The model that :meth:`to_dict` described.
+
+        Args:
+            stored: the dict
+            altered: (m,) agreement of altered copies
+        """
+        z = np.sort(fisher(altered))
+        low, rate, look_alikes, copies = (stored[name] for name in ("low", "rate", "look_alikes", "copies"))
+        return cls(low, rate, look_alikes, copies, z[z > _CHANCE], int(stored["pairs"]))
+
+    def among(self, agreements: np.ndarray) -> CopyModel:
+        """The model for other pairs: look-alikes are as frequent among them, copies may be more frequent.
+
+        Args:
+            agreements: (p,) agreement of the pairs
+        """
+        z, share = fisher(agreements), len(agreements) / max(self.pairs, 1)
+        look_alikes, copies = self.look_alikes * share, self.copies * share
         # Copies are what the tail does not explain, wherever that shows best: a few complete ones far out, or many.
-        copies = 0.0
         for missed in (_MISSED, 0.25, 0.5, 0.75):
-            limit = np.quantile(copies_z, missed)
-            expected = look_alikes * np.exp(-rate * (limit - low))
+            limit = np.quantile(self.altered, missed)
+            expected = look_alikes * np.exp(-self.rate * (limit - self.low))
             excess = np.sum(z >= limit) - expected - _SURE * np.sqrt(expected + 1)
             copies = max(copies, float(excess / (1 - missed)))
-        return cls(low, rate, look_alikes, copies, copies_z)
+        return replace(self, look_alikes=look_alikes, copies=copies, pairs=len(z))
 
     def probability(self, agreements: np.ndarray) -> np.ndarray:
         """(p,) float32 probability that pairs of neighbours are near-copies; it never falls while agreement rises."""
@@ -232,6 +261,7 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
         probability=probability,
         exact=same & evidence.known,
         false_alarm_rate=search.false_alarm_rate,
+        model=search.model,
     )
 
 
@@ -273,13 +303,13 @@ class _Search:
                 break
             found = self._cut()
             heads = np.unique(found)
-            if np.bincount(found).max() <= _NEIGHBORS:
+            if np.bincount(found).max() <= NEIGHBORS:
                 break
         return found
 
     def _link_neighbors(self, heads: np.ndarray, altered: np.ndarray) -> None:
         """Compares rows with their nearest neighbours among each other, and links those that are copies."""
-        indices, _ = nearest_neighbors(self.unit[heads], _NEIGHBORS, seed=self.seed, num_workers=self.num_workers)
+        indices, _ = nearest_neighbors(self.unit[heads], NEIGHBORS, seed=self.seed, num_workers=self.num_workers)
         a, b = np.repeat(heads, indices.shape[1]), heads[indices.ravel()]
         keys = np.setdiff1d(self._keys(a, b), self._keys(self.left, self.right))
         left, right = keys // len(self.unit), keys % len(self.unit)
@@ -302,7 +332,7 @@ class _Search:
 
     def _link(self, left: np.ndarray, right: np.ndarray, probability: np.ndarray) -> None:
         """Links the pairs that are near-copies by their probability."""
-        link = probability >= _LINK
+        link = probability >= LINK
         self.left, self.right = np.r_[self.left, left[link]], np.r_[self.right, right[link]]
         self.doubt = np.r_[self.doubt, 1 - probability[link]]
 
@@ -358,7 +388,7 @@ class _Search:
             alike = asked & ((center == rows) | np.isin(self._keys(center, rows), links))
             unknown = asked & ~alike
             agrees = agreement(self.prints, center[unknown], rows[unknown], self.num_workers)
-            alike[unknown] = self._told(self.model, center[unknown], rows[unknown], agrees) >= _STAY
+            alike[unknown] = self._told(self.model, center[unknown], rows[unknown], agrees) >= STAY
             count = np.bincount(part[alike], minlength=len(best))
             better = (count > best)[part]
             head[better], stays[better] = center[better], alike[better]
@@ -397,7 +427,7 @@ def _exact_copies(unit: np.ndarray, prints: np.ndarray, known: np.ndarray) -> np
     starts = np.r_[True, np.diff(keys[order]) != 0]
     head = rows[order[starts]][np.cumsum(starts) - 1]
     same = rows[order]
-    close = np.linalg.norm(unit[same] - unit[head], axis=1) <= _EQUAL
+    close = np.linalg.norm(unit[same] - unit[head], axis=1) <= EQUAL
     first[same[close]] = head[close]
     return first
 

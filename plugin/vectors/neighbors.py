@@ -101,6 +101,27 @@ def nearest_neighbors(
     return _without_self(indices, distances)
 
 
+def nearest_in(
+    queries: np.ndarray, points: np.ndarray, k: int, *, num_workers: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the nearest rows of a pool for rows that are not in it; exact, in time (rows asked about) x (pool).
+
+    Args:
+        queries: (m, d) float32
+        points: (n, d) float32
+        k: neighbours a row; at most n are returned
+        num_workers (None): threads, by default all
+
+    Returns:
+        a tuple of (m, k) int64 rows of ``points`` and (m, k) float32 Euclidean distances, nearest first
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    index = NearestNeighbors(n_neighbors=min(k, len(points)), algorithm="brute", n_jobs=num_workers).fit(points)
+    distances, indices = index.kneighbors(queries)
+    return indices.astype(np.int64), distances.astype(np.float32)
+
+
 def isolation(points: np.ndarray, k: int = 10, *, seed: int = 0, num_workers: int | None = None) -> np.ndarray:
     """How far every row lies from its neighbours.
 

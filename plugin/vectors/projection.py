@@ -23,6 +23,11 @@ _MAX_FITTED = 100_000
 _PLACEMENT_NEIGHBORS = 5
 _PLACEMENT_BLOCK = 4_096
 
+#: Rows from which the directions of a PCA are read back, and the share of the largest direction that float32 points
+#: leave of what rounding made.
+_READ_BACK = 20_000
+_ROUNDING = 1e-5
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -75,6 +80,30 @@ def project(
     return Projection(_pca(distinct)[row_of], "pca", "PCA: the two directions of largest variance.")
 
 
+def place(embeddings: np.ndarray, points: np.ndarray, added: np.ndarray, method: str) -> np.ndarray:
+    """Places further rows on a map that stays as it is.
+
+    On a map by PCA they get the place that the same two directions give them; on one by UMAP they lie between their
+    nearest rows.
+
+    Args:
+        embeddings: (n, d) finite embeddings of the rows on the map
+        points: (n, 2) their points
+        added: (m, d) finite embeddings of the others
+        method: ``"umap"`` or ``"pca"``, what the map was made by
+
+    Returns:
+        (m, 2) float32
+    """
+    if method == "umap":
+        return _between(normalized(added), normalized(embeddings), points)
+    # The points are linear in the embeddings, so the directions can be read back.
+    some = slice(None, None, max(1, len(embeddings) // _READ_BACK))
+    middle, center = embeddings[some].mean(axis=0, dtype=float), points[some].mean(axis=0, dtype=float)
+    directions = np.linalg.lstsq(embeddings[some] - middle, points[some] - center, rcond=_ROUNDING)[0]
+    return ((added - middle) @ directions + center).astype(np.float32)
+
+
 def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
     if len(rows) < 4:
         raise CoresetError(f"{len(rows)} distinct embeddings are too few for UMAP")
@@ -103,16 +132,22 @@ def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
 def _place_between(rows: np.ndarray, fitted: np.ndarray, fitted_points: np.ndarray) -> np.ndarray:
     """Places every row at the similarity-weighted mean of its nearest fitted rows."""
     unit = normalized(rows)
-    anchors = unit[fitted].T
-    points = np.empty((len(rows), 2), dtype=np.float32)
-    for start in range(0, len(rows), _PLACEMENT_BLOCK):
+    points = _between(unit, unit[fitted], fitted_points)
+    points[fitted] = fitted_points
+    return points
+
+
+def _between(unit: np.ndarray, fitted: np.ndarray, fitted_points: np.ndarray) -> np.ndarray:
+    """(m, 2) float32 similarity-weighted means of the points of the nearest fitted rows."""
+    points = np.empty((len(unit), 2), dtype=np.float32)
+    count = min(_PLACEMENT_NEIGHBORS, len(fitted))
+    for start in range(0, len(unit), _PLACEMENT_BLOCK):
         block = slice(start, start + _PLACEMENT_BLOCK)
-        cosine = unit[block] @ anchors
-        nearest = np.argpartition(cosine, -_PLACEMENT_NEIGHBORS, axis=1)[:, -_PLACEMENT_NEIGHBORS:]
+        cosine = unit[block] @ fitted.T
+        nearest = np.argpartition(cosine, -count, axis=1)[:, -count:]
         distance = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(cosine, nearest, axis=1), 1e-9))
         weight = distance**-2
         points[block] = np.einsum("rk,rkc->rc", weight / weight.sum(axis=1, keepdims=True), fitted_points[nearest])
-    points[fitted] = fitted_points
     return points
 
 

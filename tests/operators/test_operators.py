@@ -11,6 +11,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import fiftyone as fo
 import fiftyone_coreset as fc
 import images
 import numpy as np
@@ -281,3 +282,49 @@ def test_compare_coresets(execute, form, embedded):
     assert f"| {shared / 4:.0%}" in text
     assert form("compare_coresets", embedded, first="one", second="one") == ["choose two different coresets"]
     assert form("compare_coresets", embedded, budget="abc")[0].startswith("budget must be")
+
+
+def test_update_coreset_run(execute, form, embedded):
+    assert form("update_coreset_run", embedded) == [
+        "This dataset has no coreset run yet. Run 'Compute coreset scores' first."
+    ]
+    fc.compute_coreset(embedded, brain_key="cs", method="random", projection="pca", progress=False)
+    embedded.add_samples([fo.Sample(filepath=f"/nowhere/new{row}.png") for row in range(2)], progress=False)
+    embedded.skip(30).set_values("clip_embeddings", list(np.eye(5, dtype=np.float32)[:2]))
+    result = execute("update_coreset_run", embedded)
+    assert (result["brain_key"], result["added"], result["removed"]) == ("cs", 2, 0)
+    assert "2 images were added to run 'cs'" in result["message"]
+    embedded.reload()
+    assert sorted(embedded.values("cs_rank")) == list(range(32))
+
+
+def test_compare_two_sets(execute, form, embedded):
+    embedded.limit(20).tag_samples("train")
+    embedded.set_values("place", ["lab"] * 20 + ["street"] * 10)
+    assert form("compare_two_sets", embedded) == ["choose two sets: a saved view, a tag, or the value of a field each"]
+    assert form("compare_two_sets", embedded, first="train", second="train") == ["choose two different sets"]
+    assert form("compare_two_sets", embedded, first="train", second="nope") == [
+        "there is no saved view, tag or field value 'nope' on this dataset"
+    ]
+    assert form("compare_two_sets", embedded, first="train", second="place = street") == []
+    result = execute("compare_two_sets", embedded, first="train", second="place = street")
+    assert "Of 10 images of place = street" in result["message"]
+    assert result["report"]["sizes"] == [20, 10]
+    assert result["uncovered"] == round((1 - result["report"]["coverage_of_b"]["value"]) * 10)
+    assert "Regions of place = street" in result["comparison"]
+
+
+def test_split_by_coverage(execute, form, embedded):
+    assert form("split_by_coverage", embedded) == []
+    for given, words in [
+        ({"train": 70}, "the parts add up to 90 percent; they must add up to 100"),
+        ({"train": 100, "val": 0, "test": 0}, "a split has two parts at least; give another one more than 0 percent"),
+        ({"tag": False}, "the split would be written nowhere; tick the tags, or name a field"),
+        ({"field": "clip_embeddings"}, "field 'clip_embeddings' exists; choose another name or pass overwrite=True"),
+    ]:
+        assert form("split_by_coverage", embedded, **given) == [words]
+    result = execute("split_by_coverage", embedded, train=60, val=40, test=0, field="part")
+    assert result["train"] + result["val"] == 30
+    assert len(embedded.match_tags("train")) == result["train"]
+    embedded.reload()
+    assert embedded.count_values("part") == {"train": result["train"], "val": result["val"]}

@@ -70,7 +70,7 @@ def test_every_array_missing_spoilt_or_of_another_length(run):
 
 def test_ranks_that_are_no_ranking(run):
     results, _, read = run
-    with pytest.raises(fc.CoresetError, match=r"array 'rank' does not hold every rank from 0 to 39 once"):
+    with pytest.raises(fc.CoresetError, match=r"array 'rank' does not hold a rank of its own for each of the 40 rows"):
         read(lambda stored: stored["arrays"].update(rank=pack(np.zeros_like(results.rank))))
 
 

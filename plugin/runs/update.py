@@ -1,0 +1,298 @@
+"""``update_coreset``: what came to a dataset since a run is ranked behind what was there, what went is let go."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dataset.lock import database_faults, run_lock
+from ..dataset.rows import FRAMES, Rows
+from ..errors import CoresetError
+from ..progress import ProgressCallback, part_of, reporting
+from ..requirements import require
+from ..results import CoresetResults
+from ..vectors import half
+from ..vectors.added_rows import LOOK_ALIKE, NEAR_COPY, NEW
+from .added import Added, AddedPool
+from .load import load_run
+from .write import append_to_run
+
+if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
+    from fiftyone.core.view import DatasetView
+
+    from ..diagnostics.curve import CoverageCurve
+    from ..diagnostics.first_cover import FirstCover
+
+#: What an added row can be, and the words for it.
+_WORDS = {NEW: "new", LOOK_ALIKE: "look-alikes of one that is there", NEAR_COPY: "near-copies of one that is there"}
+
+
+@dataclass(frozen=True, repr=False)
+class CoresetUpdate:
+    """What an update added and removed; prints as a summary.
+
+    Attributes:
+        results: the updated run
+        ids: ids of the added samples (objects), best first
+        kinds: what each is: ``"new"``, ``"look-alike"`` or ``"near-copy"`` of one that was there, or was added before
+        removed: how many were let go because they were deleted
+        without_embedding: how many of the collection have no usable embedding and stay unranked
+    """
+
+    results: CoresetResults
+    ids: list[str]
+    kinds: list[str]
+    removed: int
+    without_embedding: int
+
+    def view(self, *kinds: str) -> DatasetView:
+        """The added ones, best first.
+
+        Args:
+            *kinds: ``"new"``, ``"look-alike"`` or ``"near-copy"``; all by default
+
+        Raises:
+            CoresetError: if there is no such kind
+        """
+        for kind in kinds:
+            if kind not in _WORDS:
+                raise CoresetError(f"kind must be one of {', '.join(_WORDS)}, got {kind!r}")
+        ids = [row_id for row_id, kind in zip(self.ids, self.kinds, strict=True) if not kinds or kind in kinds]
+        rows = self.results.rows().as_patches()
+        return rows.samples.select(ids, ordered=True)
+
+    def summary(self) -> str:
+        """What was added and removed, in sentences."""
+        noun, count = self.results.noun, Counter(self.kinds)
+        told = ", ".join(f"{count[kind]:,} {words}" for kind, words in _WORDS.items() if count[kind])
+        text = f"{len(self.ids):,} {noun} were added to run '{self.results.key}'{f': {told}' if told else ''}."
+        if self.removed:
+            text += f" {self.removed:,} that were deleted are let go."
+        if self.without_embedding:
+            text += f" {self.without_embedding:,} have no usable embedding and are not ranked."
+        return text
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<CoresetUpdate: {len(self.ids):,} added, {self.removed:,} removed; print it to read it>"
+
+
+def update_coreset(
+    samples: SampleCollection,
+    brain_key: str = "coreset",
+    *,
+    embeddings: Any = None,
+    num_workers: int | None = None,
+    progress: bool | ProgressCallback | None = None,
+) -> CoresetUpdate:
+    """Takes what was added to a run's collection into its ranking, and lets go what was deleted.
+
+    Nothing that was ranked changes its rank, so every budget and every saved view keeps its images. The added images
+    (or objects) get the ranks behind all others, in the order in which the run's method continues from what is there,
+    near-copies last: ``results.view(budget, new=k)`` is the old coreset and the best k of the new ones. Scores and
+    other figures of a method depend on the whole pool, so the added rows have none. The map places them among the
+    others, which stay where they are. Time grows with what was added, but for reading vectors and matrix products.
+
+    Missing embeddings are computed first if they are those of :func:`~fiftyone_coreset.compute_embeddings`.
+
+    Args:
+        samples: the dataset or one of its views
+        brain_key ("coreset"): the name of the run; it is the collection that the run was made on that is looked at
+        embeddings (None): the vectors of what was added, by id, if the run was computed from vectors that were given
+        num_workers (None): threads; the result does not depend on it
+        progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
+
+    Returns:
+        what was added and removed
+
+    Raises:
+        CoresetError: if there is no such run, its method cannot continue, or the vectors are those of another model
+
+    Example::
+
+        done = fc.update_coreset(dataset, "coreset")
+        print(done)
+        session.view = done.view("new")
+    """
+    require(("numba", "sklearn"))
+    results = load_run(samples, brain_key)
+    unharmed = "the run is as it was: see that mongod runs, and call again"
+    with (
+        database_faults(unharmed),
+        run_lock(results.rows().dataset, brain_key) as lock,
+        reporting(progress, f"Update of '{brain_key}'") as tell,
+    ):
+        revision = results.config.revision
+        results = _reloaded(samples, brain_key, revision)
+        seen = Rows(results.samples, results.config.patches_field)
+        _embed_missing(results, seen, part_of(tell, 0.0, 0.5))
+        if seen.samples._is_generated:
+            seen.samples.reload()  # a view of patches or frames is a copy of them
+        tell(0.5, "reading embeddings")
+        added = Added.read(results, seen, embeddings)
+        gone = int((~results.alive()).sum())
+        if not len(added.ids) and not gone:
+            return CoresetUpdate(results, [], [], 0, added.without_embedding)
+        tell(0.6, f"ranking {len(added.ids):,} {results.noun}")
+        pool = AddedPool.of(results, added, num_workers)
+        copy_of, kinds = pool.compared()
+        order = pool.ranked(copy_of, part_of(tell, 0.6, 0.8))
+        tell(0.8, "map and curve")
+        updated = _updated(pool, copy_of, kinds, order)
+        tell(0.95, "writing fields")
+        append_to_run(updated, len(order), lock)
+    return CoresetUpdate(updated, added.ids[order].tolist(), kinds[order].tolist(), gone, added.without_embedding)
+
+
+def _reloaded(samples: SampleCollection, brain_key: str, revision: int) -> CoresetResults:
+    """The run as it is now that nobody else can change it."""
+    results = load_run(samples, brain_key)
+    if results.config.revision != revision:
+        raise CoresetError(f"run '{brain_key}' was computed again meanwhile; call again")
+    return results
+
+
+def _embed_missing(results: CoresetResults, seen: Rows, tell: ProgressCallback) -> None:
+    """Computes the vectors that are missing in fields that this package wrote."""
+    from ..embeddings.compute import compute_embeddings
+    from ..embeddings.record import embedding_record
+
+    if seen.patches_field == FRAMES:
+        return
+    rows = seen.as_patches()
+    for field in results.config.embeddings or ():
+        record = embedding_record(rows.samples, field)
+        if record is None or rows.count(field) == len(rows):
+            continue
+        source = {name: record[name] for name in ("model", "pretrained", "checkpoint")}
+        compute_embeddings(rows.samples, field, **source, progress=tell)
+
+
+def _updated(pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.ndarray) -> CoresetResults:
+    """The run with the added rows behind the living ones.
+
+    Args:
+        pool: the rows
+        copy_of: (m,) see :meth:`.AddedPool.compared`
+        kinds: (m,) what the added rows are
+        order: places of the added rows that are ranked, first to keep first
+    """
+    results, added, alive = pool.results, pool.added, pool.alive
+    first = first_free_rank(results)
+    groups = None
+    if results.near_copies is not None:
+        groups = np.concatenate([results.near_copies[alive], pool.groups(copy_of)[order]])
+    vectors = np.concatenate([added.old[alive], added.matrix[order]])
+    rank = np.concatenate([results.rank[alive], first + np.arange(len(order))])
+    points = results.points
+    if points is not None:
+        from ..vectors.projection import place
+
+        points = np.concatenate([points[alive], _placed(pool, place)[order]])
+    unknown = np.full(len(order), np.nan)
+    stored = None
+    if results.config.embeddings is None and half.half_bytes(vectors) <= half.MAX_STORED:
+        stored = half.to_half(vectors)
+    prints = results._fingerprints
+    if prints is not None and added.fingerprints is not None:
+        prints = np.concatenate([prints[alive], added.fingerprints[order]])
+    else:
+        prints = None
+    dropped = np.setdiff1d(np.arange(len(added.ids)), order)
+    curve, first_cover = _measured(results, alive, vectors, rank, groups)
+    updated = CoresetResults(
+        results.samples,
+        _record(pool, kinds[order], first, len(dropped)),
+        results.key,
+        ids=np.concatenate([results.ids[alive], added.ids[order]]),
+        rank=rank,
+        columns={name: np.concatenate([values[alive], unknown]) for name, values in results.columns.items()},
+        points=points,
+        curve=curve,
+        embeddings=vectors if stored is None else None,
+        first_cover=first_cover,
+        near_copies=groups,
+        fingerprints=prints,
+        vectors=stored,
+        left_out=np.concatenate([added.left_out, added.ids[dropped]]),
+    )
+    return updated
+
+
+def first_free_rank(results: CoresetResults) -> int:
+    """The rank that the next row gets: none is given twice, so that no saved view gains an image."""
+    updates = results.config.updates
+    given = updates[-1]["first_rank"] + updates[-1]["added"] if updates else 0
+    return max(given, int(results.rank.max()) + 1)
+
+
+def _placed(pool: AddedPool, place: Any) -> np.ndarray:
+    """Points of the added rows on the map of the living ones."""
+    results, added = pool.results, pool.added
+    assert results.points is not None
+    usable = pool.alive & np.isfinite(added.old).all(axis=1)
+    return place(added.old[usable], results.points[usable], added.matrix, results.config.projection)
+
+
+def _record(pool: AddedPool, kinds: np.ndarray, first: int, n_left_out: int) -> Any:
+    """The run's record, with one more update."""
+    results, added = pool.results, pool.added
+    config, count = copy.deepcopy(results.config), Counter(kinds.tolist())
+    config.revision += 1
+    config.n = int(pool.alive.sum()) + len(kinds)
+    config.n_missing, config.n_unranked = added.without_embedding, added.unranked + n_left_out
+    config.updates = [
+        *config.updates,
+        {
+            "at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "first_rank": first,
+            "added": len(kinds),
+            "removed": int((~pool.alive).sum()),
+            **{kind.replace("-", "_"): count[kind] for kind in _WORDS},
+        },
+    ]
+    return config
+
+
+def _measured(
+    results: CoresetResults, alive: np.ndarray, vectors: np.ndarray, rank: np.ndarray, groups: np.ndarray | None
+) -> tuple[CoverageCurve | None, FirstCover | None]:
+    """The curve and the map's figures: extended where only rows were added, measured again where rows went."""
+    from ..diagnostics.coverage import coverage_curve
+    from ..diagnostics.extended_curve import extended_curve
+    from ..diagnostics.first_cover import MAX_ROWS, first_cover
+    from ..vectors.points import Points
+
+    ranking, seed = np.argsort(rank), results.config.seed
+    curve, known = results._curve, results._first_cover
+    if curve is None:
+        return None, None
+    radius, duplicate_radius = curve.coverage_radius, curve.near_duplicate_radius
+    points = Points(vectors)
+    if not alive.all() or len(points.rows) < len(vectors):
+        usable = np.isin(ranking, points.rows)
+        measured, known = (
+            coverage_curve(
+                points,
+                ranking[usable],
+                coverage_radius=radius,
+                near_duplicate_radius=duplicate_radius,
+                near_copies=groups,
+                seed=seed,
+            ),
+            None,
+        )
+    else:
+        measured = extended_curve(curve, points, ranking, groups, seed)
+    if results.points is None or len(rank) > MAX_ROWS:
+        return measured, None
+    by_rank = None if groups is None else groups[ranking]
+    return measured, first_cover(Points(vectors[ranking]), radius, duplicate_radius, by_rank, known=known)

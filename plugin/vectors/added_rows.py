@@ -1,0 +1,171 @@
+"""Rows that are added to a pool: which are new, and which repeat a row that is there or comes before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .fingerprints import agreement
+from .near_copies import EQUAL, LINK, NEIGHBORS, STAY, CopyModel
+from .neighbors import nearest_in, pairwise_distances
+
+#: What an added row can be.
+NEW, LOOK_ALIKE, NEAR_COPY = "new", "look-alike", "near-copy"
+
+#: Distances between added rows that are held at once.
+_TILE = 8 * 1024**2
+
+#: Told of two places whether people said that they are no copies.
+AreDistinct = Callable[[int, int], bool]
+
+
+@dataclass(frozen=True)
+class Neighborhood:
+    """The added rows and what lies around them; rows are numbered, those of the pool first, then the added ones.
+
+    Attributes:
+        unit: (q, d) float32 unit-norm embeddings of some rows of the pool and of all added ones
+        n_pool: how many of them are of the pool
+        left: (p,) int64 added rows
+        right: (p,) int64 rows that are near them: of the pool, or added before
+        distance: (p,) float32
+    """
+
+    unit: np.ndarray
+    n_pool: int
+    left: np.ndarray
+    right: np.ndarray
+    distance: np.ndarray
+
+    @classmethod
+    def of(
+        cls, pool: np.ndarray, added: np.ndarray, heads: np.ndarray, num_workers: int | None = None
+    ) -> tuple[Neighborhood, np.ndarray, np.ndarray]:
+        """Looks around added rows, exactly.
+
+        Args:
+            pool: (n, d) float32 unit-norm embeddings of the rows that are there
+            added: (m, d) of the others, at least one
+            heads: (n,) int64 the row that represents the group of every row; those of neighbours are included
+            num_workers (None): threads
+
+        Returns:
+            a tuple of the neighbourhood, the (n_pool,) rows of the pool that it begins with, ascending, and for each
+            added row the place in it of the nearest row of the pool
+        """
+        among, far = nearest_in(added, pool, NEIGHBORS, num_workers=num_workers)
+        rows = np.unique(np.concatenate([among.ravel(), heads[among].ravel()]))
+        place = np.searchsorted(rows, among)
+        left, right, between = _nearest_before(added)
+        near = cls(
+            unit=np.concatenate([pool[rows], added]),
+            n_pool=len(rows),
+            left=len(rows) + np.concatenate([np.repeat(np.arange(len(added)), among.shape[1]), left]),
+            right=np.concatenate([place.ravel(), len(rows) + right]),
+            distance=np.concatenate([far.ravel(), between]),
+        )
+        return near, rows, place[:, 0]
+
+    @property
+    def n_added(self) -> int:
+        """The number of added rows."""
+        return len(self.unit) - self.n_pool
+
+
+@dataclass(frozen=True)
+class Prints:
+    """Fingerprints, and what they say of pairs.
+
+    Attributes:
+        values: (q, 256) uint8; anything in rows without one
+        known: (q,) bool
+        model: of the pool, or None if there is none; it is read from the added rows' pairs then
+        altered: agreement of altered copies, see :func:`.altered_agreement`
+        are_distinct: what people said
+    """
+
+    values: np.ndarray
+    known: np.ndarray
+    model: CopyModel | None
+    altered: np.ndarray
+    are_distinct: AreDistinct
+
+
+def _nearest_before(unit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every row and the nearest of those before it: (p,) rows, (p,) rows before them, and (p,) distances."""
+    found = []
+    step = max(1, _TILE // len(unit))
+    for start in range(0, len(unit), step):
+        stop = min(start + step, len(unit))
+        distance = pairwise_distances(unit[start:stop], unit[:stop])
+        distance[np.arange(stop) >= np.arange(start, stop)[:, None]] = np.inf
+        k = min(NEIGHBORS, stop)
+        nearest = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        far = np.take_along_axis(distance, nearest, axis=1)
+        i, j = np.nonzero(np.isfinite(far))
+        found.append((start + i, nearest[i, j], far[i, j]))
+    left, right, distance = (np.concatenate(part) for part in zip(*found, strict=True))
+    return left, right, distance
+
+
+def kinds_of_added(near: Neighborhood, radius: float, copy_of: np.ndarray) -> np.ndarray:
+    """What each added row is.
+
+    A row is compared with the pool and with what was added before it, so adding rows in several steps tells the same.
+
+    Args:
+        near: the rows
+        radius: near-duplicate radius of the pool
+        copy_of: (m,) int64 the row of which each is a near-copy, -1 for none
+
+    Returns:
+        (m,) str: ``"near-copy"``, ``"look-alike"`` (within the radius of another row) or ``"new"``
+    """
+    kinds = np.full(near.n_added, NEW, dtype="U10")
+    kinds[near.left[near.distance <= radius] - near.n_pool] = LOOK_ALIKE
+    kinds[copy_of >= 0] = NEAR_COPY
+    return kinds
+
+
+def copies_among_added(near: Neighborhood, prints: Prints, first: np.ndarray) -> np.ndarray:
+    """Finds of which row each added row is a near-copy; it then belongs to that row's group.
+
+    As in :func:`.near_copies`, a row belongs to a group if it is linked to a member and resembles the row that
+    represents it, so that a pan does not become one group over the months.
+
+    Args:
+        near: the rows
+        prints: their fingerprints
+        first: (n_pool,) the row that represents the group of every row of the pool
+
+    Returns:
+        (m,) int64 rows, -1 for those that are no near-copy
+    """
+    told = prints.known[near.left] & prints.known[near.right]
+    left, right = near.left[told], near.right[told]
+    agrees = agreement(prints.values, left, right)
+    model = prints.model.among(agrees) if prints.model else CopyModel.fit(agrees, prints.altered)
+    probability = np.zeros(len(left)) if model is None else model.probability(agrees)
+    textured = (prints.values != prints.values[:, :1]).any(axis=1)  # images of one colour tell nothing
+    same = (prints.values[left] == prints.values[right]).all(axis=1) & textured[left]
+    probability[same & (near.distance[told] <= EQUAL)] = 1.0
+    head = np.r_[first, np.arange(near.n_pool, len(near.unit))]
+    found = np.full(near.n_added, -1, dtype=np.int64)
+    sure = np.flatnonzero(probability >= LINK)
+    for link in sure[np.lexsort((-probability[sure], left[sure]))].tolist():
+        row, other = int(left[link]), int(right[link])
+        if found[row - near.n_pool] >= 0 or prints.are_distinct(row, other):
+            continue
+        leader = int(head[other])
+        if leader != other and probability[link] < 1 and not _resembles(prints, model, row, leader):
+            continue
+        found[row - near.n_pool], head[row] = other, leader
+    return found
+
+
+def _resembles(prints: Prints, model: CopyModel | None, row: int, other: int) -> bool:
+    if model is None or not prints.known[other] or prints.are_distinct(row, other):
+        return False
+    return bool(model.probability(agreement(prints.values, np.array([row]), np.array([other])))[0] >= STAY)
