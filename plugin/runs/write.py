@@ -96,7 +96,7 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
     Raises:
         CoresetError: if the lock was lost, or the database loses what is written
     """
-    rows, config, key = Rows(results.samples), results.config, results.key
+    rows, config, key = Rows(results.samples, results.config.patches_field), results.config, results.key
     dataset, added = rows.dataset, np.arange(len(results) - n_added, len(results))
     lock.check()
     with schema_turn(dataset):
