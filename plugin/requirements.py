@@ -15,7 +15,11 @@ _DISTRIBUTIONS = {
     "numba": "numba",
     "sklearn": "scikit-learn",
     "pyarrow": "pyarrow",
+    "matplotlib": "matplotlib",
 }
+
+#: Importable module -> the extra of this package that brings it, in versions that fit each other.
+_EXTRAS = {"torch": "clip", "open_clip": "clip", "matplotlib": "plot"}
 
 
 def require(modules: Iterable[str]) -> None:
@@ -27,6 +31,11 @@ def require(modules: Iterable[str]) -> None:
     Raises:
         CoresetError: names all that are missing, with the line that installs them
     """
-    missing = [_DISTRIBUTIONS[module] for module in modules if importlib.util.find_spec(module) is None]
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        raise CoresetError(f"{', '.join(missing)} must be installed first: pip install {' '.join(missing)}")
+        names = ", ".join(_DISTRIBUTIONS[module] for module in missing)
+        bringing = dict.fromkeys(
+            f"'fiftyone-coreset[{_EXTRAS[module]}]'" if module in _EXTRAS else _DISTRIBUTIONS[module]
+            for module in missing
+        )
+        raise CoresetError(f"{names} must be installed first: pip install {' '.join(bringing)}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from .rows import Rows
+from .strata import strata
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -124,7 +125,8 @@ def field_values(rows: Rows, name: str, field: str) -> list[Any]:
         field: the field
 
     Returns:
-        n values, None where there is none
+        n values, None where there is none. As ``"groups"``, a field of several labels, such as detections, gives one
+        of them, see :func:`.strata`
 
     Raises:
         CoresetError: if there is no such field
@@ -133,8 +135,23 @@ def field_values(rows: Rows, name: str, field: str) -> list[Any]:
 
     if not rows.has(field):
         raise CoresetError(f"{name}: field '{rows.path(field)}' does not exist on '{rows.dataset.name}'")
+    document = getattr(rows.dataset.get_field(rows.path(field)), "document_type", None)
+    plural = getattr(document, "_LABEL_LIST_FIELD", None)
+    if plural is not None and name == "groups":
+        return strata(rows.values(f"{field}.{plural}.label"))
     values = rows.values(field)
+    if name == "groups" and _are_label_lists(values):
+        return strata(values)
     return read_labels(rows, field) or values if any(hasattr(value, "label") for value in values) else values
+
+
+def _are_label_lists(values: list[Any]) -> bool:
+    """Whether values are lists of labels, or None."""
+    lists = [value for value in values if value is not None]
+    return bool(lists) and all(
+        isinstance(value, list | tuple) and all(label is None or isinstance(label, str) for label in value)
+        for value in lists
+    )
 
 
 def _numbers(name: str, field: str, values: np.ndarray) -> np.ndarray:

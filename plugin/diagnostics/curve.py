@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
+from ..requirements import require
 from ..selection.budget import covering_prefix
 from .metric import MEANING, Metric, RandomBand
 from .tables import Content, html_card, number, text_card
@@ -164,6 +165,7 @@ class CoverageCurve:
         Returns:
             a ``matplotlib`` figure with one pane a quantity; the random band is mean ± 2 SD
         """
+        require(("matplotlib",))
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(12, 3.5), layout="constrained")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
+from ..requirements import require
 from .bundled import BUNDLED_NAME, WEIGHTS_PATH, load_bundled_clip
 from .record import ClipSpec
 
@@ -48,6 +49,7 @@ def load_clip(
         CoresetError: if there is no such model, tag or file, if the checkpoint is unsafe or does not fit the model,
             or if the weights would have to be downloaded and the hub cannot be reached
     """
+    require(("torch", "open_clip"))
     spec = resolve_clip(name, pretrained, checkpoint)
     model, preprocess = load_image_model(spec, choose_device(device))
     if spec.model == BUNDLED_NAME:

@@ -127,9 +127,7 @@ def compute_embeddings(
                             field.close()
                     if files:
                         per_batch = _files_per_batch(files, batch_size or embedder.batch_size())
-                        workers = choose_workers(
-                            num_workers, len(files), per_batch, on_cpu=embedder.device.type == "cpu"
-                        )
+                        workers = choose_workers(num_workers, len(files), per_batch, on_cpu=embedder.on_cpu)
                         found = batches(files, embedder.framing, per_batch, workers, max_pixels)
                         with spare_fingerprint_field(rows, overwrite) as fingerprints:
                             _embed(files, found, embedder, field, fingerprints, report, tell)

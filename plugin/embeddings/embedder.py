@@ -34,6 +34,7 @@ class Embedder:
         import torch
 
         self.device = device
+        self.on_cpu = device.type == "cpu"
         self.preprocess: Mapping[str, Any] = model.visual.preprocess_cfg
         self.framing = Framing.of(self.preprocess)
         self._encode: Callable[[torch.Tensor], torch.Tensor] = model.encode_image

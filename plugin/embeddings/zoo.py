@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
+from ..requirements import require
 from .clip import choose_device, load_image_model, resolve_clip
 from .embedder import Embedder
 from .framing import WholeImage
@@ -36,6 +37,7 @@ def resolve_model(model: Any, pretrained: str | None = None, checkpoint: str | P
         CoresetError: if there is no such model, or it gives no embeddings of images
     """
     if isinstance(model, str):
+        require(("torch", "open_clip"))
         if not _is_zoo_name(model):
             return resolve_clip(model, pretrained, checkpoint)
         name = model
@@ -85,10 +87,8 @@ class ZooEmbedder:
     normalized = False
 
     def __init__(self, model: Any):
-        import torch
-
         self._model = model
-        self.device = torch.device(getattr(model, "device", None) or "cpu")
+        self.on_cpu = str(getattr(model, "device", None) or "cpu").startswith("cpu")
         #: What the model raised for images of the last call, by their places.
         self.errors: dict[int, str] = {}
         self._dimension: int | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..diagnostics.tables import Content, html_card, number, text_card
 from ..errors import CoresetError
+from ..requirements import require
 from ..seeds import check_seed
 
 #: Rounds from which on a power law is fitted; it has three parameters.
@@ -147,6 +148,7 @@ class LearningCurve:
         Returns:
             a ``matplotlib`` figure
         """
+        require(("matplotlib",))
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6, 4), layout="constrained")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....progress import ProgressCallback, silence
+from ....requirements import require
 from ....vectors.matrix import blocks, normalized
 from .scores import class_margin
 from .settings import DEFAULTS, ClipPoweredSettings
@@ -80,6 +81,7 @@ def train_adapters(
     Returns:
         :class:`Adapters`
     """
+    require(("torch",))
     import torch
 
     scale = fit_scale(images, labels, texts, settings)
