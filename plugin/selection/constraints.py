@@ -180,10 +180,7 @@ def prepare(
         num_workers=num_workers,
         report=report,
     )
-    group_column = column(constraints.groups, n, "groups")
-    if group_column is None and (constraints.quota is not None or constraints.min_per_group):
-        raise CoresetError("quota and min_per_group need groups=, one value per row")
-    groups, group_names = (None, []) if group_column is None else factorize(group_column[rows])
+    groups, group_names = _groups(constraints, rows, n)
     copies, isolated = _put_last(pool, constraints, facts)
     return PreparedPool(
         pool,
@@ -196,6 +193,16 @@ def prepare(
         group_names=group_names,
         facts=facts,
     )
+
+
+def _groups(constraints: Constraints, rows: np.ndarray, n: int) -> tuple[np.ndarray | None, list]:
+    """Group numbers of the pool's rows, and the names of the groups."""
+    group_column = column(constraints.groups, n, "groups")
+    if group_column is not None:
+        return factorize(group_column[rows])
+    if constraints.quota is not None or constraints.min_per_group:
+        raise CoresetError("quota and min_per_group need groups=, one value per row")
+    return None, []
 
 
 def _predicted(given: Given, preselected: np.ndarray, n: int) -> np.ndarray:

@@ -39,7 +39,8 @@ class LinearHead:
         weights: (C, q) float64, on the features
         bias: (C,) float64
         center: (d,) float64 mean of the unit-norm embeddings
-        projection: (d, q) float64; features are ``(z - center) @ projection``, of mean squared norm about 1
+        projection: (d,) float64 scale of every dimension, or (d, q) principal components of the scaled ones; features
+            are ``z - center`` times it, of mean squared norm about 1
         C: the penalty's inverse
         temperature: by which logits are divided for honest confidences, found on ``out_of_fold``
         out_of_fold: (l, C) float64 logits of the labelled rows, each by a head that did not see the row
@@ -84,10 +85,7 @@ class LinearHead:
         return probabilities
 
     def predictions(self, embeddings: np.ndarray, *, calibrated: bool = False) -> Predictions:
-        """What the head says of rows: probabilities, and the measures "energy" and "boundary" of uncertainty.
-
-        "boundary" is minus the margin of the logits over the length of the features: the rows that a small change of
-        the weights turns first (after LDM; Cho et al., ICLR 2024).
+        """What the head says of rows: probabilities, and the energy as a measure of uncertainty.
 
         Args:
             embeddings: (m, d) embeddings of the model that the head was fit on
@@ -103,11 +101,22 @@ class LinearHead:
             tuple(str(name) for name, kept in zip(self.classes, keep, strict=True) if kept),
             missing=~np.isfinite(logits[:, 0]),
         )
+        return found if self.off_topic is None else replace(found, off_topic=self.off_topic_probability(embeddings))
+
+    def boundary(self, embeddings: np.ndarray) -> np.ndarray:
+        """How near rows lie to the boundary: the first ones that a small change of the weights turns.
+
+        After LDM (Cho et al., ICLR 2024), which samples the weights; of a linear head this is the order that it gives.
+
+        Args:
+            embeddings: (m, d) embeddings
+
+        Returns:
+            (m,) float64, minus the margin of the logits over the length of the features; higher = nearer
+        """
+        logits = self.logits(embeddings)[:, np.arange(len(self.classes)) != self._off_topic_place]
         length = np.sqrt(1 + np.square(self.features(embeddings), dtype=np.float64).sum(axis=1))
-        measured = dict(found.measured) | {"boundary": -_lead(logits[:, keep]) / length}
-        if self.off_topic is None:
-            return replace(found, measured=measured)
-        return replace(found, measured=measured, off_topic=self.off_topic_probability(embeddings))
+        return -_lead(logits) / length
 
     def off_topic_probability(self, embeddings: np.ndarray) -> np.ndarray:
         """(m,) float64 probability that a row shows none of the classes; 0 where no class is off-topic."""
@@ -163,7 +172,11 @@ class LinearHead:
     @cached_property
     def _folded(self) -> np.ndarray:
         """(d, C): one product instead of two."""
-        return self.projection @ self.weights.T
+        return (
+            (self.projection[:, None] * self.weights.T)
+            if self.projection.ndim == 1
+            else self.projection @ self.weights.T
+        )
 
     def _transformed(self, embeddings: np.ndarray, by: np.ndarray) -> np.ndarray:
         from threadpoolctl import threadpool_limits
@@ -173,11 +186,11 @@ class LinearHead:
                 f"the head was fit on embeddings of dimension {len(self.center)}, these have {embeddings.shape[1]}; "
                 "embed both with one model"
             )
-        shift = (self.center @ by).astype(np.float32)
-        out = np.empty((len(embeddings), by.shape[1]), dtype=np.float32)
+        by, shift = by.astype(np.float32), _times(self.center, by).astype(np.float32)
+        out = np.empty((len(embeddings), len(shift)), dtype=np.float32)
         with threadpool_limits(1), np.errstate(invalid="ignore"):  # sums in the same order for any number of threads
             for rows in blocks(len(embeddings), _BLOCK_ROWS):
-                out[rows] = normalized(embeddings[rows].astype(np.float32)) @ by.astype(np.float32) - shift
+                out[rows] = _times(normalized(embeddings[rows].astype(np.float32)), by) - shift
         return out
 
 
@@ -227,7 +240,7 @@ def fit_head(
     rows, targets, classes = _read_labels(labels, valid, n_classes, off_topic)
     with threadpool_limits(1):
         center, projection = _standardisation(matrix, valid)
-        features = (normalized(matrix[rows].astype(np.float64)) - center) @ projection
+        features = _times(normalized(matrix[rows].astype(np.float64)) - center, projection)
         folds = _folds(matrix, rows, targets, check_seed(seed))
         scored = _seen_elsewhere(targets, folds)
         enough = np.unique(targets, return_counts=True)[1].min() >= _ENOUGH_PER_CLASS
@@ -249,6 +262,11 @@ def fit_head(
         targets=targets,
         off_topic=off_topic if off_topic in classes else None,
     )
+
+
+def _times(Z: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Scaled by the dimension, or projected."""
+    return Z * by if by.ndim == 1 else Z @ by
 
 
 def _read_labels(
@@ -286,7 +304,7 @@ def _standardisation(matrix: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray,
     # A dimension that never changes says nothing; rounding leaves a little of its variance.
     scale = np.where(variance > 1e-12, 1 / np.sqrt(np.maximum(variance, 1e-12)), 0) / np.sqrt(dim)
     if dim <= _MAX_DIM:
-        return center, np.diag(scale)
+        return center, scale
     used = np.flatnonzero(valid)
     sample = used[:: max(1, len(used) // _PROJECTION_ROWS)][:_PROJECTION_ROWS]
     standard = (normalized(matrix[sample].astype(np.float64)) - center) * scale
@@ -298,7 +316,6 @@ def _fit(features: np.ndarray, targets: np.ndarray, n_classes: int, penalty: flo
     """(C, q) weights and (C,) bias; classes without a row get no weight and the lowest bias."""
     import warnings
 
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     present = np.unique(targets)
@@ -307,7 +324,7 @@ def _fit(features: np.ndarray, targets: np.ndarray, n_classes: int, penalty: flo
         bias[present] = 0
         return weights, bias
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", UserWarning)  # a label or two a class, and a last step too few, are ordinary
         model = LogisticRegression(C=penalty, max_iter=_MAX_STEPS).fit(features, targets)
     if len(present) == 2:  # one row of weights, for the second class against the first
         weights[present] = np.array([-0.5, 0.5])[:, None] * model.coef_

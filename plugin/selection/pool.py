@@ -130,7 +130,8 @@ class Pool:
 
         Args:
             measure (None): by default the best that the predictions allow; "disagreement" of a light head is that of
-                its samples with dropout, "fused" that of predictions of a row and its neighbours
+                its samples with dropout, "boundary" how near rows lie to it; "fused" that of predictions of a row and
+                its neighbours
 
         Returns:
             (n,) float64; 0 in preselected rows without a prediction
@@ -140,8 +141,11 @@ class Pool:
         if measure == "fused" and measure not in self.predictions.measured:
             u = fused_uncertainty(self.predictions, self.neighbors(FUSED_NEIGHBORS))
             return np.nan_to_num(u, nan=0.0)
-        if measure == "disagreement" and self.head is not None and measure not in self.predictions.measured:
-            return self.head.disagreement(self.X, self.seed)
+        if self.head is not None and measure not in self.predictions.measured:
+            if measure == "disagreement":
+                return self.head.disagreement(self.X, self.seed)
+            if measure == "boundary":
+                return self.head.boundary(self.X)
         return np.nan_to_num(uncertainty(self.predictions, measure), nan=0.0)
 
     def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:

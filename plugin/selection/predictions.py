@@ -256,9 +256,9 @@ def uncertainty(predictions: Any, measure: str = "margin") -> np.ndarray:
     With ``p1 >= p2`` the largest two of C probabilities: "margin" ``1 - (p1 - p2)`` (also called breaking ties);
     "entropy" ``-sum p log p / log C``; "least_confidence" ``1 - p1``. "energy" is ``-logsumexp`` of true logits (Xie et
     al., AAAI 2022). "multi_label" is the mean of ``4 s (1 - s)`` over the five most uncertain of scores s that do not
-    exclude each other. What a model can measure besides, such as "disagreement" of several models or "boundary" of the
-    light head, is read from :attr:`Predictions.measured`. Where it is known how probable it is that a row is off-topic,
-    measures that are not negative are multiplied by the probability that it is not.
+    exclude each other. What a model can measure besides, such as "disagreement" of several models, is read from
+    :attr:`Predictions.measured`. Where it is known how probable it is that a row is off-topic, measures that are not
+    negative are multiplied by the probability that it is not.
 
     Args:
         predictions: :class:`Predictions`, or an (n, C) array of probabilities; of logits for "energy", of scores for

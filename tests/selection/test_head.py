@@ -1,5 +1,7 @@
 """The light head: what it learns, how sure it is, and that no row is judged by a head that saw it."""
 
+import warnings
+
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
@@ -52,7 +54,7 @@ def test_the_same_bits_for_any_number_of_threads(dim):
             found.append((head.probabilities(X), head.out_of_fold, head.temperature))
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert head.projection.shape[1] == (200 if dim > 512 else dim)
+    assert head.features(X).shape == (400, 200 if dim > 512 else dim)
 
 
 def test_features_have_mean_squared_norm_1():
@@ -82,6 +84,13 @@ def test_one_label_a_class_gives_a_head_without_a_temperature():
     assert (head.probabilities(X).argmax(axis=1) == classes).mean() > 0.9
 
 
+def test_few_labels_a_class_are_nothing_to_warn_of():
+    X, classes = blobs(n_classes=40)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_head(X, some(classes, 60))
+
+
 def test_no_row_is_scored_by_a_head_that_saw_it(monkeypatch):
     X, classes = blobs(noise=2.0)
     fits = []
@@ -98,7 +107,7 @@ def test_no_row_is_scored_by_a_head_that_saw_it(monkeypatch):
     assert len(seen) == 5
     assert sum(40 - len(rows) for rows in seen) == 40  # each row is held out once
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
-    exact = (unit[:40].astype(np.float64) - head.center) @ head.projection
+    exact = (unit[:40].astype(np.float64) - head.center) * head.projection
     for place in range(40):
         logits = [w @ exact[place] + b for w, b in zip(*original(exact, head.targets, 3, 100.0), strict=True)]
         assert not np.allclose(logits, head.out_of_fold[place])
@@ -166,7 +175,7 @@ def test_the_off_topic_class_is_taken_out():
 def test_the_boundary_orders_by_the_flips_of_perturbed_weights():
     X, classes = blobs(400, noise=3.0)
     head = fit_head(X, some(classes, 40))
-    boundary = uncertainty(head.predictions(X), "boundary")
+    boundary = head.boundary(X)
     features = np.c_[head.features(X), np.ones(400)].astype(np.float64)
     weights = np.c_[head.weights, head.bias]
     plain = (features @ weights.T).argmax(axis=1)
