@@ -18,16 +18,17 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/fiftyone-coreset demo $(ARGS)
 
-# make test ARGS="-m 'not app'" leaves the browser out
+# make test ARGS="-m 'not app'" leaves the browser out. Each process has a mongod of its own and needs 2 GB.
+PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
 # The library with the lowest versions that pyproject.toml allows, in an environment of its own
 lowest: $(INSTALLED)
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .cache/lowest
 	$(BIN)/python -m uv pip install --quiet --python .cache/lowest/bin/python --resolution lowest-direct \
 		--editable ".[dev,mongod]"
-	.cache/lowest/bin/python -m pytest -m "not app" --ignore tests/test_install.py $(ARGS)
+	.cache/lowest/bin/python -m pytest $(PROCESSES) -m "not app" --ignore tests/test_install.py $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
