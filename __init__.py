@@ -35,6 +35,7 @@ _PUBLIC = {
     "CoresetUpdate": "plugin.runs.update",
     "load_run": "plugin.runs.load",
     "create_coreset_view": "plugin.runs.views",
+    "adjust_coreset": "plugin.runs.by_hand",
     "coreset_table": "plugin.runs.export",
     "export_table": "plugin.runs.export",
     "find_orphans": "plugin.runs.orphans",

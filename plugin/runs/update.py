@@ -266,7 +266,6 @@ def _measured(
     results: CoresetResults, alive: np.ndarray, vectors: np.ndarray, rank: np.ndarray, groups: np.ndarray | None
 ) -> tuple[CoverageCurve | None, FirstCover | None]:
     """The curve and the map's figures: extended where only rows were added, measured again where rows went."""
-    from ..diagnostics.coverage import coverage_curve
     from ..diagnostics.extended_curve import extended_curve
     from ..diagnostics.first_cover import MAX_ROWS, first_cover
     from ..vectors.points import Points
@@ -278,21 +277,36 @@ def _measured(
     radius, duplicate_radius = curve.coverage_radius, curve.near_duplicate_radius
     points = Points(vectors)
     if not alive.all() or len(points.rows) < len(vectors):
-        usable = np.isin(ranking, points.rows)
-        measured, known = (
-            coverage_curve(
-                points,
-                ranking[usable],
-                coverage_radius=radius,
-                near_duplicate_radius=duplicate_radius,
-                near_copies=groups,
-                seed=seed,
-            ),
-            None,
-        )
+        measured, known = measured_again(curve, vectors, ranking, groups, seed), None
     else:
         measured = extended_curve(curve, points, ranking, groups, seed)
     if results.points is None or len(rank) > MAX_ROWS:
         return measured, None
     by_rank = None if groups is None else groups[ranking]
     return measured, first_cover(Points(vectors[ranking]), radius, duplicate_radius, by_rank, known=known)
+
+
+def measured_again(
+    curve: CoverageCurve, vectors: np.ndarray, ranking: np.ndarray, groups: np.ndarray | None, seed: int
+) -> CoverageCurve:
+    """The curve of a ranking of which rows went or changed places, with the radii that it had.
+
+    Args:
+        curve: the curve of the run so far
+        vectors: (n, d) embeddings, NaN in rows without
+        ranking: (n,) rows, first to keep first
+        groups: (n,) groups of near-copies, or None
+        seed: the run's seed
+    """
+    from ..diagnostics.coverage import coverage_curve
+    from ..vectors.points import Points
+
+    points = Points(vectors)
+    return coverage_curve(
+        points,
+        ranking[np.isin(ranking, points.rows)],
+        coverage_radius=curve.coverage_radius,
+        near_duplicate_radius=curve.near_duplicate_radius,
+        near_copies=groups,
+        seed=seed,
+    )
