@@ -103,7 +103,7 @@ def _adjusted(results: CoresetResults, keep: np.ndarray, wanted: list[str]) -> C
     if results._curve is not None:
         curve = measured_again(results._curve, vectors, ranking, groups, results.config.seed)
     stored = half.to_half(vectors) if results._vectors is not None else None
-    left_out = [] if results.left_out is None else results.left_out
+    left_out = np.empty(0, dtype=results.ids.dtype) if results.left_out is None else results.left_out
     gone = results.ids[results.alive() & ~keep]
     return CoresetResults(
         results.samples,
