@@ -51,13 +51,14 @@ class LearningCurve(CoresetOperator[Params]):
             "plot": _traces(curve, params.target),
             "axis": curve.metric,
             "advice": advice.summary(),
-            "text": "\n\n".join(f"**{escaped(line.text)}**\n{escaped(line.evidence)}" for line in advice.lines),
+            "text": "\n\n".join(f"**{escaped(line.text)}**\n\n{escaped(line.evidence)}" for line in advice.lines),
         }
         return Answer(f"{curve.metric} over {len(curve)} rounds.", facts)
 
     def resolve_output(self, ctx):
         outputs = types.Object()
-        layout = {"xaxis": {"title": "labels"}, "yaxis": {"title": (ctx.results or {}).get("axis", "")}, "height": 400}
+        axis = (ctx.results or {}).get("axis", "")
+        layout = {"xaxis": {"title": {"text": "labels"}}, "yaxis": {"title": {"text": axis}}, "height": 400}
         outputs.list("plot", types.Object(), view=types.PlotlyView(layout=layout))
         outputs.str("message", label="Rounds")
         outputs.str("text", view=types.MarkdownView())
@@ -66,13 +67,19 @@ class LearningCurve(CoresetOperator[Params]):
 
 def _traces(curve, target):
     """The curve as Plotly draws it."""
-    errors = [None if spread != spread else spread for spread in curve.standard_errors.tolist()]
+    values = (1 - curve.errors).tolist()
+    errors = [0.0 if spread != spread else spread for spread in curve.standard_errors.tolist()]
     drawn = curve.drawn()
     traces = [
         {
             "x": curve.n_labels.tolist(),
-            "y": (1 - curve.errors).tolist(),
-            "error_y": {"type": "data", "array": errors},
+            "y": values,
+            "error_y": {
+                "type": "data",
+                "symmetric": False,
+                "array": [min(error, 1 - value) for error, value in zip(errors, values, strict=True)],
+                "arrayminus": errors,
+            },
             "mode": "markers",
             "name": "rounds, ± SE",
         }

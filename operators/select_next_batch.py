@@ -97,7 +97,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             "brain_key": params.brain_key,
             "round": batch.number,
             "selected": len(batch),
-            "view": batch.results.last.view,
+            "view": batch.name,
             "labelled": batch.labelled,
         }
         steps = [ctx.ops.reload_dataset(), ctx.ops.set_view(view=batch.view)]

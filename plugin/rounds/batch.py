@@ -73,8 +73,13 @@ class Batch:
         return len(self.ids)
 
     @property
+    def name(self) -> str:
+        """The name of the saved view of the batch."""
+        return view_name(self.results.key, self.number)
+
+    @property
     def view(self) -> DatasetView:
-        """The batch as a view, which is also saved as "<key> round <number>"."""
+        """The batch as a view."""
         return self.results.view(self.number)
 
     def __str__(self) -> str:
@@ -170,7 +175,7 @@ def next_batch(
             choice, chosen, budget, arguments, deduplicate, seed, num_workers, part_of(report, 0.2, 0.8)
         )
         batch = selection.indices[~choice.preselected[selection.indices]]
-        entry = _entry(choice, chosen, record, batch, budget, source, selection, seed, before, brain_key)
+        entry = _entry(choice, chosen, record, batch, budget, source, selection, seed, before)
         report(0.8, "writing fields")
         results = _begun(rows, brain_key, label_field, before)
         results.config.embeddings, results.config.predictions = source.recorded, model.source
@@ -180,7 +185,7 @@ def next_batch(
         if before is None:
             begin_campaign(after)
         write_round(after, lock, differences(after, before), before)
-        save_batch_view(after, entry.number, f"Coreset: {entry.why}")
+        save_batch_view(after, entry.number, entry.why)
     return Batch(
         after,
         entry.number,
@@ -300,7 +305,6 @@ def _entry(
     selection: Selection,
     seed: int,
     before: RoundsResults | None,
-    key: str,
 ) -> Round:
     """The record of the round."""
     from ..embeddings.record import embedding_record
@@ -324,7 +328,6 @@ def _entry(
         budget=budget,
         n_labels=int(standing.labelled.sum()),
         n_candidates=int(choice.candidates.sum()),
-        view=view_name(key, number),
         why=_why(choice, method, batch, budget, source, selection),
         mean_confidence=model.mean_confidence(pool),
         entropy=model.entropy(pool),

@@ -11,18 +11,18 @@ import numpy as np
 
 from ..brain import save_config
 from ..dataset.journal import journal
-from ..dataset.lock import database_faults, run_lock, schema_turn
+from ..dataset.lock import run_lock, schema_turn
 from ..dataset.owned import copy_values, count_values, declare_in_turn, delete_fields, owned_fields
 from ..dataset.rows import Rows, noun_of
 from ..dataset.run_record import delete_files
-from ..diagnostics.tables import Content, html_card, markdown_card, number, text_card
+from ..diagnostics.tables import html_card, markdown_card, text_card
 from ..errors import CoresetError
 from ..rank_views import retarget_views, views_on_rank
 from ..stored_run import pack_ids, read_array, unpack_ids
-from .advice import Advice, advise
-from .curve import LearningCurve, learning_curve
-from .history import COLUMNS, LIGHT_HEAD, Measured, Round, view_name
-from .write import differences, write_round
+from . import summary
+from .advice import Advice
+from .curve import LearningCurve
+from .history import COLUMNS, Round, view_name
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 #: Version of what a campaign stores; raised when an older reader could not read it.
 FORMAT_VERSION = 1
-
-#: Labels a class below which the power law is known to fail (Jain et al., CVPR 2023).
-_PER_CLASS = 5
 
 _ARRAYS = {"round": np.int16, "order": np.int32, "uncertainty": np.float32, "outcome": np.int8}
 
@@ -242,14 +239,14 @@ class RoundsResults(fob.BrainResults):
         return len(self.history)
 
     def __str__(self) -> str:
-        return text_card([self._card()])
+        return text_card([summary.card(self)])
 
     def _repr_html_(self) -> str:
-        return html_card([self._card()])
+        return html_card([summary.card(self)])
 
     def markdown(self) -> str:
         """The rounds as a table for the App."""
-        return markdown_card([self._card()])
+        return markdown_card([summary.card(self)])
 
     def __repr__(self) -> str:
         return f"<Campaign '{self.key}': {len(self)} rounds; print it to read it>"
@@ -288,36 +285,13 @@ class RoundsResults(fob.BrainResults):
 
     def table(self) -> list[dict[str, Any]]:
         """One row a round, as plain numbers; ``pandas.DataFrame(rounds.table())`` makes a table of it."""
-        rows = []
-        for entry in self.history:
-            row = {
-                "round": entry.number,
-                "date": entry.created[:10],
-                "method": entry.method,
-                "predictions": entry.predictions,
-                "size": entry.size,
-                "returned": None if entry.is_open else entry.n_returned,
-                "skipped": None if entry.is_open else entry.n_skipped,
-                "left": self.n_left(entry.number),
-                "labels": entry.n_labels_after,
-                "classes": len(entry.labels_per_class) or None,
-                "kappa": entry.kappa,
-                "minutes": entry.minutes,
-            }
-            rows.append(row | {name: metric.value for name, metric in entry.metrics.items()})
-        return rows
+        return summary.table(self)
 
     def n_left(self, number: int) -> int:
         """How many rows of a round were not deleted since."""
         path = self.backend.path(self.samples, self.key, "round")
         dataset = self.samples._root_dataset
         return dataset.count_values(path).get(number, 0) if dataset.has_field(path) else 0
-
-    def measured(self, metric: str) -> list[tuple[Round, Measured]]:
-        """The rounds with a metric; those of the light head only where no model of the user's was measured."""
-        found = [(entry, entry.metrics[metric]) for entry in self.history if metric in entry.metrics]
-        own = [(entry, value) for entry, value in found if value.source != LIGHT_HEAD]
-        return own or found
 
     def curve(self, metric: str = "accuracy", seed: int = 0) -> LearningCurve:
         """The learning curve over the rounds.
@@ -333,22 +307,7 @@ class RoundsResults(fob.BrainResults):
         Raises:
             CoresetError: if no round has the metric
         """
-        found = self.measured(metric)
-        if not found:
-            known = sorted({name for entry in self.history for name in entry.metrics})
-            remedy = f"measured are: {', '.join(known)}" if known else "record_round() measures it"
-            raise CoresetError(f"no round of '{self.key}' has the metric '{metric}'; {remedy}")
-        errors = [value.standard_error for _, value in found]
-        classes = max(len(entry.labels_per_class) for entry, _ in found)
-        source = found[-1][1].source
-        return learning_curve(
-            [max(1, entry.n_labels_after or 0) for entry, _ in found],
-            [1 - value.value for _, value in found],
-            None if any(error is None for error in errors) else [error for error in errors if error is not None],
-            seed,
-            metric=f"{metric} of the light head" if source == LIGHT_HEAD else metric,
-            fitted_from=_PER_CLASS * classes,
-        )
+        return summary.curve(self, metric, seed)
 
     def advice(
         self, target: float | None = None, cost_per_label: float | None = None, metric: str = "accuracy"
@@ -366,20 +325,7 @@ class RoundsResults(fob.BrainResults):
         Raises:
             CoresetError: if an argument is out of range
         """
-        try:
-            curve = self.curve(metric)
-        except CoresetError as error:
-            empty = np.empty(0)
-            curve = LearningCurve(empty, empty, empty, None, None, metric, str(error))
-        last = self.last
-        return advise(
-            curve,
-            last.size if last else 1,
-            target=target,
-            kappas=[entry.kappa for entry in self.history if entry.kappa is not None],
-            entropy=last.entropy if last else None,
-            cost_per_label=cost_per_label,
-        )
+        return summary.advice(self, target, cost_per_label, metric)
 
     def view(self, number: int) -> DatasetView:
         """The batch of a round as a view, small and live; sort it by ``<key>_order`` to label the first first.
@@ -399,43 +345,17 @@ class RoundsResults(fob.BrainResults):
         return round_view(dataset, self.config.patches_field, self.backend.path(dataset, self.key, "round"), number)
 
     def cancel(self, number: int) -> None:
-        """Takes the open round back: its images are as if they had not been asked for; labels stay.
+        """Takes the open round back: its rows are as if they had not been asked for; labels stay.
 
         Args:
             number: the last round, while it is not recorded
 
         Raises:
-            CoresetError: if it is another round, or was recorded
+            CoresetError: if it is another round, was recorded, or the campaign changed since it was loaded
         """
-        dataset = self.samples._root_dataset
-        unharmed = "the round is taken back whole or not at all: see that mongod runs, and call again"
-        with database_faults(unharmed), run_lock(dataset, self.key) as lock:
-            last = self._last_open(number)
-            asked = self.round == number
-            after = self.successor(
-                history=self.history[:-1],
-                round=np.where(asked, -1, self.round).astype(self.round.dtype),
-                order=np.where(asked, -1, self.order).astype(self.order.dtype),
-                arrays={name: array for name, array in self.arrays.items() if not name.endswith(f"_{number}")},
-            )
-            write_round(after, lock, differences(after, self), self)
-            with schema_turn(dataset):
-                if last.view in after.backend.views(dataset, self.key):
-                    dataset.delete_saved_view(last.view)
-        self.__dict__.update(after.__dict__)
+        from .cancel import cancel_round
 
-    def _last_open(self, number: int) -> Round:
-        """The last round, if it can be taken back."""
-        dataset = self.samples._root_dataset
-        dataset._reload(hard=True)
-        stored = dataset.get_brain_info(self.key).config
-        if (stored.run_id, stored.revision) != (self.config.run_id, self.config.revision):
-            raise CoresetError(f"'{self.key}' has changed since it was loaded; call load_rounds() again")
-        last = self.last
-        if last is None or last.number != number or not last.is_open:
-            state = f"round {last.number} is open" if last is not None and last.is_open else "no round is open"
-            raise CoresetError(f"round {number} of '{self.key}' cannot be taken back: {state}")
-        return last
+        self.__dict__.update(cancel_round(self, number).__dict__)
 
     def attributes(self) -> list[str]:
         """Only the class is serialized by attribute; the rest follows in :meth:`serialize`."""
@@ -459,18 +379,6 @@ class RoundsResults(fob.BrainResults):
             raise ValueError("the arrays differ in length")
         history = [Round.from_dict(stored) for stored in d["rounds"]]
         return cls(samples, config, key, history=history, ids=ids, columns=columns, labels=d["labels"], arrays=arrays)
-
-    def _card(self) -> Content:
-        rows = []
-        for entry in self.history:
-            measured = entry.metrics.get("accuracy")
-            accuracy = "-" if measured is None else number(measured.value)
-            returned = "open" if entry.is_open else f"{entry.n_returned:,}"
-            after = "-" if entry.n_labels_after is None else f"{entry.n_labels_after:,}"
-            source = "" if measured is None else measured.source
-            rows.append([str(entry.number), entry.method, f"{entry.size:,}", returned, after, accuracy, source])
-        header = ("round", "method", "asked", "returned", "labels", "accuracy", "by")
-        return f"Campaign '{self.key}', labels in '{self.config.label_field}'", header, rows, ""
 
 
 def round_view(dataset: Dataset, patches_field: str | None, path: str, number: int) -> DatasetView:

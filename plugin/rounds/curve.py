@@ -235,8 +235,8 @@ def learning_curve(
     used = n >= fitted_from
     distinct = len(np.unique(n[used]))
     if distinct < FITTED_FROM:
-        least = f" with at least {fitted_from:,.0f} labels" if fitted_from else ""
-        note = f"A curve is fitted from {FITTED_FROM} rounds{least} on; there are {distinct}."
+        least = f" that have {fitted_from:,.0f} labels or more" if fitted_from else ""
+        note = f"A curve is fitted from {FITTED_FROM} rounds on{least}; there are {distinct}."
         return LearningCurve(n, e, se, None, None, metric, note)
     x, y, known = n[used], e[used], np.isfinite(se).all()
     weights = 1 / se[used] ** 2 if known else np.ones(len(x))

@@ -55,7 +55,6 @@ class Round:
         budget: images that were wanted
         n_labels: labels before the round
         n_candidates: images to choose from
-        view: the saved view of the batch
         why: one paragraph: what was read, what was chosen, what could not be used
         mean_confidence: of the predictions on unlabelled images, calibrated if they are the head's
         entropy: mean entropy of them over its largest possible value; None where only confidences are known
@@ -87,7 +86,6 @@ class Round:
     budget: int
     n_labels: int
     n_candidates: int
-    view: str
     why: str
     mean_confidence: float | None = None
     entropy: float | None = None

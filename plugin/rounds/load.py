@@ -11,7 +11,8 @@ from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.owned import count_and_sum, declare_fields, existing_ids, owned_fields, values_by_id
 from ..errors import CoresetError
 from .campaign import FORMAT_VERSION, Rounds, RoundsResults
-from .write import column_values, write_columns
+from .history import view_name
+from .write import column_values, save_batch_view, write_columns
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -121,6 +122,9 @@ def mend(dataset: Dataset, key: str) -> RoundsResults:
             values = column_values(results, column)
             strange = set(values_by_id(dataset, results.config.patches_field, results.config.fields[column]))
             write_columns(results, {column: dict.fromkeys(strange - set(values)) | values})
+    last = results.last
+    if last is not None and last.is_open and view_name(key, last.number) not in dataset.list_saved_views():
+        save_batch_view(results, last.number, last.why)
     return results
 
 

@@ -17,7 +17,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .agreement import paired_change
 from .campaign import RoundsResults
-from .history import OUTCOMES, Round
+from .history import OUTCOMES, Round, view_name
 from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
 from .model import HEAD, RoundModel, read_model
@@ -166,9 +166,10 @@ def _stored(dataset: Any, key: str) -> RoundsResults:
 def _require_field(rows: Rows, before: RoundsResults, labels: str, tags: Mapping[str, str] | None) -> None:
     """Refuses to record what cannot have come back: the label field was renamed, deleted, or never written."""
     if tags is None and not rows.has(labels):
+        view = view_name(before.key, before.history[-1].number)
         raise CoresetError(
-            f"field '{rows.path(labels)}' does not exist on '{rows.dataset.name}': label the images of "
-            f"'{before.history[-1].view}' in it, or say with label_field= what it was renamed to"
+            f"field '{rows.path(labels)}' does not exist on '{rows.dataset.name}': label the {rows.noun} of '{view}' in "
+            "it, or say with label_field= where they have labels"
         )
 
 

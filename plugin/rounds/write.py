@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..brain import DESCRIPTION_START
 from ..dataset.lock import Lock, schema_turn
 from ..dataset.owned import declare_fields, delete_fields, existing_ids, owned_fields
 from ..dataset.run_record import commit_run, delete_files, run_document, store_results
@@ -123,12 +124,12 @@ def differences(after: RoundsResults, before: RoundsResults | None) -> dict[str,
     return changed
 
 
-def save_batch_view(results: RoundsResults, number: int, description: str) -> None:
+def save_batch_view(results: RoundsResults, number: int, why: str) -> None:
     """Saves the view of a round; a view of this name that shows the same round is replaced."""
     dataset = results.samples._root_dataset
     name = view_name(results.key, number)
     ours = name in results.backend.views(dataset, results.key)
-    save_view(dataset, name, results.view(number), description, overwrite=ours)
+    save_view(dataset, name, results.view(number), f"{DESCRIPTION_START}{why}", overwrite=ours)
 
 
 def _undo(

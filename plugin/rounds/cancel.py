@@ -1,0 +1,57 @@
+"""Taking an open round back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..dataset.lock import database_faults, run_lock, schema_turn
+from ..errors import CoresetError
+from .history import view_name
+from .write import differences, write_round
+
+if TYPE_CHECKING:
+    from .campaign import RoundsResults
+
+
+def cancel_round(results: RoundsResults, number: int) -> RoundsResults:
+    """Takes the last round back, see :meth:`.RoundsResults.cancel`.
+
+    Args:
+        results: the campaign
+        number: its last round
+
+    Returns:
+        the campaign without it
+
+    Raises:
+        CoresetError: if it is another round, was recorded, or the campaign changed since it was loaded
+    """
+    dataset, key = results.samples._root_dataset, results.key
+    unharmed = "the round is taken back whole or not at all: see that mongod runs, and call again"
+    with database_faults(unharmed), run_lock(dataset, key) as lock:
+        _require_open(results, number)
+        asked = results.round == number
+        after = results.successor(
+            history=results.history[:-1],
+            round=np.where(asked, -1, results.round).astype(results.round.dtype),
+            order=np.where(asked, -1, results.order).astype(results.order.dtype),
+            arrays={name: array for name, array in results.arrays.items() if not name.endswith(f"_{number}")},
+        )
+        write_round(after, lock, differences(after, results), results)
+        with schema_turn(dataset):
+            if view_name(key, number) in after.backend.views(dataset, key):
+                dataset.delete_saved_view(view_name(key, number))
+    return after
+
+
+def _require_open(results: RoundsResults, number: int) -> None:
+    dataset, key, last = results.samples._root_dataset, results.key, results.last
+    dataset._reload(hard=True)
+    stored = dataset.get_brain_info(key).config
+    if (stored.run_id, stored.revision) != (results.config.run_id, results.config.revision):
+        raise CoresetError(f"'{key}' has changed since it was loaded; call load_rounds() again")
+    if last is None or last.number != number or not last.is_open:
+        state = f"round {last.number} is open" if last is not None and last.is_open else "no round is open"
+        raise CoresetError(f"round {number} of '{key}' cannot be taken back: {state}")

@@ -1,0 +1,102 @@
+"""What the rounds of a campaign add up to: a table, a learning curve, advice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..diagnostics.tables import Content, number
+from ..errors import CoresetError
+from .advice import Advice, advise
+from .curve import LearningCurve, learning_curve
+from .history import LIGHT_HEAD, Measured, Round
+
+if TYPE_CHECKING:
+    from .campaign import RoundsResults
+
+#: Labels a class below which the power law is known to fail (Jain et al., CVPR 2023).
+_PER_CLASS = 5
+
+
+def table(results: RoundsResults) -> list[dict[str, Any]]:
+    """One row a round, see :meth:`.RoundsResults.table`."""
+    rows = []
+    for entry in results.history:
+        row = {
+            "round": entry.number,
+            "date": entry.created[:10],
+            "method": entry.method,
+            "predictions": entry.predictions,
+            "size": entry.size,
+            "returned": None if entry.is_open else entry.n_returned,
+            "skipped": None if entry.is_open else entry.n_skipped,
+            "left": results.n_left(entry.number),
+            "labels": entry.n_labels_after,
+            "classes": len(entry.labels_per_class) or None,
+            "kappa": entry.kappa,
+            "minutes": entry.minutes,
+        }
+        rows.append(row | {name: metric.value for name, metric in entry.metrics.items()})
+    return rows
+
+
+def curve(results: RoundsResults, metric: str, seed: int) -> LearningCurve:
+    """The learning curve over the rounds, see :meth:`.RoundsResults.curve`."""
+    found = _measured(results, metric)
+    if not found:
+        known = sorted({name for entry in results.history for name in entry.metrics})
+        remedy = f"measured are: {', '.join(known)}" if known else "record_round() measures it"
+        raise CoresetError(f"no round of '{results.key}' has the metric '{metric}'; {remedy}")
+    errors = [value.standard_error for _, value in found]
+    classes = max(len(entry.labels_per_class) for entry, _ in found)
+    source = found[-1][1].source
+    return learning_curve(
+        [max(1, entry.n_labels_after or 0) for entry, _ in found],
+        [1 - value.value for _, value in found],
+        None if any(error is None for error in errors) else [error for error in errors if error is not None],
+        seed,
+        metric=f"{metric} of the light head" if source == LIGHT_HEAD else metric,
+        fitted_from=_PER_CLASS * classes,
+    )
+
+
+def advice(results: RoundsResults, target: float | None, cost_per_label: float | None, metric: str) -> Advice:
+    """What to know before labelling on, see :meth:`.RoundsResults.advice`."""
+    try:
+        found = curve(results, metric, seed=0)
+    except CoresetError as error:
+        empty = np.empty(0)
+        found = LearningCurve(empty, empty, empty, None, None, metric, f"{error}.")
+    last = results.last
+    return advise(
+        found,
+        last.size if last else 1,
+        target=target,
+        kappas=[entry.kappa for entry in results.history if entry.kappa is not None],
+        entropy=last.entropy if last else None,
+        cost_per_label=cost_per_label,
+    )
+
+
+def card(results: RoundsResults) -> Content:
+    """The rounds as a table to print."""
+    rows = []
+    for entry in results.history:
+        measured = entry.metrics.get("accuracy")
+        accuracy = "-" if measured is None else number(measured.value)
+        change = "-" if entry.change is None else f"{100 * entry.change[0]:+.1f} ± {100 * entry.change[1]:.1f}"
+        returned = "open" if entry.is_open else f"{entry.n_returned:,}"
+        after = "-" if entry.n_labels_after is None else f"{entry.n_labels_after:,}"
+        source = "" if measured is None else measured.source
+        rows.append([str(entry.number), entry.method, f"{entry.size:,}", returned, after, accuracy, change, source])
+    header = ("round", "method", "asked", "returned", "labels", "accuracy", "points", "by")
+    title = f"Campaign '{results.key}', labels in '{results.config.label_field}'"
+    return title, header, rows, ""
+
+
+def _measured(results: RoundsResults, metric: str) -> list[tuple[Round, Measured]]:
+    """The rounds with a metric; those of the light head only where no model of the user's was measured."""
+    found = [(entry, entry.metrics[metric]) for entry in results.history if metric in entry.metrics]
+    own = [(entry, value) for entry, value in found if value.source != LIGHT_HEAD]
+    return own or found
