@@ -163,8 +163,8 @@ def copy_values(dataset: Dataset, paths: Mapping[str, str], patches_field: str |
         names = {target.rsplit(".", 1)[1]: source.rsplit(".", 1)[1] for source, target in paths.items()}
         merged = {target: f"$$label.{source}" for target, source in names.items()}
         changes = {root: {"$map": {"input": f"${root}", "as": "label", "in": {"$mergeObjects": ["$$label", merged]}}}}
-    exists = {root or next(iter(paths)): {"$ne": None}}
-    dataset._sample_collection.update_many(exists, [{"$set": changes}])
+    exists = [{path: {"$ne": None}} for path in ([root] if root else paths)]
+    dataset._sample_collection.update_many({"$or": exists}, [{"$set": changes}])
     dataset._reload_docs()
 
 

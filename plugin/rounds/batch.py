@@ -26,7 +26,7 @@ from ..selection.registry import get_method
 from .agreement import cohen_kappa
 from .campaign import RoundsConfig, RoundsResults
 from .choice import Choice, near_test_images
-from .history import COLUMNS, Round, view_name
+from .history import COLUMNS, PREDICTION, Round, view_name
 from .load import list_campaigns, mend, read_campaign
 from .model import HEAD, RoundModel, read_model
 from .standing import Standing, read_standing
@@ -101,6 +101,7 @@ def next_batch(
     exclude_test_copies: bool = False,
     classes: Sequence[str] | None = None,
     form: str | None = None,
+    store_predictions: bool = False,
     force: bool = False,
     seed: int = 0,
     num_workers: int | None = None,
@@ -131,6 +132,7 @@ def next_batch(
         classes (None): names of the classes of the predictions
         form (None): what predictions are, ``"logits"``, ``"probabilities"`` or ``"log-probabilities"``; by default the
             numbers tell
+        store_predictions (False): also write what the light head predicts, with logits, to ``<brain_key>_prediction``
         force (False): begin another round while more than a tenth of the last one has no label
         seed (0): the random seed
         num_workers (None): threads; all cores by default
@@ -182,9 +184,14 @@ def next_batch(
         results.config.test, results.config.skip = test, list(skip)
         results.config.class_names = list(standing.labels_per_class)
         after = _with_round(results, rows, choice, entry, batch)
+        documents = None
+        if store_predictions and model.head is not None:
+            documents = model.documents(standing.ids, found.matrix)
+            after.config.fields[PREDICTION] = after.backend.path(rows.samples, brain_key, PREDICTION)
+            after.config.columns = [*COLUMNS, PREDICTION]
         if before is None:
             begin_campaign(after)
-        write_round(after, lock, differences(after, before), before)
+        write_round(after, lock, differences(after, before), before, documents)
         save_batch_view(after, entry.number, entry.why)
     return Batch(
         after,

@@ -23,6 +23,7 @@ from . import summary
 from .advice import Advice
 from .curve import LearningCurve
 from .history import COLUMNS, Round, view_name
+from .weak_spots import WeakSpots, find_weak_spots
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -326,6 +327,21 @@ class RoundsResults(fob.BrainResults):
             CoresetError: if an argument is out of range
         """
         return summary.advice(self, target, cost_per_label, metric)
+
+    def weak_spots(self, n_clusters: int = 20, seed: int = 0) -> WeakSpots:
+        """Where labels are missing: clusters of the pool by their size and the error that is expected there.
+
+        Args:
+            n_clusters (20): clusters of the embeddings
+            seed (0): the random seed
+
+        Returns:
+            :class:`WeakSpots`; print them, and ``view(0)`` opens the weakest
+
+        Raises:
+            CoresetError: if embeddings were given as an array, or everything has a label
+        """
+        return find_weak_spots(self, n_clusters, seed)
 
     def view(self, number: int) -> DatasetView:
         """The batch of a round as a view, small and live; sort it by ``<key>_order`` to label the first first.

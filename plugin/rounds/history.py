@@ -11,8 +11,8 @@ from typing import Any
 LIGHT_HEAD = "light head"
 
 
-#: The fields of a campaign, by what they hold.
-COLUMNS = ("round", "order", "uncertainty", "outcome")
+#: The fields that every campaign has, by what they hold, and the one with the light head's predictions.
+COLUMNS, PREDICTION = ("round", "order", "uncertainty", "outcome"), "prediction"
 
 #: What became of an image that was asked for; stored as place in this list.
 OUTCOMES = ("labelled", "skipped", "off_topic")

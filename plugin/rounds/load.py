@@ -11,7 +11,7 @@ from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.owned import count_and_sum, declare_fields, existing_ids, owned_fields, values_by_id
 from ..errors import CoresetError
 from .campaign import FORMAT_VERSION, Rounds, RoundsResults
-from .history import view_name
+from .history import COLUMNS, view_name
 from .write import column_values, save_batch_view, write_columns
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def mend(dataset: Dataset, key: str) -> RoundsResults:
     assert results is not None
     if not (_has_fields(dataset, results) and _holds_rounds(dataset, results)):
         declare_fields(dataset, results.config.run_id, results.config.fields)
-        for column in results.config.columns:
+        for column in COLUMNS:
             values = column_values(results, column)
             strange = set(values_by_id(dataset, results.config.patches_field, results.config.fields[column]))
             write_columns(results, {column: dict.fromkeys(strange - set(values)) | values})

@@ -58,6 +58,29 @@ class RoundModel:
         known = np.flatnonzero(rows & self.shown.present)
         return float(uncertainty(self.shown.take(known), "entropy").mean()) if len(known) else None
 
+    def documents(self, ids: np.ndarray, embeddings: np.ndarray) -> dict[str, Any]:
+        """The predictions of the light head as FiftyOne stores them, with calibrated logits.
+
+        Args:
+            ids: (n,) row ids
+            embeddings: (n, d) their embeddings
+
+        Returns:
+            a mapping from row id to ``Classification``; rows without a prediction are left out
+        """
+        import fiftyone as fo
+
+        assert self.head is not None
+        assert self.shown is not None
+        logits = self.head.logits(embeddings) / np.float32(self.head.temperature)
+        names = self.labels()
+        return {
+            ids[row]: fo.Classification(
+                label=names[row], confidence=float(self.shown.confidence[row]), logits=logits[row]
+            )
+            for row in np.flatnonzero(self.shown.present).tolist()
+        }
+
 
 def read_model(
     standing: Standing,

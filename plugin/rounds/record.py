@@ -36,6 +36,7 @@ def record_round(
     brain_key: str = "rounds",
     *,
     label_field: str | None = None,
+    embeddings: Any = None,
     metrics: Mapping[str, Any] | None = None,
     predictions: Any = None,
     eval_key: str | None = None,
@@ -47,7 +48,7 @@ def record_round(
 ) -> Round:
     """Records the last round: how many labels came back, and how good the model is with them.
 
-    Without ``metrics``, ``predictions`` or ``eval_key`` the light head is fitted on the labels and judged on the
+    Without ``metrics``, ``predictions`` or ``eval_key``, the light head is fitted on the labels and judged on the
     labelled test images; without test images there is the mean calibrated confidence on the unlabelled images, an
     estimate. Calling again records the round again, e.g. when your own model has been trained.
 
@@ -55,6 +56,7 @@ def record_round(
         dataset: the dataset or one of its views
         brain_key ("rounds"): the name of the campaign
         label_field (None): where labels are, if their field was renamed since the last batch
+        embeddings (None): the embeddings for the light head; by default those of the last batch, if they are in a field
         metrics (None): numbers that you measured, name -> value in [0, 1] or (value, standard error)
         predictions (None): a field, a list of fields or an (n, C) array of your model's predictions, test images
             included; see :func:`.read_predictions`
@@ -96,10 +98,11 @@ def record_round(
             write_labels_from_tags(rows, labels, labels_from_tags)
         standing = read_standing(rows, labels, config.test, config.skip)
         report(0.2, "judging the model")
-        found = _embeddings(rows, before, required=predictions is None)
-        source = HEAD if predictions is None else predictions
         model = RoundModel()
-        if found is not None:
+        if predictions is not None or not (typed or eval_key):
+            vectors = config.embeddings if embeddings is None else embeddings
+            found = _embeddings(rows, vectors, required=predictions is None)
+            source = HEAD if predictions is None else predictions
             model = read_model(standing, found, source, label_field=labels, classes=classes, form=form, seed=last.seed)
         measured, correct = measure_model(standing, model)
         measured |= evaluated_metrics(standing, eval_key) | typed
@@ -168,8 +171,8 @@ def _require_field(rows: Rows, before: RoundsResults, labels: str, tags: Mapping
     if tags is None and not rows.has(labels):
         view = view_name(before.key, before.history[-1].number)
         raise CoresetError(
-            f"field '{rows.path(labels)}' does not exist on '{rows.dataset.name}': label the {rows.noun} of '{view}' in "
-            "it, or say with label_field= where they have labels"
+            f"field '{rows.path(labels)}' does not exist on '{rows.dataset.name}': label the {rows.noun} of '{view}' "
+            "in it, or say with label_field= where they have labels"
         )
 
 
@@ -181,13 +184,16 @@ def _minutes(minutes: Any) -> float | None:
     return float(minutes)
 
 
-def _embeddings(rows: Rows, before: RoundsResults, required: bool) -> Embeddings | None:
-    """The embeddings that the light head needs; None if vectors were given and so are not stored."""
-    fields = before.config.embeddings
-    if fields is not None and required:
-        return EmbeddingSource.of(fields).load(rows)
-    valid = np.ones(len(rows), dtype=bool)
-    return None if required else Embeddings(np.empty((len(rows), 0), dtype=np.float32), valid)
+def _embeddings(rows: Rows, vectors: Any, required: bool) -> Embeddings:
+    """The embeddings that the light head needs; none if it is not asked."""
+    if not required:
+        return Embeddings(np.empty((len(rows), 0), dtype=np.float32), np.ones(len(rows), dtype=bool))
+    if vectors is None:
+        raise CoresetError(
+            "the last batch was chosen by vectors that are in no field: give embeddings= again for the light head, or "
+            "predictions=, eval_key= or metrics="
+        )
+    return EmbeddingSource.of(vectors).load(rows)
 
 
 def _outcomes(before: RoundsResults, standing: Standing) -> np.ndarray:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..brain import DESCRIPTION_START
+from ..dataset.journal import journal
 from ..dataset.lock import Lock, schema_turn
-from ..dataset.owned import declare_fields, delete_fields, existing_ids, owned_fields
+from ..dataset.owned import count_values, declare_fields, delete_fields, existing_ids, owned_fields
 from ..dataset.run_record import commit_run, delete_files, run_document, store_results
 from ..dataset.saved_views import save_view
 from ..errors import CoresetError
 from ..runs.orphans import find_orphans
 from ..runs.plain_fields import write_field
-from .history import OUTCOMES, view_name
+from .history import COLUMNS, OUTCOMES, PREDICTION, view_name
 
 if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset
@@ -54,7 +55,11 @@ def begin_campaign(results: RoundsResults) -> None:
 
 
 def write_round(
-    results: RoundsResults, lock: Lock, changed: Mapping[str, Mapping[str, Any]], before: RoundsResults | None
+    results: RoundsResults,
+    lock: Lock,
+    changed: Mapping[str, Mapping[str, Any]],
+    before: RoundsResults | None,
+    predictions: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes fields and results of a campaign, and makes them valid in the last step.
 
@@ -62,7 +67,8 @@ def write_round(
         results: the campaign as it is to be
         lock: the lock on its name
         changed: column -> row id -> value, of what differs from what the fields hold
-        before (None): the campaign as it was, to go back to if anything fails; None for the first round
+        before: the campaign as it was, to go back to if anything fails; None for the first round
+        predictions (None): row id -> classification, for the prediction field
 
     Raises:
         CoresetError: if the lock was lost, or the database loses what is written
@@ -72,6 +78,8 @@ def write_round(
     try:
         declare_fields(dataset, config.run_id, config.fields)
         write_columns(results, changed)
+        if predictions:
+            _write_predictions(results, predictions)
         config.revision += 1
         file = store_results(results)
         with schema_turn(dataset):
@@ -104,6 +112,20 @@ def write_columns(results: RoundsResults, changed: Mapping[str, Mapping[str, Any
             write_field(rows, results.config.fields[column].rpartition(".")[2], kinds[column], living)
 
 
+def _write_predictions(results: RoundsResults, predictions: Mapping[str, Any]) -> None:
+    """Writes the predictions of the rows that still exist, and counts them."""
+    rows, path = results.rows(), results.config.fields[PREDICTION]
+    alive = existing_ids(rows.dataset, rows.patches_field)
+    living = {row_id: document for row_id, document in predictions.items() if row_id in alive}
+    rows.set_values(path.rpartition(".")[2], living)
+    journal()
+    if (found := count_values(rows.dataset, path)) < len(living):
+        raise CoresetError(
+            f"field '{path}' has {found:,} of {len(living):,} predictions: the database loses what is written; call "
+            "again"
+        )
+
+
 def column_values(results: RoundsResults, column: str) -> dict[str, Any]:
     """What a field of the campaign is to hold, by row id; rows without a value are left out."""
     values = getattr(results, column)
@@ -117,7 +139,7 @@ def column_values(results: RoundsResults, column: str) -> dict[str, Any]:
 def differences(after: RoundsResults, before: RoundsResults | None) -> dict[str, dict[str, Any]]:
     """What the fields have to change, from one state of a campaign to the next."""
     changed = {}
-    for column in after.config.columns:
+    for column in COLUMNS:
         new, old = column_values(after, column), column_values(before, column) if before else {}
         gone: dict[str, Any] = dict.fromkeys(old.keys() - new.keys())
         changed[column] = gone | {row_id: value for row_id, value in new.items() if old.get(row_id) != value}

@@ -6,6 +6,7 @@ import fiftyone_coreset as fc
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.dataset.lock import run_lock
+from fiftyone_coreset.plugin.dataset.predictions import read_predictions
 from fiftyone_coreset.plugin.dataset.rows import Rows
 from fiftyone_coreset.plugin.rounds import campaign, write
 from fiftyone_coreset.plugin.rounds.standing import read_standing
@@ -200,6 +201,15 @@ def test_unusable_measurements_are_refused(pool, ask, arguments, sentence):
     assert fc.load_rounds(pool).last.is_open
 
 
+def test_vectors_that_are_in_no_field_are_asked_for_again(pool, ask):
+    vectors = np.stack(pool.values("emb"))
+    label(ask(embeddings=vectors).view)
+    with pytest.raises(fc.CoresetError, match="chosen by vectors that are in no field: give embeddings= again"):
+        fc.record_round(pool)
+    assert list(fc.record_round(pool, embeddings=vectors).metrics) == ["confidence"]
+    assert list(fc.record_round(pool, metrics={"accuracy": 0.5}).metrics) == ["accuracy"]
+
+
 def test_without_test_images_there_is_an_estimate_and_no_accuracy(pool, ask):
     batch = ask()
     assert "There are no test images, so accuracy can only be estimated; reserve_test()" in batch.why
@@ -266,8 +276,10 @@ def test_new_images_join_the_campaign(pool, ask):
 
 
 def test_rename_takes_fields_and_views_along(pool, ask):
-    batch = ask()
+    label(pool[:9])
+    batch, before = ask(), fields_of(pool)
     pool.rename_brain_run("rounds", "cars")
+    assert fields_of(pool, "cars") == before
     assert pool.list_saved_views() == ["cars round 1"]
     assert set(pool.load_saved_view("cars round 1").values("id")) == set(batch.ids)
     assert not [name for name in pool.get_field_schema() if name.startswith("rounds_")]
@@ -425,3 +437,35 @@ def test_a_view_and_its_objects(dataset):
         "5 labels in 2 classes"
         in fc.next_batch(made.to_patches("boxes"), 3, label_field="label", embeddings="emb", progress=False).why
     )
+
+
+def test_a_batch_whose_view_was_not_saved_gets_it_with_the_next_call(pool, ask, monkeypatch):
+    def fails(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("fiftyone_coreset.plugin.rounds.batch.save_batch_view", fails)
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+    assert pool.list_saved_views() == []
+    with pytest.raises(fc.CoresetError, match="round 1 of 'rounds' is open"):
+        ask()
+    assert len(pool.load_saved_view("rounds round 1")) == 6
+
+
+def test_what_the_head_predicts_can_be_stored(pool, ask):
+    label(pool[:9])
+    batch = ask(store_predictions=True)
+    found = read_predictions(Rows(pool), "rounds_prediction")
+    assert found.form == "logits"
+    head = fit_head(np.stack(pool.values("emb")), pool.values("gt.label"))
+    expected = head.probabilities(np.stack(pool.values("emb")), calibrated=True)
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(pool.values("rounds_prediction.confidence"), expected.max(axis=1), atol=1e-5)
+    label(batch.view)
+    pool.rename_brain_run("rounds", "pets")
+    assert pool.count("pets_prediction") == 60
+    fc.record_round(pool, "pets", predictions="pets_prediction")
+    assert ask(brain_key="pets").number == 2
+    pool.delete_brain_run("pets")
+    assert not [name for name in pool.get_field_schema() if name.startswith(("pets_", "rounds_"))]
