@@ -267,6 +267,11 @@ class TestLcmd:
             chosen.append(int(np.where(center == largest, nearest, -1).argmax()))
         assert get_method("lcmd").select(X, 20, preselected=[8, 30]).indices.tolist() == chosen
 
+    def test_hours_are_refused(self, monkeypatch):
+        monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.lcmd._MAX_COMPARISONS", 600)
+        with pytest.raises(CoresetError, match=r"lcmd would compare 60 images with 20 picks.*lower the budget to 10"):
+            get_method("lcmd").select(problem()[0], 20)
+
 
 class TestSeek:
     def rare(self):

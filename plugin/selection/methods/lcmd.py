@@ -6,8 +6,10 @@ import numpy as np
 
 from ...vectors.neighbors import squared_unit_distances
 from ..method import register
-from ..pool import Picks, Pool
+from ..pool import Picks, Pool, check_limit
 
+#: Rows times picks that may be compared, one pick after the other: an estimated hour at 512 dimensions.
+_MAX_COMPARISONS = 1e10
 _BLOCK = 16_384
 
 
@@ -26,6 +28,12 @@ def lcmd(pool: Pool, k: int) -> Picks:
     Returns:
         the picks; the details give the covering radius
     """
+    kept = len(pool.preselected) + k
+    check_limit(
+        len(pool) * kept, _MAX_COMPARISONS,
+        f"lcmd would compare {len(pool)} images with {kept} picks one by one, more than {_MAX_COMPARISONS:.0e} pairs; "
+        f"lower the budget to {int(_MAX_COMPARISONS / len(pool))} or use kcenter",
+    )  # fmt: skip
     nearest = np.full(len(pool), np.inf, dtype=np.float32)
     center = np.zeros(len(pool), dtype=np.int64)
     for row in pool.preselected:

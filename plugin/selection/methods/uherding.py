@@ -41,16 +41,17 @@ def uherding(
 
     MaxHerding in which a row counts as much as the model is uncertain of it; what is kept, the labelled rows, covers.
     Weights multiply the uncertainty. Above 8,192 rows that many rows drawn at random stand for the pool, as what is
-    covered and as candidates, for up to 2,000 picks; above, only the 64 nearest neighbours of a row count. The authors'
-    code draws such a sample from a global generator.
+    covered and as candidates, for up to 2,000 picks, and others when more rows are kept; selections of such pools are
+    not nested. Above, only the 64 nearest neighbours of a row count. The authors' code draws such a sample from a
+    global generator.
 
     Args:
         pool: the problem, with predictions
         k: rows to pick
         measure (None): see :func:`.predictions.uncertainty`; by default the best that the predictions allow
         bandwidth (None): h; by default the median distance to the 10th nearest neighbour, in the sample of a large pool
-            to the one that a pick stands for, so that only a number given makes selections there nested; "adaptive" is
-            the smallest distance between kept rows, as the authors have it, within half and twice the default
+            to the one that a pick stands for; "adaptive" is the smallest distance between kept rows, as the authors
+            have it, within half and twice the default
         cost (None): (n,) positive cost of a row's label; gains are divided by it. :func:`.costs.affordable` cuts the
             ranking where a budget is spent
 
@@ -91,7 +92,7 @@ def _sample(pool: Pool, k: int) -> np.ndarray | None:
     """Ascending rows that stand for a large pool; None if all take part."""
     if len(pool) <= DENSE_ROWS or k > _SAMPLED_PICKS:
         return None
-    rows = np.sort(pool.rng().choice(len(pool), DENSE_ROWS, replace=False))
+    rows = np.sort(pool.rng(len(pool.preselected)).choice(len(pool), DENSE_ROWS, replace=False))
     return rows if pool.candidates[rows].sum() >= k else None
 
 
