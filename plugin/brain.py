@@ -12,6 +12,7 @@ import fiftyone.core.brain as fob
 from .dataset.journal import journal
 from .dataset.lock import run_lock, schema_turn
 from .dataset.owned import (
+    RANKS,
     copy_values,
     count_values,
     declare_in_turn,
@@ -64,6 +65,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         map_key (None): the visualization run that shows the run's points, if it has any
         run_id (None): what the run's fields are marked with; it stays when the run is renamed or computed again
         revision (0): how often the run was computed again
+        whole_groups (False): whether a row stands for its group: views keep groups with all their slices
         state ("complete"): ``"writing"`` until everything else is written and counted
         updates (None): what was added and removed when, a dict an update, see :func:`.update.update_coreset`
         format_version (2): the version of the stored form
@@ -91,6 +93,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         map_key: str | None = None,
         run_id: str | None = None,
         revision: int = 0,
+        whole_groups: bool = False,
         state: str = "complete",
         updates: list[dict[str, Any]] | None = None,
         format_version: int = FORMAT_VERSION,
@@ -116,6 +119,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         self.map_key = map_key
         self.run_id = run_id
         self.revision = revision
+        self.whole_groups = whole_groups
         self.state = state
         self.updates = updates or []
         self.format_version = format_version
@@ -214,7 +218,7 @@ class Coreset(fob.BrainMethod):
         with schema_turn(dataset):
             self.adopt(dataset, key)
             for path, mark in owned_fields(dataset, self.config.run_id).items():
-                if mark["column"] == "rank":
+                if mark["column"] in RANKS:
                     for name in views_on_rank(dataset, path):
                         dataset.delete_saved_view(name)
             self.delete_owned(dataset)
@@ -298,8 +302,8 @@ class Coreset(fob.BrainMethod):
             if path != config.fields.get(mark["column"])
         }
         for path, mark in spare.items():
-            if mark["column"] == "rank":
-                retarget_views(dataset, path, config.fields["rank"], describe)
+            if mark["column"] in RANKS:
+                retarget_views(dataset, path, config.fields.get(mark["column"], config.fields["rank"]), describe)
         for map_key in maps:
             if map_key != config.map_key:
                 _delete_map(dataset, map_key)

@@ -47,6 +47,9 @@ def rank_view(
     rank_path: str,
     k: int | None,
     further: Sequence[tuple[int, int]] = (),
+    *,
+    whole_groups: bool = False,
+    as_clips: bool = False,
 ) -> DatasetView:
     """The first k of a ranking as an unsaved view: small, live, and defined by rank, never by a list of ids.
 
@@ -56,6 +59,8 @@ def rank_view(
         rank_path: the dataset path of the rank field
         k: how many to keep, or None for all that are ranked
         further (()): ranges of ranks to keep too, each with an exclusive upper bound
+        whole_groups (False): whether ``rank_path`` holds the rank of its group on every sample
+        as_clips (False): whether frames are to be shown as clips in any case
 
     Returns:
         a view of images, or of objects if objects are ranked, or of frames: as clips if frames have no images
@@ -66,9 +71,9 @@ def rank_view(
     root = dataset._root_dataset
     require_rank_field(root, rank_path)
     if patches_field == FRAMES:
-        return _frames_view(root, ranked(rank_path.rsplit(".", 1)[-1], k, further))
+        return _frames_view(root, ranked(rank_path.rsplit(".", 1)[-1], k, further), as_clips)
     condition = ranked(rank_path if patches_field is None else rank_path.rsplit(".", 1)[-1], k, further)
-    if root.media_type == "group":
+    if root.media_type == "group" and not whole_groups:
         root = root.select_group_slices(media_type="image")
     if patches_field is not None:
         return root.filter_labels(patches_field, condition).to_patches(patches_field)
@@ -89,9 +94,9 @@ def frames_in(root: Dataset, view: DatasetView) -> list[str]:
     ]
 
 
-def _frames_view(root: Dataset, condition: Any) -> DatasetView:
+def _frames_view(root: Dataset, condition: Any, as_clips: bool) -> DatasetView:
     """The frames that fulfil a condition; FiftyOne shows single frames only if their images are there."""
-    if not have_images(root.match_frames(condition)):
+    if as_clips or not have_images(root.match_frames(condition)):
         return root.to_clips(condition)
     return root.to_frames().match(condition)
 

@@ -14,11 +14,11 @@ from .brain import Coreset, CoresetConfig
 from .dataset.embeddings import EmbeddingSource
 from .dataset.labels import read_labels
 from .dataset.lock import database_faults
-from .dataset.rows import FRAMES, Rows, noun_of
+from .dataset.rows import FRAMES, Rows, group_members, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
 from .progress import ProgressCallback, silence
-from .rank_views import frames_in, rank_view, ranked, require_rank_field
+from .rank_views import frames_in, rank_view, require_rank_field
 from .stored_run import pack_ids, stored_arrays, unpack_ids
 from .vectors.half import from_half
 
@@ -120,8 +120,8 @@ class CoresetResults(fob.BrainResults):
 
     @property
     def noun(self) -> str:
-        """What was ranked, in messages: images or objects."""
-        return noun_of(self.config.patches_field)
+        """What was ranked, in messages: images, groups of them, objects or frames."""
+        return "groups" if self.config.whole_groups else noun_of(self.config.patches_field)
 
     @property
     def score(self) -> np.ndarray | None:
@@ -244,7 +244,7 @@ class CoresetResults(fob.BrainResults):
         facts = []
         if not alive.all():
             facts.append(f"{(~alive).sum():,} of the {len(self):,} ranked {self.noun} were deleted")
-        seen = Rows(self.samples, self.config.patches_field)
+        seen = Rows(self._in_own_slice(self.samples), self.config.patches_field)
         if seen.patches_field is None and seen.has(self._rank_field()):
             unranked = len(seen) - seen.count(self._rank_field(), at_most=int(self.rank.max()))
         else:
@@ -299,21 +299,43 @@ class CoresetResults(fob.BrainResults):
         with database_faults("nothing was changed: see that mongod runs, and call again"):
             return self._view(budget, new)
 
-    def _view(self, budget: Any, new: Any) -> DatasetView:
-        path = self.backend.path(self.samples, self.key, "rank")
-        require_rank_field(self.samples._root_dataset, path)
+    def _view(self, budget: Any, new: Any, as_clips: bool = False) -> DatasetView:
+        config, root = self.config, self.samples._root_dataset
+        path = self.backend.path(self.samples, self.key, "group_rank" if config.whole_groups else "rank")
+        require_rank_field(root, path)
         self._warn()
         first, *further = [part for part in self._parts(budget, new) if len(part)]
         ranges = [(int(self.rank[part[0]]), int(self.rank[part[-1]]) + 1) for part in further]
         kept = np.concatenate([first, *further])
-        view = rank_view(self.samples, self.config.patches_field, path, int(self.rank[first[-1]]) + 1, ranges)
-        frames = self.config.patches_field == FRAMES
-        found = frames_in(self.samples._root_dataset, view) if frames else view.values("id")
-        if set(found) != set(self.ids[kept].tolist()):
+        view = rank_view(
+            root,
+            config.patches_field,
+            path,
+            int(self.rank[first[-1]]) + 1,
+            ranges,
+            whole_groups=config.whole_groups,
+            as_clips=as_clips,
+        )
+        expected, found = set(self.ids[kept].tolist()), view.values("id")
+        if config.whole_groups:
+            view = self._in_own_slice(view)
+            expected = set(group_members(root, self.ids[kept].tolist()))
+            found = view.select_group_slices(_allow_mixed=True).values("id")
+        elif config.patches_field == FRAMES:
+            found = frames_in(root, view)
+        if set(found) != expected:
             raise CoresetError(
                 f"field '{path}' no longer holds the ranks of run '{self.key}': a view by it would hold {len(found):,} "
                 f"{self.noun}, not the {len(kept):,} of the budget; compute the run again with overwrite=True"
             )
+        return view
+
+    def _in_own_slice(self, samples: Any) -> Any:
+        """A collection with the slice shown whose samples stand for their groups: it may lack groups in another."""
+        if not self.config.whole_groups or not self.alive().any():
+            return samples
+        root, view = self.samples._root_dataset, samples.view()
+        view.group_slice = root[self.ids[self.alive()][0]][root.group_field].name
         return view
 
     def clips(self, budget: Any) -> DatasetView:
@@ -330,9 +352,7 @@ class CoresetResults(fob.BrainResults):
         """
         if self.config.patches_field != FRAMES:
             raise CoresetError(f"run '{self.key}' ranks {self.noun}; only frames of videos make clips")
-        self.view(budget)  # refuses what would not hold the budget
-        rank = self._rank_field()
-        return self.samples._root_dataset.to_clips(ranked(rank, int(self.rank[self.kept(budget)[-1]]) + 1))
+        return self._view(budget, None, as_clips=True)
 
     def report(self, budget: Any, **kwargs: Any) -> CoresetReport:
         """Judges the coreset of a budget against random subsets of its size (``docs/diagnostics.md``).

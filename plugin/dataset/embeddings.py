@@ -193,6 +193,8 @@ def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of a field, else of the brain run of this name."""
     from fiftyone.core.utils import deserialize_numpy_array
 
+    if _is_of_slice(rows, name):
+        return as_matrix(_of_slice(rows, name), name=f"field '{name}'")
     if not rows.has(name) and name in rows.dataset.list_brain_runs():
         origin = origin_of(rows, name)
         if origin != name:
@@ -212,6 +214,22 @@ def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
     if not rows.has(name):  # FiftyOne reads an attribute that nobody declared as it is stored
         values = [deserialize_numpy_array(value) if isinstance(value, bytes) else value for value in values]
     return as_matrix(values, name=f"field '{rows.path(name)}'")
+
+
+def _is_of_slice(rows: Rows, name: str) -> bool:
+    """Whether a name is that of a slice and a field, such as ``"left.clip_embeddings"``."""
+    slice_name, _, field = name.partition(".")
+    grouped = rows.dataset.media_type == "group" and rows.patches_field is None
+    return grouped and not rows.has(name) and slice_name in rows.dataset.group_slices and rows.dataset.has_field(field)
+
+
+def _of_slice(rows: Rows, name: str) -> list[Any]:
+    """The vector of every row's group in another slice, None where the group lacks it."""
+    slice_name, _, field = name.partition(".")
+    group_id = f"{rows.dataset.group_field}.id"
+    of_slice = rows.dataset.select_group_slices(slice_name, _allow_mixed=True)
+    by_group = dict(zip(*of_slice.values([group_id, field]), strict=True))
+    return [by_group.get(group) for group in rows.samples.values(group_id)]
 
 
 def _require_any(valid: np.ndarray, name: str, rows: Rows) -> np.ndarray:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _INFO_KEY = "coreset_run"
 
+#: Columns that views are made of: the rank of rows, and on every sample of a group, the rank of the group.
+RANKS = ("rank", "group_rank")
+
 #: Why frames are not tagged.
 NO_FRAME_TAGS = (
     "FiftyOne keeps no tags of frames; use field= to mark them in a field, or make a dataset of images of them, with "
@@ -71,7 +74,7 @@ def declare_fields(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> N
     Args:
         dataset: the dataset
         run_id: the run
-        paths: a mapping from column to path; ``"rank"``, ``"round"`` and ``"order"`` are ints, ``"xy"`` a pair,
+        paths: a mapping from column to path; ranks, ``"round"`` and ``"order"`` are ints, ``"xy"`` a pair,
             ``"outcome"`` a string, ``"prediction"`` a classification, all others floats
 
     Raises:
@@ -112,7 +115,7 @@ def declare_in_turn(dataset: Dataset, run_id: str, paths: Mapping[str, str]) -> 
     owned = owned_fields(dataset, run_id)
     whole_number = {"ftype": fof.IntField}
     types = {
-        "rank": whole_number,
+        **dict.fromkeys(RANKS, whole_number),
         "round": whole_number,
         "order": whole_number,
         "xy": {"ftype": fof.ListField, "subfield": fof.FloatField},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,23 @@ def rows_of(samples: Any, embeddings: Any) -> Rows:
     of_frames = bool(names) and all(isinstance(name, str) and name.startswith(IN_FRAMES) for name in names)
     of_videos = getattr(samples, "media_type", None) == "video" and not samples._is_clips
     return Rows(samples, FRAMES) if of_frames and of_videos else Rows(samples)
+
+
+def group_members(dataset: Dataset, ids: Sequence[str]) -> dict[str, int]:
+    """All samples of the groups that some samples belong to, of every slice.
+
+    Args:
+        dataset: a grouped dataset
+        ids: sample ids, one of each group
+
+    Returns:
+        a mapping from sample id to the place of its group in ``ids``
+    """
+    everything = dataset.select_group_slices(_allow_mixed=True)
+    samples, groups = everything.values(["id", f"{dataset.group_field}.id"])
+    group_of = dict(zip(samples, groups, strict=True))
+    place = {group_of[row_id]: row for row, row_id in enumerate(ids) if row_id in group_of}
+    return {row_id: place[group] for row_id, group in group_of.items() if group in place}
 
 
 class Rows:
@@ -117,7 +134,12 @@ class Rows:
     @property
     def noun(self) -> str:
         """What the rows are called in messages."""
-        return noun_of(self.patches_field)
+        return "groups" if self.are_groups else noun_of(self.patches_field)
+
+    @property
+    def are_groups(self) -> bool:
+        """Whether a row is a sample of a grouped collection's active slice, and stands for its group."""
+        return self.patches_field is None and self.samples.media_type == "group"
 
     @property
     def dataset(self) -> Dataset:

@@ -64,7 +64,9 @@ def compute_coreset(
 
     Args:
         samples: a dataset, a view, a ``to_patches()`` view to rank objects, or a ``to_frames()`` view to rank frames of
-            videos; a dataset of videos too, if ``embeddings`` is a frame field such as ``"frames.clip_embeddings"``
+            videos; a dataset of videos too, if ``embeddings`` is a frame field such as ``"frames.clip_embeddings"``. Of
+            a grouped collection, groups are ranked, by the embeddings of the active slice, or of those that
+            ``embeddings`` names, e.g. ``["left.emb", "right.emb"]``, and views keep groups with all their slices
         embeddings ("clip_embeddings"): a vector field, a list of fields (balanced and concatenated), the brain key of a
             similarity index or of a visualization that was made from embeddings, a mapping from id to vector, an (n, d)
             array, or the path of an ``.npy`` file, with one row a sample. Samples without a usable vector are left
@@ -113,6 +115,7 @@ def compute_coreset(
         embeddings=source.recorded,
         patches_field=rows.patches_field,
         label_field=label_field,
+        whole_groups=rows.are_groups,
         seed=seed,
         method_kwargs=record,
     )
@@ -279,8 +282,8 @@ def _build_results(
 
 
 def _group_facts(rows: Rows) -> dict[str, str]:
-    """What a run of a grouped dataset is to be known for: it ranks images, not their groups."""
-    if rows.dataset.media_type != "group":
+    """What a run of slices of a grouped dataset is to be known for: it ranks images, not their groups."""
+    if rows.dataset.media_type != "group" or rows.are_groups:
         return {}
     slices = ", ".join(f"'{name}'" for name in rows.slices())
     note = f"the dataset is grouped: ranks and coreset views hold {rows.noun} of slice {slices}, not whole groups"

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_free_view
+from ..dataset.rows import group_members
 from ..dataset.saved_views import save_view
 from ..dataset.tags import require_tags, write_tag
 from ..selection.budget import budget_words
@@ -80,7 +81,8 @@ def _create_view(
     if field is not None:
         _write_membership(results, kept, field)
     if tag is not None:
-        write_tag(results.rows(), view.values("id"), tag)
+        shown = view.select_group_slices(_allow_mixed=True) if results.config.whole_groups else view
+        write_tag(results.rows(), shown.values("id"), tag)
     return save_view(root, name, view, describe(results, budget), overwrite)
 
 
@@ -122,4 +124,7 @@ def _write_membership(results: CoresetResults, kept: np.ndarray, field: str) -> 
     member[kept] = True
     alive = results.alive()
     values = dict(zip(results.ids[alive].tolist(), member[alive].tolist(), strict=True))
+    if results.config.whole_groups:
+        members = group_members(results.samples._root_dataset, results.ids.tolist())
+        values = {row_id: bool(member[row]) for row_id, row in members.items()}
     write_field(results.rows(), field, fof.BooleanField, values)

@@ -22,7 +22,7 @@ from ..dataset.owned import (
     declare_fields,
     existing_ids,
 )
-from ..dataset.rows import FRAMES, Rows
+from ..dataset.rows import FRAMES, Rows, group_members
 from ..dataset.run_record import commit_run, delete_files, run_document, store_results
 from ..errors import CoresetError
 from ..rank_views import Describe, have_images, ranked
@@ -63,6 +63,8 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
     try:
         declare_fields(dataset, config.run_id, config.fields)
         _write_values(rows, results, np.arange(len(results)))
+        if config.whole_groups:
+            _write_group_ranks(rows, results)
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
@@ -110,6 +112,8 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
     _clear_from(results, first)
     try:
         _write_values(rows, results, added)
+        if config.whole_groups:
+            _write_group_ranks(rows, results)
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
@@ -159,8 +163,9 @@ def _prepare(rows: Rows, results: CoresetResults, overwrite: bool) -> None:
     else:
         config.run_id = uuid.uuid4().hex
     in_use = set(replaced.config.fields.values()) if replaced else set()
-    usual = {column: backend.usual_path(dataset, key, column) for column in config.columns}
-    staged = {column: backend.usual_path(dataset, key, column, staged=True) for column in config.columns}
+    columns = [*config.columns, *(["group_rank"] if config.whole_groups else [])]
+    usual = {column: backend.usual_path(dataset, key, column) for column in columns}
+    staged = {column: backend.usual_path(dataset, key, column, staged=True) for column in columns}
     config.fields = staged if in_use & set(usual.values()) else usual
     map_key = visualization_key(key)
     taken = replaced.config.map_key if replaced else None
@@ -206,6 +211,24 @@ def _write_values(rows: Rows, results: CoresetResults, places: np.ndarray) -> No
     raise CoresetError(
         f"field '{fields[missing[0]]}' has {have:,} of {expected:,} values after {_ATTEMPTS} attempts to write it: the "
         "database loses what is written; see that it runs, and call again"
+    )
+
+
+def _write_group_ranks(rows: Rows, results: CoresetResults) -> None:
+    """Writes the rank of a group on all of its samples: a view by it holds the group whatever slice is shown."""
+    dataset, path = rows.dataset, results.config.fields["group_rank"]
+    everything = dataset.select_group_slices(_allow_mixed=True)
+    for _ in range(_ATTEMPTS):
+        values = {
+            row_id: int(results.rank[row]) for row_id, row in group_members(dataset, results.ids.tolist()).items()
+        }
+        everything.set_values(path, values, key_field="id")
+        journal()
+        if count_values(dataset, path) >= len(values):
+            return
+    raise CoresetError(
+        f"field '{path}' lacks values after {_ATTEMPTS} attempts to write it: the database loses what is written; see "
+        "that it runs, and call again"
     )
 
 
