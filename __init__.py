@@ -36,6 +36,7 @@ _PUBLIC = {
     "load_run": "plugin.runs.load",
     "create_coreset_view": "plugin.runs.views",
     "adjust_coreset": "plugin.runs.by_hand",
+    "share_coreset": "plugin.runs.share",
     "coreset_table": "plugin.runs.export",
     "export_table": "plugin.runs.export",
     "find_orphans": "plugin.runs.orphans",

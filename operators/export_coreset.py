@@ -1,4 +1,4 @@
-"""Operator: take a coreset out of FiftyOne, as a table, as files, as a dataset, or to a tool for labelling."""
+"""Operator: take a coreset out of FiftyOne, as a page, a table, files, a dataset, or to a tool for labelling."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of
 from ..plugin.runs.export import export_table
 from ..plugin.runs.load import load_run
+from ..plugin.runs.share import share_coreset
 from .create_coreset_view import DEFAULT_BUDGET, checked_budget
 from .form import IMAGES, chosen_run, label_fields, object_fields
 from .operator import Answer, CoresetOperator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..plugin.results import CoresetResults
 
 _ACTIONS = {
+    "page": "A page to show to others: map, images, report",
     "table": "A table of names, ranks and scores",
     "files": "Images and labels in a common format",
     "dataset": "A dataset of its own in FiftyOne",
@@ -50,7 +52,7 @@ class Params(Parameters):
     budget: Any = Field(
         DEFAULT_BUDGET, title="Budget", description="A count (500), a percentage (10%), or '95% coverage'"
     )
-    action: Literal["table", "files", "dataset", "annotate"] = Field("table", title="What to make")
+    action: Literal["page", "table", "files", "dataset", "annotate"] = Field("page", title="What to make")
     name: ViewName | None = Field(None, title="Name", description="Of the file, folder, dataset or annotation run")
     overwrite: bool = Field(False, title="Overwrite what has this name")
     table: Literal["csv", "parquet"] = Field("csv", title="Kind of table")
@@ -63,10 +65,10 @@ class Params(Parameters):
 
 
 class ExportCoreset(CoresetOperator[Params]):
-    """Makes a table, files or a dataset of a coreset, or sends it to a tool for labelling."""
+    """Makes a page, a table, files or a dataset of a coreset, or sends it to a tool for labelling."""
 
     name, label = "export_coreset", "Export coreset"
-    description = "Take a coreset out: a table, files, a dataset of its own, or a labelling task"
+    description = "Take a coreset out: a page to show, a table, files, a dataset of its own, or a labelling task"
     risk_level = types.RiskLevel.MEDIUM
     params = Params
     answers = (("made", "Made"), ("rows", "Images or objects"))
@@ -140,6 +142,12 @@ def _check(dataset: fo.Dataset, params: Params) -> None:
         raise CoresetError("choose the label field that the labels are to go to")
 
 
+def _make_page(dataset: fo.Dataset, results: CoresetResults, params: Params, name: str) -> str:
+    path = export_folder() / f"{name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return str(share_coreset(dataset, results.key, path, params.budget, overwrite=params.overwrite))
+
+
 def _make_table(dataset: fo.Dataset, results: CoresetResults, params: Params, name: str) -> str:
     path = export_folder() / f"{name}.{params.table}"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,4 +192,4 @@ def _send(dataset: fo.Dataset, results: CoresetResults, params: Params, name: st
     return f"annotation run '{key}' in {params.backend}; load_annotations('{key}', unexpected='ignore') fetches labels"
 
 
-_MAKERS = {"table": _make_table, "files": _make_files, "dataset": _make_dataset, "annotate": _send}
+_MAKERS = {"page": _make_page, "table": _make_table, "files": _make_files, "dataset": _make_dataset, "annotate": _send}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
@@ -562,6 +564,21 @@ class CoresetResults(fob.BrainResults):
         done = update_coreset(self.samples, self.key, **kwargs)
         self.__dict__.update(done.results.__dict__)
         return done
+
+    def share(self, path: str | os.PathLike[str], budget: Any = "10%", overwrite: bool = False) -> Path:
+        """Writes a page that shows the coreset to anybody, see :func:`fiftyone_coreset.share_coreset`.
+
+        Args:
+            path: the file, e.g. ``"coreset.html"``
+            budget ("10%"): what is kept
+            overwrite (False): whether to replace a file of this name
+
+        Returns:
+            the file
+        """
+        from .. import share_coreset
+
+        return share_coreset(self.samples, self.key, path, budget, overwrite)
 
     def labels(self, label_field: str | None = None) -> list[str | None] | None:
         """Reads the label of every ranked row.

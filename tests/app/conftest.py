@@ -7,10 +7,12 @@ screenshot in ``test-artifacts/``.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -151,7 +153,9 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         executable = _system_chromium()
         if executable is None and not Path(playwright.chromium.executable_path).exists():
-            installing = subprocess.run([_ENSURE_CHROMIUM], capture_output=True, text=True, check=False)
+            with open(Path(tempfile.gettempdir()) / "coreset-tests-chromium.lock", "w") as turn:
+                fcntl.flock(turn, fcntl.LOCK_EX)  # tests run in several processes, and one installs for all
+                installing = subprocess.run([_ENSURE_CHROMIUM], capture_output=True, text=True, check=False)
             if installing.returncode != 0:
                 pytest.fail(installing.stderr.strip(), pytrace=False)
             executable = _system_chromium()

@@ -18,12 +18,20 @@ def ranked(dataset, image_folder, tmp_path, monkeypatch):
 
 
 def test_a_table(execute, form, ranked):
-    answer = execute("export_coreset", ranked, budget=2, name="mine")
+    answer = execute("export_coreset", ranked, budget=2, action="table", name="mine")
     assert answer["rows"] == 2
     assert pd.read_csv(answer["made"])["filepath"].tolist() == ranked.sort_by("coreset_rank").limit(2).values(
         "filepath"
     )
     assert answer["made"].endswith("server/coreset-exports/mine.csv")
+
+
+def test_a_page(execute, ranked):
+    answer = execute("export_coreset", ranked, budget=2)
+    page = open(answer["made"], encoding="utf-8").read()
+    assert "2 of 6 images of" in page
+    with pytest.raises(Exception, match="exists; choose another name"):
+        execute("export_coreset", ranked, budget=2)
 
 
 def test_files(execute, ranked):
