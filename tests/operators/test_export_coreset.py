@@ -1,5 +1,7 @@
 """Export coreset: what is made holds what the budget keeps, and nothing of anybody else's is replaced."""
 
+from pathlib import Path
+
 import fiftyone as fo
 import fiftyone_coreset as fc
 import pandas as pd
@@ -28,8 +30,7 @@ def test_a_table(execute, form, ranked):
 
 def test_a_page(execute, ranked):
     answer = execute("export_coreset", ranked, budget=2)
-    page = open(answer["made"], encoding="utf-8").read()
-    assert "2 of 6 images of" in page
+    assert "2 of 6 images of" in Path(answer["made"]).read_text(encoding="utf-8")
     with pytest.raises(Exception, match="exists; choose another name"):
         execute("export_coreset", ranked, budget=2)
 
