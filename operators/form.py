@@ -11,10 +11,9 @@ from pydantic import BeforeValidator, Field, create_model
 
 from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.dataset.names import require_free_view
-from ..plugin.dataset.owned import all_fields
 from ..plugin.dataset.rows import IN_FRAMES
 from ..plugin.door import FieldPath, P, Parameters, read
-from ..plugin.embeddings.fingerprint_field import FINGERPRINT_FIELD
+from ..plugin.embeddings.sources import named_vectors
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of, target_view
 from ..plugin.runs.load import list_runs
@@ -257,14 +256,7 @@ def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     prefix = path_of(dataset, rows, "")
     if rows == IMAGES and dataset.media_type == "video":
         prefix = IN_FRAMES
-    vectors = [
-        path
-        for path, field in all_fields(dataset).items()
-        if isinstance(field, fo.VectorField)
-        or (isinstance(field, fo.ListField) and isinstance(field.field, fo.FloatField))
-    ]
-    names = [path.removeprefix(prefix) for path in vectors if path.startswith(prefix)]
-    own = [name for name in names if "." not in name and not name.endswith("_xy") and name != FINGERPRINT_FIELD]
+    own = named_vectors(dataset, prefix)
     return [f"{IN_FRAMES}{name}" for name in own] if prefix == IN_FRAMES else own
 
 

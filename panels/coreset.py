@@ -12,8 +12,10 @@ import fiftyone.operators.types as types
 import numpy as np
 from pydantic import Field
 
+from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.door import Tag
 from ..plugin.embeddings.record import ClipSpec
+from ..plugin.embeddings.sources import named_vectors
 from ..plugin.errors import CoresetError
 from ..plugin.request import bare_view, current_view
 from ..plugin.runs.load import list_runs
@@ -112,11 +114,11 @@ class CoresetPanel(GroupEvents, foo.Panel):
         dataset: fo.Dataset = ctx.dataset
         dataset.reload()
         runs = [_summary(dataset, key, version) for key, version in _run_versions(dataset).items()]
-        vectors = dataset.get_field_schema(ftype=fo.VectorField)
+        vectors = [*named_vectors(dataset), *runs_with_vectors(dataset, None)]
         return {
             "dataset": dataset.name,
             "runs": sorted(runs, key=lambda run: run["version"], reverse=True),
-            "embeddings": list(vectors),
+            "embeddings": vectors,
             "samples": len(dataset),
             "last": ctx.panel.get_state("last"),
         }

@@ -1,6 +1,7 @@
 """The Python side of the Coreset panel, against literal oracles."""
 
 import base64
+from types import SimpleNamespace
 
 import fiftyone as fo
 import fiftyone_coreset as fc
@@ -458,3 +459,21 @@ def test_a_colouring_is_one_entry(scored, monkeypatch):
     )
     assert sorted(colorings.coloring(run, "half", 5)["legend"]["labels"]) == ["a", "b"]
     assert colorings.coloring(run, "half", 5)["legend"]["counts"] == [run.n // 2] * 2
+
+
+def test_the_empty_panel_offers_embeddings_wherever_they_are_and_no_fingerprints(dataset):
+    import fiftyone.brain as fob
+
+    made = dataset([f"/nowhere/{row}.png" for row in range(6)])
+
+    def offered():
+        ctx = ExecutionContext({"dataset_name": made.name, "view": [], "params": {}}, Executor())
+        ctx._panel = SimpleNamespace(get_state=lambda name: None)
+        return CoresetPanel().load_runs(ctx)["embeddings"]
+
+    made.add_sample_field("coreset_fingerprint", fo.VectorField)
+    assert offered() == []
+    made.set_values("numbers", [[float(row), 1.0] for row in range(6)])
+    vectors = np.random.default_rng(0).normal(size=(6, 4))
+    fob.compute_similarity(made, embeddings=vectors, brain_key="index", backend="sklearn", model=None)
+    assert offered() == ["numbers", "index"]
