@@ -35,6 +35,7 @@ _PUBLIC = {
     "CoresetUpdate": "plugin.runs.update",
     "load_run": "plugin.runs.load",
     "create_coreset_view": "plugin.runs.views",
+    "rank_images_by_objects": "plugin.runs.images_by_objects",
     "adjust_coreset": "plugin.runs.by_hand",
     "share_coreset": "plugin.runs.share",
     "coreset_table": "plugin.runs.export",
