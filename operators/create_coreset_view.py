@@ -46,12 +46,18 @@ class Params(Parameters):
     budget: Any = Field(
         DEFAULT_BUDGET, title="Budget", description="A count (500), a percentage (10%), or '95% coverage'"
     )
+    new: Any = Field(None, title="And of what the last update added", description="A count or a percentage, best first")
     name: ViewName | None = Field(None, title="Name of the view")
     overwrite: bool = Field(False, title="Overwrite a view or field of this name")
     tag: Tag | None = Field(None, title="Tag", description="Optional: tag what is kept, for export")
     field: NewField | None = Field(None, title="Boolean field", description="Optional: write membership to a field")
 
     _budget = field_validator("budget")(checked_budget)
+
+    @field_validator("new")
+    @classmethod
+    def _new_budget(cls, new: Any) -> Any:
+        return None if new is None else checked_budget(new)
 
 
 class CreateCoresetView(CoresetOperator[Params]):
@@ -74,9 +80,11 @@ class CreateCoresetView(CoresetOperator[Params]):
             return
         form.text("budget")
         results = _run(form.dataset, form.params)
-        kept = results.budget(form.params.budget)
+        if results.config.updates:
+            form.text("new")
+        kept = len(results.kept(form.params.budget, form.params.new))
         form.say("keeps", f"Keeps {kept:,} of {results.alive().sum():,} {results.noun}")
-        default_name = default_view_name(results.key, form.params.budget)
+        default_name = default_view_name(results.key, form.params.budget, form.params.new)
         form.text("name", description=f"By default '{default_name}'")
         form.tick("overwrite")
         form.text("tag")
@@ -94,6 +102,7 @@ class CreateCoresetView(CoresetOperator[Params]):
             overwrite=params.overwrite,
             tag=params.tag,
             field=params.field,
+            new=params.new,
         )
         kept, ranked = len(view), int(results.alive().sum())
         facts = {

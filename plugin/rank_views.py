@@ -174,13 +174,14 @@ def _without_state(stage: str) -> str:
 
 
 def _budget(stages: Sequence[str], rank_path: str) -> int | None:
-    """The k of "rank < k", if the view says it."""
+    """The k of "rank < k", if the view says it and no other range."""
     bounds = [
-        re.search(rf'"\$lt": \[\s*"{re.escape(form)}",\s*(\d+)', stage)
+        int(bound)
         for stage in stages
         for form in _forms(rank_path)
+        for bound in re.findall(rf'"\$lt": \[\s*"{re.escape(form)}",\s*(\d+)', stage)
     ]
-    return next((int(bound[1]) for bound in bounds if bound), None)
+    return bounds[0] if len(bounds) == 1 else None
 
 
 def _forms(rank_path: str) -> tuple[str, str]:

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 #: Sets of rows, and values of rows.
 _SETS = ("preselected", "excluded")
 _VALUES = ("groups", "weights", "difficulty", "score", "cost", "protected")
+#: All arguments that speak of rows.
+ROW_ARGUMENTS = (*_SETS, *_VALUES, "target")
 
 
 def resolve_arguments(

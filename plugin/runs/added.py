@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset.arguments import resolve_arguments
+from ..dataset.arguments import ROW_ARGUMENTS, resolve_arguments
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import EmbeddingSource
 from ..dataset.labels import read_labels
@@ -26,8 +26,6 @@ from ..vectors.near_copies import CopyModel
 from ..vectors.near_duplicates import NearDuplicates
 from ..vectors.neighbors import unit_rows
 
-#: Arguments that name rows; a field or a tag is read again for the added rows.
-_OF_ROWS = ("excluded", "groups", "weights", "difficulty", "target")
 #: Arguments that the update itself answers: all that is ranked is preselected, and every added row gets a rank.
 _ANSWERED = ("preselected", "deduplicate", "k", "min_per_group")
 
@@ -273,7 +271,7 @@ def _arguments(results: CoresetResults, rows: Rows, method: Method, labels: Any)
     """The arguments of the run's method, for the added rows."""
     given = {name: value for name, value in results.config.method_kwargs.items() if name not in _ANSWERED}
     tags = {tag for of_row in rows.values("tags") for tag in of_row or ()}
-    for name in _OF_ROWS:
+    for name in ROW_ARGUMENTS:
         value = given.get(name)
         if value is not None and not (isinstance(value, str) and (rows.has(value) or value in tags)):
             del given[name]  # it spoke of other rows, or of values that are stored nowhere

@@ -32,6 +32,8 @@ def create_coreset_view(
     overwrite: bool = False,
     tag: str | None = None,
     field: str | None = None,
+    *,
+    new: Any = None,
 ) -> DatasetView:
     """Saves the coreset of a budget as a view on the dataset.
 
@@ -46,6 +48,7 @@ def create_coreset_view(
         overwrite (False): whether to replace a saved view of this name, or a field of this name
         tag (None): a tag to put on the kept samples (objects), for export
         field (None): a boolean field to write on all ranked samples (objects), for export
+        new (None): how many to keep of what updates added, see :meth:`.CoresetResults.kept`
 
     Returns:
         the saved view; it holds exactly what the budget keeps
@@ -56,7 +59,7 @@ def create_coreset_view(
     """
     unharmed = "a view is saved last and whole or not at all: see that mongod runs, and call again with overwrite=True"
     with database_faults(unharmed):
-        return _create_view(dataset, brain_key, budget, name, overwrite, tag, field)
+        return _create_view(dataset, brain_key, budget, name, overwrite, tag, field, new)
 
 
 def _create_view(
@@ -67,41 +70,49 @@ def _create_view(
     overwrite: bool,
     tag: str | None,
     field: str | None,
+    new: Any,
 ) -> DatasetView:
     results = load_run(dataset, brain_key)
     root: Dataset = dataset._root_dataset
-    name = name or default_view_name(brain_key, budget)
+    name = name or default_view_name(brain_key, budget, new)
     require_free_view(root, name, overwrite)
     if field is not None:
         require_free_field(results.rows(), field, overwrite)
     if tag is not None:
         require_tags(results.rows())
-    view = results.view(budget)  # refuses before anything is written
-    kept = results.kept(budget)
+    view = results.view(budget, new)  # refuses before anything is written
+    kept = results.kept(budget, new)
     if field is not None:
         _write_membership(results, kept, field)
     if tag is not None:
         shown = view.select_group_slices(_allow_mixed=True) if results.config.whole_groups else view
         write_tag(results.rows(), shown.values("id"), tag)
-    return save_view(root, name, view, describe(results, budget), overwrite)
+    return save_view(root, name, view, describe(results, budget, new), overwrite)
 
 
-def default_view_name(brain_key: str, budget: Any) -> str:
+def default_view_name(brain_key: str, budget: Any, new: Any = None) -> str:
     """What a coreset's view is called if nobody says: the run and the budget in words, e.g. ``"coreset 30%"``."""
-    return f"{brain_key} {budget_words(budget)}"
+    return f"{brain_key} {_words(budget, new)}"
 
 
-def describe(results: CoresetResults, budget: Any) -> str:
+def _words(budget: Any, new: Any) -> str:
+    """A budget, and those of updates, in words: ``"30% and 200 new"``."""
+    added = new if isinstance(new, list | tuple) else [] if new is None else [new]
+    return " and ".join([budget_words(budget), *(f"{budget_words(one)} new" for one in added)])
+
+
+def describe(results: CoresetResults, budget: Any, new: Any = None) -> str:
     """One line on how a coreset was made, for the description of its saved view.
 
     Args:
         results: the run
         budget: the budget as given, see :func:`create_coreset_view`
+        new (None): those of updates
 
     Returns:
         the line
     """
-    kept, words = results.budget(budget), budget_words(budget)
+    kept, words = len(results.kept(budget, new)), _words(budget, new)
     config = results.config
     facts = [
         f"{kept:,} of {results.alive().sum():,} {results.noun} by {config.method}",

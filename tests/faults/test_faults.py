@@ -23,11 +23,12 @@ POINTS = [
     ("score", "runs.write:_write_values", 0),
     ("score", "runs.write:commit_run", 0),
     ("score", "brain:retarget_views", 0),
+    ("update", "runs.write:commit_run", 0),
     ("view", "runs.views:load_run", 0),
     ("view", "runs.views:write_field", 0),
     ("view", "runs.views:save_view", 0),
 ]
-MIDDLE = [POINTS[2], POINTS[4], POINTS[7], POINTS[11]]
+MIDDLE = [POINTS[2], POINTS[4], POINTS[7], POINTS[12]]
 
 #: Every further step that reads or writes, and some that compute.
 MORE_POINTS = [
@@ -59,6 +60,12 @@ MORE_POINTS = [
     ("score", "brain:Coreset.settle", 0),
     ("score", "brain:Coreset.drop_spare", 0),
     ("score", "dataset.lock:Lock.release", 2),
+    ("update", "runs.update:load_run", 0),
+    ("update", "runs.write:_clear_from", 0),
+    ("update", "runs.write:_write_values", 0),
+    ("update", "runs.write:_write_map", 0),
+    ("update", "runs.write:store_results", 0),
+    ("update", "runs.write:delete_files", 0),
     ("view", "runs.views:require_free_view", 0),
     ("view", "runs.views:write_tag", 0),
     ("view", "dataset.tags:journal", 0),

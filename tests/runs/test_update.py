@@ -105,6 +105,13 @@ def test_the_old_coreset_and_the_best_of_the_new(grown):
         assert set(run.view("25%", new=[3, "40%"]).values("id")) == {*old, *first.ids[:3], *second.ids[:2]}
         assert set(run.view(48, new=5).values("id")) == set(made.values("id"))
         assert set(run.view("95% coverage", new=1).values("id")) > set(second.ids[:1])
+    view = fc.create_coreset_view(made, "coreset", "25%", new=[3, 2])
+    assert view.name == "coreset 25% and 3 new and 2 new"
+    assert set(view.values("id")) == {*old, *first.ids[:3], *second.ids[:2]}
+    assert (
+        "15 of 53 images by kcenter; budget 25% and 3 new and 2 new"
+        in made.get_saved_view_info(view.name)["description"]
+    )
     for new, words in [
         ([1, 1, 1], "new= gives 3 budgets, but run 'coreset' was updated 2 times"),
         ([], "new= gives 0 budgets"),
@@ -224,20 +231,19 @@ def test_what_a_run_left_out_stays_out(embedded):
     assert fresh(made).update().ids == []
 
 
-#: Methods that rank with nothing but embeddings and labels.
-_ALONE = [
-    name
-    for name in sorted(list_methods())
-    if name != "clip_powered" and not get_method(name).required and not get_method(name).needs_model
-]
+def _can_rank(name):
+    method = get_method(name)
+    return not (method.needs_text or method.needs_model or "target" in method.required)
 
 
-@pytest.mark.parametrize("method", _ALONE)
+@pytest.mark.parametrize("method", sorted(filter(_can_rank, list_methods())))
 def test_every_method_goes_on(embedded, method):
     made = embedded(20)
     fixed = {} if get_method(method).nested else {"k": 20}
+    fixed |= dict.fromkeys(get_method(method).required, "worth")
+    made.set_values("worth", [float(row) for row in range(20)])
     results = fc.compute_coreset(made, "emb", method=method, label_field="gt", projection=None, progress=False, **fixed)
-    ids = add(made, new_vectors(3), gt=[fo.Classification(label="a") for _ in range(3)])
+    ids = add(made, new_vectors(3), gt=[fo.Classification(label="a") for _ in range(3)], worth=[1.0, 3.0, 2.0])
     assert set(results.update().ids) == set(ids)
 
 
