@@ -20,7 +20,7 @@ from ..vectors import half
 from ..vectors.added_rows import LOOK_ALIKE, NEAR_COPY, NEW
 from .added import Added, AddedPool
 from .load import load_run
-from .write import append_to_run
+from .write import append_to_run, drop_older_results
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -132,6 +132,7 @@ def update_coreset(
     ):
         revision = results.config.revision
         results = _reloaded(samples, brain_key, revision)
+        drop_older_results(results)
         seen = Rows(results.samples, results.config.patches_field)
         _embed_missing(results, seen, part_of(tell, 0.0, 0.5))
         if seen.samples._is_generated:

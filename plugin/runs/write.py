@@ -133,6 +133,12 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
         delete_files(config.run_id, but=file)
 
 
+def drop_older_results(results: CoresetResults) -> None:
+    """Deletes stored results that the run's record does not name: a process was killed before it could."""
+    document = run_document(results.rows().dataset, results.config.run_id)
+    delete_files(results.config.run_id, but=document.results.grid_id)
+
+
 def _drop_bounds(dataset: Dataset, path: str) -> None:
     """Drops the index of the points, which takes none outside its bounds; the map is given another with its points."""
     for name, index in dataset.get_index_information().items():
