@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset.lock import database_faults, run_lock
+from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.rows import FRAMES, Rows
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
@@ -158,6 +158,11 @@ def _reloaded(samples: SampleCollection, brain_key: str, revision: int) -> Cores
     results = load_run(samples, brain_key)
     if results.config.revision != revision:
         raise CoresetError(f"run '{brain_key}' was computed again meanwhile; call again")
+    if results.config.run_id is None:  # of version 1
+        dataset = results.rows().dataset
+        with schema_turn(dataset):
+            results.backend.adopt(dataset, brain_key)
+        results = load_run(samples, brain_key)
     return results
 
 

@@ -381,6 +381,21 @@ def test_a_run_of_version_1_loads_and_becomes_one_of_version_2(version_1):
     assert not [field for field in dataset.get_field_schema() if field.startswith(("second", "coreset"))]
 
 
+def test_a_run_of_version_1_is_updated(version_1):
+    dataset = version_1
+    results = fc.load_run(dataset, "coreset")
+    ids, n = dataset.load_saved_view("five").values("id"), len(results)
+    sample = dataset.first().copy()
+    for field in dataset.get_field_schema():
+        if field.startswith("coreset"):
+            sample[field] = None
+    (added,) = dataset.add_samples([sample], progress=False)
+    assert results.update().ids == [added]
+    assert dataset[added]["coreset_rank"] == n
+    assert dataset.load_saved_view("five").values("id") == ids
+    assert fc.load_run(dataset, "coreset").config.format_version == 2
+
+
 def test_a_run_of_version_1_renamed_without_this_package_is_mended(version_1, monkeypatch):
     import fiftyone as fo
 
