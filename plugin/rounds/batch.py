@@ -357,7 +357,8 @@ def _why(
         else "there was no label before",
     ]
     if model.source is not None:
-        sentences.append(f"predictions are those of {model.source}")
+        whose = "the light head" if model.head is not None else f"'{model.source}'"
+        sentences.append(f"predictions are those of {whose}")
     if len(batch) < budget:
         sentences.append(f"{budget:,} were asked for, but no more are left")
     if selection.details.get("equally_uncertain"):
