@@ -186,7 +186,7 @@ def next_batch(
         after = _with_round(results, rows, choice, entry, batch)
         documents = None
         if store_predictions and model.head is not None:
-            documents = model.documents(standing.ids, found.matrix)
+            documents = model.documents(standing.ids)
             after.config.fields[PREDICTION] = after.backend.path(rows.samples, brain_key, PREDICTION)
             after.config.columns = [*COLUMNS, PREDICTION]
         if before is None:

@@ -14,7 +14,7 @@ from ..errors import CoresetError
 from ..selection.head import LinearHead, fit_head
 from ..selection.predictions import Predictions, uncertainty
 from .history import LIGHT_HEAD
-from .standing import Standing
+from .standing import OFF_TOPIC, Standing
 
 #: The value of ``predictions`` that asks for the light head.
 HEAD = "head"
@@ -58,26 +58,23 @@ class RoundModel:
         known = np.flatnonzero(rows & self.shown.present)
         return float(uncertainty(self.shown.take(known), "entropy").mean()) if len(known) else None
 
-    def documents(self, ids: np.ndarray, embeddings: np.ndarray) -> dict[str, Any]:
-        """The predictions of the light head as FiftyOne stores them, with calibrated logits.
+    def documents(self, ids: np.ndarray) -> dict[str, Any]:
+        """The predictions as FiftyOne stores them, with the logarithms of the probabilities as logits.
 
         Args:
             ids: (n,) row ids
-            embeddings: (n, d) their embeddings
 
         Returns:
             a mapping from row id to ``Classification``; rows without a prediction are left out
         """
         import fiftyone as fo
 
-        assert self.head is not None
         assert self.shown is not None
-        logits = self.head.logits(embeddings) / np.float32(self.head.temperature)
-        names = self.labels()
+        assert self.shown.probabilities is not None
+        logits = np.log(np.maximum(self.shown.probabilities, np.finfo(np.float32).tiny))
+        names, confidence = self.labels(), self.shown.confidence.tolist()
         return {
-            ids[row]: fo.Classification(
-                label=names[row], confidence=float(self.shown.confidence[row]), logits=logits[row]
-            )
+            ids[row]: fo.Classification(label=names[row], confidence=confidence[row], logits=logits[row])
             for row in np.flatnonzero(self.shown.present).tolist()
         }
 
@@ -127,9 +124,10 @@ def _light_head(standing: Standing, found: Embeddings, seed: int) -> RoundModel:
         few = "no label" if seen == 0 else "labels of one class only"
         note = f"there is {few}, so the batch is chosen by embeddings alone; label at least two classes for more"
         return RoundModel(notes=[note.replace("there is labels", "there are labels")])
+    labels = [OFF_TOPIC if off else label for label, off in zip(labels, standing.off_topic & found.valid, strict=True)]
     lost = int((standing.labelled & ~found.valid).sum())
     notes = [f"{lost:,} labelled {standing.rows.noun} have no embedding, and the light head does not see them"]
-    head = fit_head(found.matrix, labels, seed=seed)
+    head = fit_head(found.matrix, labels, seed=seed, off_topic=OFF_TOPIC)
     return RoundModel(
         head.predictions(found.matrix),
         head.predictions(found.matrix, calibrated=True),

@@ -124,6 +124,20 @@ def test_skipped_and_off_topic_images_do_not_come_again(pool, ask):
     assert not set(ask().ids) & set(batch.ids)
 
 
+def test_the_head_learns_what_is_off_topic(pool, ask):
+    shown = truth(pool)
+    c = [row_id for row_id, name in shown.items() if name == "c"]
+    label(pool.select([row_id for row_id, name in shown.items() if name != "c"][:10]))
+    asked_before = [shown[row_id] for row_id in ask(brain_key="before", budget=10).ids]
+    pool.select(c[:4]).tag_samples("off_topic")
+    batch = ask(budget=10)
+    assert [shown[row_id] for row_id in batch.ids].count("c") < asked_before.count("c")
+    assert batch.classes == ["a", "b"]
+    uncertainty = dict(zip(pool.values("id"), pool.values("rounds_uncertainty"), strict=True))
+    assert max(uncertainty[row_id] for row_id in c[4:]) < 0.5
+    assert batch.results.last.classes == ["a", "b"]
+
+
 def test_labels_from_tags(pool, ask):
     batch = ask()
     ids = batch.ids.tolist()
@@ -457,7 +471,7 @@ def test_what_the_head_predicts_can_be_stored(pool, ask):
     label(pool[:9])
     batch = ask(store_predictions=True)
     found = read_predictions(Rows(pool), "rounds_prediction")
-    assert found.form == "logits"
+    assert found.form == "log-probabilities"
     head = fit_head(np.stack(pool.values("emb")), pool.values("gt.label"))
     expected = head.probabilities(np.stack(pool.values("emb")), calibrated=True)
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
