@@ -1,0 +1,74 @@
+"""How long ``update()`` takes at growing pools, beside ranking all images again.
+
+    python -m benchmarks.update_scale --n 10000 100000 [--added 1000]
+
+Vectors of 128 dimensions in clusters, in a database of its own. The run is as cheap as a run can be: random order and a
+map by PCA. Times are processor seconds of all threads, which other programs disturb less than the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from fiftyone_coreset.demo.database import running_mongod
+from fiftyone_coreset.demo.environment import use_private_fiftyone
+
+DIM = 128
+
+
+def vectors(n: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(200, DIM))
+    return (centers[rng.integers(200, size=n)] + 0.7 * rng.normal(size=(n, DIM))).astype(np.float32)
+
+
+def timed(what: str, work: Callable[[], object]) -> object:
+    start, clock = time.process_time(), time.monotonic()
+    result = work()
+    print(f"{what}: {time.process_time() - start:.1f} s of the processor, {time.monotonic() - clock:.0f} s", flush=True)
+    return result
+
+
+def measure(n: int, added: int) -> None:
+    import fiftyone as fo
+    import fiftyone_coreset as fc
+
+    rows = vectors(n + 2 * added)
+    dataset = fo.Dataset()
+
+    def add(first: int, last: int) -> None:
+        samples = [fo.Sample(filepath=f"/nowhere/{row}.png", emb=rows[row]) for row in range(first, last)]
+        dataset.add_samples(samples, progress=False)
+
+    add(0, n)
+    options = {"method": "random", "projection": "pca", "progress": False}
+    timed(f"a run of {n:,}", lambda: fc.compute_coreset(dataset, "emb", **options))
+    add(n, n + added)
+    dataset.clear_cache()  # as in another process
+    results = fc.load_run(dataset, "coreset")
+    timed(f"{added:,} added, another process", lambda: results.update(progress=False))
+    add(n + added, n + 2 * added)
+    timed(f"{added:,} more, the same process", lambda: results.update(progress=False))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--added", type=int, default=1_000)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        use_private_fiftyone(Path(home))
+        os.environ |= {"FIFTYONE_DATABASE_NAME": "benchmark", "FIFTYONE_SHOW_PROGRESS_BARS": "false"}
+        with running_mongod(Path(home)):
+            for n in asked.n:
+                measure(n, asked.added)
+
+
+if __name__ == "__main__":
+    main()
