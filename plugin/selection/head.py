@@ -217,7 +217,7 @@ def fit_head(
             without a label never get the largest probability; by default the classes are the labels there are
         C (None): inverse of the penalty; by default 100, and from 5 labels in every class on the best of 10, 100 and
             1,000 by out-of-fold loss
-        seed (0): of the folds
+        seed (0): of the folds, and of the sample that a projection is fit on
         off_topic (None): the label of images that show none of the classes: it is learned like a class, and then taken
             out of the probabilities
 
@@ -236,12 +236,13 @@ def fit_head(
     """
     from threadpoolctl import threadpool_limits
 
+    seed = check_seed(seed)
     matrix, valid = as_matrix(embeddings)
     rows, targets, classes = _read_labels(labels, valid, n_classes, off_topic)
     with threadpool_limits(1):
-        center, projection = _standardisation(matrix, valid)
+        center, projection = _standardisation(matrix, valid, seed)
         features = _times(normalized(matrix[rows].astype(np.float64)) - center, projection)
-        folds = _folds(matrix, rows, targets, check_seed(seed))
+        folds = _folds(matrix, rows, targets, seed)
         scored = _seen_elsewhere(targets, folds)
         enough = np.unique(targets, return_counts=True)[1].min() >= _ENOUGH_PER_CLASS
         candidates = [C] if C is not None else list(_PENALTIES) if enough else [_PENALTY]
@@ -291,7 +292,7 @@ def _read_labels(
     return rows, numbers.astype(np.int64), list(range(n_classes))
 
 
-def _standardisation(matrix: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _standardisation(matrix: np.ndarray, valid: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Center and projection of unit rows; features have mean squared norm 1 before the projection."""
     n, dim = int(valid.sum()), matrix.shape[1]
     total, squares = np.zeros(dim), np.zeros(dim)
@@ -305,8 +306,9 @@ def _standardisation(matrix: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray,
     scale = np.where(variance > 1e-12, 1 / np.sqrt(np.maximum(variance, 1e-12)), 0) / np.sqrt(dim)
     if dim <= _MAX_DIM:
         return center, scale
-    used = np.flatnonzero(valid)
-    sample = used[:: max(1, len(used) // _PROJECTION_ROWS)][:_PROJECTION_ROWS]
+    sample = np.flatnonzero(valid)
+    if n > _PROJECTION_ROWS:  # drawn by content: files may be sorted by class
+        sample = np.sort(seeded_order(matrix, seed, sample)[:_PROJECTION_ROWS])
     standard = (normalized(matrix[sample].astype(np.float64)) - center) * scale
     _, directions = np.linalg.eigh(standard.T @ standard)
     return center, scale[:, None] * directions[:, ::-1][:, :_PROJECTED_DIM]

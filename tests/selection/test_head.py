@@ -64,6 +64,14 @@ def test_features_have_mean_squared_norm_1():
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-4)
 
 
+def test_a_projection_does_not_depend_on_the_order_of_files(monkeypatch):
+    monkeypatch.setattr(module, "_PROJECTION_ROWS", 100)
+    X, classes = blobs(300, dim=520, noise=2.0)
+    by_class = np.argsort(classes, kind="stable")
+    one, other = fit_head(X, some(classes, 300)), fit_head(X[by_class], classes[by_class])
+    np.testing.assert_allclose(np.abs(one.projection[:, :3]), np.abs(other.projection[:, :3]), atol=1e-6)
+
+
 def test_a_class_with_one_label_is_predicted():
     X, classes = blobs()
     labels = some(classes, 300)
