@@ -58,7 +58,12 @@ class LearningCurve(CoresetOperator[Params]):
     def resolve_output(self, ctx):
         outputs = types.Object()
         axis = (ctx.results or {}).get("axis", "")
-        layout = {"xaxis": {"title": {"text": "labels"}}, "yaxis": {"title": {"text": axis}}, "height": 400}
+        layout = {
+            "xaxis": {"title": {"text": "labels"}},
+            "yaxis": {"title": {"text": axis}, "automargin": True},
+            "margin": {"l": 90},
+            "height": 400,
+        }
         outputs.list("plot", types.Object(), view=types.PlotlyView(layout=layout))
         outputs.str("message", label="Rounds")
         outputs.str("text", view=types.MarkdownView())
