@@ -6,6 +6,8 @@ import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
+from fiftyone_coreset.panels.grid import notices, shown_rows
+from fiftyone_coreset.panels.runs import find_run
 from fiftyone_coreset.plugin.diagnostics.coverage import coverage_curve
 from fiftyone_coreset.plugin.selection.registry import get_method, list_methods
 
@@ -312,3 +314,18 @@ def test_a_killed_update_leaves_the_old_run(grown, monkeypatch):
     assert run.alive().sum() == 36, "leftover values are not taken for images that went"
     assert set(fresh(made).update().ids) == set(ids[4:])
     assert fresh(made).changes() is None
+
+
+def test_the_panel_counts_rows_though_ranks_have_gaps(grown):
+    made, results, _ = grown
+    made.delete_samples(results.ids[results.ranking[[3, 20]]].tolist())
+    results.update()
+    (stray,) = add(made, new_vectors(1, seed=2))
+    made.select(stray).set_values("coreset_rank", [99])  # an update is under way
+    run = find_run(made, "coreset")
+    assert (run.n, run.ids.tolist()) == (46, results.ids[results.ranking].tolist())
+    whole, some = shown_rows(run, made), shown_rows(run, made.skip(20))
+    assert (whole.mask.all(), whole.unranked, some.unranked) == (True, 1, 1)
+    assert set(run.ids[some.mask]) == set(made.skip(20).values("id")) - {stray}
+    assert any("Update coreset run" in notice for notice in notices(run, whole, whole, 47))
+    assert run.kept_rows(10).tolist() == list(range(10))
