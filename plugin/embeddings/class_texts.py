@@ -94,7 +94,7 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
     Raises:
         CoresetError: if there is not exactly one field, or it does not say which model made it
     """
-    from .record import FIFTYONE, ClipSpec, record_of
+    from .record import OPEN_CLIP, ClipSpec, record_of
 
     fields = EmbeddingSource.of(embeddings).fields
     if fields is None or len(fields) != 1:
@@ -111,7 +111,7 @@ def recorded_clip(rows: Rows, embeddings: Any) -> ClipSpec:
             f"text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"
         )
     spec = ClipSpec.of(record)
-    if spec.library == FIFTYONE:
+    if spec.library != OPEN_CLIP:
         raise CoresetError(
             f"field '{rows.path(fields[0])}' was made by {spec}, a model of FiftyOne's whose texts are not read here; "
             f"give text_embeddings={{label: vector}}, {_WITHOUT_TEXT}"

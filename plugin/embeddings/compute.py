@@ -109,9 +109,7 @@ def compute_embeddings(
     spec = resolve_model(chosen, pretrained, checkpoint)
     unharmed = "what was embedded is kept: see that mongod runs, and call again to continue"
     with database_faults(unharmed), field_lock(rows, embeddings_field) as lock:
-        field = EmbeddingField(
-            rows, embeddings_field, spec, overwrite, lock, adopt=model is not None, by_class=not isinstance(chosen, str)
-        )
+        field = EmbeddingField(rows, embeddings_field, spec, overwrite, lock, adopt=model is not None)
         files = field.pending()
         total = samples.count("id")
         n_pending = sum(len(file.ids) for file in files)

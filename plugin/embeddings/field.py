@@ -14,7 +14,7 @@ from ..dataset.lock import Lock, locked
 from ..dataset.owned import declare_lastingly, values_by_id
 from ..dataset.rows import FRAMES, Rows
 from ..errors import CoresetError
-from .record import ClipSpec, make_record, record_of, write_record
+from .record import INSTANCE, ClipSpec, make_record, record_of, write_record
 from .workers import ImageFile
 
 #: Vectors cleared in one request to the database.
@@ -37,7 +37,6 @@ class EmbeddingField:
         overwrite: whether embeddings that are there are to be replaced
         lock: the lock on the field; it is checked before each write
         adopt (False): whether vectors without a record may stay, if the model proves to have made them
-        by_class (False): whether the model is known by its class only, which does not prove its weights
 
     Raises:
         CoresetError: if the field holds something else, or if writing to it would mix two models
@@ -51,7 +50,6 @@ class EmbeddingField:
         overwrite: bool,
         lock: Lock,
         adopt: bool = False,
-        by_class: bool = False,
     ):
         import fiftyone as fo
 
@@ -78,7 +76,7 @@ class EmbeddingField:
                 f"field '{self.path}' is a {type(declared).__name__}; give embeddings a field of their own"
             )
         same = record is not None and spec.same_weights(ClipSpec.of(record))
-        if (same and by_class) or (record is None and adopt):
+        if (same and spec.library == INSTANCE) or (record is None and adopt):
             self.is_unproven = not overwrite and self._whole().count(self.path) > 0
         if not same and not self.is_unproven:
             self._check_mix(ClipSpec.of(record) if record else None)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _INFO_KEY = "coreset_embedding"
 
-#: Where a model comes from: a CLIP that open_clip builds, or a model of FiftyOne's.
-OPEN_CLIP, FIFTYONE = "open_clip", "fiftyone"
+#: Where a model comes from: a CLIP that open_clip builds, FiftyOne's zoo, or an instance that was given.
+OPEN_CLIP, ZOO, INSTANCE = "open_clip", "fiftyone", "instance"
 
 State = Literal["partial", "complete"]
 
@@ -37,7 +37,8 @@ class ClipSpec:
         pretrained (None): tag of the weights
         checkpoint (None): absolute path of a local weights file
         checkpoint_sha256 (None): digest of the local or bundled weights; what identifies them
-        library ("open_clip"): ``"fiftyone"`` for a model of FiftyOne's zoo, or the class of an instance
+        library ("open_clip"): ``"fiftyone"`` for a model of FiftyOne's zoo, ``"instance"`` for a model that was given,
+            of which only the class is known
     """
 
     model: str
@@ -82,8 +83,8 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
 
         -   model, pretrained, checkpoint: the arguments for :func:`~fiftyone_coreset.load_clip`
         -   checkpoint_sha256: digest of local or bundled weights, else None
-        -   library: ``"open_clip"``, or ``"fiftyone"`` for models of its zoo and instances; then ``model`` is the name
-            in the zoo, or the class
+        -   library: ``"open_clip"``, ``"fiftyone"`` for a model of its zoo, or ``"instance"`` for one that was given;
+            then ``model`` is its class
         -   dimension: length of the vectors
         -   normalized: whether they have unit length
         -   preprocess: open_clip's preprocessing configuration

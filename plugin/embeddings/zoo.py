@@ -15,7 +15,7 @@ from ..requirements import require
 from .clip import choose_device, load_image_model, resolve_clip
 from .embedder import Embedder
 from .framing import WholeImage
-from .record import FIFTYONE, ClipSpec
+from .record import INSTANCE, OPEN_CLIP, ZOO, ClipSpec
 
 #: Whole images in a batch: they travel undiminished, 36 MB for one of 12 megapixels.
 _BATCH = 8
@@ -40,15 +40,16 @@ def resolve_model(model: Any, pretrained: str | None = None, checkpoint: str | P
         require(("torch", "open_clip"))
         if not _is_zoo_name(model):
             return resolve_clip(model, pretrained, checkpoint)
-        name = model
+        name, library = model, ZOO
         _require_embeddings_tag(model)
     else:
         _require_image_embeddings(model)
+        library = INSTANCE
         name = f"{type(model).__module__}.{type(model).__qualname__}"
     if pretrained or checkpoint:
         given = "pretrained" if pretrained else "checkpoint"
         raise CoresetError(f"'{name}' brings its own weights; leave {given} out")
-    return ClipSpec(name, library=FIFTYONE)
+    return ClipSpec(name, library=library)
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def embedder_of(spec: ClipSpec, model: Any, device: Any = None) -> Iterator[Embe
     Raises:
         CoresetError: if it cannot be loaded
     """
-    if spec.library != FIFTYONE:
+    if spec.library == OPEN_CLIP:
         chosen = choose_device(device)
         yield Embedder(load_image_model(spec, chosen)[0], chosen)
         return

@@ -169,14 +169,14 @@ def _reloaded(samples: SampleCollection, brain_key: str, revision: int) -> Cores
 def _embed_missing(results: CoresetResults, seen: Rows, tell: ProgressCallback) -> None:
     """Computes the vectors that are missing in fields that this package wrote."""
     from ..embeddings.compute import compute_embeddings
-    from ..embeddings.record import embedding_record
+    from ..embeddings.record import INSTANCE, embedding_record
 
-    if seen.patches_field == FRAMES:
+    if seen.patches_field == FRAMES or seen.are_groups:
         return
     rows = seen.as_patches()
     for field in results.config.embeddings or ():
         record = embedding_record(rows.samples, field)
-        if record is None or rows.count(field) == len(rows):
+        if record is None or record.get("library") == INSTANCE or rows.count(field) == len(rows):
             continue
         source = {name: record[name] for name in ("model", "pretrained", "checkpoint")}
         compute_embeddings(rows.samples, field, **source, progress=tell)

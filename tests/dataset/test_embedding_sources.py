@@ -115,6 +115,18 @@ def test_an_index_of_some_images_leaves_the_others_out(made, vectors):
     made.delete_brain_run("some")
 
 
+@pytest.mark.parametrize("source", ["own", "of_field", "map_of_index", "dict"])
+def test_vectors_of_deleted_images_are_passed_over(made, vectors, source):
+    some = made.clone()
+    given = by_id(some, vectors) if source == "dict" else source
+    some.delete_samples(some.values("id")[:4])
+    some.clear_cache()
+    found = EmbeddingSource.of(given).load(Rows(some))
+    assert found.valid.all()
+    np.testing.assert_allclose(found.matrix, vectors[4:], rtol=1e-6)
+    some.delete()
+
+
 @pytest.mark.parametrize(
     ("embeddings", "message"),
     [

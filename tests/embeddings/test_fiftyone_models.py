@@ -74,7 +74,7 @@ def test_the_vectors_are_fiftyones(dataset, paths, embed, model):
     samples.compute_embeddings(model(), "theirs", progress=False)
     np.testing.assert_allclose(np.stack(samples.values("emb")), np.stack(samples.values("theirs")), rtol=1e-5)
     record = fc.embedding_record(samples, "emb")
-    assert (record["library"], record["model"]) == ("fiftyone", f"{__name__}.{model.__name__}")
+    assert (record["library"], record["model"]) == ("instance", f"{__name__}.{model.__name__}")
     assert (record["normalized"], record["state"], report.n_embedded) == (False, "complete", 7)
     assert samples.count("coreset_fingerprint") == 7
 
@@ -183,7 +183,7 @@ def test_compute_coreset_embeds_first(dataset, paths):
         samples, "emb", model=Colours(), method="kcenter", projection=None, num_workers=1, progress=False
     )
     assert (len(run), run.config.n_missing, run.config.embeddings) == (7, 1, ["emb"])
-    assert run.config.models["emb"]["library"] == "fiftyone"
+    assert run.config.models["emb"]["library"] == "instance"
 
 
 @pytest.mark.parametrize(
