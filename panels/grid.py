@@ -26,6 +26,9 @@ MAX_CORNERS = 2_000
 _REGION = "region of the coreset map"
 _REGION_AS_PATCHES = f"{_REGION}, opened as patches"
 
+#: The operator that ranks what was added.
+_REMEDY = "Update coreset run"
+
 #: Ranks whose membership MongoDB packs into one number.
 _BITS = 32
 
@@ -119,8 +122,7 @@ def notices(run: PanelRun, ranked: Shown, view: Shown, n_view: int) -> list[str]
         added = ranked.unranked - (run.config.n_unranked or 0)
         if added > 0:
             found.append(
-                f"{added:,} images were added after the run and are not ranked; run 'Update coreset run' to include "
-                "them."
+                f"{added:,} images were added after the run and are not ranked; the operator '{_REMEDY}' takes them in."
             )
     if n_view and not view.mask.any():
         found.append(f"None of the {run.noun} in the current view are part of this run.")
