@@ -13,14 +13,16 @@ import fiftyone.core.utils as fou
 import numpy as np
 
 from .brain import Coreset, CoresetConfig
+from .coreset_view import coreset_view
 from .dataset.embeddings import EmbeddingSource
 from .dataset.labels import read_labels
 from .dataset.lock import database_faults
-from .dataset.rows import FRAMES, Rows, group_members, noun_of
+from .dataset.rows import FRAMES, Rows, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
+from .kept_rows import kept_parts, kept_rows
 from .progress import ProgressCallback, silence
-from .rank_views import frames_in, rank_view, require_rank_field
+from .run_changes import changes_since
 from .stored_run import pack_ids, stored_arrays, unpack_ids
 from .vectors.half import from_half
 
@@ -36,10 +38,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-
-#: Rows whose embeddings are compared with those of the run's time, a few milliseconds.
-_CHECKED = 64
-
 
 #: Largest groups of near-copies that a report names.
 _NAMED_GROUPS = 5
@@ -176,51 +174,9 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if a budget cannot be met
         """
-        self._warn()
-        parts = self._parts(budget, new)
+        self.warn()
+        parts = kept_parts(self, budget, new)
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
-
-    def _parts(self, budget: Any, new: Any) -> list[np.ndarray]:
-        """The rows that a budget keeps of those before the updates that ``new`` speaks of, and of each of these."""
-        from .selection.budget import parse_budget, resolve_budget
-
-        alive = self.alive()
-        if new is None:
-            return [self._kept(budget, alive)]
-        asked = list(new) if isinstance(new, list | tuple) else [new]
-        updates = self.config.updates[-len(asked) :] if asked else []
-        if not asked or len(updates) < len(asked):
-            raise CoresetError(
-                f"new= gives {len(asked)} budgets, but run '{self.key}' was updated {len(self.config.updates)} times; "
-                "give one for each of the last updates"
-            )
-        parts = [self._kept(budget, alive & (self.rank < updates[0]["first_rank"]))]
-        order = self.ranking
-        for one, update in zip(asked, updates, strict=True):
-            if not isinstance(parse_budget(one), int | float):
-                raise CoresetError(f"new= takes a count or a share of the rows that an update added, got {one!r}")
-            ranks = self.rank[order] - update["first_rank"]
-            added = order[(ranks >= 0) & (ranks < update["added"]) & alive[order]]
-            parts.append(added[: resolve_budget(one, len(added))] if len(added) else added)
-        return parts
-
-    def _kept(self, budget: Any, alive: np.ndarray) -> np.ndarray:
-        from .selection.budget import CoverageBudget, parse_budget, ranking_budget, resolve_budget
-
-        order = self.ranking
-        order = order[alive[order]]
-        if len(order) == 0:
-            raise CoresetError(f"all {len(self):,} {self.noun} that run '{self.key}' ranked were deleted")
-        parsed = parse_budget(budget)
-        if isinstance(parsed, int | float):
-            return order[: resolve_budget(parsed, len(order))]
-        if isinstance(parsed, CoverageBudget) and parsed.radius is None:
-            if alive.all():
-                return order[: self.curve().smallest_budget_for(parsed.share)]
-            parsed = CoverageBudget(parsed.share, self.curve().coverage_radius)  # the curve counts what is gone
-        embeddings = np.where(alive[:, None], self.embeddings(), np.nan)
-        order = order[np.isfinite(embeddings[order]).all(axis=1)]
-        return order[: ranking_budget(order, embeddings, parsed, near_copies=self.near_copies, seed=self.config.seed)]
 
     def rows(self) -> Rows:
         """The rows of the dataset, whatever view the run was made of: what a view holds may change."""
@@ -229,55 +185,26 @@ class CoresetResults(fob.BrainResults):
             root = root.select_group_slices(_allow_mixed=True)
         return Rows(root, self.config.patches_field)
 
-    def _rank_field(self) -> str:
+    @property
+    def rank_field(self) -> str:
         """The rank field, of the images or of the objects."""
         return self.backend.path(self.samples, self.key, "rank").rpartition(".")[2]
 
     def alive(self) -> np.ndarray:
         """(n,) bool, the ranked rows that were not deleted since."""
         rows = self.rows()
-        if rows.count(self._rank_field(), at_most=int(self.rank.max())) == len(self):
+        if rows.count(self.rank_field, at_most=int(self.rank.max())) == len(self):
             return np.ones(len(self), dtype=bool)
         return np.isin(self.ids, rows.ids())
 
     def changes(self) -> str | None:
         """What changed in the dataset since the run, as one sentence; None if nothing did."""
-        alive, source = self.alive(), EmbeddingSource.of(self.config.embeddings or [])
-        facts = []
-        if not alive.all():
-            facts.append(f"{(~alive).sum():,} of the {len(self):,} ranked {self.noun} were deleted")
-        seen = Rows(self._in_own_slice(self.samples), self.config.patches_field)
-        if seen.patches_field is None and seen.has(self._rank_field()):
-            unranked = len(seen) - seen.count(self._rank_field(), at_most=int(self.rank.max()))
-        else:
-            unranked = int((~np.isin(seen.ids(), self.ids)).sum())
-        added = unranked - (self.config.n_unranked or 0)
-        if added > 0:
-            facts.append(f"{added:,} {self.noun} were added and are not ranked")
-        changed = self._n_changed(alive, source)
-        remedy = "update() (the operator 'Update coreset run') takes that in, or compute it again with overwrite=True"
-        if changed:
-            facts.append(f"{changed} have other embeddings in {' + '.join(source.recorded or [])}")
-            remedy = "compute it again with overwrite=True"
-        if not facts:
-            return None
-        return f"since run '{self.key}' was computed, {', '.join(facts)}; {remedy}"
-
-    def _n_changed(self, alive: np.ndarray, source: EmbeddingSource) -> str:
-        """How many rows have other embeddings than the run was computed from, found on a sample of them."""
-        if self._fingerprints is None or source.fields is None:
-            return ""
-        living = np.flatnonzero(alive)
-        sample = living[np.linspace(0, len(living) - 1, min(_CHECKED, len(living))).astype(np.int64)]
-        now = source.fingerprints_of(self.rows(), self.ids[sample].tolist())
-        changed = len(sample) if now is None else int((now != self._fingerprints[sample]).sum())
-        if changed:
+        told, has_other_embeddings = changes_since(self)
+        if has_other_embeddings:
             self._embeddings = None  # of the run's time; figures are to be of today
-        if not changed or len(sample) == len(living):
-            return f"{changed:,} {self.noun}" if changed else ""
-        return f"{changed:,} of {len(sample):,} checked {self.noun}"
+        return told
 
-    def _warn(self) -> None:
+    def warn(self) -> None:
         """Logs what changed since the run, once."""
         changes = self.changes() or ""
         if changes and changes != self._told:
@@ -299,46 +226,7 @@ class CoresetResults(fob.BrainResults):
                 if the database does not answer
         """
         with database_faults("nothing was changed: see that mongod runs, and call again"):
-            return self._view(budget, new)
-
-    def _view(self, budget: Any, new: Any, as_clips: bool = False) -> DatasetView:
-        config, root = self.config, self.samples._root_dataset
-        path = self.backend.path(self.samples, self.key, "group_rank" if config.whole_groups else "rank")
-        require_rank_field(root, path)
-        self._warn()
-        first, *further = [part for part in self._parts(budget, new) if len(part)]
-        ranges = [(int(self.rank[part[0]]), int(self.rank[part[-1]]) + 1) for part in further]
-        kept = np.concatenate([first, *further])
-        view = rank_view(
-            root,
-            config.patches_field,
-            path,
-            int(self.rank[first[-1]]) + 1,
-            ranges,
-            whole_groups=config.whole_groups,
-            as_clips=as_clips,
-        )
-        expected, found = set(self.ids[kept].tolist()), view.values("id")
-        if config.whole_groups:
-            view = self._in_own_slice(view)
-            expected = set(group_members(root, self.ids[kept].tolist()))
-            found = view.select_group_slices(_allow_mixed=True).values("id")
-        elif config.patches_field == FRAMES:
-            found = frames_in(root, view)
-        if set(found) != expected:
-            raise CoresetError(
-                f"field '{path}' no longer holds the ranks of run '{self.key}': a view by it would hold {len(found):,} "
-                f"{self.noun}, not the {len(kept):,} of the budget; compute the run again with overwrite=True"
-            )
-        return view
-
-    def _in_own_slice(self, samples: Any) -> Any:
-        """A collection with the slice shown whose samples stand for their groups: it may lack groups in another."""
-        if not self.config.whole_groups or not self.alive().any():
-            return samples
-        root, view = self.samples._root_dataset, samples.view()
-        view.group_slice = root[self.ids[self.alive()][0]][root.group_field].name
-        return view
+            return coreset_view(self, budget, new)
 
     def clips(self, budget: Any) -> DatasetView:
         """The coreset of a budget of frames as clips: kept frames that follow each other are one clip.
@@ -354,7 +242,7 @@ class CoresetResults(fob.BrainResults):
         """
         if self.config.patches_field != FRAMES:
             raise CoresetError(f"run '{self.key}' ranks {self.noun}; only frames of videos make clips")
-        return self._view(budget, None, as_clips=True)
+        return coreset_view(self, budget, as_clips=True)
 
     def report(self, budget: Any, **kwargs: Any) -> CoresetReport:
         """Judges the coreset of a budget against random subsets of its size (``docs/diagnostics.md``).
@@ -372,7 +260,7 @@ class CoresetResults(fob.BrainResults):
 
         changes = self.changes()
         embeddings, alive = self.embeddings(), self.alive()
-        kept = self._kept(budget, alive)
+        kept = kept_rows(self, budget, alive)
         kept = kept[np.isfinite(embeddings[kept]).all(axis=1)]
         options = {
             "labels": self.labels(),
@@ -476,14 +364,14 @@ class CoresetResults(fob.BrainResults):
         if len(rows) == 0:
             raise CoresetError(f"run '{self.key}' did not rank '{row_id}'; it ranked {len(self):,} others")
         row = int(rows[0])
-        self._warn()
+        self.warn()
         embeddings, alive = self.embeddings(), self.alive()
         usable = alive & np.isfinite(embeddings).all(axis=1)
         if not usable[row]:
             lost = "has no usable embedding any more" if alive[row] else "was deleted after the run"
             raise CoresetError(f"'{row_id}' {lost}; choose another of the {usable.sum():,} {self.noun} that are left")
         order = self.ranking
-        kept = self._kept(budget, alive)
+        kept = kept_rows(self, budget, alive)
         found = explain_row(
             embeddings,
             order[usable[order]],
