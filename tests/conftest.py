@@ -39,6 +39,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.fiftyone_home, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets the tests of a file share a process, and all that drive the App: two browsers would starve each other."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("app" if item.get_closest_marker("app") else file))
+
+
 @pytest.fixture(scope="session")
 def mongod(pytestconfig: pytest.Config) -> Iterator[str]:
     """The URI of a real mongod on loopback, empty at the start of the session and stopped at its end."""
