@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	$(BIN)/fiftyone-coreset demo $(ARGS)
 
 # make test ARGS="-m 'not app'" leaves the browser out. Each process has a mongod of its own and needs 2 GB.
-PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadgroup
+PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
