@@ -18,10 +18,16 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/fiftyone-coreset demo $(ARGS)
 
-# make test ARGS="-m 'not app'" leaves the browser out. Each process has a mongod of its own and needs 2 GB.
+# All tests: as many processes as there are cores, each with a mongod of its own and 2 GB, then the App alone, since a
+# browser that has to wait for other tests misses keys. With ARGS, e.g. ARGS="-m 'not app'": some of them, in one process.
 PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
+ifeq ($(ARGS),)
+	$(BIN)/python -m pytest $(PROCESSES) -m "not app"
+	$(BIN)/python -m pytest -m app
+else
+	$(BIN)/python -m pytest $(ARGS)
+endif
 
 # The library with the lowest versions that pyproject.toml allows, in an environment of its own
 lowest: $(INSTALLED)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -33,18 +33,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "FIFTYONE_SHOW_PROGRESS_BARS": "false",
         "HF_HUB_OFFLINE": "1",
     }
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Lets the tests of a file share a process, and all that drive the App: two browsers would starve each other."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "tests/app" if nodeid.startswith("tests/app/") else nodeid.partition("::")[0]
-
-    return ByFile(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
