@@ -423,8 +423,8 @@ def test_a_sleeper_that_lost_the_lock_writes_nothing(embedded, quick, monkeypatc
     successor = {"owner": "another", "machine": "elsewhere", "pid": 1, "host": "elsewhere", "since": "2026-01-01"}
     values = write._write_values
 
-    def asleep(units, results):
-        values(units, results)
+    def asleep(*arguments):
+        values(*arguments)
         store.set("run:coreset", successor)  # what MongoDB and another process do in the meantime
 
     monkeypatch.setattr(write, "_write_values", asleep)
