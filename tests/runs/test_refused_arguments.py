@@ -13,7 +13,6 @@ REFUSED = [
     ({"seed": 2**40}, r"^seed must be a whole number .*, got 1099511627776$"),
     ({"groups": "gt", "quota": 5}, r"^quota must be one of proportional, .* or a mapping of counts, got 5$"),
     ({"groups": "emb"}, r"^groups: field 'emb' holds lists or arrays; choose a field with one value a row$"),
-    ({"groups": "tags"}, r"^groups: field 'tags' holds lists or arrays"),
     ({"weights": "filepath"}, r"^weights: field 'filepath' holds other things than numbers"),
     ({"preselected": 5}, r"^preselected: expected a view, a tag, a boolean field or a list of ids, got 5$"),
     ({"excluded": "emb"}, r"^excluded: field 'emb' holds arrays; choose a boolean field$"),
