@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fiftyone_coreset as fc
 import pytest
-from fiftyone_coreset.plugin.results import CoresetResults
+from fiftyone_coreset.plugin import results as results_module
 from fiftyone_coreset.plugin.runs import load, orphans
 from pymongo.errors import AutoReconnect, CursorNotFound
 
@@ -15,7 +15,7 @@ def test_what_reads_runs_says_that_the_database_is_gone(embedded, quick, monkeyp
     results = fc.compute_coreset(dataset, "emb", **quick)
     calls = [
         (load, "list_runs", lambda: fc.load_run(dataset, "coreset"), "nothing was changed"),
-        (CoresetResults, "kept", lambda: results.view(5), "nothing was changed"),
+        (results_module, "coreset_view", lambda: results.view(5), "nothing was changed"),
         (orphans, "_orphans", lambda: fc.remove_orphans(dataset), "what is left of it is found again"),
     ]
     for where, name, call, remedy in calls:
