@@ -242,7 +242,8 @@ class CoresetResults(fob.BrainResults):
         """
         if self.config.patches_field != FRAMES:
             raise CoresetError(f"run '{self.key}' ranks {self.noun}; only frames of videos make clips")
-        return coreset_view(self, budget, as_clips=True)
+        with database_faults("nothing was changed: see that mongod runs, and call again"):
+            return coreset_view(self, budget, as_clips=True)
 
     def report(self, budget: Any, **kwargs: Any) -> CoresetReport:
         """Judges the coreset of a budget against random subsets of its size (``docs/diagnostics.md``).
