@@ -89,6 +89,9 @@ _PUBLIC = {
     "RedundancyBudget": "plugin.selection.budget",
 }
 
+#: Public modules.
+_MODULES = {"scale": "plugin.scale"}
+
 
 def _canonical():
     """The package under its canonical name: the imported or installed one, else this folder."""
@@ -105,9 +108,11 @@ def _canonical():
 
 
 if __name__ == _PACKAGE:
-    __all__ = sorted(_PUBLIC)
+    __all__ = sorted({*_PUBLIC, *_MODULES})
 
     def __getattr__(name):
+        if name in _MODULES:
+            return importlib.import_module(f"{_PACKAGE}.{_MODULES[name]}")
         if name not in _PUBLIC:
             raise AttributeError(f"module {_PACKAGE!r} has no attribute {name!r}")
         return getattr(importlib.import_module(f"{_PACKAGE}.{_PUBLIC[name]}"), name)

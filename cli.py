@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import __version__
 from .plugin.errors import CoresetError
+from .scale_commands import add_scale_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
 
     link = commands.add_parser("link", help="make this installation a plugin of the FiftyOne App")
     link.set_defaults(run=_link)
+
+    add_scale_commands(commands)
     return parser
 
 

@@ -19,7 +19,7 @@ _DISTRIBUTIONS = {
 }
 
 #: Importable module -> the extra of this package that brings it, in versions that fit each other.
-_EXTRAS = {"torch": "clip", "open_clip": "clip", "matplotlib": "plot"}
+_EXTRAS = {"torch": "clip", "open_clip": "clip", "matplotlib": "plot", "pyarrow": "scale"}
 
 
 def require(modules: Iterable[str]) -> None:

@@ -1,0 +1,14 @@
+"""Runs that are too large for one process: everything rests on files, in units that can be made again.
+
+A run is a folder. ``plan`` lists a source once, in units of rows; every step makes one Parquet part a unit, written
+aside and renamed. So a step that was killed continues where it stopped, several machines can share the units, and a
+step whose parts are all there does nothing.
+"""
+
+from .embedding import embed
+from .manifest import plan
+from .run import ScaleRun
+from .run import open_run as open
+from .state import RunState, StageState, status
+
+__all__ = ["RunState", "ScaleRun", "StageState", "embed", "open", "plan", "status"]

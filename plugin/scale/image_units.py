@@ -1,0 +1,115 @@
+"""Units of images: decoded and embedded as ``compute_embeddings`` does it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..embeddings.decode import Decoded, decode
+from ..embeddings.loading import batches, choose_workers
+from ..embeddings.report import Outcome
+from ..embeddings.workers import DecodingProcess, ImageFile
+from .table import UnitRows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..embeddings.embedder import Embedder
+    from ..embeddings.zoo import ZooEmbedder
+    from .parts import Stage
+
+#: Images by which the speed is measured before a run starts.
+_PROBE = 16
+
+
+class ImageUnits:
+    """Turns units of image files into vectors.
+
+    Args:
+        manifest: the rows of all units
+        embedder: the model at work
+        batch_size: images in a batch, or None for what suits the model
+        num_workers: processes that decode, or None for what suits the machine
+        max_pixels: larger images are not decoded
+    """
+
+    def __init__(
+        self,
+        manifest: Stage,
+        embedder: Embedder | ZooEmbedder,
+        batch_size: int | None,
+        num_workers: int | None,
+        max_pixels: int,
+    ) -> None:
+        self._manifest = manifest
+        self._embedder = embedder
+        self._batch_size = batch_size or embedder.batch_size()
+        self._num_workers = num_workers
+        self._max_pixels = max_pixels
+
+    def __call__(self, unit: int) -> UnitRows:
+        """Embeds a unit and says what became of every row."""
+        rows = self._manifest.read(unit)
+        found = UnitRows(rows)
+        files = _files(rows)
+        workers = self._workers(len(files))
+        for batch in batches(files, self._embedder.framing, self._batch_size, workers, self._max_pixels):
+            for failure in batch.failures:
+                found.fail(int(failure.id), failure.outcome, failure.reason)
+            if not batch.ids:
+                continue
+            vectors = self._embedder(batch.pixels)
+            good = np.isfinite(vectors).all(axis=1)
+            places = np.array(batch.ids, dtype=np.int64)
+            found.succeed(places[good], vectors[good])
+            for place in np.flatnonzero(~good):
+                error = self._embedder.errors.get(int(place))
+                outcome = Outcome.NON_FINITE if error is None else Outcome.MODEL_ERROR
+                found.fail(places[place], outcome, error or "the model's output is not a finite, non-zero vector")
+        return found
+
+    def probe(self, unit: int) -> tuple[float, int | None]:
+        """Measures on the first images of a unit.
+
+        Returns:
+            a tuple of the seconds that an image takes by the clock, and the length of a vector; None if none can be
+            embedded
+        """
+        rows = self._manifest.read(unit)
+        workers = self._workers(len(rows))
+        outcomes, decoding = self._decode(_files(rows.slice(0, _PROBE + 1)), workers)
+        pixels = [found[0].pixels for found in outcomes if found[0].pixels is not None]
+        if not pixels:
+            return 0.0, None
+        one_size = len({image.shape for image in pixels}) == 1
+        batch = np.stack(pixels) if one_size else pixels
+        dimension = self._embedder(batch[:1]).shape[1]  # the first call of a model is slow, so it is not measured
+        started = time.perf_counter()
+        self._embedder(batch)
+        embedding = (time.perf_counter() - started) / len(pixels)
+        return decoding + embedding if self._embedder.on_cpu else max(decoding, embedding), dimension
+
+    def _decode(self, files: list[ImageFile], workers: int) -> tuple[list[list[Decoded]], float]:
+        """Decodes some files, and says how long one takes by the clock."""
+        framing = self._embedder.framing
+        if not workers:
+            started = time.perf_counter()
+            outcomes = [decode(file.path, framing, max_pixels=self._max_pixels) for file in files]
+            return outcomes, (time.perf_counter() - started) / len(files)
+        process = DecodingProcess(framing, self._max_pixels)
+        try:
+            first = process.decode(files[:1])  # starts the process
+            started = time.perf_counter()
+            outcomes = process.decode(files[1:]) or first
+            return outcomes, (time.perf_counter() - started) / len(outcomes) / workers
+        finally:
+            process.close()
+
+    def _workers(self, n_files: int) -> int:
+        return choose_workers(self._num_workers, n_files, self._batch_size, on_cpu=self._embedder.on_cpu)
+
+
+def _files(rows: pa.Table) -> list[ImageFile]:
+    return [ImageFile(path, [str(place)]) for place, path in enumerate(rows["uri"].to_pylist())]

@@ -1,0 +1,49 @@
+"""One writer for each part: locks that the system frees, however their process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ..errors import CoresetError
+from .share import Share
+
+
+@contextmanager
+def one_writer(folder: Path, share: Share | None = None) -> Iterator[None]:
+    """Holds the right to write parts of a stage.
+
+    Whoever works on all units is alone; whoever works on a share may work beside other shares.
+
+    Args:
+        folder: the folder of the stage
+        share (None): the share of the units; all by default
+
+    Raises:
+        CoresetError: if another process holds it
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        held.enter_context(_locked(folder, "lock", fcntl.LOCK_EX if share is None else fcntl.LOCK_SH))
+        if share is not None:
+            held.enter_context(_locked(folder, f"lock-{share.place}-of-{share.of}", fcntl.LOCK_EX))
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, name: str, kind: int) -> Iterator[None]:
+    descriptor = os.open(folder / f".{name}", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CoresetError(
+                f"another process is working on {folder}; wait for it, or give each process a share of its own with "
+                "units='I/N'"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,278 @@
+"""Numbered Parquet parts of one stage: a part is complete or not there, and says which stage it belongs to.
+
+A part is written aside and renamed, so a process that is killed leaves what was there. Its footer holds the key of its
+stage, and every page a checksum, so what belongs to another run, or was damaged, is never mixed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CoresetError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+_RECORD = "stage.json"
+_FOOTER_KEY = b"coreset"
+
+
+class Stage:
+    """The parts of one stage in a folder, and the record of what they were made from.
+
+    Args:
+        folder: the folder
+        record: JSON-able facts that identify the stage: its input and its arguments
+    """
+
+    def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.record = dict(record)
+        self.key = hashlib.sha256(_json(self.record).encode()).hexdigest()[:16]
+
+    @classmethod
+    def begin(cls, folder: Path, record: Mapping[str, Any]) -> Stage:
+        """Begins a stage, or continues it if it was begun with the same record.
+
+        Raises:
+            CoresetError: if the folder holds a stage with another record
+        """
+        stage = cls(folder, {"format": FORMAT_VERSION, **record})
+        folder.mkdir(parents=True, exist_ok=True)
+        if not write_once(folder / _RECORD, stage.record):
+            there = cls.load(folder)
+            if there.key != stage.key:
+                names = [name for name in stage.record if stage.record[name] != there.record.get(name)]
+                name = names[0] if names else "format"
+                raise CoresetError(
+                    f"{folder} was made with {name}={there.record.get(name)!r}, not {stage.record.get(name)!r}; use "
+                    "the same again, or delete that folder to make it anew"
+                )
+        return stage
+
+    @classmethod
+    def load(cls, folder: Path) -> Stage:
+        """The stage in a folder.
+
+        Raises:
+            CoresetError: if there is none, or it cannot be read
+        """
+        return cls(folder, read_record(folder / _RECORD))
+
+    @classmethod
+    def exists(cls, folder: Path) -> bool:
+        """Whether a stage was begun in a folder."""
+        return (folder / _RECORD).is_file()
+
+    def path(self, number: int) -> Path:
+        """The file of a part."""
+        return self.folder / f"part-{number:08d}.parquet"
+
+    def facts(self, number: int) -> dict[str, Any] | None:
+        """What the footer of a part says, or None if the part is not there or is damaged.
+
+        Raises:
+            CoresetError: if the part belongs to something else
+        """
+        return footer(self.path(number), self.key)
+
+    def missing(self, numbers: Iterable[int]) -> list[int]:
+        """The parts that are not there, or are damaged."""
+        return [number for number in numbers if self.facts(number) is None]
+
+    def write(
+        self,
+        number: int,
+        table: pa.Table,
+        facts: Mapping[str, Any] | None = None,
+        row_groups: Sequence[int] | None = None,
+    ) -> None:
+        """Writes a part; see :func:`write_table`."""
+        write_table(self.path(number), table, self.key, {"unit": number, **(facts or {})}, row_groups)
+
+    def read(self, number: int, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
+        """Reads a part, or one row group of it.
+
+        Raises:
+            CoresetError: if it is not there, is damaged, or belongs to something else
+        """
+        return read_table(self.path(number), self.key, columns, row_group)
+
+    def digest(self, numbers: Iterable[int]) -> str:
+        """What identifies the contents of the parts.
+
+        Raises:
+            CoresetError: if one is missing
+        """
+        digests = hashlib.sha256(self.key.encode())
+        for number in numbers:
+            facts = self.facts(number)
+            if facts is None:
+                raise CoresetError(f"{self.path(number)} is missing or damaged; run the step again that makes it")
+            digests.update(facts["digest"].encode())
+        return digests.hexdigest()[:16]
+
+    def sweep(self) -> None:
+        """Removes what killed processes were writing; for whoever is the only writer."""
+        for file in self.folder.glob(".*.tmp"):
+            file.unlink(missing_ok=True)
+
+
+#: Rows of a row group: about 4 MB of vectors of 512 numbers.
+_ROW_GROUP = 2_000
+
+
+def write_table(
+    path: Path, table: pa.Table, key: str, facts: Mapping[str, Any], row_groups: Sequence[int] | None = None
+) -> None:
+    """Writes a Parquet file that is complete from the moment it is there.
+
+    Args:
+        path: the file
+        table: what to write
+        key: the key of the stage it belongs to
+        facts: JSON-able facts for the footer
+        row_groups (None): rows of each row group; 2,000 by default
+    """
+    described = {**facts, "stage": key, "format": FORMAT_VERSION, "digest": _digest(table)}
+    table = table.replace_schema_metadata({_FOOTER_KEY: _json(described).encode()})
+
+    def write(aside: Path) -> None:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetWriter(aside, table.schema, compression="zstd", write_page_checksum=True) as writer:
+            if row_groups is None:
+                writer.write_table(table, row_group_size=_ROW_GROUP)
+                return
+            start = 0
+            for length in row_groups:
+                writer.write_table(table.slice(start, length), row_group_size=length)
+                start += length
+
+    write_atomically(path, write)
+
+
+def read_table(path: Path, key: str, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
+    """Reads a file of :func:`write_table`, or one row group of it, and checks it.
+
+    Raises:
+        CoresetError: if it is not there, is damaged, or belongs to something else
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if footer(path, key) is None:
+        raise CoresetError(f"{path} is missing or damaged; run the step again that makes it")
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read(columns) if row_group is None else file.read_row_group(row_group, columns)
+    except (pa.ArrowException, OSError) as error:
+        raise CoresetError(f"{path} is damaged ({error}); delete it and run the step again that makes it") from error
+
+
+def footer(path: Path, key: str) -> dict[str, Any] | None:
+    """The facts in the footer of a file, or None if it is not there or is damaged.
+
+    Raises:
+        CoresetError: if it belongs to something else
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError) as error:
+        logger.warning("%s is damaged and will be made again: %s", path, error)
+        return None
+    facts = json.loads(metadata.get(_FOOTER_KEY, b"{}"))
+    if facts.get("stage") != key:
+        raise CoresetError(f"{path} belongs to another run or other arguments; move it out of that folder")
+    return facts
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Lets a function write a file aside, and renames it when it is whole and on the disk."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        write(aside)
+        with open(aside, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_once(path: Path, record: Mapping[str, Any]) -> bool:
+    """Writes a JSON file unless it is there; of several writers one succeeds.
+
+    Returns:
+        whether it was written
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    aside.write_text(_json(record) + "\n")
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        return False
+    finally:
+        aside.unlink()
+    return True
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Reads a JSON file.
+
+    Raises:
+        CoresetError: if it is not there or cannot be read
+    """
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CoresetError(f"there is no {path}; run the step before first") from error
+    except (OSError, ValueError) as error:
+        raise CoresetError(f"{path} cannot be read ({error}); restore it, or delete its folder") from error
+    if record.get("format") != FORMAT_VERSION:
+        raise CoresetError(f"{path} has format {record.get('format')!r}, this version reads {FORMAT_VERSION}")
+    return record
+
+
+class _Hashing:
+    """A file that only remembers a hash of what was written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.hash = hashlib.blake2b(digest_size=16)
+
+    def write(self, data: Any) -> int:
+        self.hash.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+def _digest(table: pa.Table) -> str:
+    """A hash of the contents of a table."""
+    import pyarrow as pa
+
+    hashing = _Hashing()
+    with pa.ipc.new_stream(pa.PythonFile(hashing, mode="w"), table.schema.remove_metadata()) as stream:
+        stream.write_table(table.replace_schema_metadata(None))
+    return hashing.hash.hexdigest()
+
+
+def _json(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True)

@@ -1,0 +1,126 @@
+"""A run: the folder that holds the manifest and all stages, and what it knows of its rows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import CoresetError
+from ..requirements import require
+from .parts import Stage, read_record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RECORD = "run.json"
+MANIFEST = "manifest"
+EMBEDDINGS = "embeddings"
+
+
+class ScaleRun:
+    """A run in a folder.
+
+    Args:
+        folder: the folder
+
+    Raises:
+        CoresetError: if no run was planned there
+
+    Attributes:
+        folder: the folder
+        record: what identifies the input: source, rows, and a hash of all ids and addresses
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        require(["pyarrow"])
+        self.folder = Path(folder).expanduser().absolute()
+        if not (self.folder / RECORD).is_file():
+            raise CoresetError(f"{self.folder} holds no run; plan one first: fiftyone-coreset scale plan SOURCE OUT")
+        self.record: dict[str, Any] = read_record(self.folder / RECORD)
+
+    @property
+    def unit_rows(self) -> list[int]:
+        """Rows of every unit."""
+        return self.record["unit_rows"]
+
+    @property
+    def n_units(self) -> int:
+        """Units of rows."""
+        return len(self.unit_rows)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """(units + 1,) int64 number of the first row of every unit, and the number of all rows."""
+        return np.concatenate([[0], np.cumsum(self.unit_rows, dtype=np.int64)])
+
+    def __len__(self) -> int:
+        return int(self.record["n"])
+
+    @property
+    def digest(self) -> str:
+        """What identifies the input."""
+        return self.record["digest"]
+
+    @property
+    def manifest(self) -> Stage:
+        """The ids and addresses of all rows."""
+        return Stage.load(self.folder / MANIFEST)
+
+    @property
+    def embeddings(self) -> Stage:
+        """The vectors of all rows; their parts may be missing yet."""
+        return Stage.load(self.folder / EMBEDDINGS)
+
+    def embeddings_digest(self) -> str:
+        """What identifies the vectors.
+
+        Raises:
+            CoresetError: if some are missing
+        """
+        stage = self.embeddings
+        missing = stage.missing(range(self.n_units))
+        if missing:
+            raise CoresetError(
+                f"{len(missing)} of {self.n_units} parts of {stage.folder} are missing; run scale embed "
+                "to complete them"
+            )
+        return stage.digest(range(self.n_units))
+
+    def vectors(self, unit: int) -> tuple[np.ndarray, np.ndarray]:
+        """The vectors of a unit that are usable.
+
+        Args:
+            unit: number of the unit
+
+        Returns:
+            a tuple of (m,) int64 numbers of their rows in the run, and (m, d) float32 vectors
+        """
+        table = self.embeddings.read(unit, ["vector"])
+        return usable_vectors(table["vector"].combine_chunks(), int(self.starts[unit]))
+
+
+def usable_vectors(column: pa.Array, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of a column that are not null, and their places, counted from ``start``."""
+    usable = np.flatnonzero(np.asarray(column.is_valid()))
+    present = column.drop_null()
+    # flatten() keeps to the slice and leaves out nulls
+    matrix = present.flatten().to_numpy(zero_copy_only=False).reshape(len(usable), column.type.list_size)
+    return start + usable, matrix
+
+
+def open_run(folder: str | Path) -> ScaleRun:
+    """Opens a run.
+
+    Args:
+        folder: the folder of the run
+
+    Returns:
+        the run
+
+    Raises:
+        CoresetError: if no run was planned there
+    """
+    return ScaleRun(folder)

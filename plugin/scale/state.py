@@ -1,0 +1,110 @@
+"""``status``: what of a run is there, read from its files alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .parts import Stage
+from .run import EMBEDDINGS, ScaleRun
+
+
+@dataclass(frozen=True, repr=False)
+class StageState:
+    """What of a stage is there.
+
+    Attributes:
+        name: of the stage
+        n_parts: parts it has when it is complete
+        missing: numbers of the parts that are not there, or are damaged
+        outcomes: rows by outcome, of the parts that are there
+    """
+
+    name: str
+    n_parts: int
+    missing: list[int]
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all parts are there."""
+        return not self.missing
+
+    def __str__(self) -> str:
+        text = f"{self.name}: {self.n_parts - len(self.missing):,} of {self.n_parts:,} parts"
+        if self.outcomes:
+            text += f", {', '.join(f'{count:,} {outcome}' for outcome, count in self.outcomes.items())}"
+        if self.missing:
+            text += f"; missing: {', '.join(map(str, self.missing[:5]))}{', …' if len(self.missing) > 5 else ''}"
+        return text
+
+    __repr__ = __str__
+
+
+def stage_state(stage: Stage, numbers: Sequence[int]) -> StageState:
+    """Looks at the parts of a stage.
+
+    Args:
+        stage: the stage
+        numbers: of all its parts
+
+    Raises:
+        CoresetError: if a part belongs to something else
+    """
+    outcomes: Counter[str] = Counter()
+    missing = []
+    for number in numbers:
+        facts = stage.facts(number)
+        if facts is None:
+            missing.append(number)
+        else:
+            outcomes.update(facts.get("outcomes", {}))
+    return StageState(stage.folder.name, len(numbers), missing, dict(outcomes.most_common()))
+
+
+@dataclass(frozen=True, repr=False)
+class RunState:
+    """What of a run is there.
+
+    Attributes:
+        folder: of the run
+        source: what was listed
+        n: rows
+        stages: the stages that were begun, in the order of the work
+    """
+
+    folder: Path
+    source: str
+    n: int
+    stages: list[StageState]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.folder}: {self.n:,} rows of {self.source}", *map(str, self.stages)])
+
+    __repr__ = __str__
+
+
+def status(out: str | Path) -> RunState:
+    """Says what of a run is there; nothing is changed, and other machines may be working on it.
+
+    Args:
+        out: the folder of the run
+
+    Returns:
+        the stages and their parts
+
+    Raises:
+        CoresetError: if no run was planned there, or a part belongs to something else
+
+    Example::
+
+        print(fc.scale.status("run"))
+    """
+    run = ScaleRun(out)
+    stages = [stage_state(run.manifest, range(run.n_units))]
+    folder = run.folder / EMBEDDINGS
+    if Stage.exists(folder):
+        stages.append(stage_state(Stage.load(folder), range(run.n_units)))
+    return RunState(run.folder, run.record["source"], len(run), stages)

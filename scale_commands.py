@@ -1,0 +1,109 @@
+"""``fiftyone-coreset scale``: runs of more images than one process holds, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+#: Seconds between two lines of progress where nobody sees a bar.
+_SECONDS = 30.0
+
+
+def add_scale_commands(commands: Any) -> None:
+    """Adds the commands to the command line.
+
+    Args:
+        commands: the subparsers of ``fiftyone-coreset``
+    """
+    scale = commands.add_parser("scale", help="embed, score and select millions of images, in units that can resume")
+    steps = scale.add_subparsers(required=True, metavar="step")
+
+    plan = _step(steps, "plan", "list a folder, a Parquet table or fiftyone:<dataset>", _plan)
+    plan.add_argument("source", metavar="SOURCE")
+    plan.add_argument("out", metavar="OUT", help="the folder of the run")
+    plan.add_argument("--id-column", metavar="NAME", help="the column of ids in a table; addresses by default")
+    plan.add_argument("--uri-column", metavar="NAME", help="the column of image files in a table")
+    plan.add_argument("--vector-column", metavar="NAME", help="the column of vectors in a table")
+    plan.add_argument("--rows-per-unit", type=int, default=10_000, metavar="N", help="rows of a unit (10000)")
+
+    embed = _step(steps, "embed", "vectors of all rows", _embed)
+    _add_run(embed)
+    embed.add_argument("--model", help="a CLIP model (ViT-B-32)")
+    embed.add_argument("--pretrained", metavar="TAG", help="tag of the weights")
+    embed.add_argument("--checkpoint", metavar="FILE", help="a local weights file instead of a tag")
+    embed.add_argument("--device", help="a torch device")
+    embed.add_argument("--batch-size", type=int, metavar="N", help="images in a batch")
+    embed.add_argument("--workers", type=int, metavar="N", help="processes that decode images")
+    _add_units(embed)
+
+    status = _step(steps, "status", "what of a run is there", _status)
+    _add_run(status)
+
+
+def _step(steps: Any, name: str, description: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = steps.add_parser(name, help=description, description=description)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", metavar="OUT", help="the folder of the run")
+
+
+def _add_units(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--units", metavar="I/N", help="a share of the units, for one of N processes or machines")
+
+
+class _Lines:
+    """Progress as lines: the first message, then one every so often."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, fraction: float, message: str) -> None:
+        if fraction in (0.0, 1.0) or time.monotonic() >= self._next:
+            print(f"{fraction:4.0%}  {message}", file=sys.stderr, flush=True)
+            self._next = time.monotonic() + (1.0 if sys.stderr.isatty() else _SECONDS)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from .plugin.scale import plan, status
+
+    run = plan(
+        options.source,
+        options.out,
+        id_column=options.id_column,
+        uri_column=options.uri_column,
+        vector_column=options.vector_column,
+        rows_per_unit=options.rows_per_unit,
+        progress=_Lines(),
+    )
+    print(status(run.folder))
+    return 0
+
+
+def _embed(options: argparse.Namespace) -> int:
+    from .plugin.scale import embed
+
+    found = embed(
+        options.out,
+        model=options.model,
+        pretrained=options.pretrained,
+        checkpoint=options.checkpoint,
+        device=options.device,
+        batch_size=options.batch_size,
+        num_workers=options.workers,
+        units=options.units,
+        progress=_Lines(),
+    )
+    print(found)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .plugin.scale import status
+
+    print(status(options.out))
+    return 0
