@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class ImageUnits:
         if not pixels:
             return 0.0, None
         one_size = len({image.shape for image in pixels}) == 1
-        batch = np.stack(pixels) if one_size else pixels
+        batch: Any = np.stack(pixels) if one_size else pixels
         dimension = self._embedder(batch[:1]).shape[1]  # the first call of a model is slow, so it is not measured
         started = time.perf_counter()
         self._embedder(batch)
