@@ -8,6 +8,7 @@ follow the slider without a request is computed there (``web/src/Workspace.tsx: 
 
 from __future__ import annotations
 
+import ntpath
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import fiftyone as fo
 import numpy as np
 
+from ..plugin.dataset.rows import IN_FRAMES, container
 from ..plugin.errors import CoresetError
 from ..plugin.runs.load import load_run
 from ..plugin.selection.registry import explain_columns
@@ -71,13 +73,15 @@ def _channel(name: str, label: str, explanation: str, live: bool = False) -> dic
 
 
 def _fields(run: PanelRun) -> list[str]:
-    """Paths of the dataset's numbers, categories and single labels; of the objects' own if objects were ranked."""
+    """Paths of the dataset's numbers, categories and single labels; those of objects or frames if these were ranked."""
     dataset, patches_field = run.dataset, run.config.patches_field
     root, schema = "", dataset.get_field_schema()
-    if patches_field is not None:
-        _, path = dataset._get_label_field_path(patches_field)
+    if run.are_frames:
+        root, schema = IN_FRAMES, dataset.get_frame_field_schema()
+    elif patches_field is not None:
+        path = container(dataset, patches_field)
         root, schema = f"{path}.", _object_schema(dataset, path)
-    own = {path.rsplit(".", 1)[-1] for path in map(run.path, [*run.results.columns, "rank", "xy"])}
+    own = {path.rsplit(".", 1)[-1] for path in map(run.path, [*run.config.fields, "xy"])}
     paths = []
     for name, field in schema.items():
         if name in own or name.startswith("_") or name in ("id", "filepath"):
@@ -145,7 +149,21 @@ COLORINGS = {
         live=True,
         offered=lambda run: run.results.has_embeddings,
     ),
+    "video": Coloring(
+        "Video",
+        "the video that the frame is of",
+        lambda run, k: category_coloring(_videos(run)),
+        offered=lambda run: run.are_frames,
+    ),
 }
+
+
+def _videos(run: PanelRun) -> list[str | None]:
+    """The file name of the video of every frame, by rank."""
+    name = {video: ntpath.basename(path) for video, path in zip(*run.dataset.values(["id", "filepath"]), strict=True)}
+    rows = run.results.rows()
+    video_of = dict(zip(rows.ids(), rows.values("sample_id"), strict=True))
+    return [name.get(video_of.get(row_id)) for row_id in run.ids.tolist()]
 
 
 def _kept_by(run: PanelRun, other: str, k: int) -> np.ndarray:
@@ -157,10 +175,9 @@ def _kept_by(run: PanelRun, other: str, k: int) -> np.ndarray:
 def _field_coloring(run: PanelRun, path: str) -> dict[str, Any]:
     if not run.dataset.has_field(path):
         raise CoresetError(f"The field '{path}' was deleted.")
-    unwind = run.config.patches_field is not None
-    id_path = "id" if not unwind else f"{run.dataset._get_label_field_path(run.config.patches_field)[1]}.id"
-    ids, values = run.dataset.values([id_path, path], unwind=unwind)
-    by_id = dict(zip(ids, values, strict=True))
+    rows = run.results.rows()
+    root = "" if rows.patches_field is None else f"{container(run.dataset, rows.patches_field)}."
+    by_id = dict(zip(rows.ids(), rows.values(path.removeprefix(root)), strict=True))
     in_order = [by_id.get(row_id) for row_id in run.ids]
     if isinstance(run.dataset.get_field(path), _NUMBERS):
         return ordered_coloring(np.array([np.nan if value is None else value for value in in_order], dtype=np.float64))

@@ -166,7 +166,7 @@ class CoresetPanel(GroupEvents, foo.Panel):
     @event(OfRun)
     def load_view(self, ctx: Any, params: OfRun) -> dict[str, Any]:
         run = run_of(ctx, params)
-        ranked = grid.shown_rows(run, run.dataset)
+        ranked = grid.ranked_rows(run)
         shown = current_view(ctx)
         view = grid.shown_rows(run, shown) if grid.is_narrowed(shown) else ranked
         return {
@@ -207,7 +207,11 @@ class CoresetPanel(GroupEvents, foo.Panel):
 
     @event(Region)
     def show_region(self, ctx: Any, params: Region) -> dict[str, Any]:
-        return self._show(ctx, grid.region_view(run_of(ctx, params), bare_view(ctx), params.polygon))
+        run = run_of(ctx, params)
+        view = grid.region_view(run, bare_view(ctx), params.polygon)
+        if run.config.whole_groups:
+            ctx.ops.set_group_slice(view.group_slice)  # which has the points
+        return self._show(ctx, view)
 
     @event(Nothing)
     def leave_region(self, ctx: Any, _: Nothing) -> dict[str, Any]:
@@ -259,9 +263,15 @@ class CoresetPanel(GroupEvents, foo.Panel):
 
     def _open(self, ctx: Any, run: PanelRun, row_id: str) -> dict[str, Any]:
         sample_id = figures.sample_id_of(run, row_id)
-        if sample_id is None or not len(ctx.dataset.select(sample_id)):
-            raise CoresetError("This image was deleted after the run.")
-        in_patches = run.config.patches_field is not None and current_view(ctx)._is_patches
+        if sample_id is None or not len(run.results.rows().source.select(sample_id)):
+            raise CoresetError(f"This {run.noun[:-1]} was deleted after the run.")
+        shown = current_view(ctx)
+        if run.are_frames and not shown._is_frames:
+            return self._show(ctx, grid.ordered_view(run, [row_id]))
+        if run.config.whole_groups:
+            of_group = grid.ordered_view(run, [row_id])  # in the slice shown, which may lack it
+            sample_id = of_group.first().id if len(of_group) else sample_id
+        in_patches = run.config.patches_field is not None and (shown._is_patches or shown._is_frames)
         ctx.ops.open_sample(id=row_id if in_patches else sample_id)
         return {"shown": 1}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ntpath
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..plugin.dataset.frames import frames_by_id
 from ..plugin.diagnostics.tables import number, percent
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ _LABELS = {
 }
 #: Numbers read to find what lies near the image under the cursor, about 0.1 s.
 _MAX_SEARCHED = 2e7
+
+#: What a row is called that is gone.
+_DELETED = "deleted after the run"
 
 #: Budgets at which the curve is drawn; the browser interpolates between them.
 _CURVE_POINTS = 160
@@ -112,16 +117,24 @@ def _stability_rows(run: PanelRun, k: int) -> list[dict[str, Any]]:
 
 def inspection(run: PanelRun, row: int, k: int) -> dict[str, Any]:
     """Thumbnail and figures of one row, and what is kept near it at a budget."""
-    media_field = run.dataset.app_config.grid_media_field or "filepath"
-    sample_id = sample_id_of(run, str(run.ids[row]))
-    found = run.dataset.select(sample_id).values(["filepath", media_field]) if sample_id else [[], []]
-    path = (found[1] or found[0] or [None])[0]
+    title, path = _named(run, str(run.ids[row]))
     figures = [
         {"label": name.replace("_", " ").capitalize(), "value": number(values[run.order[row]])}
         for name, values in run.results.columns.items()
     ]
-    title = path.replace("\\", "/").rsplit("/", 1)[-1] if path else "deleted after the run"
     return {"id": str(run.ids[row]), "path": path, "title": title, "figures": figures + _neighbors(run, row, k)}
+
+
+def _named(run: PanelRun, row_id: str) -> tuple[str, str | None]:
+    """What a row is called, and the picture of it, if there is one."""
+    if run.are_frames:
+        frame = frames_by_id(run.dataset, [row_id]).get(row_id)
+        return (frame.name, frame.filepath) if frame else (_DELETED, None)
+    media_field = run.dataset.app_config.grid_media_field or "filepath"
+    sample_id = sample_id_of(run, row_id)
+    found = run.results.rows().source.select(sample_id).values(["filepath", media_field]) if sample_id else [[], []]
+    path = (found[1] or found[0] or [None])[0]
+    return (ntpath.basename(path), path) if path else (_DELETED, None)
 
 
 def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
@@ -147,8 +160,11 @@ def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:
 
 
 def sample_id_of(run: PanelRun, row_id: str) -> str | None:
-    """The id of the sample that a row is, or is part of; None if an object was deleted."""
+    """The id of the sample that a row is, or is part of; None if an object or frame was deleted."""
     if run.config.patches_field is None:
         return row_id
+    if run.are_frames:
+        frame = frames_by_id(run.dataset, [row_id]).get(row_id)
+        return frame.video if frame else None
     found = run.dataset.match_labels(ids=[row_id], fields=run.config.patches_field).limit(1).values("id")
     return found[0] if found else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from ..plugin.dataset.decisions import decide_apart, decide_representative, withdraw
+from ..plugin.dataset.rows import group_members
 from ..plugin.dataset.tags import delete_rows, tag_rows, tagged, untag_rows
 from ..plugin.errors import CoresetError
 from ..plugin.request import bare_view
@@ -27,6 +28,12 @@ TAG, DELETE_TAG = "coreset_redundant", "coreset_delete"
 _MAX_PAGE = 100
 _MAX_MEMBERS = 200
 _MAX_SELECTED = 100_000
+
+#: Why frames are not marked.
+_NO_TAGS = (
+    "FiftyOne keeps no tags of frames, so they are neither tagged, hidden nor deleted here; a coreset view can show "
+    "one of each group."
+)
 
 _Number = Annotated[int, Field(ge=0)]
 _Id = Annotated[str, Field(pattern="^[0-9a-f]{24}$", title="image")]
@@ -112,8 +119,7 @@ class GroupEvents:
     def load_groups(self, ctx: Any, params: Look) -> dict[str, Any]:
         run = run_of(ctx, params)
         groups = groups_of(run, params.again)
-        marked = len(tagged(run.results.rows(), DELETE_TAG))
-        return {**groups.payload(), "marked": marked, "fingerprints": groups.false_alarm_rate is not None}
+        return {**groups.payload(), "marked": len(_marked(run)), "fingerprints": groups.false_alarm_rate is not None}
 
     @event(Page)
     def load_group_page(self, ctx: Any, params: Page) -> dict[str, Any]:
@@ -164,10 +170,13 @@ class GroupEvents:
     def mark_rest(self, ctx: Any, params: Mark) -> dict[str, Any]:
         run = run_of(ctx, params)
         groups = same_groups(run, params.version)
+        if run.are_frames:
+            raise CoresetError(_NO_TAGS)
         numbers = groups.chosen(params.groups, params.at_least)
         rows, tag = run.results.rows(), DELETE_TAG if params.action == "delete" else TAG
         rest = groups.rest(numbers)
-        fresh = tag_rows(rows, rest, tag)
+        written = tag_rows(rows, _with_slices(run, rest), tag)
+        fresh = set(written).intersection(rest)
         message = f"Tagged {_count(len(fresh), run.noun)} '{tag}'."
         if len(fresh) < len(rest):
             message = f"{message[:-1]}; {len(rest) - len(fresh):,} had the tag already."
@@ -178,25 +187,24 @@ class GroupEvents:
         ctx.ops.reload_samples()
 
         def undo(ctx: Any) -> str:
-            untag_rows(rows, fresh, tag)
+            untag_rows(rows, written, tag)
             if params.action == "hide":
                 ctx.ops.set_view(view=before)
             ctx.ops.reload_samples()
             return f"Removed the tag '{tag}' from {_count(len(fresh), run.noun)}."
 
-        return {"message": message, "undo": groups.undoable(undo), "marked": len(tagged(rows, DELETE_TAG))}
+        return {"message": message, "undo": groups.undoable(undo), "marked": len(_marked(run))}
 
     @event(Confirmed)
     def delete_marked(self, ctx: Any, params: Confirmed) -> dict[str, Any]:
         run = run_of(ctx, params)
-        rows = run.results.rows()
-        ids = sorted(tagged(rows, DELETE_TAG))
+        ids = _marked(run)
         if len(ids) != params.count:
             raise CoresetError(
                 f"{_count(len(ids), run.noun)} {_are(len(ids))} tagged '{DELETE_TAG}' now, not {params.count:,}; look "
                 "again before you delete."
             )
-        delete_rows(rows, ids)
+        delete_rows(run.results.rows(), _with_slices(run, ids))
         with run.lock:
             if run.groups is not None:
                 run.groups.drop(run, ids)
@@ -206,16 +214,16 @@ class GroupEvents:
     @event(OfRun)
     def unmark_all(self, ctx: Any, params: OfRun) -> dict[str, Any]:
         run = run_of(ctx, params)
-        rows = run.results.rows()
-        ids = sorted(tagged(rows, DELETE_TAG))
-        untag_rows(rows, ids, DELETE_TAG)
+        ids = _marked(run)
+        untag_rows(run.results.rows(), _with_slices(run, ids), DELETE_TAG)
         ctx.ops.reload_samples()
         message = f"Nothing was deleted. Removed the tag '{DELETE_TAG}' from {_count(len(ids), run.noun)}."
         return {"message": message, "marked": 0}
 
     @event(OfRun)
     def compute_fingerprints(self, ctx: Any, params: OfRun) -> dict[str, Any]:
-        rows = run_of(ctx, params).config.patches_field or "images"
+        run = run_of(ctx, params)
+        rows = "images" if run.are_frames else run.config.patches_field or "images"
         ctx.prompt(f"{PLUGIN}/compute_fingerprints", params={"rows": rows}, on_success=self.on_fingerprints)
         return {"shown": 0}
 
@@ -227,7 +235,7 @@ class GroupEvents:
     def undo(self, ctx: Any, params: Undo) -> dict[str, Any]:
         run = run_of(ctx, params)
         groups = groups_of(run)
-        return {"message": groups.undo(params.token, ctx), "marked": len(tagged(run.results.rows(), DELETE_TAG))}
+        return {"message": groups.undo(params.token, ctx), "marked": len(_marked(run))}
 
     @event(Chosen)
     def show_groups(self, ctx: Any, params: Chosen) -> dict[str, Any]:
@@ -242,8 +250,10 @@ class GroupEvents:
 
     def _unmark(self, ctx: Any, run: PanelRun, ids: Sequence[str]) -> None:
         """What stands for a group, or is no copy, must not be deleted for an earlier tag."""
+        if run.are_frames:
+            return
         for tag in (TAG, DELETE_TAG):
-            untag_rows(run.results.rows(), ids, tag)
+            untag_rows(run.results.rows(), _with_slices(run, ids), tag)
         ctx.ops.reload_samples()
 
 
@@ -253,6 +263,19 @@ def _group(run: PanelRun, params: OfGroup) -> tuple[Groups, int, list[str]]:
     if not groups.size(number):
         raise CoresetError("This group is not left.")
     return groups, number, groups.members[number]
+
+
+def _with_slices(run: PanelRun, ids: Sequence[str]) -> list[str]:
+    """The samples that rows stand for: all slices of whole groups."""
+    return list(group_members(run.dataset, ids)) if run.config.whole_groups else list(ids)
+
+
+def _marked(run: PanelRun) -> list[str]:
+    """The rows that are to be deleted once that is confirmed; of groups, those that the run ranks."""
+    if run.are_frames:
+        return []
+    found = tagged(run.results.rows(), DELETE_TAG)
+    return sorted(found.intersection(run.ids.tolist()) if run.config.whole_groups else found)
 
 
 def _reconsidered(run: PanelRun, decision: str, restore: Any, ctx: Any) -> str:

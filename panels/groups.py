@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..plugin.coreset_view import in_own_slice
 from ..plugin.dataset.decisions import read_decisions
+from ..plugin.dataset.frames import frames_by_id
 from ..plugin.errors import CoresetError
 from .payload import encode
 
@@ -181,7 +183,8 @@ def groups_of(run: PanelRun, again: bool = False) -> Groups:
 def _find(run: PanelRun, n_alive: int) -> Groups:
     from ..plugin.runs.near_duplicates import near_duplicates
 
-    near = near_duplicates(run.results.samples, run.results.source(), seed=run.config.seed, progress=False)
+    samples = in_own_slice(run.results, run.results.samples)
+    near = near_duplicates(samples, run.config.embeddings or run.results.source(), seed=run.config.seed, progress=False)
     groups = Groups(near, n_alive)
     decisions = read_decisions(run.dataset)
     for number in range(len(groups.members)):
@@ -246,6 +249,9 @@ def _described(run: PanelRun, ids: list[str]) -> dict[str, dict[str, Any]]:
         ):
             found[row_id] = _described_one(thumbnail or path, None, width, height, tags)
         return found
+    if run.are_frames:  # which have no tags
+        frames = frames_by_id(run.dataset, ids)
+        return {row_id: _described_one(frame.filepath, None, None, None, None) for row_id, frame in frames.items()}
     field = rows.patches_field
     inner = [rows.path(name) for name in ("id", "tags")]
     boxed = run.dataset.has_field(rows.path("bounding_box"))
@@ -259,7 +265,7 @@ def _described(run: PanelRun, ids: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _described_one(path: str, box: Any, width: int | None, height: int | None, tags: list[str] | None) -> dict:
+def _described_one(path: str | None, box: Any, width: int | None, height: int | None, tags: list[str] | None) -> dict:
     return {"path": path, "box": box, "size": [width, height] if width and height else None, "tags": tags or []}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..plugin.dataset.rows import FRAMES
 from ..plugin.errors import CoresetError
+from ..plugin.rank_views import have_images, ranked
 from ..plugin.runs.load import list_runs, load_run
 
 if TYPE_CHECKING:
@@ -63,6 +64,16 @@ class PanelRun:
         """What one row is called."""
         return self.results.noun
 
+    @property
+    def are_frames(self) -> bool:
+        """Whether it ranks frames of videos."""
+        return self.config.patches_field == FRAMES
+
+    @cached_property
+    def frames_have_images(self) -> bool:
+        """Whether all ranked frames have images of their own, so that FiftyOne can show them one by one."""
+        return have_images(self.dataset.match_frames(ranked(self.results.rank_field)))
+
     @cached_property
     def order(self) -> np.ndarray:
         """(n,) rows of the results, by rank."""
@@ -70,7 +81,7 @@ class PanelRun:
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """(n,) sample ids (label ids of objects), by rank."""
+        """(n,) sample ids (label ids of objects, frame ids), by rank."""
         return self.results.ids[self.order]
 
     @cached_property
@@ -168,11 +179,6 @@ def find_run(dataset: Dataset, key: str) -> PanelRun:
         _runs.move_to_end(identity)
         while len(_runs) > _HELD:
             _runs.popitem(last=False)
-    if run.config.patches_field == FRAMES:
-        raise CoresetError(
-            f"The run '{key}' ranks frames of videos, which this panel does not show; open one of its saved views, or "
-            f"FiftyOne's Embeddings panel with '{run.config.map_key}'."
-        )
     if run.results.points is None:
         raise CoresetError(
             f"The run '{key}' has no map (projection=None); run the scores again with one to see it here."

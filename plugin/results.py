@@ -15,6 +15,7 @@ import numpy as np
 from .brain import Coreset, CoresetConfig
 from .coreset_view import coreset_view
 from .dataset.embeddings import EmbeddingSource
+from .dataset.frames import frames_by_id
 from .dataset.labels import read_labels
 from .dataset.lock import database_faults
 from .dataset.rows import FRAMES, Rows, noun_of
@@ -394,10 +395,8 @@ class CoresetResults(fob.BrainResults):
             paths = dict(zip(*source.select(ids).values(["id", "filepath"]), strict=True))
             return [_file_name(paths[row_id]) for row_id in ids]
         if patches_field == FRAMES:
-            of_rows = Rows(source, FRAMES).select(ids)
-            number = dict(zip(of_rows.ids(), of_rows.values("frame_number"), strict=True))
-            video = dict(zip(of_rows.ids(), of_rows.values("sample_id"), strict=True))
-            return [f"frame {number[row_id]} of {_file_name(source[video[row_id]].filepath)}" for row_id in ids]
+            frames = frames_by_id(self.rows().dataset, ids)
+            return [frames[row_id].name for row_id in ids]
         found = [source.match_labels(ids=[row_id], fields=patches_field).first().filepath for row_id in ids]
         return [f"object {row_id} in {_file_name(path)}" for row_id, path in zip(ids, found, strict=True)]
 
