@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any
 
+#: Exit status of a step of which parts are missing yet.
+_INCOMPLETE = 3
 #: Seconds between two lines of progress where nobody sees a bar.
 _SECONDS = 30.0
 
@@ -37,6 +39,13 @@ def add_scale_commands(commands: Any) -> None:
     embed.add_argument("--batch-size", type=int, metavar="N", help="images in a batch")
     embed.add_argument("--workers", type=int, metavar="N", help="processes that decode images")
     _add_units(embed)
+
+    score = _step(steps, "score", "ZCore scores of all rows", _score)
+    _add_run(score)
+    score.add_argument("--draws", type=int, metavar="N", help="number of draws; 10 for each row by default")
+    score.add_argument("--seed", type=int, default=0, help="seed of the draws (0)")
+    score.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
+    _add_units(score)
 
     status = _step(steps, "status", "what of a run is there", _status)
     _add_run(status)
@@ -98,8 +107,27 @@ def _embed(options: argparse.Namespace) -> int:
         units=options.units,
         progress=_Lines(),
     )
-    print(found)
-    return 0
+    return _finished(found)
+
+
+def _score(options: argparse.Namespace) -> int:
+    from .plugin.scale import score
+
+    found = score(
+        options.out,
+        n_draws=options.draws,
+        seed=options.seed,
+        num_workers=options.workers,
+        units=options.units,
+        progress=_Lines(),
+    )
+    return _finished(found)
+
+
+def _finished(state: Any) -> int:
+    """Prints what of a step is there; the exit status says whether that is all."""
+    print(state)
+    return 0 if state.complete else _INCOMPLETE
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from .embedding import embed
 from .manifest import plan
 from .run import ScaleRun
 from .run import open_run as open
+from .scoring import score
 from .state import RunState, StageState, status
 
-__all__ = ["RunState", "ScaleRun", "StageState", "embed", "open", "plan", "status"]
+__all__ = ["RunState", "ScaleRun", "StageState", "embed", "open", "plan", "score", "status"]

@@ -34,11 +34,18 @@ def one_writer(folder: Path, share: Share | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(folder: Path, name: str, kind: int) -> Iterator[None]:
+def one_builder(folder: Path, name: str) -> Iterator[None]:
+    """Holds the right to make something that all shares need; waits while another process makes it."""
+    with _locked(folder, f"lock-{name}", fcntl.LOCK_EX, wait=True):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, name: str, kind: int, wait: bool = False) -> Iterator[None]:
     descriptor = os.open(folder / f".{name}", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CoresetError(
                 f"another process is working on {folder}; wait for it, or give each process a share of its own with "

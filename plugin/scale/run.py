@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from ..requirements import require
 from .parts import Stage, read_record
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 RECORD = "run.json"
 MANIFEST = "manifest"
 EMBEDDINGS = "embeddings"
+SCORE = "score"
 
 
 class ScaleRun:
@@ -88,6 +90,34 @@ class ScaleRun:
                 "to complete them"
             )
         return stage.digest(range(self.n_units))
+
+    def _facts(self) -> list[dict[str, Any]]:
+        """What the footers of all parts of vectors say, which are there."""
+        stage = self.embeddings
+        return [stage.facts(unit) or {} for unit in range(self.n_units)]
+
+    def n_usable(self) -> int:
+        """Rows that have a vector."""
+        return sum(facts["outcomes"].get(Outcome.OK.value, 0) for facts in self._facts())
+
+    def dimension(self) -> int:
+        """Length of the vectors.
+
+        Raises:
+            CoresetError: if they differ in length
+        """
+        found = sorted({facts["dimension"] for facts in self._facts()})
+        if len(found) > 1:
+            raise CoresetError(
+                f"{self.folder} has vectors of {found[0]} and {found[-1]} numbers; all of a run must be of one model"
+            )
+        return found[0]
+
+    def usable_rows(self) -> np.ndarray:
+        """(n,) int64 numbers of the rows that have a vector."""
+        outcomes = (self.embeddings.read(unit, ["outcome"])["outcome"] for unit in range(self.n_units))
+        ok = [np.array(column.to_pylist()) == Outcome.OK.value for column in outcomes]
+        return np.flatnonzero(np.concatenate(ok))
 
     def vectors(self, unit: int) -> tuple[np.ndarray, np.ndarray]:
         """The vectors of a unit that are usable.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .parts import Stage
-from .run import EMBEDDINGS, ScaleRun
+from .run import EMBEDDINGS, SCORE, ScaleRun
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,4 +107,8 @@ def status(out: str | Path) -> RunState:
     folder = run.folder / EMBEDDINGS
     if Stage.exists(folder):
         stages.append(stage_state(Stage.load(folder), range(run.n_units)))
+    folder = run.folder / SCORE
+    if Stage.exists(folder):
+        stage = Stage.load(folder)
+        stages.append(stage_state(stage, range(stage.record["n_units"])))
     return RunState(run.folder, run.record["source"], len(run), stages)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -118,6 +119,47 @@ def _score_draws(
     return effect[0], effect[1]
 
 
+class Tables(NamedTuple):
+    """What is prepared of all dimensions, once.
+
+    Attributes:
+        codes: (d, n) uint8 quantile cell of each value, of 256
+        edges: (d, 257) float edges of these cells
+        triangles: (d, 3) float64 minimum, median and maximum
+    """
+
+    codes: np.ndarray
+    edges: np.ndarray
+    triangles: np.ndarray
+
+
+def make_tables(columns: np.ndarray, workers: Workers, codes: np.ndarray | None = None) -> Tables:
+    """Orders every dimension: its triangular distribution, and the quantile cells of its values.
+
+    Args:
+        columns: (d, n) embeddings
+        workers: for the work
+        codes (None): (d, n) uint8 where the cells are written, such as a file; memory by default
+    """
+    from .kernel_pairs import encode_column
+
+    d, n = columns.shape
+    if codes is None:
+        codes = np.empty((d, n), dtype=np.uint8)
+    tables = Tables(codes, np.empty((d, _CODES + 1), dtype=columns.dtype), np.empty((d, 3)))
+
+    def prepare(dim: int) -> None:
+        ordered = np.sort(columns[dim])
+        middle = (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) / 2
+        tables.triangles[dim] = ordered[0], middle, ordered[-1]
+        tables.edges[dim] = ordered[np.linspace(0, n - 1, _CODES + 1).round().astype(np.int64)]
+        encode_column(columns[dim], tables.edges[dim], tables.codes[dim])
+
+    for _ in workers.map(prepare, iter(range(d))):
+        pass
+    return tables
+
+
 class SeededDraws:
     """Draws made from a seed: balanced subspaces with many evenly spread targets in each.
 
@@ -128,6 +170,7 @@ class SeededDraws:
         seed: of all randomness
         params: the hyperparameters
         workers: for the preparation
+        tables (None): what :func:`make_tables` made of the columns; made here by default
     """
 
     def __init__(
@@ -138,16 +181,13 @@ class SeededDraws:
         seed: int,
         params: ZCoreParams,
         workers: Workers,
+        tables: Tables | None = None,
     ):
-        d, n = columns.shape
+        n = columns.shape[1]
         self._columns = columns
         self._params = params
         self._seed = seed
-        self._codes = np.empty((d, n), dtype=np.uint8)
-        self._edges = np.empty((d, _CODES + 1), dtype=columns.dtype)
-        self._triangles = np.empty((d, 3))
-        for _ in workers.map(self._prepare, iter(range(d))):
-            pass
+        self._codes, self._edges, self._triangles = tables or make_tables(columns, workers)
         self.dims = np.flatnonzero(self._triangles[:, 0] < self._triangles[:, 2])
         if len(self.dims) == 0:
             raise CoresetError(f"embeddings: all {n} usable vectors are identical, so there is nothing to rank")
@@ -165,16 +205,6 @@ class SeededDraws:
     def fewest_chunks(self) -> int:
         """Chunks that use all dimensions about equally often, in both halves."""
         return 2 * max(4, math.ceil(len(self.dims) / 2 / _CHUNK_SUBSPACES))
-
-    def _prepare(self, dim: int) -> None:
-        """Orders one dimension: its triangular distribution, and the quantile cells of its values."""
-        from .kernel_pairs import encode_column
-
-        ordered = np.sort(self._columns[dim])
-        n = len(ordered)
-        self._triangles[dim] = ordered[0], (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) / 2, ordered[-1]
-        self._edges[dim] = ordered[np.linspace(0, n - 1, _CODES + 1).round().astype(np.int64)]
-        encode_column(self._columns[dim], self._edges[dim], self._codes[dim])
 
     def chunks(self) -> Iterator[Chunk]:
         """The draws, in chunks; without end if no number was given."""

@@ -1,0 +1,203 @@
+"""``score``: ZCore by draws, in units of draws whose sums are whole numbers.
+
+Floating-point sums depend on the order in which they are taken, and so on how the work was split. A chunk of draws has
+the same effect wherever it is computed; it is rounded to multiples of 2**-30 and added up as a whole number, which is
+the same in any order. So the scores have the same bits for any number of units, processes and threads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+
+from ..errors import CoresetError
+from ..progress import ProgressCallback, part_of, reporting
+from ..seeds import check_seed
+from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers
+from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
+from ..selection.methods.zcore.reliability import split_half_reliability
+from .columns import open_columns
+from .forecast import Forecast
+from .lock import one_writer
+from .parts import Stage, footer, read_table, write_table
+from .run import SCORE, ScaleRun
+from .share import Share, units_of
+from .state import StageState, stage_state
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Draws for each row by default.
+_DRAWS_PER_ROW = 10
+#: Bits after the point; an image gains or loses at most 1 a draw, so fewer where there are more than 2**32 draws.
+_MOST_BITS, _ALL_BITS = 30, 62
+#: Measured (docs/benchmarks-zcore.md): seconds of a core a draw at 50,000 rows, and the power of n they grow with.
+_DRAW_SECONDS, _DRAW_ROWS, _DRAW_POWER = 13.6e-6, 50_000, 0.38
+#: Bytes a row: of each thread's working memory and effects that wait, and of a sum.
+_THREAD_BYTES, _SUM_BYTES = 120, 32
+_SUMS = ("coverage_0", "coverage_1", "redundancy_0", "redundancy_1")
+
+
+def score(
+    out: str | Path,
+    *,
+    n_draws: int | None = None,
+    seed: int = 0,
+    n_neighbors: int = 1000,
+    exponent: float = 4.0,
+    n_units: int = 8,
+    num_workers: int | None = None,
+    units: str | None = None,
+    progress: bool | ProgressCallback | None = False,
+) -> StageState:
+    """Scores the rows of a run with ZCore; units of draws that are there are not taken again.
+
+    The draws are those of :func:`~fiftyone_coreset.zcore_scores` with the same ``n_draws`` and ``seed``, and the scores
+    differ from its scores by rounding only. The same seed gives the same bits for any ``n_units``, any shares and any
+    number of threads (Griffin et al., "Zero-Shot Coreset Selection", WACV 2026).
+
+    Args:
+        out: the folder of the run
+        n_draws (None): number of draws; by default 10 for each row with a vector
+        seed (0): seed of the draws
+        n_neighbors (1000): images that share the penalty of a draw, K in the paper
+        exponent (4.0): power of the distance by which the penalty falls off, e in the paper
+        n_units (8): units of draws; each part takes up to 32 bytes a row
+        num_workers (None): threads; by default all cores this process may use
+        units (None): a share of the units, ``"I/N"`` with I from 1 to N
+        progress (False): True for a terminal bar, or a function ``(fraction, message)``
+
+    Returns:
+        which parts are there. When all are, the scores are in ``score/scores.parquet``: ``id``, ``score``, ``coverage``
+        and ``redundancy``, null without a vector
+
+    Raises:
+        CoresetError: if vectors are missing, another process works on the same units, scores were begun of other
+            vectors or with other arguments, or an argument is out of range
+
+    Example::
+
+        fc.scale.score("run", n_draws=100_000, seed=0)
+    """
+    seed, share, run = check_seed(seed), Share.parse(units), ScaleRun(out)
+    for name, value in (("n_draws", n_draws), ("n_units", n_units), ("n_neighbors", n_neighbors)):
+        if value is not None and value < 1:
+            raise CoresetError(f"{name} must be at least 1, got {value}")
+    if not exponent > 0:
+        raise CoresetError(f"exponent must be more than 0, got {exponent}")
+    embeddings = run.embeddings_digest()
+    n = run.n_usable()
+    folder = run.folder / SCORE
+    arguments = {"n_draws": n_draws or _DRAWS_PER_ROW * n, "seed": seed, "n_units": n_units}
+    arguments |= {"n_neighbors": n_neighbors, "exponent": exponent}
+    with one_writer(folder, share), reporting(progress, "Scoring") as report:
+        stage = Stage.begin(folder, {"stage": SCORE, "input": embeddings, **arguments})
+        if share is None:
+            stage.sweep()
+        todo = stage.missing(units_of(share, n_units))
+        if todo:
+            _draw(run, stage, todo, n, num_workers, report)
+        state = stage_state(stage, range(n_units))
+        if state.complete and footer(_scores_path(run), stage.key) is None:
+            _combine(run, stage)
+    return state
+
+
+def read_scores(run: ScaleRun) -> pa.Table:
+    """The scores of all rows.
+
+    Returns:
+        a table with columns ``id``, ``score``, ``coverage`` and ``redundancy``
+
+    Raises:
+        CoresetError: if they are not complete, or are of other vectors than those that are there now
+    """
+    stage = Stage.load(run.folder / SCORE)
+    if stage.record["input"] != run.embeddings_digest():
+        raise CoresetError(f"{stage.folder} holds scores of other vectors; delete it and run scale score again")
+    return read_table(_scores_path(run), stage.key)
+
+
+def _scores_path(run: ScaleRun) -> Path:
+    return run.folder / SCORE / "scores.parquet"
+
+
+def _draw(
+    run: ScaleRun, stage: Stage, todo: list[int], n: int, num_workers: int | None, report: ProgressCallback
+) -> None:
+    record = stage.record
+    with Workers(num_workers) as workers:
+        share = len(todo) / record["n_units"]
+        forecast = _forecast(run, n, share * record["n_draws"], len(todo), workers.number)
+        forecast.check_space(stage.folder)
+        report(0.0, f"{round(share * record['n_draws']):,} draws expected to take {forecast}")
+        columns = open_columns(run, workers, part_of(report, 0.0, 0.2))
+        params = ZCoreParams(min(record["n_neighbors"], n - 1), record["exponent"], SYMMETRIC)
+        draws = SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
+        chunks = list(draws.chunks())
+        for place, unit in enumerate(todo):
+            tell = part_of(report, 0.2 + 0.8 * place / len(todo), 0.2 + 0.8 * (place + 1) / len(todo))
+            stage.write(unit, *_add_up(chunks[unit :: record["n_units"]], n, record["n_draws"], workers, tell))
+
+
+def _bits(n_draws: int) -> int:
+    return min(_MOST_BITS, _ALL_BITS - math.ceil(math.log2(max(n_draws, 1))))
+
+
+def _add_up(
+    chunks: list[Chunk], n: int, n_draws: int, workers: Workers, report: ProgressCallback
+) -> tuple[pa.Table, dict[str, Any]]:
+    """The effects of some chunks as whole numbers, and how many draws they hold, by half."""
+    import pyarrow as pa
+
+    sums, draws = np.zeros((2, 2, n), dtype=np.int64), [0, 0]
+    scale = 2.0 ** _bits(n_draws)
+    effects = workers.map(lambda chunk: (chunk, chunk.effect()), iter(chunks))
+    for number, (chunk, effect) in enumerate(effects, start=1):
+        for quantity in (0, 1):
+            sums[quantity, chunk.half] += np.rint(effect[quantity] * scale).astype(np.int64)
+        draws[chunk.half] += chunk.n_draws
+        report(number / len(chunks), f"{sum(draws):,} draws of a unit")
+    return pa.table(dict(zip(_SUMS, sums.reshape(4, n), strict=True))), {"draws": draws}
+
+
+def _combine(run: ScaleRun, stage: Stage) -> None:
+    """Adds up all parts, and writes the scores of all rows."""
+    import pyarrow as pa
+
+    rows = run.usable_rows()
+    sums, draws = np.zeros((2, 2, len(rows)), dtype=np.int64), np.zeros(2, dtype=np.int64)
+    for unit in range(stage.record["n_units"]):
+        table = stage.read(unit)
+        sums += np.stack([table[name].to_numpy() for name in _SUMS]).reshape(sums.shape)
+        draws += (stage.facts(unit) or {})["draws"]
+    if draws.sum() != stage.record["n_draws"]:
+        raise CoresetError(
+            f"{stage.folder} holds {draws.sum():,} of {stage.record['n_draws']:,} draws; delete it and score again"
+        )
+    scale = 2.0 ** _bits(stage.record["n_draws"])
+    net = sums[0] - sums[1]
+    values = {"score": net.sum(axis=0), "coverage": sums[0].sum(axis=0), "redundancy": sums[1].sum(axis=0)}
+    reliability = float("nan") if 0 in draws else split_half_reliability(*(net / draws[:, None]))
+    ids = [run.manifest.read(unit, ["id"])["id"] for unit in range(run.n_units)]
+    spread = {"id": pa.chunked_array([chunk for column in ids for chunk in column.chunks])}
+    without = np.ones(len(run), dtype=bool)
+    without[rows] = False
+    for name, found in values.items():
+        whole = np.zeros(len(run))
+        whole[rows] = found / scale
+        spread[name] = pa.array(whole, mask=without)
+    facts = {"n_draws": int(draws.sum()), "reliability": None if math.isnan(reliability) else reliability}
+    write_table(_scores_path(run), pa.table(spread), stage.key, facts, run.unit_rows)
+
+
+def _forecast(run: ScaleRun, n: int, n_draws: float, n_parts: int, n_threads: int) -> Forecast:
+    seconds = n_draws * _DRAW_SECONDS * (n / _DRAW_ROWS) ** _DRAW_POWER / min(n_threads, os.cpu_count() or 1)
+    memory = psutil.Process().memory_info().rss + n * (_THREAD_BYTES * n_threads + 2 * _SUM_BYTES)
+    dimension = run.dimension()
+    return Forecast(seconds, memory, n * (5 * dimension + 8 + _SUM_BYTES * n_parts) + _SUM_BYTES * len(run))

@@ -1,0 +1,111 @@
+"""Scores of a run: the same bits however the work is split, and those of ``zcore_scores`` up to rounding."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin import scale
+from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.scale.parts import Stage
+from fiftyone_coreset.plugin.scale.scoring import read_scores
+from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
+
+RNG = np.random.default_rng(0)
+VECTORS = RNG.normal(size=(600, 12)).astype(np.float32) * RNG.gamma(1, 1, (600, 1)).astype(np.float32)
+HOLES = [None if row % 97 == 3 else vector for row, vector in enumerate(VECTORS)]
+N_DRAWS = 40_000
+
+
+def scores(run, **arguments):
+    """All scores as one (3, n) array, made anew."""
+    shutil.rmtree(run.folder / "score", ignore_errors=True)
+    for share in arguments.pop("shares", [None]):
+        scale.score(run.folder, n_draws=N_DRAWS, seed=3, units=share, **arguments)
+    table = read_scores(run)
+    assert table["id"].to_pylist() == list(range(len(VECTORS)))
+    return np.stack([table[name].to_numpy() for name in ("score", "coverage", "redundancy")])
+
+
+def test_the_bits_do_not_depend_on_how_the_work_is_split(vector_run):
+    run = vector_run(HOLES, rows_per_unit=130)
+    expected = scores(run, n_units=1, num_workers=1)
+    for split in (
+        {"n_units": 3, "num_workers": 2},
+        {"n_units": 7, "shares": ["3/3", "1/3", "2/3"]},
+        {"n_units": 7, "num_workers": 3, "shares": ["2/2", "1/2"]},
+    ):
+        assert np.array_equal(scores(run, **split), expected, equal_nan=True), split
+    other = vector_run(HOLES, rows_per_unit=600, name="other")
+    assert np.array_equal(scores(other, n_units=3), expected, equal_nan=True)
+
+
+def test_they_are_those_of_zcore_scores_up_to_rounding(vector_run):
+    found = scores(vector_run(HOLES, rows_per_unit=130))
+    ours = zcore_scores(HOLES, n_draws=N_DRAWS, seed=3)
+    assert np.array_equal(np.isnan(found[0]), np.isnan(ours.score))
+    for measured, expected in zip(found, (ours.score, ours.coverage, ours.redundancy), strict=True):
+        np.testing.assert_allclose(measured, expected, rtol=0, atol=N_DRAWS * 2**-31)
+    assert np.array_equal(np.argsort(found[0]), np.argsort(ours.score))
+
+
+def test_the_reliability_is_that_of_zcore_scores(vector_run):
+    run = vector_run(VECTORS, rows_per_unit=200)
+    scores(run)
+    stage = Stage.load(run.folder / "score")
+    from fiftyone_coreset.plugin.scale.parts import footer
+
+    facts = footer(stage.folder / "scores.parquet", stage.key)
+    ours = zcore_scores(VECTORS, n_draws=N_DRAWS, seed=3)
+    assert facts["n_draws"] == N_DRAWS
+    assert facts["reliability"] == pytest.approx(ours.reliability, abs=1e-9)
+
+
+def test_it_continues_where_it_stopped(vector_run):
+    run = vector_run(HOLES, rows_per_unit=130)
+    expected = scores(run)
+    part = run.folder / "score" / "part-00000002.parquet"
+    kept = run.folder / "score" / "part-00000001.parquet"
+    before = kept.stat().st_mtime_ns
+    part.unlink()
+    (run.folder / "score" / "scores.parquet").unlink()
+    state = scale.score(run.folder, n_draws=N_DRAWS, seed=3, units="1/4")
+    assert state.missing == [2]
+    assert not (run.folder / "score" / "scores.parquet").exists()
+    shutil.rmtree(run.folder / "columns")
+    assert scale.score(run.folder, n_draws=N_DRAWS, seed=3).complete
+    assert kept.stat().st_mtime_ns == before
+    table = read_scores(run)
+    assert np.array_equal(table["score"].to_numpy(), expected[0], equal_nan=True)
+
+
+def test_vectors_that_changed_are_refused(vector_run):
+    run = vector_run(VECTORS)
+    scores(run)
+    shutil.rmtree(run.embeddings.folder)
+    with pytest.raises(CoresetError, match=r"embeddings/stage.json; run the step before first"):
+        scale.score(run.folder, n_draws=N_DRAWS, seed=3)
+    shutil.rmtree(run.folder / "manifest")
+    (run.folder / "run.json").unlink()
+    changed = vector_run(VECTORS[::-1])
+    with pytest.raises(CoresetError, match=r"score was made with input='\w+', not '\w+'; use the same"):
+        scale.score(changed.folder, n_draws=N_DRAWS, seed=3)
+    shutil.rmtree(run.folder / "score")
+    with pytest.raises(CoresetError, match=r"columns was made with input="):
+        scale.score(changed.folder, n_draws=N_DRAWS, seed=3)
+
+
+def test_what_is_refused(vector_run):
+    run = vector_run(VECTORS)
+    with pytest.raises(CoresetError, match="n_draws must be at least 1, got 0"):
+        scale.score(run.folder, n_draws=0)
+    run.embeddings.path(4).unlink()
+    with pytest.raises(CoresetError, match=r"1 of 60 parts of .* are missing; run scale embed to complete them"):
+        scale.score(run.folder)
+    same = vector_run(np.ones((20, 3)), name="same")
+    with pytest.raises(CoresetError, match="all 20 usable vectors are identical"):
+        scale.score(same.folder)
+    single = vector_run([VECTORS[0], None], name="single")
+    with pytest.raises(CoresetError, match="1 of 2 rows have a vector, but ZCore compares at least 2"):
+        scale.score(single.folder)
