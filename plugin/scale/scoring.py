@@ -93,7 +93,7 @@ def score(
     embeddings = run.embeddings_digest()
     n = run.n_usable()
     folder = run.folder / SCORE
-    arguments = {"n_draws": n_draws or _DRAWS_PER_ROW * n, "seed": seed, "n_units": n_units}
+    arguments: dict[str, Any] = {"n_draws": n_draws or _DRAWS_PER_ROW * n, "seed": seed, "n_units": n_units}
     arguments |= {"n_neighbors": n_neighbors, "exponent": exponent}
     with one_writer(folder, share), reporting(progress, "Scoring") as report:
         stage = Stage.begin(folder, {"stage": SCORE, "input": embeddings, **arguments})
