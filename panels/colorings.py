@@ -21,6 +21,7 @@ from ..plugin.errors import CoresetError
 from ..plugin.runs.load import load_run
 from ..plugin.selection.registry import explain_columns
 from .payload import category_coloring, ordered_coloring, shared_coloring
+from .rounds import CHANNEL, round_coloring
 
 if TYPE_CHECKING:
     from .runs import PanelRun
@@ -105,7 +106,8 @@ def coloring(run: PanelRun, channel: str, k: int) -> dict[str, Any]:
 
     Args:
         run: the run
-        channel: the id of one of :func:`channels`, or ``"run:<key>"`` for what another run keeps at the same budget
+        channel: the id of one of :func:`channels`, ``"run:<key>"`` for what another run keeps at the same budget,
+            or one of :data:`.rounds.ROUND_COLORINGS` as ``"rounds:<campaign>:<id>"``
         k: the budget, for colourings that depend on it
 
     Raises:
@@ -117,6 +119,8 @@ def coloring(run: PanelRun, channel: str, k: int) -> dict[str, Any]:
         return COLORINGS[channel].paint(run, k)
     if channel.startswith("field:"):
         return _field_coloring(run, channel.removeprefix("field:"))
+    if channel.startswith(CHANNEL):
+        return round_coloring(run, channel)
     if channel.startswith("run:"):
         other = channel.removeprefix("run:")
         return shared_coloring(np.arange(run.n) < k, _kept_by(run, other, k), run.key, other)

@@ -24,6 +24,8 @@ from .colorings import channels, coloring
 from .events import EVENTS, PLUGIN, AtBudget, Nothing, OfRun, event, run_of
 from .group_events import GroupEvents, Open
 from .payload import encode, encode_mask
+from .round_events import RoundEvents
+from .rounds import summaries
 from .runs import PanelRun, version_of
 
 #: Selected rows that are marked on the map.
@@ -61,7 +63,7 @@ class Other(AtBudget):
     other: Tag
 
 
-class CoresetPanel(GroupEvents, foo.Panel):
+class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
     """Coverage and redundancy of a coreset run, live against the budget."""
 
     @property
@@ -118,6 +120,7 @@ class CoresetPanel(GroupEvents, foo.Panel):
         return {
             "dataset": dataset.name,
             "runs": sorted(runs, key=lambda run: run["version"], reverse=True),
+            "campaigns": summaries(dataset),
             "embeddings": vectors,
             "samples": len(dataset),
             "last": ctx.panel.get_state("last"),

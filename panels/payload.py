@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,30 @@ def category_coloring(values: Sequence[Any]) -> dict[str, Any]:
     return {"codes": encode(codes), "legend": legend}
 
 
+def named_coloring(parts: Mapping[str, np.ndarray], missing: str) -> dict[str, Any]:
+    """Codes and legend of parts that exclude each other, in their order.
+
+    Args:
+        parts: name -> (n,) bool, at most :data:`MAX_CATEGORIES` of them
+        missing: what the rows in no part are called
+
+    Returns:
+        ``{"codes", "legend"}`` as the web component expects
+    """
+    masks = list(parts.values())
+    codes = np.full(len(masks[0]), MISSING, dtype=np.uint8)
+    for code, mask in enumerate(masks):
+        codes[mask] = code
+    legend = {
+        "kind": "category",
+        "labels": list(parts),
+        "counts": [int(mask.sum()) for mask in masks],
+        "missing": int((codes == MISSING).sum()),
+        "missingLabel": missing,
+    }
+    return {"codes": encode(codes), "legend": legend}
+
+
 def shared_coloring(ours: np.ndarray, theirs: np.ndarray, name: str, other: str) -> dict[str, Any]:
     """Codes and legend of what two selections keep.
 
@@ -97,14 +121,4 @@ def shared_coloring(ours: np.ndarray, theirs: np.ndarray, name: str, other: str)
         ``{"codes", "legend"}`` as the web component expects
     """
     parts = {"both": ours & theirs, f"only {name}": ours & ~theirs, f"only {other}": theirs & ~ours}
-    codes = np.full(len(ours), MISSING, dtype=np.uint8)
-    for code, part in enumerate(parts.values()):
-        codes[part] = code
-    legend = {
-        "kind": "category",
-        "labels": list(parts),
-        "counts": [int(part.sum()) for part in parts.values()],
-        "missing": int((~ours & ~theirs).sum()),
-        "missingLabel": "neither",
-    }
-    return {"codes": encode(codes), "legend": legend}
+    return named_coloring(parts, "neither")

@@ -286,7 +286,7 @@ class Coreset(fob.BrainMethod):
             for map_key in _maps(dataset, config.run_id):
                 _delete_map(dataset, map_key)
         delete_fields(dataset, owned_fields(dataset, config.run_id))
-        delete_files(config.run_id)
+        delete_files(dataset, config.run_id)
 
     def drop_spare(self, dataset: Dataset, describe: Describe | None = None) -> None:
         """Deletes what the run owns beside what its record names; saved views on it move over first."""

@@ -28,7 +28,8 @@ def store_results(results: BrainResults) -> Any:
 
     stored = json_util.dumps(results.serialize()).encode()
     files = gridfs.GridFS(get_db_conn())
-    return files.put(stored, content_type="application/json", coreset_run=results.config.run_id)
+    owner = _owner(results.samples._root_dataset, results.config.run_id)
+    return files.put(stored, content_type="application/json", **owner)
 
 
 def commit_run(dataset: Dataset, results: BrainResults, file: Any) -> None:
@@ -79,11 +80,16 @@ def run_document(dataset: Dataset, run_id: str) -> Any:
     return next((run for run in runs.values() if run.config.get("run_id") == run_id), None)
 
 
-def delete_files(run_id: str, but: Any = None) -> None:
-    """Deletes the stored results of a run, except for those that its record names."""
+def delete_files(dataset: Dataset, run_id: str, but: Any = None) -> None:
+    """Deletes the stored results of a run of this dataset, except for those that its record names."""
     import gridfs
     from fiftyone.core.odm import get_db_conn
 
     files = gridfs.GridFS(get_db_conn())
-    for file in get_db_conn().fs.files.find({"coreset_run": run_id, "_id": {"$ne": but}}, {"_id": 1}):
+    for file in get_db_conn().fs.files.find({**_owner(dataset, run_id), "_id": {"$ne": but}}, {"_id": 1}):
         files.delete(file["_id"])
+
+
+def _owner(dataset: Dataset, run_id: str) -> dict[str, Any]:
+    """What stored results are marked with; a clone of a dataset has runs of the same ids."""
+    return {"coreset_run": run_id, "coreset_dataset": dataset._doc.id}

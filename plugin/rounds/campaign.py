@@ -181,7 +181,7 @@ class Rounds(fob.BrainMethod):
     def delete_owned(self, dataset: Dataset) -> None:
         """Deletes the campaign's fields and stored results; its saved views stay. To be called in a turn."""
         delete_fields(dataset, owned_fields(dataset, self.config.run_id))
-        delete_files(self.config.run_id)
+        delete_files(dataset, self.config.run_id)
 
     def views(self, dataset: Dataset, key: str) -> list[str]:
         """Names the saved views that are defined by the campaign's fields."""

@@ -141,15 +141,27 @@ def round_progress(dataset: Any, brain_key: str) -> str:
     results = load_rounds(dataset, brain_key)
     if results.last is None:
         raise CoresetError(f"'{brain_key}' has no round to record; next_batch() begins one")
-    config, last = results.config, results.last
-    standing = read_standing(Rows(results.samples, config.patches_field), config.label_field, config.test, config.skip)
-    mine = _outcomes(results, standing)[results.round == last.number]
-    n_labelled, n_skipped, n_off_topic = ((mine == what).sum() for what in (_LABELLED, _SKIPPED, _OFF_TOPIC))
+    last, counts = results.last, count_outcomes(results)
     state = "" if last.is_open else ", recorded already"
     return (
-        f"Round {last.number}: {n_labelled:,} of {last.size:,} labelled, {n_skipped:,} skipped, {n_off_topic:,} "
-        f"off-topic{state}"
+        f"Round {last.number}: {counts['labelled']:,} of {last.size:,} labelled, {counts['skipped']:,} skipped, "
+        f"{counts['off_topic']:,} off-topic{state}"
     )
+
+
+def count_outcomes(results: RoundsResults) -> dict[str, int]:
+    """What came back of the last round so far; only its own rows are read.
+
+    Args:
+        results: a campaign with a round
+
+    Returns:
+        outcome -> rows of the batch
+    """
+    config, last = results.config, results.history[-1]
+    standing = read_standing(Rows(results.view(last.number)), config.label_field, config.test, config.skip)
+    mine = _outcomes(results, standing)[results.round == last.number]
+    return {name: int((mine == place).sum()) for place, name in enumerate(OUTCOMES)}
 
 
 def _stored(dataset: Any, key: str) -> RoundsResults:

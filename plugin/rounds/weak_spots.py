@@ -15,6 +15,7 @@ from ..errors import CoresetError
 from ..vectors.kmeans import kmeans
 from ..vectors.neighbors import pairwise_distances, unit_rows
 from ..vectors.radius import coverage_radius
+from .row_values import latest, places, predicted_classes
 from .standing import read_standing
 
 if TYPE_CHECKING:
@@ -147,9 +148,11 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0)
     clusters[used] = kmeans(unit, min(n_clusters, len(used)), seed=seed)[0]
     covered = np.zeros(len(rows), dtype=bool)
     covered[used] = _within(unit, standing.labelled[used], coverage_radius(unit, seed=seed))
-    correct = _last(results, standing.ids, "correct", -1)
-    confidence = _last(results, standing.ids, "confidence", np.nan)
-    predicted = _predicted(results, standing.ids)
+    here = places(results.ids, standing.ids)
+    correct = np.append(latest(results, "correct", -1), -1)[here]
+    confidence = np.append(latest(results, "confidence", np.nan), np.nan)[here]
+    classes = predicted_classes(results)
+    predicted = np.full(len(rows), None) if classes is None else np.append(classes, None)[here]
     spots = []
     for number in range(int(clusters.max()) + 1):
         mine = clusters == number
@@ -206,25 +209,3 @@ def _within(unit: np.ndarray, labelled: np.ndarray, radius: float) -> np.ndarray
     for start in range(0, len(unit) if len(labels) else 0, step):
         near[start : start + step] = pairwise_distances(unit[start : start + step], labels).min(axis=1) <= radius
     return near
-
-
-def _last(results: RoundsResults, ids: np.ndarray, name: str, missing: float) -> np.ndarray:
-    """The last array of this name, by row."""
-    stored = next(
-        (
-            results.arrays[key]
-            for entry in reversed(results.history)
-            if (key := f"{name}_{entry.number}") in results.arrays
-        ),
-        np.empty(0),
-    )
-    value_of = dict(zip(results.ids[: len(stored)].tolist(), stored.tolist(), strict=True))
-    return np.array([value_of.get(row_id, missing) for row_id in ids.tolist()])
-
-
-def _predicted(results: RoundsResults, ids: np.ndarray) -> np.ndarray:
-    """(n,) the class that was predicted last, None where there is none."""
-    numbers = _last(results, ids, "predicted", -1).astype(int)
-    entries = [entry for entry in results.history if f"predicted_{entry.number}" in results.arrays]
-    names = np.array([*(entries[-1].classes if entries else []), None], dtype=object)
-    return names[numbers]

@@ -66,7 +66,7 @@ def remove_orphans(samples: SampleCollection) -> dict[str, list[str]]:
             Coreset.delete_run(dataset, map_key, cleanup=False)
         delete_fields(dataset, found["fields"])
         for run_id in found.pop("runs"):
-            delete_files(run_id)
+            delete_files(dataset, run_id)
     return found
 
 

@@ -81,7 +81,7 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
         raise
     with schema_turn(dataset):
         results.backend.settle(dataset, key, describe=_describing(results))
-        delete_files(config.run_id, but=file)
+        delete_files(dataset, config.run_id, but=file)
 
 
 def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
@@ -130,13 +130,14 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
         raise
     with schema_turn(dataset):
         results.backend.settle(dataset, key)
-        delete_files(config.run_id, but=file)
+        delete_files(dataset, config.run_id, but=file)
 
 
 def drop_older_results(results: CoresetResults) -> None:
     """Deletes stored results that the run's record does not name: a process was killed before it could."""
-    document = run_document(results.rows().dataset, results.config.run_id)
-    delete_files(results.config.run_id, but=document.results.grid_id)
+    dataset = results.rows().dataset
+    document = run_document(dataset, results.config.run_id)
+    delete_files(dataset, results.config.run_id, but=document.results.grid_id)
 
 
 def _drop_bounds(dataset: Dataset, path: str) -> None:
@@ -272,7 +273,7 @@ def _undo(dataset: Dataset, results: CoresetResults) -> None:
         document = run_document(dataset, results.config.run_id)
         if document is not None and document.config["state"] == "complete":
             dataset.get_brain_info(document.key).config.build().drop_spare(dataset)
-            delete_files(results.config.run_id, but=document.results.grid_id)
+            delete_files(dataset, results.config.run_id, but=document.results.grid_id)
             return
         results.backend.delete_owned(dataset)
         if document is not None:

@@ -343,6 +343,8 @@ def test_a_clone_has_the_campaign_too(pool, ask):
     assert fc.load_rounds(pool).last.is_open
     assert not fc.load_rounds(other).last.is_open
     assert len(fc.load_rounds(other).view(1)) == 6
+    pool.clear_cache()  # what is stored, not what is in memory
+    assert len(fc.load_rounds(pool).view(1)) == 6
 
 
 STEPS = ["declare_fields", "write_columns", "store_results", "commit_run"]

@@ -114,6 +114,9 @@ def test_views_open_in_a_fresh_process_and_in_a_clone(run, in_new_process):
     clone = dataset.clone()
     assert clone.load_saved_view("eleven").values("filepath") == view.values("filepath")
     assert fc.load_run(clone, "coreset").rank.tolist() == results.rank.tolist()
+    fc.adjust_coreset(clone, "coreset", add=[clone.last().id])  # written anew
+    dataset.clear_cache()
+    assert fc.load_run(dataset, "coreset").rank.tolist() == results.rank.tolist()
 
 
 def test_views_live_with_the_dataset(run):

@@ -13,6 +13,8 @@ interface Props {
   /** Codes that the map shows alone; all if there are none. */
   only: ReadonlySet<number>;
   onToggle: (code: number) => void;
+  /** Whether the map marks what the budget keeps. */
+  marksKept: boolean;
   /** Opens the figures of the two runs that the colours compare. */
   onCompare?: () => void;
 }
@@ -25,7 +27,7 @@ interface Entry {
 }
 
 /** What the colours of the map mean; a click on an entry shows its images alone, a second one all again. */
-export function Legend({ title, mode, kind, scale, only, onToggle, onCompare }: Props) {
+export function Legend({ title, mode, kind, scale, only, onToggle, marksKept, onCompare }: Props) {
   return (
     <div className="fc-legend" data-cy="coreset-legend">
       {kind === "scale" && <b>{title}</b>}
@@ -51,7 +53,7 @@ export function Legend({ title, mode, kind, scale, only, onToggle, onCompare }: 
           {note && <small>{note}</small>}
         </button>
       ))}
-      {kind === "scale" && <span className="fc-faint">large, ringed: kept</span>}
+      {kind === "scale" && marksKept && <span className="fc-faint">large, ringed: kept</span>}
       {onCompare && (
         <button type="button" className="fc-compare" data-cy="coreset-compare" title="Overlap, coverage and class drift of the two runs" onClick={onCompare}>
           Compare…

@@ -17,6 +17,8 @@ interface Props {
   /** 1 for rows in the App's view; null if all are. */
   visible: Uint8Array | null;
   selected: number[];
+  /** Whether dropped rows with a value are drawn large. */
+  raised: boolean;
   tool: Tool;
   /** Changes to bring all points back into sight. */
   refit: number;
@@ -60,7 +62,7 @@ export function PointMap(props: Props) {
   const draw = useCallback(() => {
     pending.current ||= requestAnimationFrame(() => {
       pending.current = 0;
-      const { kept, palette, mode, visible, selected, onStep } = latest.current;
+      const { kept, palette, mode, visible, selected, raised, onStep } = latest.current;
       if (!renderer.current) return;
       onStep(
         renderer.current.draw({
@@ -71,6 +73,7 @@ export function PointMap(props: Props) {
           mode,
           anyHidden: visible !== null,
           anySelected: selected.length > 0,
+          raised,
           moving: moving.current,
         }),
       );

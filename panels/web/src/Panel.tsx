@@ -8,6 +8,8 @@ import { RefreshIcon } from "./icons";
 import { Events, RunList, RunSummary } from "./protocol";
 import { decodeRun, LoadedRun, memory, useCall } from "./server";
 import { STYLES } from "./styles";
+import { RoundsAlone } from "./RoundsAlone";
+import { useCampaign } from "./useCampaign";
 import { Workspace } from "./Workspace";
 
 /** What the App passes to a component of a Python panel. */
@@ -47,6 +49,7 @@ export function CoresetPanel({ schema, data }: Props) {
   const wanted = picked ?? list.value?.last?.key;
   const summary = runs.find(({ key }) => key === wanted) ?? runs[0];
   const lost = useLost(list.value, summary?.key);
+  const campaign = useCampaign(list.value, call);
 
   // Runs come and go in operators and in Python, which tell the panel nothing: look again when the user comes back.
   const looked = useRef(0);
@@ -61,7 +64,10 @@ export function CoresetPanel({ schema, data }: Props) {
       <style>{STYLES}</style>
       {list.error && <Message text={list.error} onRetry={() => setReloads(reloads + 1)} />}
       {!list.value && !list.error && <Message text="Looking for coreset runs …" />}
-      {list.value && !list.error && !summary && <Empty list={list.value} call={call} notice={lost} />}
+      {list.value && !list.error && !summary && !campaign.keys.length && <Empty list={list.value} call={call} notice={lost} />}
+      {list.value && !list.error && !summary && campaign.keys.length > 0 && (
+        <RoundsAlone dataset={list.value.dataset} campaign={campaign} call={call} width={width} notice={lost} />
+      )}
       {list.value && !list.error && summary && (
         <Loaded
           key={`${list.value.dataset}/${summary.key}/${summary.version}`}
@@ -93,6 +99,7 @@ export function CoresetPanel({ schema, data }: Props) {
               key={run.version}
               run={run}
               list={list.value!}
+              campaign={campaign}
               call={call}
               mode={mode}
               wide={width >= WIDE}

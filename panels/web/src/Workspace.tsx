@@ -12,12 +12,15 @@ import { Call, Channel, Legend as Scale, RunList, RunSummary } from "./protocol"
 import { PaletteKind } from "./renderer";
 import { Redundant } from "./Redundant";
 import { ReportCard } from "./ReportCard";
+import { Rounds } from "./Rounds";
 import { decodeColoring, decodeLayers, LoadedRun, memory } from "./server";
 import { FitIcon, ToolIcon } from "./icons";
+import { ChosenCampaign } from "./useCampaign";
 
 interface Props {
   run: LoadedRun;
   list: RunList;
+  campaign: ChosenCampaign;
   call: Call;
   mode: Mode;
   wide: boolean;
@@ -56,12 +59,15 @@ const comparison = ({ key }: RunSummary): Channel => ({
 });
 
 type Screen = "map" | "redundant";
+/** What the controls beside the map are about. */
+const TABS = { budget: "Budget", rounds: "Rounds" };
+type Tab = keyof typeof TABS;
 
 /** Budgets, colourings and screens chosen earlier, so that switching tabs forgets nothing. */
-const chosen = new Map<string, { k: number; channel: string; screen: Screen }>();
+const chosen = new Map<string, { k: number; channel: string; screen: Screen; tab: Tab }>();
 
 /** The map and the controls of one run. */
-export function Workspace({ run, list, call, mode, wide, width, viewVersion, selectedVersion, fingerprintsVersion, notices, onDeleted, onLeft }: Props) {
+export function Workspace({ run, list, campaign, call, mode, wide, width, viewVersion, selectedVersion, fingerprintsVersion, notices, onDeleted, onLeft }: Props) {
   const identity = `${list.dataset}/${run.key}/${run.version}`;
   const remembered = chosen.get(identity);
   const last = list.last?.key === run.key && list.last.k <= run.n ? list.last.k : null;
@@ -74,7 +80,9 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   const [failure, setFailure] = useState("");
   const [lassoed, setLassoed] = useState<{ rows: Uint32Array } | null>(null);
   const [screen, setScreen] = useState<Screen>(remembered?.screen ?? "map");
-  chosen.set(identity, { k, channel: channelId, screen });
+  const [wantedTab, setTab] = useState<Tab>(remembered?.tab ?? "budget");
+  const tab = campaign.keys.length ? wantedTab : "budget";
+  chosen.set(identity, { k, channel: channelId, screen, tab });
   const settledK = useSettled(k, 300);
 
   const curve = useLoaded(() => memory.get(`${identity}/curve`, () => call("load_curve", { key: run.key })), [identity]);
@@ -91,25 +99,28 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
   const report = useLoaded(() => call("report", { key: run.key, k: settledK }), [identity, settledK, left.n]);
 
   const visible = useMemo(() => (view.value?.mask ? maskOf(view.value.mask, run.n) : null), [view.value]);
-  const others = useMemo(() => comparable(list.runs, run.key), [list, run]);
+  const objects = list.runs.find(({ key }) => key === run.key)?.objects;
+  const others = useMemo(() => list.runs.filter(({ key, objects: theirs }) => key !== run.key && theirs === objects), [list, run]);
+  const rounds = campaign.value?.objects === objects ? campaign.value : null;
   const [local, remote] = useMemo<Channel[][]>(
     () => [
       [...(layers.error ? [] : [STATUS_CHANNEL]), KEPT_CHANNEL, RANK_CHANNEL],
-      [...run.channels, ...others.map(comparison)],
+      [...run.channels, ...(rounds?.channels ?? []), ...others.map(comparison)],
     ],
-    [layers.error, run, others],
+    [layers.error, run, rounds?.key, others],
   );
   const channels = [...local, ...remote];
   const channel = channels.find(({ id }) => id === channelId) ?? KEPT_CHANNEL;
   const onServer = remote.includes(channel);
   const other = others.find(({ key }) => channel.id === `run:${key}`);
+  const version = rounds?.channels.includes(channel) ? rounds.version : other?.version;
   const coloringK = channel.live ? settledK : 0;
   const coloring = useLoaded(
     () =>
-      memory.get(`${identity}/${channel.id}/${other?.version ?? ""}/${coloringK}`, () =>
+      memory.get(`${identity}/${channel.id}/${version ?? ""}/${coloringK}`, () =>
         call("load_coloring", { key: run.key, channel: channel.id, k: coloringK }).then(decodeColoring),
       ),
-    onServer ? [identity, channel.id, other?.version, coloringK] : null,
+    onServer ? [identity, channel.id, version, coloringK] : null,
   );
 
   const status = useRef(new Uint8Array(run.n));
@@ -165,6 +176,10 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
       if (!next.delete(code)) next.add(code);
       return next;
     });
+  const turnTo = (next: Tab) => {
+    setTab(next);
+    setChannel(next === "rounds" && rounds ? rounds.channels[0].id : "status");
+  };
   const legendKind = shown.palette === "status" ? (channel.id === "status" && counts ? "status" : "kept") : "scale";
   const lassoedKept = lassoed ? lassoed.rows.filter((row) => row < k).length : 0;
   const remarks = [...notices, ...(view.value?.notices ?? []), ...(view.error ? [view.error] : [])];
@@ -199,7 +214,8 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
           k={k}
           map={{
             run,
-            kept: k,
+            kept: tab === "rounds" ? 0 : k,
+            raised: tab === "rounds" && (shown.scale?.missing ?? 0) > run.n / 2,
             codes: shown.codes,
             codesVersion: k,
             palette: shown.palette,
@@ -243,6 +259,7 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
             scale={shown.scale}
             only={only}
             onToggle={toggle}
+            marksKept={tab === "budget"}
             onCompare={other && (() => act("", call("compare", { key: run.key, k, other: other.key })))}
           />
           <p className="fc-caption" title={run.projectionNote} data-cy="coreset-caption">
@@ -255,50 +272,74 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
         </div>
       </div>
       <div className="fc-side">
-        <div className="fc-scroll">
-          <Budget
-            n={left.n}
-            noun={run.noun}
-            k={left.among(k)}
-            fingerprints={run.fingerprints}
-            ranked={{ n: run.n, k, onBudget: setBudget }}
-            mode={mode}
+        {campaign.keys.length > 0 && (
+          <div className="fc-tabs fc-side-tabs" role="tablist">
+            {(Object.keys(TABS) as Tab[]).map((name) => (
+              <button key={name} type="button" role="tab" aria-selected={tab === name} data-cy={`coreset-turn-to-${name}`} onClick={() => turnTo(name)}>
+                {TABS[name]} {name === "rounds" && campaign.value && <small>{campaign.value.rounds.length}</small>}
+              </button>
+            ))}
+          </div>
+        )}
+        {tab === "rounds" && (
+          <Rounds
+            dataset={list.dataset}
+            campaign={campaign}
+            call={call}
+            act={act}
             width={Math.max(220, side - 2 * PADDING)}
             wide={wide}
-            counts={counts}
-            countsNote={layers.error || `Measuring what ${percent(left.among(k) / left.n)} of the ${run.noun} covers …`}
-            curve={curve.value}
-            curveNote={curve.error || "Loading the coverage curve …"}
-            onBudget={(budget) => setBudget(left.rankFor(budget))}
-            budgetFor={(share) => {
-              const found = layers.value ? budgetForCoverage(layers.value.coveredAt, share, alive) : curve.value && budgetOnCurve(curve.value, share);
-              return found && left.among(found);
-            }}
+            legend={channel.id === rounds?.channels[0].id ? shown.scale : null}
           />
-          <ReportCard
-            live={curve.value && !alive ? liveRows(curve.value, k) : []}
-            note={`${curve.value?.note ?? ""}${alive ? " The curve is of the run's time, before images were deleted." : ""}`}
-            report={report.value}
-            busy={report.busy}
-            error={report.error}
-          />
-        </div>
-        <div className="fc-actions">
-          <button type="button" className="fc-primary" data-cy="coreset-create-view" onClick={() => act("", call("create_view", { key: run.key, k }))}>
-            Create coreset view…
-          </button>
-          <div>
-            <button type="button" data-cy="coreset-show-kept" onClick={() => act("Showing the kept …", call("show_kept", { key: run.key, k }))}>
-              Show kept
-            </button>
-            <button type="button" data-cy="coreset-show-uncovered" title="The images farthest from any kept one" onClick={() => act("Looking for the uncovered …", call("show_uncovered", { key: run.key, k }))}>
-              Show uncovered
-            </button>
-            <button type="button" data-cy="coreset-show-redundant" title="Groups of near-duplicates side by side, and what to do about them" onClick={() => setScreen("redundant")}>
-              Redundant…
-            </button>
-          </div>
-        </div>
+        )}
+        {tab === "budget" && (
+          <>
+            <div className="fc-scroll">
+              <Budget
+                n={left.n}
+                noun={run.noun}
+                k={left.among(k)}
+                fingerprints={run.fingerprints}
+                ranked={{ n: run.n, k, onBudget: setBudget }}
+                mode={mode}
+                width={Math.max(220, side - 2 * PADDING)}
+                wide={wide}
+                counts={counts}
+                countsNote={layers.error || `Measuring what ${percent(left.among(k) / left.n)} of the ${run.noun} covers …`}
+                curve={curve.value}
+                curveNote={curve.error || "Loading the coverage curve …"}
+                onBudget={(budget) => setBudget(left.rankFor(budget))}
+                budgetFor={(share) => {
+                  const found = layers.value ? budgetForCoverage(layers.value.coveredAt, share, alive) : curve.value && budgetOnCurve(curve.value, share);
+                  return found && left.among(found);
+                }}
+              />
+              <ReportCard
+                live={curve.value && !alive ? liveRows(curve.value, k) : []}
+                note={`${curve.value?.note ?? ""}${alive ? " The curve is of the run's time, before images were deleted." : ""}`}
+                report={report.value}
+                busy={report.busy}
+                error={report.error}
+              />
+            </div>
+            <div className="fc-actions">
+              <button type="button" className="fc-primary" data-cy="coreset-create-view" onClick={() => act("", call("create_view", { key: run.key, k }))}>
+                Create coreset view…
+              </button>
+              <div>
+                <button type="button" data-cy="coreset-show-kept" onClick={() => act("Showing the kept …", call("show_kept", { key: run.key, k }))}>
+                  Show kept
+                </button>
+                <button type="button" data-cy="coreset-show-uncovered" title="The images farthest from any kept one" onClick={() => act("Looking for the uncovered …", call("show_uncovered", { key: run.key, k }))}>
+                  Show uncovered
+                </button>
+                <button type="button" data-cy="coreset-show-redundant" title="Groups of near-duplicates side by side, and what to do about them" onClick={() => setScreen("redundant")}>
+                  Redundant…
+                </button>
+              </div>
+            </div>
+          </>
+        )}
       </div>
     </div>
   );
@@ -307,12 +348,6 @@ export function Workspace({ run, list, call, mode, wide, width, viewVersion, sel
 /** The rows with one of some codes, of those that are visible. */
 function sift(codes: Uint8Array, only: ReadonlySet<number>, visible: Uint8Array | null): Uint8Array {
   return codes.map((code, row) => Number(only.has(code) && (!visible || visible[row] === 1)));
-}
-
-/** The other runs that rank the same kind of rows. */
-function comparable(runs: RunSummary[], key: string): RunSummary[] {
-  const objects = runs.find((run) => run.key === key)?.objects;
-  return runs.filter((run) => run.key !== key && run.objects === objects);
 }
 
 interface HoverProps {

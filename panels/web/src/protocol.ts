@@ -14,9 +14,20 @@ export interface RunSummary {
   n: number;
 }
 
+/** A campaign of labelling rounds. */
+export interface CampaignSummary {
+  key: string;
+  /** Changes whenever a round is begun or recorded. */
+  version: string;
+  /** The label field whose objects are labelled, null for images. */
+  objects: string | null;
+}
+
 export interface RunList {
   dataset: string;
   runs: RunSummary[];
+  /** The latest first. */
+  campaigns: CampaignSummary[];
   /** Vector fields that a run could be computed from. */
   embeddings: string[];
   samples: number;
@@ -193,6 +204,70 @@ export interface Decided extends Acted {
 /** Groups by their numbers, or all copies that are certain enough. */
 export type Chosen = { groups: number[] } | { at_least: number };
 
+export interface Round {
+  number: number;
+  /** ISO 8601. */
+  created: string;
+  method: string;
+  /** What was read, chosen and left out, in a paragraph. */
+  why: string;
+  /** Not recorded yet: the counts are those of this moment. */
+  open: boolean;
+  size: number;
+  labelled: number;
+  skipped: number;
+  offTopic: number;
+  /** Labels in all when it was recorded. */
+  labels: number | null;
+  accuracy: number | null;
+  /** Of the accuracy since the round before, on the same test images, and its standard error. */
+  change: [number, number] | null;
+  minutes: number | null;
+}
+
+export interface Campaign extends CampaignSummary {
+  labelField: string;
+  /** "images" or "objects". */
+  noun: string;
+  rounds: Round[];
+  /** What curves there are, the first to show first. */
+  metrics: { id: string; label: string }[];
+  channels: Channel[];
+}
+
+export interface LearningCurve {
+  /** Labels, metric and its standard error, if it is known, of each recorded round. */
+  points: { n: number; value: number; error: number | null }[];
+  /** The fitted law and its 80 % band; null while there are too few rounds. */
+  line: { n: number[]; value: number[]; low: number[]; high: number[] } | null;
+  /** What was measured, and of which model. */
+  label: string;
+  /** Why there is no line; empty if there is one. */
+  note: string;
+  advice: { text: string; evidence: string }[];
+}
+
+export interface WeakSpot {
+  /** Images without label, and their share of all without label. */
+  n: number;
+  share: number;
+  labels: number;
+  /** Share of them that lie near a labelled one. */
+  covered: number;
+  expectedError: number | null;
+  accuracy: number | null;
+  interval: [number, number] | null;
+  tested: number;
+  /** The classes predicted there most often. */
+  classes: string[];
+}
+
+export interface WeakSpots {
+  /** Changes whenever they are looked for. */
+  version: string;
+  spots: WeakSpot[];
+}
+
 interface OfGroups {
   key: string;
   version: string;
@@ -234,6 +309,13 @@ export interface Events {
   show_groups: { params: OfGroups & Chosen; answer: Done };
   compute_fingerprints: { params: { key: string }; answer: Done };
   open_member: { params: { key: string; id: string }; answer: Done };
+  load_campaign: { params: { key: string }; answer: Campaign };
+  load_learning_curve: { params: { key: string; metric: string; target: number | null }; answer: LearningCurve };
+  load_weak_spots: { params: { key: string }; answer: WeakSpots };
+  show_round: { params: { key: string; number: number }; answer: Done };
+  show_weak_spot: { params: { key: string; version: string; place: number }; answer: Done };
+  select_batch: { params: { key: string }; answer: Done };
+  record_batch: { params: { key: string }; answer: Done };
   create_view: { params: { key: string; k: number }; answer: Done };
   compare: { params: { key: string; k: number; other: string }; answer: Done };
   run_scores: { params: Record<string, never>; answer: Done };

@@ -3,7 +3,7 @@
  * only changes where drawing starts and stops. Where more rows are dropped than can be drawn smoothly, every m-th of
  * them is drawn, by a longer stride; kept rows are always all drawn.
  */
-import { paletteTexture, Mode, neutral, parseHex, RGB, STATUS } from "./colors";
+import { MISSING, paletteTexture, Mode, neutral, parseHex, RGB, STATUS } from "./colors";
 import { Camera, Size } from "./geometry";
 
 /** Bits of a row's state. */
@@ -80,6 +80,8 @@ export interface Scene {
   mode: Mode;
   anyHidden: boolean;
   anySelected: boolean;
+  /** Whether dropped rows with a value are drawn as large as kept ones: there are few of them. */
+  raised: boolean;
   moving: boolean;
 }
 
@@ -212,7 +214,11 @@ export class Renderer {
     if (scene.palette === "status") {
       this.pass({ rows: "shown", ...dropped, codes: [STATUS.covered, 255] });
       this.pass({ rows: "shown", ...dropped, codes: [STATUS.uncovered, STATUS.uncovered] });
-    } else this.pass({ rows: "shown", ...dropped });
+    } else {
+      const valued: Partial<Pass> = scene.raised ? { step: 1, size: big, ring, ringColor: [...ground, 1] } : {};
+      this.pass({ rows: "shown", ...dropped, codes: [MISSING, MISSING] });
+      this.pass({ rows: "shown", ...dropped, codes: [0, MISSING - 1], ...valued });
+    }
     this.pass({ rows: "shown", first: 0, count: kept, size: big, ring, ringColor: [...ground, 1] });
     if (scene.anySelected) {
       const ink = parseHex(dark ? "#ffffff" : "#111418");

@@ -126,6 +126,32 @@ export const STYLES = `
 .fc-root .fc-primary { background: var(--accent); color: var(--ink); border-color: transparent; font-weight: 600; padding: 7px 14px; }
 .fc-root .fc-primary:hover:not(:disabled) { filter: brightness(1.08); }
 
+.fc-side-tabs { flex: none; padding: 4px 10px 0; border-bottom: 1px solid var(--rule); }
+.fc-rounds-head { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin-bottom: 8px; min-height: 24px; }
+.fc-rounds-head h3 { margin-right: auto; } .fc-rounds-head select { font-size: 12px; padding: 2px 4px; } .fc-rounds-head > .fc-faint { font-size: 12px; }
+.fc-term { cursor: help; text-decoration: underline dotted color-mix(in srgb, var(--faint) 60%, transparent); text-underline-offset: 3px; }
+.fc-root .fc-timeline { list-style: none; position: relative; }
+.fc-timeline li { position: relative; }
+.fc-timeline li:not(:last-of-type)::before { content: ""; position: absolute; left: 11px; top: 24px; bottom: -8px; width: 1px; background: var(--rule); }
+.fc-root .fc-timeline li button { display: grid; grid-template-columns: 12px auto 1fr; gap: 1px 9px; width: 100%; text-align: left; background: none; border: 0; padding: 6px 6px 7px; align-items: baseline; border-radius: 6px; }
+.fc-root .fc-timeline li button:hover { background: var(--raised); }
+.fc-timeline button > i { width: 10px; height: 10px; border-radius: 50%; background: var(--faint); align-self: center; justify-self: center; } .fc-timeline button > i.fc-open { box-shadow: inset 0 0 0 2px var(--ground), 0 0 0 1.5px var(--accent); }
+.fc-round-score { text-align: right; font-variant-numeric: tabular-nums; } .fc-round-score em { font-style: normal; color: var(--accent); font-weight: 600; } .fc-round-score small { margin-left: 8px; font-size: 11.5px; color: var(--faint); }
+.fc-root .fc-round-score .fc-better { color: var(--good); } .fc-root .fc-round-score .fc-worse { color: var(--bad); }
+.fc-round-says { grid-column: 2 / -1; display: flex; flex-wrap: wrap; gap: 0 6px; font-size: 12px; color: var(--faint); font-variant-numeric: tabular-nums; } .fc-round-says > :not(:last-child)::after { content: " ·"; }
+.fc-progress { grid-column: 2 / -1; height: 4px; border-radius: 2px; background: var(--rule); overflow: hidden; margin-top: 4px; } .fc-progress i { display: block; height: 100%; background: var(--accent); }
+.fc-timeline > .fc-chip { margin: 4px 0 0 27px; }
+.fc-learning { display: block; } .fc-line-between { stroke: var(--faint); stroke-width: 1.2; } .fc-line-continued { stroke: var(--cover); stroke-dasharray: 1.5 4; stroke-linecap: round; }
+.fc-target-line { stroke: var(--good); stroke-dasharray: 6 4; opacity: .8; }
+.fc-measured line { stroke: var(--cover); stroke-width: 1.6; } .fc-measured circle { fill: var(--cover); stroke: var(--ground); stroke-width: 1.5; }
+.fc-root .fc-key .fc-key-point { width: 8px; height: 8px; border: 0; border-radius: 50%; background: var(--cover); } .fc-key .fc-key-continued { border-top: 2px dotted var(--cover); }
+.fc-root .fc-advice { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 8px; font-size: 12.5px; }
+.fc-advice li { border-left: 2px solid var(--accent); padding-left: 9px; } .fc-advice small { display: block; color: var(--faint); font-size: 11px; line-height: 1.3; }
+.fc-spots tbody tr { cursor: pointer; } .fc-root .fc-spots th button { background: none; border: 0; padding: 3px 0; text-align: left; white-space: normal; }
+.fc-spots tr.fc-opened { background: color-mix(in srgb, var(--accent) 14%, transparent); } .fc-spots th:first-child { padding-left: 4px; } .fc-report.fc-spots tbody th { padding-left: 4px; }
+.fc-error { display: inline-flex; align-items: center; gap: 6px; } .fc-error > i { display: flex; justify-content: flex-end; width: 34px; height: 5px; } .fc-error i i { height: 100%; border-radius: 2px; background: var(--bad); }
+.fc-alone .fc-side { flex: 1 1 auto; width: 100%; max-width: 620px; margin: 0 auto; border-top: 0; } .fc-alone > .fc-note { padding: 10px 16px; text-align: center; }
+
 .fc-message, .fc-empty { flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; text-align: center; color: var(--faint); overflow: auto; }
 .fc-empty h2 { font-size: 18px; font-weight: 600; color: var(--text); } .fc-empty p { max-width: 420px; }
 .fc-empty ol { text-align: left; list-style: decimal inside; line-height: 1.9; } .fc-empty .fc-done { color: var(--good); }

@@ -1,0 +1,116 @@
+/** Labelling rounds: words, numbers and the geometry of the learning curve. */
+import { count } from "./budget";
+import { LearningCurve, Round, WeakSpot } from "./protocol";
+
+/** What the terms mean, in a sentence each. */
+export const TERMS = {
+  round: "One request for labels: a batch of images is chosen, labelled, and then recorded.",
+  labelled: "How many images of the batch have a label by now, of those that were asked for.",
+  method: "The rule that chose the batch. The first takes typical images of every region; later ones take what the model is unsure of, spread over the whole pool.",
+  change: "How many points the accuracy moved since the round before, on the same test images; ± is its standard error, so a change below twice that may be chance.",
+  curve: "How good the model is after each round, against the number of labels it learned from.",
+  points: "One recorded round; the bar is its standard error, and fewer test images make it longer.",
+  band: "The curve is expected to run inside this band in four of five cases.",
+  continued: "Dotted: where the curve is expected to go, never further than twice the labels there are.",
+  target: "How good the model has to be; the advice says how many more labels that may take.",
+  advice: "Signals to weigh, not a verdict: what the next batch may bring, what the target takes, and whether predictions still move.",
+  spots: "Groups of look-alikes without label where most errors are expected; click one to see its images.",
+  spot: "The classes that the model predicts most often in this group.",
+  share: "This group's share of all images without label.",
+  labels: "Labels there are in this group.",
+  error: "How many of the predictions in this group are expected to be wrong: told by its test images where there are ten, else by how confident the model is.",
+} as const;
+export type TermName = keyof typeof TERMS;
+
+/** A day as people read it, e.g. "29 Nov 2026". */
+export function dayOf(created: string): string {
+  const date = new Date(created);
+  if (Number.isNaN(date.getTime())) return created;
+  return date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+}
+
+/** A share with one decimal, e.g. "91.5 %"; small differences between rounds matter. */
+export const oneDecimal = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** A change of the accuracy in points, e.g. "+2.5 ± 1.5". */
+export const changeOf = ([change, error]: [number, number]) =>
+  `${change < 0 ? "−" : "+"}${Math.abs(100 * change).toFixed(1)} ± ${(100 * error).toFixed(1)}`;
+
+/** Whether a change is larger than chance would explain. */
+export const isClear = ([change, error]: [number, number]) => Math.abs(change) > 2 * error;
+
+/** What became of a batch besides labels, e.g. "2 skipped, 1 off-topic". */
+export function restOf({ skipped, offTopic }: Round): string {
+  return [skipped && `${count(skipped)} skipped`, offTopic && `${count(offTopic)} off-topic`].filter(Boolean).join(", ");
+}
+
+/** Where the expected error of a weak spot was read from. */
+export function evidenceOf({ accuracy, interval, tested, covered }: WeakSpot): string {
+  const near = `${Math.round(100 * covered)} % lie near a labelled one`;
+  if (accuracy === null || !interval) return `No test images here; ${near}.`;
+  const [low, high] = interval.map((end) => Math.round(100 * end));
+  return `${Math.round(100 * accuracy)} % of ${tested} test images right (${low} to ${high} %); ${near}.`;
+}
+
+/** A target as typed: "90", "90 %" or "0.9"; null if it is none. */
+export function parseTarget(text: string): number | null {
+  const match = /^\s*(\d*\.?\d+)\s*(%?)\s*$/.exec(text);
+  if (!match) return null;
+  const value = Number(match[1]);
+  const share = match[2] || value >= 1 ? value / 100 : value;
+  return share > 0 && share < 1 ? share : null;
+}
+
+export interface Frame {
+  width: number;
+  height: number;
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+/** Room right of the last round, as a share of the labels. */
+const MARGIN = 0.04;
+
+export interface Scale {
+  x: (labels: number) => number;
+  y: (value: number) => number;
+  xTicks: number[];
+  yTicks: number[];
+}
+
+/** Places of the curve's parts in a frame: labels from 0, and as much of 0 to 1 as is needed. */
+export function curveScale({ points, line }: LearningCurve, target: number | null, frame: Frame): Scale {
+  const labels = Math.max(1, ...points.map(({ n }) => n), ...(line?.n ?? []));
+  const ends = points.flatMap(({ value, error }) => [value - (error ?? 0), value + (error ?? 0)]);
+  const values = [...ends, ...(line?.low ?? []), ...(line?.high ?? []), ...(target === null ? [] : [target])];
+  const room = 0.06 * Math.max(0.1, Math.max(...values) - Math.min(...values));
+  const low = Math.max(0, Math.min(...values) - room);
+  const high = Math.min(1, Math.max(...values) + room);
+  const inner = frame.width - frame.left - frame.right;
+  return {
+    x: (n) => frame.left + (n / labels / (1 + MARGIN)) * inner,
+    y: (value) => frame.height - frame.bottom - ((value - low) / (high - low)) * (frame.height - frame.top - frame.bottom),
+    xTicks: niceTicks(0, labels, 4),
+    yTicks: niceTicks(low, high, 4),
+  };
+}
+
+/** Round numbers within a range, at most `most` steps apart. */
+export function niceTicks(low: number, high: number, most: number): number[] {
+  const rough = (high - low) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * (1 - 1e-9))!;
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, nth) => Number(((first + nth) * step).toPrecision(12)));
+}
+
+/** The line up to the labels at hand, and from there on; both hold the point where they meet. */
+export function splitLine(line: NonNullable<LearningCurve["line"]>, atHand: number): [[number, number][], [number, number][]] {
+  const pairs = line.n.map((n, i): [number, number] => [n, line.value[i]]);
+  const after = pairs.findIndex(([n]) => n > atHand);
+  if (after < 0) return [pairs, []];
+  return [pairs.slice(0, after), pairs.slice(Math.max(0, after - 1))];
+}

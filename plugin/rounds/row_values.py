@@ -1,0 +1,69 @@
+"""What the rounds of a campaign say of its rows, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .campaign import RoundsResults
+
+
+def places(known: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Where rows stand in a campaign.
+
+    Args:
+        known: (n,) ids of the campaign
+        ids: (m,) ids of rows
+
+    Returns:
+        (m,) int64 places in ``known``, -1 for rows that it does not know
+
+    Example:
+        >>> places(np.array(["b", "a"]), np.array(["a", "c", "b"])).tolist()
+        [1, -1, 0]
+    """
+    if not len(known):
+        return np.full(len(ids), -1, dtype=np.int64)
+    order = np.argsort(known)
+    found = order[np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)]
+    return np.where(known[found] == ids, found, -1)
+
+
+def latest(results: RoundsResults, name: str, missing: float) -> np.ndarray:
+    """What the last round that knows it says of every row.
+
+    Args:
+        results: the campaign
+        name: ``"confidence"`` or ``"correct"``
+        missing: the value of rows that the round did not see
+
+    Returns:
+        (n,) values in the order of the campaign's ids
+    """
+    stored = (results.arrays.get(f"{name}_{entry.number}") for entry in reversed(results.history))
+    return _padded(next((values for values in stored if values is not None), np.empty(0)), len(results.ids), missing)
+
+
+def predicted_classes(results: RoundsResults, rounds_ago: int = 0) -> np.ndarray | None:
+    """The classes that a round with predictions predicted.
+
+    Args:
+        results: the campaign
+        rounds_ago (0): how many rounds with predictions came after it
+
+    Returns:
+        (n,) names in the order of the campaign's ids, None where there is none; None if there is no such round
+    """
+    entries = [entry for entry in results.history if f"predicted_{entry.number}" in results.arrays]
+    if len(entries) <= rounds_ago:
+        return None
+    entry = entries[-1 - rounds_ago]
+    numbers = _padded(results.arrays[f"predicted_{entry.number}"], len(results.ids), -1)
+    return np.array([*entry.classes, None], dtype=object)[numbers.astype(np.int64)]
+
+
+def _padded(values: np.ndarray, n: int, missing: float) -> np.ndarray:
+    """Values of the rows that were known then, and of those that came later."""
+    return np.concatenate([values, np.full(n - len(values), missing)])
