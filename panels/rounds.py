@@ -16,7 +16,7 @@ from ..plugin.errors import CoresetError
 from ..plugin.rounds.history import OUTCOMES, Round
 from ..plugin.rounds.load import list_campaigns, load_rounds
 from ..plugin.rounds.record import count_outcomes
-from ..plugin.rounds.row_values import latest, places, predicted_classes
+from ..plugin.rounds.row_values import latest, placed, places, predicted_classes
 from .payload import MAX_CATEGORIES, category_coloring, named_coloring, ordered_coloring
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def round_coloring(run: PanelRun, channel: str) -> dict[str, Any]:
 
 
 def _by_round(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
-    rounds = np.append(results.round, -1)[at]
+    rounds = placed(results.round, at, -1)
     present = np.unique(rounds[rounds >= 0]).tolist()
     if len(present) > MAX_CATEGORIES:
         return ordered_coloring(np.where(rounds < 0, np.nan, rounds))
@@ -159,16 +159,16 @@ def _by_round(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
 
 def _by_prediction(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
     classes = predicted_classes(results)
-    return category_coloring([None] * len(at) if classes is None else np.append(classes, None)[at].tolist())
+    return category_coloring([None] * len(at) if classes is None else placed(classes, at, None).tolist())
 
 
 def _by_outcome(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
-    outcome = np.append(results.outcome, -1)[at]
+    outcome = placed(results.outcome, at, -1)
     return named_coloring({name.replace("_", "-"): outcome == n for n, name in enumerate(OUTCOMES)}, "not asked for")
 
 
 def _by_test(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
-    correct = np.append(latest(results, "correct", -1), -1)[at]
+    correct = placed(latest(results, "correct", -1), at, -1)
     return named_coloring({"right": correct == 1, "wrong": correct == 0}, "no test image")
 
 
@@ -176,8 +176,8 @@ def _by_change(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
     now, before = (predicted_classes(results, rounds_ago) for rounds_ago in (0, 1))
     if now is None or before is None:
         raise CoresetError("Whether predictions changed is known after two rounds with predictions.")
-    new, old = (np.append(classes, None)[at] for classes in (now, before))
-    both = np.not_equal(new, None) & np.not_equal(old, None)
+    new, old = (placed(classes, at, None) for classes in (now, before))
+    both = np.array([a is not None and b is not None for a, b in zip(new, old, strict=True)], dtype=bool)
     return named_coloring({"same": both & (new == old), "changed": both & (new != old)}, "not predicted twice")
 
 
@@ -187,7 +187,7 @@ ROUND_COLORINGS = {
     "uncertainty": RoundColoring(
         "Uncertainty",
         "how unsure the model was when the last batch was chosen",
-        lambda results, at: ordered_coloring(np.append(results.uncertainty, np.nan)[at]),
+        lambda results, at: ordered_coloring(placed(results.uncertainty, at, np.nan)),
     ),
     "predicted": RoundColoring("Predicted class", "what the model took it for at the last batch", _by_prediction),
     "outcome": RoundColoring("Outcome", "what became of the images that were asked for", _by_outcome),
@@ -219,7 +219,7 @@ class KnownSpots:
         if place >= len(self.spots):
             raise CoresetError(f"There is no weak spot {place}.")
         ids = np.array(self.spots.spots[place].ids)
-        unsure = np.append(self.results.uncertainty, np.nan)[places(self.results.ids, ids)]
+        unsure = placed(self.results.uncertainty, places(self.results.ids, ids), np.nan)
         return ids[np.argsort(-np.nan_to_num(unsure, nan=-1), kind="stable")].tolist()
 
     def payload(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,22 @@ def places(known: np.ndarray, ids: np.ndarray) -> np.ndarray:
     order = np.argsort(known)
     found = order[np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)]
     return np.where(known[found] == ids, found, -1)
+
+
+def placed(values: np.ndarray, at: np.ndarray, missing: Any) -> np.ndarray:
+    """Values of a campaign's rows, for rows in another order.
+
+    Args:
+        values: (n,) values in the order of the campaign's ids
+        at: (m,) what :func:`places` gave
+        missing: the value of rows that the campaign does not know
+
+    Returns:
+        (m,) values
+    """
+    found = np.full(len(at), missing, dtype=values.dtype)
+    found[at >= 0] = values[at[at >= 0]]
+    return found
 
 
 def latest(results: RoundsResults, name: str, missing: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..errors import CoresetError
 from ..vectors.kmeans import kmeans
 from ..vectors.neighbors import pairwise_distances, unit_rows
 from ..vectors.radius import coverage_radius
-from .row_values import latest, places, predicted_classes
+from .row_values import latest, placed, places, predicted_classes
 from .standing import read_standing
 
 if TYPE_CHECKING:
@@ -149,10 +149,10 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0)
     covered = np.zeros(len(rows), dtype=bool)
     covered[used] = _within(unit, standing.labelled[used], coverage_radius(unit, seed=seed))
     here = places(results.ids, standing.ids)
-    correct = np.append(latest(results, "correct", -1), -1)[here]
-    confidence = np.append(latest(results, "confidence", np.nan), np.nan)[here]
+    correct = placed(latest(results, "correct", -1), here, -1)
+    confidence = placed(latest(results, "confidence", np.nan), here, np.nan)
     classes = predicted_classes(results)
-    predicted = np.full(len(rows), None) if classes is None else np.append(classes, None)[here]
+    predicted = np.full(len(rows), None) if classes is None else placed(classes, here, None)
     spots = []
     for number in range(int(clusters.max()) + 1):
         mine = clusters == number
