@@ -47,6 +47,16 @@ def add_scale_commands(commands: Any) -> None:
     score.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
     _add_units(score)
 
+    select = _step(steps, "select", "the rows to keep, first to keep first", _select)
+    _add_run(select)
+    select.add_argument("--method", default="facility_location", help="how to choose (facility_location)")
+    select.add_argument("--keep", default="10%", metavar="K", help="how many rows to rank: 5000, or 5%% (10%%)")
+    select.add_argument("--name", help="the name of the selection; that of the method by default")
+    select.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
+    select.add_argument("--rows-per-cell", type=int, default=200_000, metavar="N", help="rows of a cell (200000)")
+    select.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
+    _add_units(select)
+
     status = _step(steps, "status", "what of a run is there", _status)
     _add_run(status)
 
@@ -117,6 +127,23 @@ def _score(options: argparse.Namespace) -> int:
         options.out,
         n_draws=options.draws,
         seed=options.seed,
+        num_workers=options.workers,
+        units=options.units,
+        progress=_Lines(),
+    )
+    return _finished(found)
+
+
+def _select(options: argparse.Namespace) -> int:
+    from .plugin.scale import select
+
+    found = select(
+        options.out,
+        options.method,
+        options.keep,
+        name=options.name,
+        seed=options.seed,
+        rows_per_cell=options.rows_per_cell,
         num_workers=options.workers,
         units=options.units,
         progress=_Lines(),

@@ -10,6 +10,7 @@ from .manifest import plan
 from .run import ScaleRun
 from .run import open_run as open
 from .scoring import score
+from .selecting import read_ranking, select
 from .state import RunState, StageState, status
 
-__all__ = ["RunState", "ScaleRun", "StageState", "embed", "open", "plan", "score", "status"]
+__all__ = ["RunState", "ScaleRun", "StageState", "embed", "open", "plan", "read_ranking", "score", "select", "status"]

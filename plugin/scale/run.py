@@ -20,6 +20,7 @@ RECORD = "run.json"
 MANIFEST = "manifest"
 EMBEDDINGS = "embeddings"
 SCORE = "score"
+SELECT = "select"
 
 
 class ScaleRun:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .parts import Stage
-from .run import EMBEDDINGS, SCORE, ScaleRun
+from .parts import Stage, footer
+from .run import EMBEDDINGS, SCORE, SELECT, ScaleRun
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,4 +111,9 @@ def status(out: str | Path) -> RunState:
     if Stage.exists(folder):
         stage = Stage.load(folder)
         stages.append(stage_state(stage, range(stage.record["n_units"])))
+    for folder in sorted((run.folder / SELECT).glob("*")):
+        if Stage.exists(folder):
+            stage = Stage.load(folder)
+            facts = footer(folder / "ranking.parquet", stage.key)
+            stages.append(StageState(f"{SELECT} {folder.name}", 1, [] if facts else [0]))
     return RunState(run.folder, run.record["source"], len(run), stages)

@@ -1,0 +1,141 @@
+"""Cells: a run divided by k-means, so that a selection can work on one part of the embedding space after the other."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..progress import ProgressCallback
+from ..vectors.kmeans import kmeans, nearest_center
+from ..vectors.neighbors import unit_rows
+from .parts import Stage, write_atomically
+from .run import ScaleRun
+
+#: Rows from which the cells are made.
+_SAMPLE_ROWS = 1_000_000
+#: Cells with more than this many times the usual rows are split; those with less than this share join others.
+_MOST, _LEAST = 2.0, 0.05
+
+
+class Cells:
+    """The vectors of a run, sorted by cell: each part has a row group for each of its cells.
+
+    Args:
+        run: a run whose vectors are all there
+        stage: the parts, one for each unit of the run
+        n_cells: how many cells there are
+    """
+
+    def __init__(self, run: ScaleRun, stage: Stage, n_cells: int) -> None:
+        self._stage = stage
+        self._counts = np.zeros((run.n_units, n_cells), dtype=np.int64)
+        for unit in range(run.n_units):
+            self._counts[unit] = (stage.facts(unit) or {})["counts"]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(c,) int64 rows of every cell."""
+        return self._counts.sum(axis=0)
+
+    def read(self, cell: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of a cell.
+
+        Args:
+            cell: its number
+
+        Returns:
+            a tuple of their (m,) int64 numbers in the run, ascending, and (m, d) float32 vectors as they were given
+        """
+        rows, vectors = [], []
+        for unit in np.flatnonzero(self._counts[:, cell]):
+            group = int(np.count_nonzero(self._counts[unit, :cell]))
+            table = self._stage.read(int(unit), row_group=group)
+            column = table["vector"].combine_chunks()
+            rows.append(table["row"].to_numpy())
+            vectors.append(column.flatten().to_numpy().reshape(len(column), -1))
+        return np.concatenate(rows), np.concatenate(vectors)
+
+
+def find_centers(run: ScaleRun, path: Path, rows_per_cell: int, seed: int) -> np.ndarray:
+    """The centers of the cells, made once.
+
+    Args:
+        run: a run whose vectors are all there
+        path: the file that keeps them
+        rows_per_cell: rows that a cell is to have, about
+        seed: of the sample and of k-means
+
+    Returns:
+        (c, d) float32 centers of unit vectors
+    """
+    if not path.is_file():
+        centers = _centers(_sample(run, seed), math.ceil(run.n_usable() / rows_per_cell), seed)
+
+        def write(aside: Path) -> None:
+            with open(aside, "wb") as file:  # np.save would add a suffix to the name
+                np.save(file, centers)
+
+        write_atomically(path, write)
+    return np.load(path)
+
+
+def assign(run: ScaleRun, stage: Stage, todo: list[int], centers: np.ndarray, report: ProgressCallback) -> None:
+    """Sorts units by cell.
+
+    Args:
+        run: the run
+        stage: where the parts go
+        todo: numbers of the units
+        centers: (c, d) float32 centers of the cells
+        report: told how far it is
+    """
+    import pyarrow as pa
+
+    for done, unit in enumerate(todo, start=1):
+        rows, vectors = run.vectors(unit)
+        cells = nearest_center(unit_rows(vectors)[0], centers)[0] if len(rows) else np.empty(0, dtype=np.int64)
+        order = np.argsort(cells, kind="stable")
+        counts = np.bincount(cells, minlength=len(centers))
+        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[order].ravel()), centers.shape[1])
+        groups = counts[counts > 0].tolist()
+        stage.write(unit, pa.table({"row": rows[order], "vector": column}), {"counts": counts.tolist()}, groups)
+        report(done / len(todo), f"{done:,} of {len(todo):,} units sorted into {len(centers):,} cells")
+
+
+def _sample(run: ScaleRun, seed: int) -> np.ndarray:
+    """(m, d) float32 unit vectors of some rows."""
+    n = run.n_usable()
+    chosen = np.ones(n, dtype=bool)
+    if n > _SAMPLE_ROWS:
+        chosen[:] = False
+        chosen[np.random.default_rng([seed, n]).choice(n, _SAMPLE_ROWS, replace=False)] = True
+    found, done = [], 0
+    for unit in range(run.n_units):
+        vectors = run.vectors(unit)[1]
+        found.append(vectors[chosen[done : done + len(vectors)]])
+        done += len(vectors)
+    return unit_rows(np.concatenate(found))[0]
+
+
+def _centers(sample: np.ndarray, n_cells: int, seed: int) -> np.ndarray:
+    """Centers of cells of roughly equal size."""
+    if n_cells == 1:
+        return sample.mean(axis=0, keepdims=True)
+    labels, centers = kmeans(sample, n_cells, seed=seed)
+    usual = len(sample) / n_cells
+    for _ in range(n_cells):
+        sizes = np.bincount(labels, minlength=len(centers))
+        large = int(sizes.argmax())
+        if sizes[large] <= _MOST * usual:
+            break
+        inside = np.flatnonzero(labels == large)
+        halves, two = kmeans(sample[inside], 2, seed=seed)
+        if np.bincount(halves, minlength=2).min() == 0:  # copies of one image
+            break
+        centers = np.concatenate([centers, two[1:]])
+        centers[large] = two[0]
+        labels[inside[halves == 1]] = len(centers) - 1
+    sizes = np.bincount(labels, minlength=len(centers))
+    return centers[sizes >= min(_LEAST * usual, sizes.max())]

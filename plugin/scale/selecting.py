@@ -1,0 +1,237 @@
+"""``select``: the rows to keep, chosen cell by cell or by a score."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+
+from ..errors import CoresetError
+from ..progress import ProgressCallback, part_of, reporting
+from ..seeds import check_seed
+from ..selection.budget import resolve_budget
+from ..selection.cost import expected_cost
+from ..selection.registry import get_method
+from .cells import Cells, assign, find_centers
+from .forecast import Forecast
+from .lock import one_builder, one_writer
+from .parts import Stage, footer, read_table, write_table
+from .run import SCORE, SELECT, ScaleRun
+from .scoring import read_scores
+from .share import Share, units_of
+from .state import StageState, stage_state
+from .turns import merge_turns, turn_counts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Methods that pick by a number of each row, so they need no cells.
+SCORED = ("random", "zcore")
+#: Methods that work cell by cell; their picks are nested, so that every prefix of the ranking is a selection.
+BY_CELLS = ("facility_location", "maxherding", "stratified")
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+#: Bytes of a row of a ranking: number, rank, cell, id and address.
+_RANKED_BYTES = 120
+
+
+def select(
+    out: str | Path,
+    method: str = "facility_location",
+    keep: int | float | str = "10%",
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    rows_per_cell: int = 200_000,
+    num_workers: int | None = None,
+    units: str | None = None,
+    progress: bool | ProgressCallback | None = False,
+) -> StageState:
+    """Chooses the rows of a run that are to be kept, first to keep first.
+
+    ``random`` and ``zcore`` rank all rows at once. The other methods work on one k-means cell of the run after the
+    other, each of which gives its share, and the cells take turns; so every prefix of the ranking is divided among the
+    cells in proportion to their rows. In a run of one cell they choose what they choose on one machine. Near-copies are
+    not looked for.
+
+    Args:
+        out: the folder of the run
+        method ("facility_location"): ``"facility_location"``, ``"maxherding"``, ``"stratified"``, ``"random"`` or
+            ``"zcore"``, which needs scores; see ``docs/methods.md``
+        keep ("10%"): how many rows to rank: a count, a fraction or a percentage of those with a vector
+        name (None): the name of the selection; that of the method by default
+        seed (0): of all randomness
+        rows_per_cell (200,000): rows of a cell, about; memory and time of a cell grow with it
+        num_workers (None): threads; the result does not depend on them
+        units (None): a share of the units and cells, ``"I/N"`` with I from 1 to N; call again until it is complete,
+            because cells need all units
+        progress (False): True for a terminal bar, or a function ``(fraction, message)``
+
+    Returns:
+        which cells are done. When all are, the ranking is in ``select/<name>/ranking.parquet``: ``row``, ``id``,
+        ``uri``, ``rank`` and ``cell``
+
+    Raises:
+        CoresetError: if vectors or scores are missing, a selection of this name was begun of other vectors or with
+            other arguments, another process works on the same units, the method does not work at scale, or ``keep`` exceeds
+            the rows with a vector
+
+    Example::
+
+        fc.scale.select("run", "facility_location", keep="5%")
+        print(fc.scale.read_ranking("run", "facility_location").slice(0, 10))
+    """
+    run, share, seed = ScaleRun(out), Share.parse(units), check_seed(seed)
+    name = method if name is None else name
+    if method not in (*SCORED, *BY_CELLS):
+        raise CoresetError(f"method '{method}' does not work on a run; choose one of {', '.join((*BY_CELLS, *SCORED))}")
+    if not _NAME.fullmatch(name):
+        raise CoresetError(f"name must consist of letters, digits, - and _, got {name!r}")
+    if rows_per_cell < 1:
+        raise CoresetError(f"rows_per_cell must be at least 1, got {rows_per_cell}")
+    embeddings = run.embeddings_digest()
+    n = run.n_usable()
+    arguments: dict[str, Any] = {"method": method, "keep": resolve_budget(keep, n), "seed": seed}
+    if method in BY_CELLS:
+        arguments["rows_per_cell"] = rows_per_cell
+    folder = run.folder / SELECT / name
+    with one_writer(folder, share), reporting(progress, "Selecting") as report:
+        scores = read_scores(run)["score"].to_numpy() if method == "zcore" else None
+        if scores is not None:
+            arguments["scores"] = Stage.load(run.folder / SCORE).key
+        stage = Stage.begin(folder, {"stage": SELECT, "input": embeddings, **arguments})
+        if share is None:
+            stage.sweep()
+        if footer(ranking_path(run, name), stage.key) is not None:
+            return StageState(name, 1, [])
+        if method in SCORED:
+            order = _by_score(run, scores, stage.record)
+            _write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
+            return StageState(name, 1, [])
+        return _by_cells(run, stage, share, num_workers, report)
+
+
+def ranking_path(run: ScaleRun, name: str) -> Path:
+    """The file of a ranking."""
+    return run.folder / SELECT / name / "ranking.parquet"
+
+
+def read_ranking(out: str | Path, name: str) -> pa.Table:
+    """The rows that a selection keeps, first to keep first.
+
+    Args:
+        out: the folder of the run
+        name: the name of the selection
+
+    Returns:
+        a table with columns ``row``, ``id``, ``uri``, ``rank`` and ``cell``
+
+    Raises:
+        CoresetError: if there is no such selection, it is not complete, or it is of other vectors than those that are
+            there now
+    """
+    run = ScaleRun(out)
+    stage = Stage.load(run.folder / SELECT / name)
+    if stage.record["input"] != run.embeddings_digest():
+        raise CoresetError(f"{stage.folder} holds a selection of other vectors; delete it and select again")
+    return read_table(ranking_path(run, name), stage.key)
+
+
+def _by_score(run: ScaleRun, scores: np.ndarray | None, record: dict[str, Any]) -> np.ndarray:
+    """(k,) int64 rows by a number of each; chance where there are no scores."""
+    usable = run.usable_rows()
+    if scores is None:
+        return np.random.default_rng(record["seed"]).permutation(usable)[: record["keep"]]
+    return usable[np.argsort(-scores[usable], kind="stable")][: record["keep"]]
+
+
+def _by_cells(
+    run: ScaleRun, stage: Stage, share: Share | None, num_workers: int | None, report: ProgressCallback
+) -> StageState:
+    """Sorts the run into cells, orders every cell, and merges their orders; as far as the share goes."""
+    record = stage.record
+    with one_builder(stage.folder, "cells"):
+        centers = find_centers(run, stage.folder / "centers.npy", record["rows_per_cell"], record["seed"])
+    sorted_units = Stage.begin(stage.folder / "cells", {"stage": "cells", "selection": stage.key})
+    if share is None:
+        sorted_units.sweep()
+    forecast = _forecast(run, record, len(centers))
+    todo = sorted_units.missing(units_of(share, run.n_units))
+    if todo:
+        forecast.check_space(stage.folder)
+    report(0.0, f"{run.n_usable():,} rows in {len(centers):,} cells expected to take {forecast}")
+    assign(run, sorted_units, todo, centers, part_of(report, 0.0, 0.2))
+    if sorted_units.missing(range(run.n_units)):
+        return stage_state(stage, range(len(centers)))
+    cells = Cells(run, sorted_units, len(centers))
+    wanted = turn_counts(cells.sizes, record["keep"])
+    todo = stage.missing(units_of(share, len(centers)))
+    for place, cell in enumerate(todo):
+        tell = part_of(report, 0.2 + 0.8 * place / len(todo), 0.2 + 0.8 * (place + 1) / len(todo))
+        _order_cell(stage, cells, cell, int(wanted[cell]), num_workers, tell)
+    state = stage_state(stage, range(len(centers)))
+    if state.complete:
+        _merge(run, stage, cells.sizes)
+    return state
+
+
+def _order_cell(
+    stage: Stage, cells: Cells, cell: int, count: int, num_workers: int | None, report: ProgressCallback
+) -> None:
+    import pyarrow as pa
+
+    rows = np.empty(0, dtype=np.int64)
+    if count:
+        numbers, vectors = cells.read(cell)
+        record = stage.record
+        chosen = get_method(record["method"]).select(
+            vectors, count, seed=record["seed"], num_workers=num_workers, progress=report
+        )
+        rows = numbers[chosen.indices]
+    stage.write(cell, pa.table({"row": rows}))
+
+
+def _merge(run: ScaleRun, stage: Stage, sizes: np.ndarray) -> None:
+    parts = [stage.read(cell)["row"].to_numpy() for cell in range(len(sizes))]
+    rows = np.concatenate(parts)
+    cells = np.repeat(np.arange(len(sizes)), [len(part) for part in parts])
+    places = np.concatenate([np.arange(len(part)) for part in parts])
+    order = merge_turns(places, cells, sizes)
+    _write_ranking(run, stage, rows[order], cells[order])
+
+
+def _write_ranking(run: ScaleRun, stage: Stage, rows: np.ndarray, cells: np.ndarray) -> None:
+    """Writes rows, first to keep first, with their ids and addresses."""
+    import pyarrow as pa
+
+    ordered = np.sort(rows)
+    ends = np.searchsorted(ordered, run.starts)
+    pieces = []
+    for unit in np.flatnonzero(np.diff(ends)):
+        places = ordered[ends[unit] : ends[unit + 1]] - run.starts[unit]
+        pieces.append(run.manifest.read(int(unit)).take(places))
+    names = pa.concat_tables(pieces).take(np.searchsorted(ordered, rows))
+    table = pa.table(
+        {
+            "row": rows,
+            "id": names["id"].combine_chunks(),
+            "uri": names["uri"].combine_chunks(),
+            "rank": np.arange(len(rows)),
+            "cell": cells,
+        }
+    )
+    write_table(stage.folder / "ranking.parquet", table, stage.key, {"n": run.n_usable()})
+
+
+def _forecast(run: ScaleRun, record: dict[str, Any], n_cells: int) -> Forecast:
+    """By the measured cost of the method on the rows of a cell."""
+    n, dimension = run.n_usable(), run.dimension()
+    cost = expected_cost(record["method"], math.ceil(n / n_cells), dimension)
+    assert cost is not None
+    seconds = n_cells * cost.seconds / (os.cpu_count() or 1)
+    memory = psutil.Process().memory_info().rss + cost.gigabytes * 1e9
+    return Forecast(seconds, memory, n * (4 * dimension + 8) + record["keep"] * _RANKED_BYTES)
