@@ -77,8 +77,8 @@ def select(
 
     Raises:
         CoresetError: if vectors or scores are missing, a selection of this name was begun of other vectors or with
-            other arguments, another process works on the same units, the method does not work at scale, or ``keep`` exceeds
-            the rows with a vector
+            other arguments, another process works on the same units, the method does not work at scale, or ``keep``
+            exceeds the rows with a vector
 
     Example::
 

@@ -19,7 +19,8 @@ def test_the_commands_of_the_page_run(image_folder, tmp_path, monkeypatch, capsy
         for line in block.strip().splitlines():
             program, *arguments = shlex.split(line)
             assert program == "fiftyone-coreset"
-            assert cli.main(arguments) == 0, capsys.readouterr().err
+            expected = {0, 3} if "--units" in arguments else {0}  # 3: other shares make the rest
+            assert cli.main(arguments) in expected, capsys.readouterr().err
     assert "embeddings: 3 of 3 parts, 60 ok" in capsys.readouterr().out
 
 

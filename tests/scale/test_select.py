@@ -147,7 +147,7 @@ def test_what_is_refused(vector_run):
     for arguments, message in (
         (
             {"method": "kcenter"},
-            "method 'kcenter' does not work on a run; choose one of facility_location, maxherding,",
+            "method 'kcenter' does not work on a run; choose one of facility_location,",
         ),
         ({"keep": 901}, "budget 901 exceeds the 900 images that can be kept"),
         ({"keep": "saturation"}, "depends on a ranking"),
