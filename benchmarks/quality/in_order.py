@@ -37,7 +37,7 @@ def told(name: str, images: np.ndarray, origin: np.ndarray | None, orders: dict[
     for kind, vectors in {"pixels": pixels(images), "random vectors": chance}.items():
         unit = unit_rows(vectors)[0]
         for label, pairs in {"no order": None, **orders}.items():
-            found = near_copies(unit, replace(known, followers=() if pairs is None else (pairs,)))
+            found = near_copies(unit, replace(known, followers={} if pairs is None else {"names": pairs}))
             sizes = np.bincount(found.groups)
             cells = [name, kind, label, f"{(sizes[found.groups] > 1).mean():.2%}", f"{found.false_alarm_rate:.1%}"]
             if origin is not None:

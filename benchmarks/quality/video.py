@@ -53,7 +53,7 @@ def selections(images: np.ndarray, unit: np.ndarray, video: np.ndarray, seed: in
     """Rankings by name; every n-th frame is made by the caller, for it depends on the budget."""
     order = np.argsort(video, kind="stable")
     pairs = np.stack([order[:-1], order[1:]], axis=1)
-    known = replace(evidence(images), followers=(pairs[video[pairs[:, 0]] == video[pairs[:, 1]]],))
+    known = replace(evidence(images), followers={"frames": pairs[video[pairs[:, 0]] == video[pairs[:, 1]]]})
     copies = near_copies(unit, known, seed=seed)
     return {
         "random": get_method("random").select(unit, seed=seed).indices,

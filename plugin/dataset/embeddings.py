@@ -13,7 +13,7 @@ from ..errors import CoresetError
 from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.row_hash import row_keys
 from .brain_vectors import align, origin_of, read_index, runs_with_vectors
-from .rows import IN_FRAMES, Rows
+from .rows import FRAMES, IN_FRAMES, Rows
 
 #: The field that embeddings are written to, and read from, unless another is named.
 DEFAULT_FIELD = "clip_embeddings"
@@ -221,6 +221,24 @@ def _is_of_slice(rows: Rows, name: str) -> bool:
     slice_name, _, field = name.partition(".")
     grouped = rows.dataset.media_type == "group" and rows.patches_field is None
     return grouped and not rows.has(name) and slice_name in rows.dataset.group_slices and rows.dataset.has_field(field)
+
+
+def rows_with(rows: Rows, name: str) -> tuple[Rows, str]:
+    """The rows that hold a field, and what they call it.
+
+    Args:
+        rows: the rows of a run
+        name: the field as the run names it, e.g. ``"left.clip_embeddings"`` or ``"frames.clip_embeddings"``
+
+    Returns:
+        those of a slice of a grouped dataset, or the same rows; and the field
+    """
+    if rows.are_groups:
+        slice_name, _, field = name.partition(".")
+        if not _is_of_slice(rows, name):
+            slice_name, field = rows.samples.group_slice, name
+        return Rows(rows.samples.select_group_slices(slice_name, _allow_mixed=True)), field
+    return rows, name.removeprefix(IN_FRAMES) if rows.patches_field == FRAMES else name
 
 
 def _of_slice(rows: Rows, name: str) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -18,33 +18,46 @@ _OF_THE_DATABASE = frozenset({"created_at", "last_modified_at"})
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 
 
-def followers(rows: Rows) -> list[np.ndarray]:
+def followers(*parts: Rows) -> dict[str, np.ndarray]:
     """Pairs of images of which one was taken right after the other.
 
     Args:
-        rows: the images; objects do not follow each other
+        *parts: the images, of one dataset or several, numbered on from part to part; objects do not follow each other
 
     Returns:
-        an (m, 2) int64 array of pairs of rows for everything that says so: numbers at the end of file names, one array
-        for each field of dates and times, the frames of a video, and the images of a group
+        (m, 2) int64 pairs of rows, by what says so: numbers at the end of file names, each field of dates and times,
+        the frames of a video, and the images of a group
     """
+    said: dict[str, dict[int, tuple[Any, Any]]] = {}
+    first = 0
+    for rows in parts:
+        n = len(rows)
+        for name, places in _places(rows, first):
+            told = {row: place for row, place in enumerate(places, first) if place is not None}
+            said[name] = said.get(name, {}) | told
+        first += n
+    found = {name: _in_order(places) for name, places in said.items()}
+    return {name: pairs for name, pairs in found.items() if len(pairs)}
+
+
+def _places(rows: Rows, first: int) -> Iterator[tuple[str, Iterable[tuple[Any, Any] | None]]]:
+    """Of everything that says so, the series of every row and where it stands in it, None where unknown."""
     if rows.patches_field == FRAMES:
-        return [_in_order(_together(rows.values("sample_id"), rows.values("frame_number")))]
+        yield "frames", _together(rows.values("sample_id"), rows.values("frame_number"))
+        return
     if rows.patches_field is not None:
-        return []
+        return
     paths = rows.values("filepath")
     folders = [os.path.dirname(path) for path in paths]
-    found = [_in_order(map(_numbered, paths))]
+    yield "names", map(_numbered, paths)
     for field in _dates(rows):
-        moments = rows.values(field)
-        found.append(_in_order(_together(folders, moments)))
+        yield f"dates in {field}", _together(folders, rows.values(field))
     if rows.has("frame_number") and rows.has("sample_id"):
-        found.append(_in_order(_together(rows.values("sample_id"), rows.values("frame_number"))))
+        yield "frames", _together(rows.values("sample_id"), rows.values("frame_number"))
     group_field = rows.samples.group_field or rows.dataset.group_field
     if group_field is not None and rows.has(group_field):
         groups = rows.values(f"{group_field}.id")
-        found.append(_in_order(_together(groups, range(len(groups)))))
-    return [pairs for pairs in found if len(pairs)]
+        yield "groups", _together(groups, range(first, first + len(groups)))
 
 
 def _dates(rows: Rows) -> list[str]:
@@ -67,12 +80,11 @@ def _together(series: Iterable[Any], moments: Iterable[Any]) -> Iterable[tuple[A
         yield None if name is None or moment is None else (name, moment)
 
 
-def _in_order(places: Iterable[tuple[Any, Any] | None]) -> np.ndarray:
+def _in_order(places: Mapping[int, tuple[Any, Any]]) -> np.ndarray:
     """(m, 2) int64 neighbours within each series, by what they are ordered by."""
     series: dict[Any, list[tuple[Any, int]]] = {}
-    for row, place in enumerate(places):
-        if place is not None:
-            series.setdefault(place[0], []).append((place[1], row))
+    for row, (name, moment) in places.items():
+        series.setdefault(name, []).append((moment, row))
     pairs: list[tuple[int, int]] = []
     for members in series.values():
         pairs += pairwise(row for _, row in sorted(members))

@@ -11,6 +11,7 @@ import numpy as np
 from ..dataset.arguments import ROW_ARGUMENTS, resolve_arguments
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import EmbeddingSource
+from ..dataset.followers import followers
 from ..dataset.labels import read_labels
 from ..dataset.rows import Rows
 from ..embeddings.calibration import calibrated
@@ -22,7 +23,7 @@ from ..results import CoresetResults
 from ..selection.method import Method
 from ..selection.registry import get_method
 from ..vectors.added_rows import Neighborhood, Prints, copies_among_added, kinds_of_added
-from ..vectors.near_copies import CopyModel
+from ..vectors.copy_model import CopyModel
 from ..vectors.near_duplicates import NearDuplicates
 from ..vectors.neighbors import unit_rows
 
@@ -39,6 +40,8 @@ class Added:
         matrix: (m, d) their vectors
         fingerprints: (m,) of the vectors, or None
         old: (n, d) vectors of the ranked rows, comparable with ``matrix``; NaN where they are gone
+        followers: by what says so, (p, 2) rows of which one was taken right after the other, added ones among them;
+            ranked rows are numbered first
         left_out: ids of the rows that the run left out
         unranked: how many rows of the collection stay unranked
         without_embedding: how many of these have no usable vector
@@ -48,6 +51,7 @@ class Added:
     matrix: np.ndarray
     fingerprints: np.ndarray | None
     old: np.ndarray
+    followers: dict[str, np.ndarray]
     left_out: np.ndarray
     unranked: int
     without_embedding: int
@@ -86,15 +90,25 @@ class Added:
             )
         at = np.array([row for row_id, row in place.items() if row_id in unseen], dtype=np.int64)
         usable = at[found.valid[at]]
+        added = np.array([row_id for row_id in place if row_id in unseen], dtype="U24")[found.valid[at]]
         return cls(
-            ids=np.array([row_id for row_id in place if row_id in unseen], dtype="U24")[found.valid[at]],
+            ids=added,
             matrix=found.matrix[usable],
             fingerprints=None if found.fingerprints is None else found.fingerprints[usable],
             old=old,
+            followers={} if results.near_copies is None else _followers(seen, results.ids, added),
             left_out=left_out,
             unranked=len(ids.intersection(left_out.tolist())) + len(at) - len(usable),
             without_embedding=len(at) - len(usable),
         )
+
+
+def _followers(seen: Rows, ranked: np.ndarray, added: np.ndarray) -> dict[str, np.ndarray]:
+    """Neighbours in order of which one is added, see :class:`Added`."""
+    row_of = {row_id: row for row, row_id in enumerate([*ranked.tolist(), *added.tolist()])}
+    rows = np.array([row_of.get(row_id, -1) for row_id in seen.ids()], dtype=np.int64)
+    found = {name: rows[pairs] for name, pairs in followers(seen).items()}
+    return {name: pairs[(pairs.min(axis=1) >= 0) & (pairs.max(axis=1) >= len(ranked))] for name, pairs in found.items()}
 
 
 def _left_out(results: CoresetResults) -> np.ndarray:
@@ -141,6 +155,7 @@ class AddedPool:
         near: the added rows and their neighbours, see :class:`.Neighborhood`
         rows: (q,) ranked rows that the first rows of ``near`` are
         nearest: (m,) places in ``rows`` of the ranked row that is nearest to each
+        in_order: by what says so, (p, 2) rows of ``near`` that follow each other, the later one, which is added, first
         num_workers: threads
     """
 
@@ -150,6 +165,7 @@ class AddedPool:
     near: Neighborhood
     rows: np.ndarray
     nearest: np.ndarray
+    in_order: dict[str, np.ndarray]
     num_workers: int | None
 
     @classmethod
@@ -161,10 +177,17 @@ class AddedPool:
         if not len(new):
             empty = np.empty(0, dtype=np.int64)
             near = Neighborhood(new, 0, empty, empty, np.empty(0, dtype=np.float32))
-            return cls(results, added, alive, near, empty, empty, num_workers)
+            return cls(results, added, alive, near, empty, empty, {}, num_workers)
         heads = np.searchsorted(usable, _first_of_group(results, usable)[usable])
-        near, rows, nearest = Neighborhood.of(old, new, heads, num_workers)
-        return cls(results, added, alive, near, usable[rows], nearest, num_workers)
+        there = np.r_[np.isin(np.arange(len(alive)), usable), np.ones(len(new), dtype=bool)]
+        in_order = {name: pairs[there[pairs].all(axis=1)] for name, pairs in added.followers.items()}
+        before = np.concatenate([np.empty(0, dtype=np.int64), *(pairs.ravel() for pairs in in_order.values())])
+        also = np.searchsorted(usable, before[before < len(alive)])
+        near, rows, nearest = Neighborhood.of(old, new, heads, also, num_workers)
+        place = np.zeros(len(there), dtype=np.int64)
+        place[np.r_[usable[rows], len(alive) + np.arange(len(new))]] = np.arange(near.n_pool + near.n_added)
+        in_order = {name: np.sort(place[pairs], axis=1)[:, ::-1] for name, pairs in in_order.items()}
+        return cls(results, added, alive, near, usable[rows], nearest, in_order, num_workers)
 
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """Which row each added row is a near-copy of, -1 for none, and what each is."""
@@ -244,8 +267,10 @@ class AddedPool:
             return None
         place = {row_id: row for row, row_id in enumerate(rows.ids())}
         order = np.array([place[row_id] for row_id in ids.tolist()], dtype=np.int64)
-        stored = self.results.config.facts.get("near_copy_model")
+        facts = self.results.config.facts
+        stored, in_order = facts.get("near_copy_model"), facts.get("near_copy_models_in_order") or {}
         model = CopyModel.from_dict(stored, altered) if stored else None
+        models = {name: CopyModel.from_dict(of_such, altered) for name, of_such in in_order.items()}
         decisions = read_decisions(self.results.rows().dataset)
         return Prints(
             read[0][order],
@@ -253,6 +278,7 @@ class AddedPool:
             model,
             altered,
             lambda one, other: decisions.are_distinct(str(ids[one]), str(ids[other])),
+            {name: (pairs, models.get(name)) for name, pairs in self.in_order.items()},
         )
 
 
@@ -270,7 +296,7 @@ def _first_of_group(results: CoresetResults, rows: np.ndarray) -> np.ndarray:
 def _arguments(results: CoresetResults, rows: Rows, method: Method, labels: Any) -> dict[str, Any]:
     """The arguments of the run's method, for the added rows."""
     given = {name: value for name, value in results.config.method_kwargs.items() if name not in _ANSWERED}
-    tags = {tag for of_row in rows.values("tags") for tag in of_row or ()}
+    tags = {tag for of_row in (rows.values("tags") if rows.has("tags") else ()) for tag in of_row or ()}
     for name in ROW_ARGUMENTS:
         value = given.get(name)
         if value is not None and not (isinstance(value, str) and (rows.has(value) or value in tags)):

@@ -301,6 +301,7 @@ def _copy_facts(copies: NearCopies | None) -> dict[str, Any]:
         "near_copies": int(sizes[sizes > 1].sum()),
         "near_copy_false_alarm_rate": copies.false_alarm_rate,
         "near_copy_model": None if copies.model is None else copies.model.to_dict(),
+        "near_copy_models_in_order": {name: model.to_dict() for name, model in copies.in_order.items()},
     }
 
 

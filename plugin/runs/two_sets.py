@@ -10,8 +10,9 @@ import numpy as np
 
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import EmbeddingSource
+from ..dataset.followers import followers
 from ..dataset.labels import read_labels
-from ..dataset.rows import Rows
+from ..dataset.rows import Rows, rows_of
 from ..embeddings.calibration import calibrated
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
@@ -53,13 +54,15 @@ class TwoSets:
         Raises:
             CoresetError: if one is empty, they share rows, or their embeddings do not compare
         """
-        sets = Rows(a), Rows(b)
+        sets = rows_of(a, embeddings), rows_of(b, embeddings)
         ids = [rows.ids() for rows in sets]
         for name, found in zip("ab", ids, strict=True):
             if not found:
                 raise CoresetError(f"set {name} is empty; choose a view with images")
         if sets[0].patches_field != sets[1].patches_field:
-            raise CoresetError("a holds objects and b images, or objects of another field; compare like with like")
+            raise CoresetError(
+                f"a holds {sets[0].noun} and b {sets[1].noun}, or objects of another field; compare like with like"
+            )
         shared = set(ids[0]).intersection(ids[1])
         if shared:
             raise CoresetError(
@@ -95,7 +98,8 @@ class TwoSets:
             for one, other in read_decisions(dataset).distinct_pairs()
             if one in place and other in place
         ]
-        evidence = Evidence(values, known & self.valid, calibrated(self.sets[0]), apart)
+        in_order = followers(*self.sets)
+        evidence = Evidence(values, known & self.valid, calibrated(self.sets[0]), apart, followers=in_order)
         return near_copies(np.nan_to_num(unit_rows(self.matrix)[0]), evidence, seed=seed, num_workers=num_workers)
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..coreset_view import in_own_slice
+from ..dataset.embeddings import rows_with
 from ..dataset.lock import database_faults, run_lock, schema_turn
-from ..dataset.rows import FRAMES, Rows
+from ..dataset.rows import Rows
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
@@ -133,10 +135,10 @@ def update_coreset(
         revision = results.config.revision
         results = _reloaded(samples, brain_key, revision)
         drop_older_results(results)
-        seen = Rows(results.samples, results.config.patches_field)
-        _embed_missing(results, seen, part_of(tell, 0.0, 0.5))
+        seen = Rows(in_own_slice(results, results.samples), results.config.patches_field)
         if seen.samples._is_generated:
             seen.samples.reload()  # a view of patches or frames is a copy of them
+        _embed_missing(results, seen, part_of(tell, 0.0, 0.5))
         tell(0.5, "reading embeddings")
         added = Added.read(results, seen, embeddings)
         gone = int((~results.alive()).sum())
@@ -169,17 +171,17 @@ def _reloaded(samples: SampleCollection, brain_key: str, revision: int) -> Cores
 def _embed_missing(results: CoresetResults, seen: Rows, tell: ProgressCallback) -> None:
     """Computes the vectors that are missing in fields that this package wrote."""
     from ..embeddings.compute import compute_embeddings
-    from ..embeddings.record import INSTANCE, embedding_record
+    from ..embeddings.record import INSTANCE, record_of
 
-    if seen.patches_field == FRAMES or seen.are_groups:
-        return
-    rows = seen.as_patches()
-    for field in results.config.embeddings or ():
-        record = embedding_record(rows.samples, field)
-        if record is None or record.get("library") == INSTANCE or rows.count(field) == len(rows):
+    for name in results.config.embeddings or ():
+        rows, field = rows_with(seen, name)
+        record = record_of(rows, field)
+        if record is None or record.get("library") == INSTANCE:
             continue
-        source = {name: record[name] for name in ("model", "pretrained", "checkpoint")}
-        compute_embeddings(rows.samples, field, **source, progress=tell)
+        rows = rows.as_patches()
+        if rows.count(field) < len(rows):
+            source = {name: record[name] for name in ("model", "pretrained", "checkpoint")}
+            compute_embeddings(rows.samples, field, **source, progress=tell)
 
 
 def _updated(pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.ndarray) -> CoresetResults:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from .copy_model import CopyModel
 from .fingerprints import agreement
-from .near_copies import EQUAL, LINK, NEIGHBORS, STAY, CopyModel
+from .near_copies import EQUAL, LINK, NEIGHBORS, STAY
 from .neighbors import nearest_in, pairwise_distances
 
 #: What an added row can be.
@@ -41,7 +42,12 @@ class Neighborhood:
 
     @classmethod
     def of(
-        cls, pool: np.ndarray, added: np.ndarray, heads: np.ndarray, num_workers: int | None = None
+        cls,
+        pool: np.ndarray,
+        added: np.ndarray,
+        heads: np.ndarray,
+        also: np.ndarray | None = None,
+        num_workers: int | None = None,
     ) -> tuple[Neighborhood, np.ndarray, np.ndarray]:
         """Looks around added rows, exactly.
 
@@ -49,6 +55,7 @@ class Neighborhood:
             pool: (n, d) float32 unit-norm embeddings of the rows that are there
             added: (m, d) of the others, at least one
             heads: (n,) int64 the row that represents the group of every row; those of neighbours are included
+            also (None): (e,) int64 further rows of the pool to begin with
             num_workers (None): threads
 
         Returns:
@@ -56,7 +63,8 @@ class Neighborhood:
             added row the place in it of the nearest row of the pool
         """
         among, far = nearest_in(added, pool, NEIGHBORS, num_workers=num_workers)
-        rows = np.unique(np.concatenate([among.ravel(), heads[among].ravel()]))
+        around = among.ravel() if also is None else np.r_[among.ravel(), also]
+        rows = np.unique(np.r_[around, heads[around]])
         place = np.searchsorted(rows, among)
         left, right, between = _nearest_before(added)
         near = cls(
@@ -84,6 +92,8 @@ class Prints:
         model: of the pool, or None if there is none; it is read from the added rows' pairs then
         altered: agreement of altered copies, see :func:`.altered_agreement`
         are_distinct: what people said
+        in_order: by what says so, (p, 2) pairs of an added row and one before it of which one was taken right after the
+            other, and the pool's model for such pairs, or None
     """
 
     values: np.ndarray
@@ -91,6 +101,13 @@ class Prints:
     model: CopyModel | None
     altered: np.ndarray
     are_distinct: AreDistinct
+    in_order: Mapping[str, tuple[np.ndarray, CopyModel | None]] = field(default_factory=dict)
+
+    def told(self, left: np.ndarray, right: np.ndarray, model: CopyModel | None) -> tuple[np.ndarray, CopyModel | None]:
+        """The probability that pairs are near-copies, and the model that says it."""
+        agrees = agreement(self.values, left, right)
+        model = model.among(agrees) if model else CopyModel.fit(agrees, self.altered)
+        return np.zeros(len(left)) if model is None else model.probability(agrees), model
 
 
 def _nearest_before(unit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -132,8 +149,9 @@ def kinds_of_added(near: Neighborhood, radius: float, copy_of: np.ndarray) -> np
 def copies_among_added(near: Neighborhood, prints: Prints, first: np.ndarray) -> np.ndarray:
     """Finds of which row each added row is a near-copy; it then belongs to that row's group.
 
-    As in :func:`.near_copies`, a row belongs to a group if it is linked to a member and resembles the row that
-    represents it, so that a pan does not become one group over the months.
+    As in :func:`.near_copies`, neighbours are compared, and rows that follow each other in order; a row belongs to a
+    group if it is linked to a member and resembles the row that represents it, so that a pan does not become one group
+    over the months.
 
     Args:
         near: the rows
@@ -143,14 +161,16 @@ def copies_among_added(near: Neighborhood, prints: Prints, first: np.ndarray) ->
     Returns:
         (m,) int64 rows, -1 for those that are no near-copy
     """
-    told = prints.known[near.left] & prints.known[near.right]
-    left, right = near.left[told], near.right[told]
-    agrees = agreement(prints.values, left, right)
-    model = prints.model.among(agrees) if prints.model else CopyModel.fit(agrees, prints.altered)
-    probability = np.zeros(len(left)) if model is None else model.probability(agrees)
+    known = prints.known[near.left] & prints.known[near.right]
+    left, right = near.left[known], near.right[known]
+    probability, model = prints.told(left, right, prints.model)
     textured = (prints.values != prints.values[:, :1]).any(axis=1)  # images of one colour tell nothing
     same = (prints.values[left] == prints.values[right]).all(axis=1) & textured[left]
-    probability[same & (near.distance[told] <= EQUAL)] = 1.0
+    probability[same & (near.distance[known] <= EQUAL)] = 1.0
+    for pairs, of_such in prints.in_order.values():
+        after, before = pairs[prints.known[pairs].all(axis=1)].T
+        left, right = np.r_[left, after], np.r_[right, before]
+        probability = np.r_[probability, prints.told(after, before, of_such)[0]]
     head = np.r_[first, np.arange(near.n_pool, len(near.unit))]
     found = np.full(near.n_added, -1, dtype=np.int64)
     sure = np.flatnonzero(probability >= LINK)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from .copy_model import CopyModel
 from .fingerprints import agreement, altered_agreement, altered_fingerprints
 from .near_duplicates import NearDuplicates, linked, many_groups
 from .neighbors import nearest_neighbors
@@ -22,24 +23,6 @@ LINK = 0.9
 STAY = 0.5
 #: The representative is the one of this many most central rows that most members resemble.
 _CENTERS = 4
-#: Share of altered copies that agree less than the weakest copies looked for.
-_MISSED = 0.01
-#: Fisher's z that unrelated images may reach: five standard deviations of the correlation of about 100 independent
-#: gradients.
-_CHANCE = 0.5
-#: The tail of the look-alikes is read below the copies, over two stretches of this width of Fisher's z.
-_WIDTH = 0.5
-#: What its rate is taken for before any pair was seen, per unit of z, and the pairs that this counts as.
-_PRIOR_RATE, _PRIOR_PAIRS = 4.0, 10
-#: The slowest tail that look-alikes are taken to have. In development pools without copies rates were 3.9 to 7.3; in a
-#: film the frames of one scene are a continuum, whose tail is that of copies.
-_LEAST_RATE = 3.5
-#: Standard errors by which pairs must exceed what the tail explains, to be taken for copies.
-_SURE = 2.0
-#: Agreement above this is as good as complete: fingerprints are rounded.
-_COMPLETE = 0.999
-#: Points at which probabilities are found, and interpolated between.
-_GRID = 1000
 #: Vectors this close are equal: batches of another size round differently.
 EQUAL = 1e-3
 
@@ -56,8 +39,8 @@ class Evidence:
         distinct (()): pairs of rows that somebody said are no copies
         preference (None): gives numbers to the rows in groups of several, of which the highest represents its group;
             by default the most central row does
-        followers (()): (m, 2) int64 pairs of rows that were taken one after another, an array for everything that says
-            so, e.g. file names; how much each is worth is read from the fingerprints
+        followers (none): (m, 2) int64 pairs of rows that were taken one after another, by what says so, e.g. file
+            names; how much each is worth is read from the fingerprints
     """
 
     fingerprints: np.ndarray
@@ -65,7 +48,7 @@ class Evidence:
     altered: np.ndarray | None = None
     distinct: Sequence[tuple[int, int]] = ()
     preference: Callable[[np.ndarray], np.ndarray] | None = None
-    followers: Sequence[np.ndarray] = ()
+    followers: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +62,7 @@ class NearCopies(NearDuplicates):
         exact: (n,) bool, True in rows with the same fingerprint and the same vector as their representative
         false_alarm_rate: expected share of the linked pairs that are no copies
         model (None): what tells pairs of this pool, None if no image could be recognised
+        in_order (none): what tells pairs of rows that were taken one after another, by what says so
     """
 
     representative: np.ndarray
@@ -87,120 +71,7 @@ class NearCopies(NearDuplicates):
     exact: np.ndarray
     false_alarm_rate: float
     model: CopyModel | None = None
-
-
-@dataclass(frozen=True)
-class CopyModel:
-    """Tells how likely a pair of neighbours is a near-copy from the agreement of its fingerprints.
-
-    Fisher's z of the agreement, ``atanh``, has an exponential upper tail over look-alikes, whatever the pool, and
-    altered copies of the pool's own images say where copies lie. The tail's height and rate are read from the pool's
-    neighbours just below the copies; what is there beyond it are copies.
-
-    Attributes:
-        low: z of the weakest copies looked for
-        rate: the look-alikes' tail falls as exp(-rate z)
-        look_alikes: pairs of look-alikes with a z of at least ``low``, as the tail says
-        copies: pairs of copies
-        altered: (m,) sorted z of altered copies
-        pairs: pairs that it was read from
-    """
-
-    low: float
-    rate: float
-    look_alikes: float
-    copies: float
-    altered: np.ndarray
-    pairs: int
-
-    @classmethod
-    def fit(cls, agreements: np.ndarray, altered: np.ndarray) -> CopyModel | None:
-        """Reads the model from a pool.
-
-        Args:
-            agreements: (p,) agreement of pairs of neighbours
-            altered: (m,) agreement of altered copies
-
-        Returns:
-            the model; None if the altered copies of no image agree with it
-        """
-        z, copies_z = fisher(agreements), np.sort(fisher(altered))
-        copies_z = copies_z[copies_z > _CHANCE]  # the others are images without anything to recognise
-        if not len(copies_z):
-            return None
-        low = float(np.quantile(copies_z, _MISSED))
-        far, near = (z[(z >= start) & (z < start + _WIDTH)] - start for start in (low - 2 * _WIDTH, low - _WIDTH))
-        # A tail does not fall more slowly further out; where it seems to, copies are mixed in.
-        rate, beyond = max(_tail_rate(far), _LEAST_RATE), 1
-        if _tail_rate(near) >= rate:
-            rate, far, beyond = _tail_rate(near), near, 0
-        passed = np.exp(-rate * _WIDTH)
-        look_alikes = len(far) * passed ** (1 + beyond) / (1 - passed)
-        return cls(low, rate, look_alikes, 0.0, copies_z, len(z)).among(agreements)
-
-    def to_dict(self) -> dict[str, float]:
-        """What a run keeps of it; the altered copies are kept with the fingerprints."""
-        return {name: float(getattr(self, name)) for name in ("low", "rate", "look_alikes", "copies", "pairs")}
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, float], altered: np.ndarray) -> CopyModel:
-        """The model that :meth:`to_dict` described.
-
-        Args:
-            stored: the dict
-            altered: (m,) agreement of altered copies
-        """
-        z = np.sort(fisher(altered))
-        low, rate, look_alikes, copies = (stored[name] for name in ("low", "rate", "look_alikes", "copies"))
-        return cls(low, rate, look_alikes, copies, z[z > _CHANCE], int(stored["pairs"]))
-
-    def among(self, agreements: np.ndarray) -> CopyModel:
-        """The model for other pairs: look-alikes are as frequent among them, copies may be more frequent.
-
-        Args:
-            agreements: (p,) agreement of the pairs
-        """
-        z, share = fisher(agreements), len(agreements) / max(self.pairs, 1)
-        look_alikes, copies = self.look_alikes * share, self.copies * share
-        # Copies are what the tail does not explain, wherever that shows best: a few complete ones far out, or many.
-        for missed in (_MISSED, 0.25, 0.5, 0.75):
-            limit = np.quantile(self.altered, missed)
-            expected = look_alikes * np.exp(-self.rate * (limit - self.low))
-            excess = np.sum(z >= limit) - expected - _SURE * np.sqrt(expected + 1)
-            copies = max(copies, float(excess / (1 - missed)))
-        return replace(self, look_alikes=look_alikes, copies=copies, pairs=len(z))
-
-    def probability(self, agreements: np.ndarray) -> np.ndarray:
-        """(p,) float32 probability that pairs of neighbours are near-copies; it never falls while agreement rises."""
-        z = np.linspace(self.low - _WIDTH, fisher(1.0), _GRID)
-        middle = float(np.median(self.altered))
-        spread = np.where(z < middle, *(max(_deviation(self.altered, middle, side), 0.05) for side in (-1, 1)))
-        log_copies = np.log(max(self.copies, 1e-9) / spread) - ((z - middle) / spread) ** 2 / 2 - np.log(2 * np.pi) / 2
-        log_alike = np.log(max(self.look_alikes, 1e-9) * self.rate) - self.rate * (z - self.low)
-        rising = np.maximum.accumulate(1 / (1 + np.exp(np.clip(log_alike - log_copies, -50, 50))))
-        return np.interp(fisher(agreements), z, rising, left=0).astype(np.float32)
-
-
-def _deviation(values: np.ndarray, middle: float, side: int) -> float:
-    """Root mean square of the deviations to one side."""
-    beyond = (values - middle)[(values - middle) * side >= 0]
-    return float(np.sqrt(np.mean(beyond**2))) if len(beyond) else 0.0
-
-
-def fisher(agreements: np.ndarray | float) -> np.ndarray:
-    """Fisher's z of correlations."""
-    return np.arctanh(np.minimum(np.asarray(agreements, dtype=np.float64), _COMPLETE))
-
-
-def _tail_rate(below: np.ndarray) -> float:
-    """The rate of an exponential seen from 0 to ``_WIDTH`` only, by maximum likelihood with a prior."""
-    count = len(below) + _PRIOR_PAIRS
-    mean_of_prior = 1 / _PRIOR_RATE - _WIDTH / np.expm1(_PRIOR_RATE * _WIDTH)
-    mean = (below.sum() + _PRIOR_PAIRS * mean_of_prior) / count
-    rate = _PRIOR_RATE
-    for _ in range(50):  # mean = 1 / rate - width / (exp(rate width) - 1)
-        rate = 1 / (mean + _WIDTH / np.expm1(max(rate, 1e-3) * _WIDTH))
-    return float(rate)
+    in_order: Mapping[str, CopyModel] = field(default_factory=dict)
 
 
 def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_workers: int | None = None) -> NearCopies:
@@ -229,7 +100,7 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     rows = np.unique(first)
     rows = rows[evidence.known[rows]]
     search = _Search(unit[rows], prints[rows], _rows_in(evidence.distinct, first, rows), seed, num_workers)
-    followers = [_places(pairs, first, rows) for pairs in evidence.followers]
+    followers = {name: _places(pairs, first, rows) for name, pairs in evidence.followers.items()}
     representative = np.arange(len(unit))
     if len(rows) > 1:
         altered = evidence.altered
@@ -262,6 +133,7 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
         exact=same & evidence.known,
         false_alarm_rate=search.false_alarm_rate,
         model=search.model,
+        in_order=search.in_order,
     )
 
 
@@ -282,6 +154,7 @@ class _Search:
         self.unit, self.prints, self.distinct = unit, prints, distinct
         self.seed, self.num_workers = seed, num_workers
         self.model: CopyModel | None = None
+        self.in_order: dict[str, CopyModel] = {}
         self.left = self.right = np.empty(0, dtype=np.int64)
         self.doubt = np.empty(0)
 
@@ -290,15 +163,15 @@ class _Search:
         """Expected share of the linked pairs that are no copies."""
         return float(self.doubt.mean()) if len(self.doubt) else 0.0
 
-    def representatives(self, altered: np.ndarray, followers: Sequence[np.ndarray]) -> np.ndarray:
+    def representatives(self, altered: np.ndarray, followers: Mapping[str, np.ndarray]) -> np.ndarray:
         """(n,) int64 the representative of every row."""
         heads = np.arange(len(self.unit))
         found = heads
         for turn in range(_ROUNDS):
             known = len(self.left)
             self._link_neighbors(heads, altered)
-            for pairs in followers if turn == 0 else ():
-                self._link_followers(pairs, altered)
+            for name, pairs in followers.items() if turn == 0 else ():
+                self._link_followers(name, pairs, altered)
             if len(self.left) == known:
                 break
             found = self._cut()
@@ -318,7 +191,7 @@ class _Search:
             self.model = CopyModel.fit(agrees, altered)
         self._link(left, right, self._told(self.model, left, right, agrees))
 
-    def _link_followers(self, pairs: np.ndarray, altered: np.ndarray) -> None:
+    def _link_followers(self, name: str, pairs: np.ndarray, altered: np.ndarray) -> None:
         """Links rows that were taken one after another and are copies.
 
         They have a model of their own: where such pairs mostly are copies less agreement is enough, and where they are
@@ -326,7 +199,10 @@ class _Search:
         """
         left, right = pairs.T
         agrees = agreement(self.prints, left, right, self.num_workers)
-        probability = self._told(CopyModel.fit(agrees, altered), left, right, agrees)
+        model = CopyModel.fit(agrees, altered)
+        if model is not None:
+            self.in_order[name] = model
+        probability = self._told(model, left, right, agrees)
         new = ~np.isin(self._keys(left, right), self._keys(self.left, self.right))
         self._link(left[new], right[new], probability[new])
 

@@ -10,7 +10,7 @@ from fiftyone_coreset.plugin.dataset.rows import Rows
 
 
 def pairs(samples, **kwargs):
-    return [set(map(tuple, found.tolist())) for found in followers(Rows(samples, **kwargs))]
+    return [set(map(tuple, found.tolist())) for found in followers(Rows(samples, **kwargs)).values()]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_objects_do_not_follow_each_other(dataset):
 
 def test_a_series_is_never_longer_than_its_rows(dataset):
     samples = dataset([f"/a/{number}.png" for number in range(20)])
-    (found,) = followers(Rows(samples))
+    found = followers(Rows(samples))["names"]
     assert found.dtype == np.int64
     assert len(found) == 19

@@ -4,6 +4,7 @@ import shutil
 
 import fiftyone as fo
 import fiftyone_coreset as fc
+import pytest
 
 
 def test_only_what_came_is_embedded_and_copies_are_told(dataset, image_folder, embed, computed, caplog):
@@ -27,3 +28,61 @@ def test_only_what_came_is_embedded_and_copies_are_told(dataset, image_folder, e
     assert group[ids[0]] == group[first]
     assert len(set(group.values())) == 14
     assert results.budget("redundancy") == 14
+
+
+def a_video(made, paths, name):
+    video = fo.Sample(f"/nowhere/{name}.mp4")
+    for number, path in enumerate(paths, 1):
+        video.frames[number] = fo.Frame(filepath=str(path))
+    made.add_sample(video)
+    return [frame.id for frame in made[video.id].frames.values()]
+
+
+@pytest.mark.parametrize("by", ["field", "view"])
+def test_frames_of_videos_that_came_are_embedded(dataset, image_folder, embed, computed, by):
+    paths, made = image_folder(n=10), dataset()
+    a_video(made, paths[:4], "a")
+    a_video(made, paths[4:7], "b")
+    embed(made.to_frames())
+    rows = (made, "frames.clip_embeddings") if by == "field" else (made.to_frames(), "clip_embeddings")
+    results = fc.compute_coreset(*rows, method="kcenter", projection="pca", progress=False)
+    kept = set(results.view(3).values("id"))
+    again = shutil.copy(paths[1], paths[1].with_name("again.jpg"))
+    came = a_video(made, [again, *paths[7:9]], "c")
+    done = results.update()
+    assert computed() == 10
+    assert set(done.ids) == set(came)
+    assert done.kinds[done.ids.index(came[0])] == "near-copy"
+    assert set(results.view(3).values("id")) == kept
+    assert made.count("frames.coreset_rank") == 10
+    assert set(results.view(10).values("id")) >= set(came)
+    assert set(done.view("new").values("id")) <= set(came[1:])
+
+
+@pytest.mark.parametrize("embeddings", ["clip_embeddings", ["left.clip_embeddings", "right.clip_embeddings"]])
+def test_groups_that_came_are_embedded_whatever_slice_is_shown(dataset, image_folder, embed, computed, embeddings):
+    paths, made = iter(image_folder(n=18)), dataset()
+    made.add_group_field("group", default="left")
+
+    def cameras(n):
+        groups = [fo.Group() for _ in range(n)]
+        slices = [(group, name) for group in groups for name in ("left", "right")]
+        made.add_samples([fo.Sample(str(next(paths)), group=group.element(name)) for group, name in slices])
+        return [group.id for group in groups]
+
+    cameras(6)
+    for name in ("left", "right"):
+        embed(made.select_group_slices(name))
+    results = fc.compute_coreset(made, embeddings, method="kcenter", projection="pca", progress=False)
+    came = cameras(2)
+    made.group_slice = "right"
+    results = fc.load_run(made, "coreset")
+    done = results.update()
+    assert computed() == 12 + 2 * (1 if isinstance(embeddings, str) else 2)
+    assert len(results) == 8
+    everything = made.select_group_slices(_allow_mixed=True)
+    group_of = dict(zip(*everything.values(["id", "group.id"]), strict=True))
+    assert {group_of[row_id] for row_id in done.ids} == set(came)
+    assert everything.count("coreset_group_rank") == 16
+    whole = results.view(8).select_group_slices(_allow_mixed=True)
+    assert whole.count() == 16

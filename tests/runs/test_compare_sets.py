@@ -135,3 +135,32 @@ def test_bad_input_is_one_sentence(two):
     ]:
         with pytest.raises(fc.CoresetError, match=words):
             call()
+
+
+def test_frames_and_groups_are_compared(two, dataset):
+    made, a, b = two
+    expected = fc.compare_sets(a, b, "emb", progress=False)
+    place = {row_id: row for row, row_id in enumerate(made.values("id"))}
+    uncovered = [place[row_id] for row_id in expected.uncovered_view().values("id")]
+    videos, cameras = dataset(), dataset()
+    cameras.add_group_field("group", default="left")
+    vectors = made.values("emb")
+    for start in range(0, N, 30):
+        video = fo.Sample(f"/nowhere/{start}.mp4", tags=["train"] if start < 60 else [])
+        for number in range(30):
+            video.frames[number + 1] = fo.Frame(emb=vectors[start + number], filepath=f"/nowhere/{start + number}.jpg")
+        videos.add_sample(video)
+    for row, vector in enumerate(vectors):
+        group = fo.Group()
+        for name in ("left", "right"):
+            cameras.add_sample(fo.Sample(f"/nowhere/{name}{row}.png", group=group.element(name), emb=vector))
+    sides = [(videos.match_tags("train", bool=it), "frames.emb") for it in (True, False)]
+    frames = fc.compare_sets(sides[0][0], sides[1][0], "frames.emb", progress=False)
+    assert [int(path[9:-4]) for path in frames.uncovered_view().values("filepath")] == uncovered
+    assert "frames of b" in frames.summary()
+    views = [videos.match_tags("train", bool=it).to_frames() for it in (True, False)]
+    assert fc.compare_sets(*views, "emb", progress=False).of_b.distance.tolist() == frames.of_b.distance.tolist()
+    groups = fc.compare_sets(cameras[:60], cameras[60:], "right.emb", progress=False)
+    assert [int(path[13:-4]) for path in groups.uncovered_view().values("filepath")] == uncovered
+    assert groups.uncovered_view().media_type == "group"
+    assert "groups of b" in groups.summary()

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.vectors.copy_model import CopyModel, fisher
 from fiftyone_coreset.plugin.vectors.fingerprints import agreement, altered_fingerprints
-from fiftyone_coreset.plugin.vectors.near_copies import CopyModel, Evidence, fisher, near_copies
+from fiftyone_coreset.plugin.vectors.near_copies import Evidence, near_copies
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 
@@ -157,7 +158,7 @@ def test_images_taken_one_after_another_are_compared_whatever_the_embedding_says
     _, prints, origin = pool
     nothing = unit(np.random.default_rng(8).normal(size=(len(prints), 32)))
     without = near_copies(nothing, Evidence(prints, everywhere(prints)))
-    found = near_copies(nothing, Evidence(prints, everywhere(prints), followers=[following(len(prints))]))
+    found = near_copies(nothing, Evidence(prints, everywhere(prints), followers={"names": following(len(prints))}))
     assert scores(without.groups, origin)[1] < 0.5
     precision, recall = scores(found.groups, origin)
     assert precision > 0.98
@@ -170,11 +171,11 @@ def test_an_order_that_means_nothing_adds_nothing(pool):
     Z, prints, _ = pool
     plain = near_copies(Z, Evidence(prints, everywhere(prints)))
     order = np.random.default_rng(9).permutation(len(Z))
-    shuffled = near_copies(Z, Evidence(prints, everywhere(prints), followers=[order[following(len(Z))]]))
+    shuffled = near_copies(Z, Evidence(prints, everywhere(prints), followers={"names": order[following(len(Z))]}))
     assert np.array_equal(plain.groups, shuffled.groups)
     pictures = np.stack([frame(picture) for picture in scenes(300, seed=2)])
     Z = unit(np.random.default_rng(0).normal(size=(300, 4)))
-    distinct = near_copies(Z, Evidence(pictures, everywhere(pictures), followers=[following(300)]))
+    distinct = near_copies(Z, Evidence(pictures, everywhere(pictures), followers={"names": following(300)}))
     assert (np.bincount(distinct.groups) == 1).all()
 
 
@@ -182,7 +183,7 @@ def test_pairs_told_apart_are_not_linked_by_their_order(pool):
     _, prints, _ = pool
     Z = unit(np.random.default_rng(8).normal(size=(len(prints), 32)))
     pairs = following(len(prints))
-    found = near_copies(Z, Evidence(prints, everywhere(prints), distinct=pairs.tolist(), followers=[pairs]))
+    found = near_copies(Z, Evidence(prints, everywhere(prints), distinct=pairs.tolist(), followers={"names": pairs}))
     plain = near_copies(Z, Evidence(prints, everywhere(prints), distinct=pairs.tolist()))
     assert np.array_equal(found.groups, plain.groups)
 
