@@ -57,6 +57,24 @@ def add_scale_commands(commands: Any) -> None:
     select.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
     _add_units(select)
 
+    imported = _step(steps, "import", "make a selection a coreset run in FiftyOne", _import)
+    _add_run(imported)
+    imported.add_argument("--select", required=True, metavar="NAME", help="the name of the selection")
+    imported.add_argument("--dataset", required=True, metavar="NAME", help="the dataset, a new one by default")
+    imported.add_argument(
+        "--only",
+        choices=("coreset", "pool"),
+        default="coreset",
+        help="a new dataset of what is kept, or ranks on samples that are there (coreset)",
+    )
+    imported.add_argument("--keep", metavar="K", help="how many of the ranked rows: 5000, or 5%%; all by default")
+    imported.add_argument(
+        "--brain-key", default="coreset", metavar="NAME", help="the name of the coreset run (coreset)"
+    )
+
+    recipe = _step(steps, "run", "all steps, from a TOML file", _run)
+    recipe.add_argument("recipe", metavar="FILE", help="out, and the sections plan, embed, score, select and import")
+
     status = _step(steps, "status", "what of a run is there", _status)
     _add_run(status)
 
@@ -149,6 +167,31 @@ def _select(options: argparse.Namespace) -> int:
         progress=_Lines(),
     )
     return _finished(found)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from .plugin.scale import import_coreset
+
+    found = import_coreset(
+        options.out,
+        options.select,
+        options.dataset,
+        only=options.only,
+        keep=options.keep,
+        brain_key=options.brain_key,
+        projection=options.projection,
+        progress=_Lines(),
+    )
+    print(found)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .plugin.scale import run_recipe
+
+    for found in run_recipe(options.recipe, _Lines()):
+        print(found)
+    return 0
 
 
 def _finished(state: Any) -> int:

@@ -157,6 +157,51 @@ def compute_coreset(
     return results
 
 
+def store_ranking(
+    samples: SampleCollection,
+    embeddings: Any,
+    selection: Selection,
+    brain_key: str = "coreset",
+    *,
+    projection: str | None = "umap",
+    progress: bool | ProgressCallback | None = None,
+    overwrite: bool = False,
+) -> CoresetResults:
+    """Writes a ranking that was made elsewhere as a run, with all that :func:`compute_coreset` writes.
+
+    Args:
+        samples: a dataset or view
+        embeddings: see :func:`compute_coreset`
+        selection: the ranking of its rows; those that it does not rank are left out
+        brain_key ("coreset"): the name of the run
+        projection ("umap"): the map: ``"umap"``, ``"pca"`` or ``None``
+        progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
+        overwrite (False): whether to replace an existing run of this name
+
+    Returns:
+        a :class:`CoresetResults`
+
+    Raises:
+        CoresetError: if the name is taken, or the embeddings are unusable
+    """
+    rows = rows_of(samples, embeddings)
+    source = EmbeddingSource.of(embeddings)
+    config = CoresetConfig(method=selection.method, embeddings=source.recorded, seed=selection.seed)
+    _require_free(rows, brain_key, overwrite)
+    with (
+        database_faults("nothing that was there is changed: see that mongod runs, and call again"),
+        run_lock(rows.dataset, brain_key) as lock,
+        reporting(progress, f"Coreset '{brain_key}'") as report,
+    ):
+        found = source.load(rows)
+        if source.fields is None:
+            _tell_what_is_lost(found)
+        config.n_missing = int((~found.valid).sum())
+        results = _build_results(rows, config, brain_key, found, selection, None, projection, report)
+        write_run(results, lock, overwrite)
+    return results
+
+
 def _embed(
     samples: SampleCollection, source: EmbeddingSource, model: Any, num_workers: int | None, progress: Any
 ) -> None:

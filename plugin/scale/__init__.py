@@ -6,11 +6,26 @@ step whose parts are all there does nothing.
 """
 
 from .embedding import embed
+from .imports import import_coreset
 from .manifest import plan
+from .recipe import run_recipe
 from .run import ScaleRun
 from .run import open_run as open
 from .scoring import score
 from .selecting import read_ranking, select
 from .state import RunState, StageState, status
 
-__all__ = ["RunState", "ScaleRun", "StageState", "embed", "open", "plan", "read_ranking", "score", "select", "status"]
+__all__ = [
+    "RunState",
+    "ScaleRun",
+    "StageState",
+    "embed",
+    "import_coreset",
+    "open",
+    "plan",
+    "read_ranking",
+    "run_recipe",
+    "score",
+    "select",
+    "status",
+]

@@ -102,7 +102,7 @@ def embed(
                     from ..embeddings.zoo import embedder_of
 
                     embedder = loaded.enter_context(embedder_of(spec, model or _DEFAULT_MODEL, device))
-                    make = ImageUnits(run.manifest, embedder, batch_size, num_workers, max_pixels)
+                    make = ImageUnits(run.manifest, spec, embedder, batch_size, num_workers, max_pixels)
                 _work(run, stage, todo, make, report)
     return stage_state(stage, range(run.n_units))
 
@@ -136,8 +136,9 @@ def _work(
             )
         if dimension is None:
             continue
+        facts = {"dimension": dimension, "model": make.record(dimension)}
         for number, of_unit in held:
-            stage.write(number, of_unit.table(dimension), {"outcomes": of_unit.counts, "dimension": dimension})
+            stage.write(number, of_unit.table(dimension), facts | {"outcomes": of_unit.counts})
             done += run.unit_rows[number]
         held.clear()
         report(done / rows, f"{done:,} of {rows:,} rows")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..embeddings.decode import Decoded, decode
 from ..embeddings.loading import batches, choose_workers
+from ..embeddings.record import ClipSpec, make_record
 from ..embeddings.report import Outcome
 from ..embeddings.workers import DecodingProcess, ImageFile
 from .table import UnitRows
@@ -29,7 +30,8 @@ class ImageUnits:
 
     Args:
         manifest: the rows of all units
-        embedder: the model at work
+        spec: the model
+        embedder: it, at work
         batch_size: images in a batch, or None for what suits the model
         num_workers: processes that decode, or None for what suits the machine
         max_pixels: larger images are not decoded
@@ -38,12 +40,14 @@ class ImageUnits:
     def __init__(
         self,
         manifest: Stage,
+        spec: ClipSpec,
         embedder: Embedder | ZooEmbedder,
         batch_size: int | None,
         num_workers: int | None,
         max_pixels: int,
     ) -> None:
         self._manifest = manifest
+        self._spec = spec
         self._embedder = embedder
         self._batch_size = batch_size or embedder.batch_size()
         self._num_workers = num_workers
@@ -69,6 +73,10 @@ class ImageUnits:
                 outcome = Outcome.NON_FINITE if error is None else Outcome.MODEL_ERROR
                 found.fail(places[place], outcome, error or "the model's output is not a finite, non-zero vector")
         return found
+
+    def record(self, dimension: int) -> dict[str, Any]:
+        """What a field of these vectors says of its model."""
+        return make_record(self._spec, dimension, self._embedder.preprocess, self._embedder.normalized)
 
     def probe(self, unit: int) -> tuple[float, int | None]:
         """Measures on the first images of a unit.

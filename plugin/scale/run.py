@@ -114,6 +114,10 @@ class ScaleRun:
             )
         return found[0]
 
+    def model_record(self) -> dict[str, Any] | None:
+        """What a field of the vectors says of their model, or None for vectors of a table."""
+        return self._facts()[0]["model"]
+
     def usable_rows(self) -> np.ndarray:
         """(n,) int64 numbers of the rows that have a vector."""
         outcomes = (self.embeddings.read(unit, ["outcome"])["outcome"] for unit in range(self.n_units))

@@ -56,6 +56,9 @@ class VectorUnits:
                 found.fail(int(place), Outcome.NON_FINITE, "its vector is not finite")
         return found
 
+    def record(self, dimension: int) -> None:
+        """What a field of these vectors says of its model: nothing is known of it."""
+
     def probe(self, unit: int) -> tuple[float, int | None]:
         """Measures on a unit: the seconds that a row takes by the clock, and the length of a vector."""
         started = time.perf_counter()

@@ -11,11 +11,13 @@ from fiftyone_coreset import cli
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
 
 
-def test_the_commands_of_the_page_run(image_folder, tmp_path, monkeypatch, capsys):
+def test_the_commands_of_the_page_run(dataset, image_folder, tmp_path, monkeypatch, capsys):
     image_folder(n=60)
     (tmp_path / "images0").rename(tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
-    for block in re.findall(r"```shell\n(.*?)```", PAGE.read_text(), re.DOTALL):
+    page = PAGE.read_text()
+    Path("recipe.toml").write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
+    for block in re.findall(r"```shell\n(.*?)```", page, re.DOTALL):
         for line in block.strip().splitlines():
             program, *arguments = shlex.split(line)
             assert program == "fiftyone-coreset"

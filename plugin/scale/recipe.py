@@ -1,0 +1,89 @@
+"""A recipe: all steps of a run in one file."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import CoresetError
+from ..progress import ProgressCallback
+from .embedding import embed
+from .imports import import_coreset
+from .manifest import plan
+from .scoring import score
+from .selecting import select
+
+#: The sections of a recipe, in the order of the work.
+_STEPS: dict[str, Callable[..., Any]] = {
+    "plan": plan,
+    "embed": embed,
+    "score": score,
+    "select": select,
+    "import": import_coreset,
+}
+#: Arguments that a recipe does not take: it has all units, in one folder.
+_NOT_TAKEN = frozenset({"out", "units", "progress"})
+
+
+def run_recipe(path: str | Path, progress: bool | ProgressCallback | None = False) -> list[Any]:
+    """Runs the steps of a TOML file; those that are complete do nothing, and one that was killed continues.
+
+    Args:
+        path: the file: ``out``, the folder of the run, and a section for each step that is wanted, ``plan``, ``embed``,
+            ``score``, ``select`` and ``import``, with the arguments of the function; paths are relative to the file
+        progress (False): True for terminal bars, or a function ``(fraction, message)``
+
+    Returns:
+        what each step returned
+
+    Raises:
+        CoresetError: if the file cannot be read, a section or argument is unknown, or a step refuses
+    """
+    path = Path(path).absolute()
+    recipe = _read(path)
+    out = path.parent / recipe.pop("out")
+    if "plan" in recipe and "source" in recipe["plan"]:
+        recipe["plan"]["source"] = _source(path.parent, recipe["plan"]["source"])
+    if "import" in recipe:
+        chosen = recipe.get("select", {})
+        recipe["import"].setdefault("name", chosen.get("name", chosen.get("method", "facility_location")))
+    done = []
+    for name, step in _STEPS.items():
+        if name in recipe:
+            done.append(step(out=out, progress=progress, **recipe[name]))
+    return done
+
+
+def _source(folder: Path, source: str) -> str:
+    return source if ":" in source else str(folder / source)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if sys.version_info < (3, 11):
+        raise CoresetError("recipes need Python 3.11; run the steps one by one")
+    import tomllib
+
+    try:
+        recipe = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CoresetError(f"{path} cannot be read ({error}); give a TOML file") from error
+    if not isinstance(recipe.get("out"), str):
+        raise CoresetError(f"{path} does not say out, the folder of the run")
+    for name, arguments in recipe.items():
+        if name == "out":
+            continue
+        if name not in _STEPS or not isinstance(arguments, dict):
+            raise CoresetError(f"{path} has {name!r}, but its sections are {', '.join(_STEPS)}")
+        parameters = inspect.signature(_STEPS[name]).parameters
+        known = sorted(set(parameters) - _NOT_TAKEN)
+        unknown = sorted(set(arguments) - set(known))
+        if unknown:
+            raise CoresetError(f"{path}: {name} has no argument {unknown[0]!r}; it takes {', '.join(known)}")
+        needed = [key for key in known if parameters[key].default is inspect.Parameter.empty and key != "name"]
+        missing = [key for key in needed if key not in arguments]
+        if missing:
+            raise CoresetError(f"{path}: {name} needs {missing[0]}")
+    return recipe

@@ -1,0 +1,62 @@
+"""All steps of a run in one file."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin import scale
+from fiftyone_coreset.plugin.errors import CoresetError
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
+
+RECIPE = """
+out = "run"
+
+[plan]
+source = "vectors.parquet"
+id_column = "id"
+uri_column = "uri"
+vector_column = "vector"
+rows_per_unit = 30
+
+[embed]
+
+[score]
+n_draws = 1_000
+
+[select]
+method = "zcore"
+keep = "50%"
+
+[import]
+dataset = "kept"
+projection = "pca"
+"""
+
+
+def test_a_recipe_is_its_steps(write_vectors, dataset, tmp_path):
+    import fiftyone as fo
+
+    write_vectors(np.random.default_rng(0).normal(size=(80, 5)))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    scale.run_recipe(tmp_path / "recipe.toml")
+    assert fo.load_dataset("kept").sort_by("coreset_rank").values("scale_id") == (
+        scale.read_ranking(tmp_path / "run", "zcore")["id"].to_pylist()
+    )
+    with pytest.raises(CoresetError, match="run 'coreset' exists"):
+        scale.run_recipe(tmp_path / "recipe.toml")
+
+
+def test_what_is_refused(tmp_path):
+    for text, message in (
+        ("out = ", "cannot be read"),
+        ("", "does not say out"),
+        ("out = 'run'\n[rank]", "has 'rank', but its sections are plan, embed"),
+        ("out = 'run'\n[embed]\nunits = '1/2'", "embed has no argument 'units'; it takes batch_size, "),
+        ("out = 'run'\n[plan]", "plan needs source"),
+    ):
+        (tmp_path / "recipe.toml").write_text(text)
+        with pytest.raises(CoresetError, match=message):
+            scale.run_recipe(tmp_path / "recipe.toml")
