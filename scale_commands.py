@@ -68,9 +68,8 @@ def add_scale_commands(commands: Any) -> None:
         help="a new dataset of what is kept, or ranks on samples that are there (coreset)",
     )
     imported.add_argument("--keep", metavar="K", help="how many of the ranked rows: 5000, or 5%%; all by default")
-    imported.add_argument(
-        "--brain-key", default="coreset", metavar="NAME", help="the name of the coreset run (coreset)"
-    )
+    imported.add_argument("--brain-key", default="coreset", metavar="NAME", help="the name of the run (coreset)")
+    imported.add_argument("--projection", choices=("umap", "pca"), default="umap", help="the map (umap)")
 
     recipe = _step(steps, "run", "all steps, from a TOML file", _run)
     recipe.add_argument("recipe", metavar="FILE", help="out, and the sections plan, embed, score, select and import")
