@@ -2,4 +2,12 @@
 
 
 class CoresetError(ValueError):
-    """Bad input or an impossible request; the message says what to do about it."""
+    """Bad input or an impossible request; the message says what to do about it.
+
+    Example:
+        >>> try:
+        ...     fc.load_run(dataset, "unknown")
+        ... except fc.CoresetError as error:
+        ...     print(error)
+        dataset ... has no coreset run 'unknown' (runs: 'coreset')...
+    """

@@ -58,6 +58,13 @@ class CoresetResults(fob.BrainResults):
         near_copies: (n,) int64 group of near-copies of every row, of one answer with
             :func:`~fiftyone_coreset.near_duplicates`; None if there were no fingerprints, near-duplicates then are what
             a short distance links
+
+    Example:
+        >>> results = fc.load_run(dataset, "coreset")
+        >>> print(results)
+        Coreset run 'coreset': ranked 60 images by zcore...
+        >>> len(results.ids), results.budget("10%")
+        (60, 6)
     """
 
     def __init__(
@@ -155,6 +162,10 @@ class CoresetResults(fob.BrainResults):
 
         Raises:
             CoresetError: if the budget cannot be met
+
+        Example:
+            >>> results.budget("10%"), results.budget(0.5), results.budget(7)
+            (6, 30, 7)
         """
         return len(self.kept(budget))
 
@@ -174,13 +185,23 @@ class CoresetResults(fob.BrainResults):
 
         Raises:
             CoresetError: if a budget cannot be met
+
+        Example:
+            >>> rows = results.kept("10%")
+            >>> results.rank[rows].tolist()
+            [0, 1, 2, 3, 4, 5]
         """
         self.warn()
         parts = kept_parts(self, budget, new)
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def rows(self) -> Rows:
-        """The rows of the dataset, whatever view the run was made of: what a view holds may change."""
+        """The rows of the dataset, whatever view the run was made of: what a view holds may change.
+
+        Example:
+            >>> len(results.rows().ids())
+            60
+        """
         root = self.samples._root_dataset
         if root.media_type == "group":
             root = root.select_group_slices(_allow_mixed=True)
@@ -192,21 +213,40 @@ class CoresetResults(fob.BrainResults):
         return self.backend.path(self.samples, self.key, "rank").rpartition(".")[2]
 
     def alive(self) -> np.ndarray:
-        """(n,) bool, the ranked rows that were not deleted since."""
+        """(n,) bool, the ranked rows that were not deleted since.
+
+        Example:
+            >>> dataset.delete_samples(dataset.take(3))
+            >>> int(results.alive().sum())
+            57
+        """
         rows = self.rows()
         if rows.count(self.rank_field, at_most=int(self.rank.max())) == len(self):
             return np.ones(len(self), dtype=bool)
         return np.isin(self.ids, rows.ids())
 
     def changes(self) -> str | None:
-        """What changed in the dataset since the run, as one sentence; None if nothing did."""
+        """What changed in the dataset since the run, as one sentence; None if nothing did.
+
+        Example:
+            >>> results.changes() is None
+            True
+            >>> dataset.delete_samples(dataset.take(3))
+            >>> print(results.changes())
+            since run 'coreset' was computed, 3 of the 60 ranked images were deleted...
+        """
         told, has_other_embeddings = changes_since(self)
         if has_other_embeddings:
             self._embeddings = None  # of the run's time; figures are to be of today
         return told
 
     def warn(self) -> None:
-        """Logs what changed since the run, once."""
+        """Logs what changed since the run, once.
+
+        Example:
+            >>> dataset.delete_samples(dataset.take(3))
+            >>> results.warn()  # logs "since run 'coreset' was computed, 3 of the 60 ranked images were deleted"
+        """
         changes = self.changes() or ""
         if changes and changes != self._told:
             logger.warning(changes)
@@ -225,6 +265,10 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the view would not hold what the budget keeps, e.g. because the rank field was changed, or
                 if the database does not answer
+
+        Example:
+            >>> len(results.view("10%"))
+            6
         """
         with database_faults("nothing was changed: see that mongod runs, and call again"):
             return coreset_view(self, budget, new)
@@ -240,6 +284,11 @@ class CoresetResults(fob.BrainResults):
 
         Raises:
             CoresetError: if the run does not rank frames, or see :meth:`view`
+
+        Example:
+            >>> clips = results.clips("10%")  # of a run that ranks frames of videos
+            Traceback (most recent call last):
+            fiftyone_coreset.plugin.errors.CoresetError: ...
         """
         if self.config.patches_field != FRAMES:
             raise CoresetError(f"run '{self.key}' ranks {self.noun}; only frames of videos make clips")
@@ -257,6 +306,11 @@ class CoresetResults(fob.BrainResults):
 
         Returns:
             a :class:`CoresetReport`; print it, or take numbers from ``to_dict()``
+
+        Example:
+            >>> report = results.report("50%")
+            >>> report.kept
+            30
         """
         from .diagnostics.report import coreset_report
 
@@ -290,7 +344,13 @@ class CoresetResults(fob.BrainResults):
         )
 
     def curve(self) -> CoverageCurve:
-        """Coverage and redundancy at every budget, beside random subsets; computed with the run."""
+        """Coverage and redundancy at every budget, beside random subsets; computed with the run.
+
+        Example:
+            >>> curve = results.curve()
+            >>> curve.smallest_budget_for(0.95) <= 60
+            True
+        """
         if self._curve is None:
             raise CoresetError(f"run '{self.key}' was stored without its coverage curve; compute it again")
         return self._curve
@@ -308,6 +368,11 @@ class CoresetResults(fob.BrainResults):
 
         Raises:
             CoresetError: if the run ranks too many rows for it
+
+        Example:
+            >>> cover = results.first_cover()  # computed with the run
+            >>> type(cover).__name__
+            'FirstCover'
         """
         from .diagnostics.first_cover import MAX_ROWS, first_cover
         from .vectors.points import Points
@@ -338,6 +403,10 @@ class CoresetResults(fob.BrainResults):
 
         Returns:
             a share in [0, 1], or None if the method has no estimate
+
+        Example:
+            >>> 0 <= results.expected_overlap("50%") <= 1
+            True
         """
         stored = self.config.facts.get("expected_overlap")
         if not stored:
@@ -359,6 +428,10 @@ class CoresetResults(fob.BrainResults):
 
         Raises:
             CoresetError: if the run did not rank this row, or it was deleted, or its embedding was
+
+        Example:
+            >>> print(results.explain(dataset.first().id, "10%"))
+            red-000.jpg...
         """
         from .diagnostics.explain import explain_row
 
@@ -410,6 +483,10 @@ class CoresetResults(fob.BrainResults):
 
         Raises:
             CoresetError: if the run was computed from vectors that are stored nowhere
+
+        Example:
+            >>> results.source().fields
+            ('clip_embeddings',)
         """
         if self.config.embeddings is not None:
             return EmbeddingSource.of(self.config.embeddings)
@@ -420,6 +497,10 @@ class CoresetResults(fob.BrainResults):
 
         Raises:
             CoresetError: if the run was computed from vectors that are stored nowhere
+
+        Example:
+            >>> results.embeddings().shape[0]
+            60
         """
         if self._embeddings is None:
             if self._vectors is not None:
@@ -446,6 +527,13 @@ class CoresetResults(fob.BrainResults):
 
         Returns:
             what was added and removed; this object is the updated run afterwards
+
+        Example:
+            >>> dataset.add_samples([fo.Sample(filepath=path) for path in new_files])
+            [...]
+            >>> done = results.update()
+            >>> len(done.ids)
+            3
         """
         from .. import update_coreset
 
@@ -463,6 +551,10 @@ class CoresetResults(fob.BrainResults):
 
         Returns:
             the file
+
+        Example:
+            >>> results.share("coreset.html", budget="10%").name
+            'coreset.html'
         """
         from .. import share_coreset
 
@@ -476,6 +568,10 @@ class CoresetResults(fob.BrainResults):
 
         Returns:
             n labels, None where there is none, or None if there is no label field
+
+        Example:
+            >>> results.labels()[1:3]
+            ['green', 'blue']
         """
         rows = self.rows()
         values = read_labels(rows, label_field or self.config.label_field)

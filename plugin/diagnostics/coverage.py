@@ -59,6 +59,12 @@ def coverage_curve(
 
     Raises:
         CoresetError: if the embeddings or the ranking cannot be used
+
+    Example:
+        >>> ranking = fc.zcore_scores(embeddings, n_draws=1_000).score.argsort()[::-1]
+        >>> curve = fc.coverage_curve(embeddings, ranking)
+        >>> curve.smallest_budget_for(0.9) < curve.max_budget
+        True
     """
     if n_random < 2:
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 rankings")

@@ -49,6 +49,13 @@ class CoverageCurve:
         followed: (p,) ranks of the kept images whose near-duplicates are followed
         followed_weight: (p,) how many ranked images each of those stands for
         redundant_at: (p,) budgets from which on those are kept together with a near-duplicate
+
+    Example:
+        >>> curve = results.curve()
+        >>> curve.max_budget
+        60
+        >>> curve.coverage_at(60)
+        1.0
     """
 
     n: int
@@ -89,6 +96,11 @@ class CoverageCurve:
 
         Raises:
             CoresetError: if the budget lies outside the ranking
+
+        Example:
+            >>> coverage = results.curve().at(30)["coverage"]
+            >>> 0 < coverage.value <= 1 and coverage.random.mean < 1
+            True
         """
         self._check(budget)
         counted = {"coverage": self.coverage_at(budget), "near_duplicate_rate": self.near_duplicate_rate_at(budget)}
@@ -107,11 +119,22 @@ class CoverageCurve:
         }
 
     def coverage_at(self, budget: int) -> float:
-        """Share of the images within the coverage radius of the first ``budget`` images."""
+        """Share of the images within the coverage radius of the first ``budget`` images.
+
+        Example:
+            >>> curve = results.curve()
+            >>> curve.coverage_at(6) < curve.coverage_at(30)
+            True
+        """
         return float(np.searchsorted(self.covered_at, budget, side="right") / len(self.covered_at))
 
     def near_duplicate_rate_at(self, budget: int) -> float:
-        """Share of the first ``budget`` images that have another one of them within the near-duplicate radius."""
+        """Share of the first ``budget`` images that have another one of them within the near-duplicate radius.
+
+        Example:
+            >>> results.curve().near_duplicate_rate_at(60)  # six images repeat another one
+            0.2
+        """
         kept = self.followed_weight[self.followed < budget].sum()
         return float(self.followed_weight[self.redundant_at <= budget].sum() / kept)
 
@@ -120,6 +143,10 @@ class CoverageCurve:
 
         Returns:
             (m,) float32, aligned with ``rows``; to the nearest of at most ``budget`` kept images, so never too small
+
+        Example:
+            >>> bool(results.curve().distances_at(60).max() < 1e-3)
+            True
         """
         self._check(budget)
         return self.distance[np.searchsorted(self.budgets, budget, side="right") - 1].astype(np.float32)
@@ -135,6 +162,12 @@ class CoverageCurve:
 
         Raises:
             CoresetError: if the share is no share, or the whole ranking does not reach it
+
+        Example:
+            >>> curve = results.curve()
+            >>> budget = curve.smallest_budget_for(0.95)
+            >>> curve.coverage_at(budget) >= 0.95 > curve.coverage_at(budget - 1)
+            True
         """
         if not 0 < coverage <= 1:
             raise CoresetError(f"coverage={coverage}: give a share in (0, 1], e.g. 0.95")
@@ -164,6 +197,10 @@ class CoverageCurve:
 
         Returns:
             a ``matplotlib`` figure with one pane a quantity; the random band is mean ± 2 SD
+
+        Example:
+            >>> figure = results.curve().plot(budget=12)
+            >>> figure.savefig("curve.png")
         """
         require(("matplotlib",))
         from matplotlib.figure import Figure

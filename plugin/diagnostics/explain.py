@@ -35,6 +35,11 @@ class RowExplanation:
         figures: name -> value of the method's own figures, e.g. score, coverage and redundancy
         percentiles: name -> share of the ranked images with a smaller value
         names: row -> what to call it, e.g. its file; "row i" where it has no name
+
+    Example:
+        >>> explanation = results.explain(dataset.first().id, "10%")
+        >>> explanation.budget, explanation.n_ranked
+        (6, 60)
     """
 
     row: int
@@ -69,6 +74,10 @@ class RowExplanation:
 
         Returns:
             the sentence
+
+        Example:
+            >>> print(results.explain(dataset.first().id, "10%").summary())
+            red-000.jpg...
         """
         name = self.names.get(self.row)
         verdict = self._verdict() if name is None else f"{name}: {self._verdict()}"
@@ -102,7 +111,12 @@ class RowExplanation:
         return f"; its score is higher than that of {self.percentiles['score']:.0%} of the images"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists."""
+        """Plain numbers, strings and lists.
+
+        Example:
+            >>> results.explain(dataset.first().id, "10%").to_dict()["budget"]
+            6
+        """
         return {
             "row": self.row,
             "rank": self.rank,
@@ -155,6 +169,12 @@ def explain_row(
 
     Raises:
         CoresetError: if the row has no embedding, or the budget lies outside the ranking
+
+    Example:
+        >>> ranking = results.ranking
+        >>> explanation = fc.explain_row(embeddings, ranking, row=int(ranking[-1]), budget=10)
+        >>> explanation.kept
+        False
     """
     seed = check_seed(seed)
     points = as_points(embeddings, normalize)

@@ -38,6 +38,11 @@ def redundant_groups(
 
     Raises:
         CoresetError: if the embeddings or the selection cannot be used
+
+    Example:
+        >>> groups = fc.redundant_groups(embeddings, selected=results.kept("50%"))
+        >>> all(len(group) >= 2 for group in groups)
+        True
     """
     seed = check_seed(seed)
     points = as_points(embeddings, normalize)

@@ -34,6 +34,13 @@ class CoresetReport:
         warnings: what to look at before buying labels
         notes: how the metrics were computed, with their error where they are sampled
         settings: coverage radius, near-duplicate radius, normalisation, seed
+
+    Example:
+        >>> report = results.report("50%")
+        >>> print(report)
+        Coreset report: 30 of 60 images kept (50.0%)...
+        >>> report.metrics["coverage"].value > 0.5
+        True
     """
 
     n: int
@@ -54,7 +61,12 @@ class CoresetReport:
         return self.metrics[name]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dicts."""
+        """Plain numbers, strings, lists and dicts.
+
+        Example:
+            >>> results.report("50%").to_dict()["kept"]
+            30
+        """
         return {
             "n": self.n,
             "kept": self.kept,
@@ -126,6 +138,11 @@ def coreset_report(
 
     Raises:
         CoresetError: if the embeddings, selection or labels cannot be used
+
+    Example:
+        >>> report = fc.coreset_report(embeddings, selected=results.kept("50%"), labels=labels)
+        >>> report.kept, report.metrics["class_coverage"].value
+        (30, 1.0)
     """
     if n_random < 2:
         raise CoresetError(f"n_random={n_random}: a random band needs at least 2 subsets")

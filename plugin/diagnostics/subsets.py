@@ -30,6 +30,13 @@ class CoresetComparison:
         selected: name -> (k,) kept rows, in the order given
         reports: name -> :class:`CoresetReport`, all with one coverage radius, near-duplicate radius and clustering
         n: images with an embedding
+
+    Example:
+        >>> compared = fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]})
+        >>> compared.shared_counts.tolist()
+        [[4, 2], [2, 4]]
+        >>> round(float(compared.jaccard[0, 1]), 2)
+        0.33
     """
 
     selected: dict[str, np.ndarray]
@@ -61,21 +68,41 @@ class CoresetComparison:
         return shared / (sizes[:, None] + sizes[None] - shared)
 
     def only(self, name: str) -> np.ndarray:
-        """Rows that one selection keeps and every other drops, in its order."""
+        """Rows that one selection keeps and every other drops, in its order.
+
+        Example:
+            >>> fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]}).only("a").tolist()
+            [0, 1]
+        """
         return _without(self._rows(name), [rows for other, rows in self.selected.items() if other != name])
 
     def dropped_by(self, name: str) -> np.ndarray:
-        """Rows that every other selection keeps and this one drops, ascending."""
+        """Rows that every other selection keeps and this one drops, ascending.
+
+        Example:
+            >>> fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]}).dropped_by("a").tolist()
+            [4, 5]
+        """
         mine = self._rows(name)
         others = [rows for other, rows in self.selected.items() if other != name]
         return _without(_common(others), [mine])
 
     def shared(self) -> np.ndarray:
-        """Rows that all selections keep, ascending."""
+        """Rows that all selections keep, ascending.
+
+        Example:
+            >>> fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]}).shared().tolist()
+            [2, 3]
+        """
         return _common(list(self.selected.values()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dicts."""
+        """Plain numbers, strings, lists and dicts.
+
+        Example:
+            >>> sorted(fc.compare_subsets(embeddings, {"a": [0, 1], "b": [2, 3]}).to_dict())
+            [...]
+        """
         return {
             "n": self.n,
             "names": self.names,
@@ -102,7 +129,12 @@ class CoresetComparison:
         return html_card(self._tables(), self.warnings)
 
     def to_markdown(self) -> str:
-        """The tables as Markdown."""
+        """The tables as Markdown.
+
+        Example:
+            >>> print(fc.compare_subsets(embeddings, {"a": [0, 1], "b": [2, 3]}).to_markdown())
+            **Overlap: share of the row's images that the column keeps too**...
+        """
         return markdown_card(self._tables(), self.warnings)
 
     def _rows(self, name: str) -> np.ndarray:
@@ -178,6 +210,11 @@ def compare_subsets(
 
     Raises:
         CoresetError: if there are fewer than two selections, or one cannot be used
+
+    Example:
+        >>> compared = fc.compare_subsets(embeddings, {"zcore": results.kept(10), "first ten": range(10)})
+        >>> compared.names
+        ['zcore', 'first ten']
     """
     if len(selected) < 2:
         raise CoresetError(f"{len(selected)} selection given; a comparison needs at least two")

@@ -48,6 +48,11 @@ def load_clip(
     Raises:
         CoresetError: if there is no such model, tag or file, if the checkpoint is unsafe or does not fit the model,
             or if the weights would have to be downloaded and the hub cannot be reached
+
+    Example:
+        >>> model, preprocess, tokenizer = fc.load_clip("coreset-mini")
+        >>> model.encode_text(tokenizer(["a photo of a dog"])).shape[0]
+        1
     """
     require(("torch", "open_clip"))
     spec = resolve_clip(name, pretrained, checkpoint)

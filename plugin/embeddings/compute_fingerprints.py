@@ -59,10 +59,9 @@ def compute_fingerprints(
         CoresetError: if the collection is empty or not of images, if another process writes fingerprints, or if not a
             single image could be read; nothing is written then
 
-    Example::
-
-        fc.compute_fingerprints(dataset)
-        print(fc.near_duplicates(dataset, embeddings="my_embeddings"))
+    Example:
+        >>> fc.compute_fingerprints(dataset).n_failed
+        0
     """
     rows = image_rows(samples)
     for name, value, least in (("num_workers", num_workers, 0), ("max_pixels", max_pixels, 1)):

@@ -90,6 +90,10 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
         -   preprocess: open_clip's preprocessing configuration
         -   state: ``"partial"`` while a run writes, or if it was killed; else ``"complete"``
         -   package_version: the version of fiftyone-coreset
+
+    Example:
+        >>> fc.embedding_record(dataset, "clip_embeddings")["model"]
+        'coreset-mini'
     """
     return record_of(rows_of(samples, field), field)
 

@@ -50,6 +50,11 @@ class EmbeddingReport:
         n_present (0): how many had their embedding before
         n_embedded (0): how many were embedded by this call
         failures: those that could not be embedded
+
+    Example:
+        >>> report = fc.compute_embeddings(dataset, "clip_embeddings", model="coreset-mini")
+        >>> print(report)
+        clip_embeddings: 0 of 60 images embedded with coreset-mini...; 60 had an embedding already
     """
 
     field: str
@@ -72,7 +77,14 @@ class EmbeddingReport:
         return len(self.failures)
 
     def failure_counts(self) -> str:
-        """The failures in words, e.g. ``"2 missing, 1 undecodable"``."""
+        """The failures in words, e.g. ``"2 missing, 1 undecodable"``.
+
+        Example:
+            >>> dataset.add_samples([fo.Sample(filepath="/photos/moved.jpg")])
+            [...]
+            >>> fc.compute_embeddings(dataset, "clip_embeddings", model="coreset-mini").failure_counts()
+            '1 missing'
+        """
         counts = {name: n for name, n in self.counts.items() if name != Outcome.OK.value and n}
         return ", ".join(f"{n:,} {name}" for name, n in counts.items())
 

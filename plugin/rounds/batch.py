@@ -59,6 +59,13 @@ class Batch:
         unlabelled: images that there were to choose from
         classes: the labelled classes
         ids: (k,) ids of the batch, first to label first
+
+    Example:
+        >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
+        >>> batch.name
+        'colours round 1'
+        >>> print(batch.why)
+        5 of 15 images were chosen by uherding on clip_embeddings...
     """
 
     results: RoundsResults
@@ -146,11 +153,10 @@ def next_batch(
         CoresetError: if an argument is unusable, nothing is left to label, the last round is open, or the same campaign
             is being written elsewhere
 
-    Example::
-
-        batch = fc.next_batch(dataset, budget=10, label_field="ground_truth")
-        print(batch.why)
-        session.view = batch.view
+    Example:
+        >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
+        >>> len(batch.view)
+        5
     """
     require(("numba", "sklearn"))
     rows, seed, budget = Rows(samples), check_seed(seed), _count(budget)

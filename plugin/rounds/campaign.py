@@ -210,6 +210,13 @@ class RoundsResults(fob.BrainResults):
         labels: (n,) the label of every row at the last record, None where there was none
         arrays: further arrays by name: of round r ``predicted_r`` (class numbers, -1 for none), ``confidence_r``, and
             ``correct_r``, which test images it got right (1), wrong (0), or which are no test images (-1)
+
+    Example:
+        >>> rounds = fc.load_rounds(dataset, "rounds")
+        >>> rounds.last.number
+        4
+        >>> print(rounds)
+        Campaign 'rounds'...
     """
 
     def __init__(
@@ -246,7 +253,12 @@ class RoundsResults(fob.BrainResults):
         return html_card([summary.card(self)])
 
     def markdown(self) -> str:
-        """The rounds as a table for the App."""
+        """The rounds as a table for the App.
+
+        Example:
+            >>> print(rounds.markdown())
+            **Campaign 'rounds', labels in 'gt'**...
+        """
         return markdown_card([summary.card(self)])
 
     def __repr__(self) -> str:
@@ -278,18 +290,33 @@ class RoundsResults(fob.BrainResults):
         return RoundsResults(samples, config, self.key, columns=columns, backend=config.build(), **kept)
 
     def rows(self) -> Rows:
-        """All rows of the dataset, whatever view the campaign works on: what a view holds may change."""
+        """All rows of the dataset, whatever view the campaign works on: what a view holds may change.
+
+        Example:
+            >>> len(rounds.rows().ids())
+            60
+        """
         root = self.samples._root_dataset
         if root.media_type == "group":
             root = root.select_group_slices(_allow_mixed=True)
         return Rows(root, self.config.patches_field)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a round, as plain numbers; ``pandas.DataFrame(rounds.table())`` makes a table of it."""
+        """One row a round, as plain numbers; ``pandas.DataFrame(rounds.table())`` makes a table of it.
+
+        Example:
+            >>> len(rounds.table())
+            4
+        """
         return summary.table(self)
 
     def n_left(self, number: int) -> int:
-        """How many rows of a round were not deleted since."""
+        """How many rows of a round were not deleted since.
+
+        Example:
+            >>> rounds.n_left(1)
+            4
+        """
         path = self.backend.path(self.samples, self.key, "round")
         dataset = self.samples._root_dataset
         return dataset.count_values(path).get(number, 0) if dataset.has_field(path) else 0
@@ -307,6 +334,10 @@ class RoundsResults(fob.BrainResults):
 
         Raises:
             CoresetError: if no round has the metric
+
+        Example:
+            >>> rounds.curve().n_labels.tolist()
+            [4.0, 8.0, 12.0, 16.0]
         """
         return summary.curve(self, metric, seed)
 
@@ -325,6 +356,10 @@ class RoundsResults(fob.BrainResults):
 
         Raises:
             CoresetError: if an argument is out of range
+
+        Example:
+            >>> print(rounds.advice(target=0.9))
+            What more labels bring...
         """
         return summary.advice(self, target, cost_per_label, metric)
 
@@ -340,6 +375,11 @@ class RoundsResults(fob.BrainResults):
 
         Raises:
             CoresetError: if embeddings were given as an array, or everything has a label
+
+        Example:
+            >>> spots = rounds.weak_spots(n_clusters=3)
+            >>> len(spots.view(0)) > 0
+            True
         """
         return find_weak_spots(self, n_clusters, seed)
 
@@ -354,6 +394,10 @@ class RoundsResults(fob.BrainResults):
 
         Raises:
             CoresetError: if there is no such round
+
+        Example:
+            >>> len(rounds.view(1))
+            4
         """
         if not 0 <= number <= (self.last.number if self.last else 0) or isinstance(number, bool):
             raise CoresetError(f"'{self.key}' has no round {number!r}; it has rounds 1 to {len(self)}")
@@ -368,6 +412,10 @@ class RoundsResults(fob.BrainResults):
 
         Raises:
             CoresetError: if it is another round, was recorded, or the campaign changed since it was loaded
+
+        Example:
+            >>> batch = fc.next_batch(dataset, budget=4, label_field="gt")
+            >>> batch.results.cancel(batch.number)
         """
         from .cancel import cancel_round
 

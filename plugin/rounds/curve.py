@@ -58,6 +58,11 @@ class LearningCurve:
         refits: (m, 3) laws of the bootstrap; None without a law
         metric: what 1 - error is called
         note: why there is no law; "" if there is one
+
+    Example:
+        >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
+        >>> curve.horizon
+        800
     """
 
     n_labels: np.ndarray
@@ -87,6 +92,11 @@ class LearningCurve:
 
         Raises:
             CoresetError: if there is no law, or ``n`` lies beyond the horizon
+
+        Example:
+            >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
+            >>> round(curve.error_at(600).value, 2)
+            0.22
         """
         law, refits = self._fitted()
         if not 0 < n <= self.horizon:
@@ -107,6 +117,11 @@ class LearningCurve:
 
         Raises:
             CoresetError: if there is no law, or the batch reaches beyond the horizon
+
+        Example:
+            >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
+            >>> round(curve.gain(200).value, 2)
+            0.03
         """
         law, refits = self._fitted()
         now, then = self.n_labels[-1], self.n_labels[-1] + batch
@@ -124,6 +139,11 @@ class LearningCurve:
 
         Raises:
             CoresetError: if there is no law
+
+        Example:
+            >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
+            >>> 400 < curve.labels_for(0.23).value < 800
+            True
         """
         law, refits = self._fitted()
         needed = [
@@ -132,7 +152,13 @@ class LearningCurve:
         return _estimate(needed[0], needed[1])
 
     def drawn(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-        """The law as a line to the horizon: labels, metric, and lower and upper end of its band; None without a law."""
+        """The law as a line to the horizon: labels, metric, and lower and upper end of its band; None without a law.
+
+        Example:
+            >>> n, metric, lower, upper = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25]).drawn()
+            >>> bool((lower <= upper).all())
+            True
+        """
         if self.law is None or self.refits is None:
             return None
         n = np.geomspace(self.n_labels[0], self.horizon, 100)
@@ -147,6 +173,10 @@ class LearningCurve:
 
         Returns:
             a ``matplotlib`` figure
+
+        Example:
+            >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
+            >>> curve.plot(target=0.8).savefig("learning-curve.png")
         """
         require(("matplotlib",))
         from matplotlib.figure import Figure

@@ -70,6 +70,11 @@ class Round:
         metrics: name -> :class:`Measured`
         change: of the accuracy since the last record, on the same test images, and its standard error
         minutes: what the labels took, if somebody said so
+
+    Example:
+        >>> last = fc.load_rounds(dataset, "rounds").last
+        >>> last.number, last.size, last.n_returned, last.is_open
+        (4, 4, 4, False)
     """
 
     number: int
@@ -108,7 +113,12 @@ class Round:
         return self.recorded is None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """As JSON holds it.
+
+        Example:
+            >>> rounds.last.to_dict()["method"]
+            'uherding'
+        """
         return dataclasses.asdict(self)
 
     @classmethod

@@ -41,11 +41,10 @@ def load_rounds(dataset: SampleCollection, brain_key: str = "rounds") -> RoundsR
         CoresetError: if there is no such campaign, it was cut short in its first round, is damaged, or needs a newer
             version, or if the database does not answer
 
-    Example::
-
-        rounds = fc.load_rounds(dataset, "rounds")
-        print(rounds)
-        print(rounds.advice(target=0.9))
+    Example:
+        >>> rounds = fc.load_rounds(dataset, "rounds")
+        >>> print(rounds)
+        Campaign 'rounds', labels in 'gt'...
     """
     with database_faults("nothing was changed: see that mongod runs, and call again"):
         root = dataset._root_dataset

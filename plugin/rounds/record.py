@@ -75,10 +75,11 @@ def record_round(
         CoresetError: if there is no round, nothing came back, an argument is unusable, or the same campaign is being
             written elsewhere
 
-    Example::
-
-        fc.record_round(dataset, "rounds", minutes=12)
-        print(fc.load_rounds(dataset, "rounds"))
+    Example:
+        >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
+        >>> batch.view.set_values("ground_truth", [fo.Classification(label="red")] * 5)
+        >>> fc.record_round(dataset, "colours", minutes=12).n_returned
+        5
     """
     root = dataset._root_dataset
     typed, minutes = typed_metrics(metrics), _minutes(minutes)

@@ -45,10 +45,11 @@ def reserve_test(
     Raises:
         CoresetError: if images carry the tag already, too few are left, or a field does not exist
 
-    Example::
-
-        test_images = fc.reserve_test(dataset, size=10)
-        print(len(test_images))
+    Example:
+        >>> len(fc.reserve_test(dataset, size=10, tag="held out"))
+        10
+        >>> dataset.count_sample_tags()["held out"]
+        10
     """
     rows, seed = Rows(samples), check_seed(seed)
     require_tags(rows)

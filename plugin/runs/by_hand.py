@@ -51,9 +51,11 @@ def adjust_coreset(
     Raises:
         CoresetError: if an id is in both, or is none of the ranked rows, or nothing would be left; nothing is changed
 
-    Example::
-
-        fc.adjust_coreset(dataset, "coreset", never=dataset.take(3).values("id"))
+    Example:
+        >>> first = dataset.first().id
+        >>> results = fc.adjust_coreset(dataset, "coreset", add=[first])
+        >>> results.view(1).first().id == first
+        True
     """
     wanted, unwanted = list(dict.fromkeys(add)), list(dict.fromkeys(never))
     with (

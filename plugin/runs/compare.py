@@ -34,21 +34,44 @@ class ComparedCoresets(CoresetComparison):
     Attributes:
         samples: the compared images, or objects
         ids: (n,) sample ids (label ids of objects) of the rows that ``selected``, ``only()`` and so on speak of
+
+    Example:
+        >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "street": "street"})
+        >>> compared.names
+        ['coreset', 'street']
     """
 
     samples: SampleCollection
     ids: np.ndarray
 
     def only_view(self, name: str) -> SampleCollection:
-        """What one coreset keeps and every other drops, as a view."""
+        """What one coreset keeps and every other drops, as a view.
+
+        Example:
+            >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "street": "street"})
+            >>> len(compared.only_view("coreset")) + len(compared.shared_view())
+            12
+        """
         return self._view(self.only(name))
 
     def dropped_view(self, name: str) -> SampleCollection:
-        """What every other coreset keeps and this one drops, as a view."""
+        """What every other coreset keeps and this one drops, as a view.
+
+        Example:
+            >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "street": "street"})
+            >>> len(compared.dropped_view("coreset")) + len(compared.shared_view())
+            20
+        """
         return self._view(self.dropped_by(name))
 
     def shared_view(self) -> SampleCollection:
-        """What all coresets keep, as a view."""
+        """What all coresets keep, as a view.
+
+        Example:
+            >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "train": "train"})
+            >>> len(compared.shared_view()) + len(compared.only_view("coreset"))
+            12
+        """
         return self._view(self.shared())
 
     def _view(self, rows: np.ndarray) -> SampleCollection:
@@ -83,6 +106,14 @@ def compare_coresets(
 
     Raises:
         CoresetError: if there are fewer than two coresets, one is unknown or empty, or there are no embeddings
+
+    Example:
+        >>> by_chance = fc.compute_coreset(dataset, method="random", brain_key="chance", projection=None)
+        >>> compared = fc.compare_coresets(dataset, ["coreset", "chance"], budget="20%")
+        >>> print(compared)
+        Overlap: share of the row's images that the column keeps too...
+        >>> len(compared.only_view("coreset")) + len(compared.shared_view())
+        12
     """
     named = _named(samples, coresets, budget)
     first_run = next((item.run for item in named.values() if item.run is not None), None)

@@ -67,6 +67,11 @@ class ComparedSets:
             :func:`~fiftyone_coreset.near_duplicates`
         has_fingerprints: whether near-copies could be told from look-alikes
         read: the rows of both sets
+
+    Example:
+        >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
+        >>> len(compared.uncovered_view())
+        2
     """
 
     names: tuple[str, str]
@@ -88,6 +93,11 @@ class ComparedSets:
 
         Raises:
             CoresetError: if there is no such set or region
+
+        Example:
+            >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
+            >>> len(compared.uncovered_view()), len(compared.uncovered_view(of="a"))
+            (2, 9)
         """
         if of not in ("a", "b"):
             raise CoresetError(f'of= must be "a" or "b", got {of!r}')
@@ -104,6 +114,11 @@ class ComparedSets:
 
         Raises:
             CoresetError: if there is no such kind
+
+        Example:
+            >>> odd, even = dataset.match({"camera": "a"}), dataset.match({"camera": "b"})
+            >>> len(fc.compare_sets(odd, even).leaks())
+            6
         """
         for kind in kinds:
             if kind not in KINDS:
@@ -112,7 +127,13 @@ class ComparedSets:
         return self.read.sets[1].as_patches().samples.select(ids, ordered=True)
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for every class and region of b, e.g. for ``pandas.DataFrame(compared.table())``."""
+        """A row for every class and region of b, e.g. for ``pandas.DataFrame(compared.table())``.
+
+        Example:
+            >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
+            >>> len(compared.table()) > 0
+            True
+        """
         return [
             {"by": by, "name": one.name, "a": one.a, "b": one.b, "uncovered": one.uncovered, "share": one.share}
             for by, parts in (("class", self.by_class), ("region", self.by_region))
@@ -120,7 +141,13 @@ class ComparedSets:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dicts."""
+        """Plain numbers, strings, lists and dicts.
+
+        Example:
+            >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
+            >>> compared.to_dict()["names"]
+            ['a', 'b']
+        """
         return {
             "names": list(self.names),
             "sizes": [len(self.of_a.rows), len(self.of_b.rows)],
@@ -133,7 +160,12 @@ class ComparedSets:
         }
 
     def summary(self) -> str:
-        """What was found, in sentences."""
+        """What was found, in sentences.
+
+        Example:
+            >>> print(fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street")).summary())
+            Of 20 images of b, 2 (10.0 %) have nothing like them in a...
+        """
         (a, b), noun = self.names, self.read.sets[0].noun
         text = " ".join(
             self._covered(found, here, there) for found, here, there in ((self.of_b, b, a), (self.of_a, a, b))
@@ -173,7 +205,12 @@ class ComparedSets:
         return html_card(self._tables(), [self.summary()])
 
     def to_markdown(self) -> str:
-        """The tables as Markdown."""
+        """The tables as Markdown.
+
+        Example:
+            >>> print(fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street")).to_markdown())
+            **Regions of b**...
+        """
         return markdown_card(self._tables(), [self.summary()])
 
     def __repr__(self) -> str:
@@ -240,11 +277,10 @@ def compare_sets(
     Raises:
         CoresetError: if a set is empty, they share images, or their embeddings do not compare
 
-    Example::
-
-        compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
-        print(compared)
-        session.view = compared.uncovered_view()
+    Example:
+        >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
+        >>> print(compared.summary())
+        Of 20 images of b, 2 (10.0 %) have nothing like them in a...
     """
     require(("numba", "sklearn"))
     seed = check_seed(seed)

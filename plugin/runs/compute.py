@@ -95,6 +95,13 @@ def compute_coreset(
 
     Raises:
         CoresetError: if an argument is unusable, the name is taken, or the same run is being computed elsewhere
+
+    Example:
+        >>> results = fc.compute_coreset(dataset, "clip_embeddings", brain_key="worth_labelling", projection="pca")
+        >>> len(results.view("10%"))
+        6
+        >>> print(results.config.facts["why"])
+        10% of the images are near-copies in 6 bursts of up to 2, so one image of each burst comes first
     """
     chosen = get_method(method)
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))

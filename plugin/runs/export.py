@@ -38,10 +38,11 @@ def coreset_table(dataset: SampleCollection, brain_key: str, budget: Any = None)
     Raises:
         CoresetError: if there is no such run, or the budget is out of range
 
-    Example::
-
-        table = fc.coreset_table(dataset, "coreset", "10%")
-        table["filepath"].to_csv("to_label.txt", index=False, header=False)
+    Example:
+        >>> table = fc.coreset_table(dataset, "coreset", "10%")
+        >>> table["rank"].tolist()
+        [0, 1, 2, 3, 4, 5]
+        >>> table["filepath"].to_csv("to_label.txt", index=False, header=False)
     """
     import pandas as pd
 
@@ -75,9 +76,9 @@ def export_table(
     Raises:
         CoresetError: if the file exists, is of another kind, or cannot be written
 
-    Example::
-
-        fc.export_table(dataset, "coreset", "to_label.csv", budget=500)
+    Example:
+        >>> fc.export_table(dataset, "coreset", "to_label.csv", budget=12)
+        12
     """
     target = Path(path)
     if target.suffix not in TABLES:

@@ -59,10 +59,11 @@ def rank_images_by_objects(
         CoresetError: if the run ranked no objects, an argument is unusable, a name is taken, or the first image holds
             more objects than the budget
 
-    Example::
-
-        fc.compute_coreset(dataset.to_patches("ground_truth"), "emb", "objects")
-        fc.rank_images_by_objects(dataset, "objects", 500, budget_in="objects")
+    Example:
+        >>> results = fc.compute_coreset(dataset.to_patches("objects"), "emb", "objects", projection=None)
+        >>> images = fc.rank_images_by_objects(dataset, "objects", 10, budget_in="objects")
+        >>> len(images)
+        10
     """
     for value, argument, known in ((by, "by", ("max", "mean")), (budget_in, "budget_in", ("images", "objects"))):
         if value not in known:

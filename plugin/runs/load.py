@@ -33,6 +33,11 @@ def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
     Raises:
         CoresetError: if there is no such run, it is of another type, was cut short, lost values or fields since, or
             needs a newer version, or if the database does not answer
+
+    Example:
+        >>> results = fc.load_run(dataset, "coreset")
+        >>> results.config.method
+        'zcore'
     """
     with database_faults("nothing was changed: see that mongod runs, and call again"):
         return _load(dataset._root_dataset, brain_key)

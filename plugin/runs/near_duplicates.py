@@ -59,6 +59,11 @@ class NearDuplicates:
         false_alarm_rate: expected share of the links between near-copies that are false; None without fingerprints
         samples: the collection
         patches_field: the label field whose objects were looked at, or None
+
+    Example:
+        >>> near = fc.near_duplicates(dataset)
+        >>> print(near)
+        Of 60 images, 12 images are near-copies, in 6 groups...
     """
 
     groups: list[list[str]]
@@ -78,6 +83,10 @@ class NearDuplicates:
 
         Raises:
             CoresetError: if there is no such kind
+
+        Example:
+            >>> [len(group) for group in fc.near_duplicates(dataset).of_kind("near-copy").groups]
+            [2, 2, 2, 2, 2, 2]
         """
         for kind in kinds:
             if kind not in KINDS:
@@ -100,6 +109,10 @@ class NearDuplicates:
 
         Returns:
             a view of the samples, or of the objects
+
+        Example:
+            >>> len(fc.near_duplicates(dataset).view("near-copy"))
+            12
         """
         groups = (self.of_kind(*kinds) if kinds else self).groups
         ids = list(dict.fromkeys(row_id for group in groups for row_id in group))
@@ -111,7 +124,12 @@ class NearDuplicates:
         return rows.source.to_patches(self.patches_field).select(ids, ordered=True)
 
     def summary(self) -> str:
-        """What was found, in sentences."""
+        """What was found, in sentences.
+
+        Example:
+            >>> print(fc.near_duplicates(dataset).summary())
+            Of 60 images, 12 images are near-copies, in 6 groups...
+        """
         count, sizes = Counter(self.kinds), Counter[str]()
         for group, kind in zip(self.groups, self.kinds, strict=True):
             sizes[kind] += len(group)
@@ -175,11 +193,13 @@ def near_duplicates(
     Raises:
         CoresetError: if an argument is unusable
 
-    Example::
-
-        near = fc.near_duplicates(dataset, prefer="sharpest")
-        print(near)
-        session.view = near.view("near-copy")
+    Example:
+        >>> near = fc.near_duplicates(dataset, prefer="sharpest")
+        >>> len(near.of_kind("exact", "near-copy").groups)
+        6
+        >>> keep_one = dataset.exclude([row for group in near.of_kind("near-copy").groups for row in group[1:]])
+        >>> len(keep_one)
+        54
     """
     require(("numba", "sklearn"))
     seed = check_seed(seed)

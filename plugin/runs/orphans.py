@@ -28,11 +28,9 @@ def find_orphans(samples: SampleCollection) -> dict[str, list[str]]:
     Returns:
         a dict with the keys ``"fields"``, ``"maps"`` (visualization runs) and ``"views"``, each a sorted list of names
 
-    Example::
-
-        import fiftyone_coreset as fc
-
-        fc.find_orphans(dataset)  # {'fields': ['old_rank', 'old_score'], 'maps': [], 'views': ['old 10%']}
+    Example:
+        >>> fc.find_orphans(dataset)
+        {'fields': [], 'maps': [], 'views': []}
     """
     dataset = samples._root_dataset
     return {kind: names for kind, names in _orphans(dataset).items() if kind != "runs"}
@@ -50,11 +48,9 @@ def remove_orphans(samples: SampleCollection) -> dict[str, list[str]]:
     Raises:
         CoresetError: if another process writes to the dataset and does not finish, or the database does not answer
 
-    Example::
-
-        import fiftyone_coreset as fc
-
-        fc.remove_orphans(dataset)  # {'fields': ['old_rank', 'old_score'], 'maps': [], 'views': ['old 10%']}
+    Example:
+        >>> fc.remove_orphans(dataset)
+        {'fields': [], 'maps': [], 'views': []}
     """
     dataset = samples._root_dataset
     rest = "what is left of it is found again: see that mongod runs, and call again"

@@ -60,9 +60,9 @@ def share_coreset(
     Raises:
         CoresetError: if the file exists or cannot be written, there is no such run, or the budget is out of range
 
-    Example::
-
-        fc.share_coreset(dataset, "coreset", "for_the_client.html", budget=500)
+    Example:
+        >>> fc.share_coreset(dataset, "coreset", "for_the_client.html", budget=12).name
+        'for_the_client.html'
     """
     target = Path(path)
     if target.exists() and not overwrite:

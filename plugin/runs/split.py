@@ -57,6 +57,11 @@ class CoverageSplit:
             ``"energy_distance"`` from the whole, and ``"class_kl"`` where there are labels
         n_together: images that are kept together with others
         without_embedding: images without a usable embedding; they are in no part
+
+    Example:
+        >>> split = fc.split_by_coverage(dataset, {"train": 0.5, "test": 0.5})
+        >>> sum(len(ids) for ids in split.parts.values())
+        60
     """
 
     samples: SampleCollection
@@ -71,13 +76,22 @@ class CoverageSplit:
 
         Raises:
             CoresetError: if there is no such part
+
+        Example:
+            >>> len(fc.split_by_coverage(dataset).view("val"))
+            6
         """
         if name not in self.parts:
             raise CoresetError(f"there is no part {name!r}; the parts are {', '.join(self.parts)}")
         return Rows(self.samples).as_patches().samples.select(self.parts[name])
 
     def summary(self) -> str:
-        """What was split how, in sentences."""
+        """What was split how, in sentences.
+
+        Example:
+            >>> print(fc.split_by_coverage(dataset).summary())
+            60 images were split: train 48 (80 %), val 6 (10 %), test 6 (10 %); 12 of them are kept together...
+        """
         noun, total = Rows(self.samples).noun, sum(map(len, self.parts.values()))
         parts = ", ".join(f"{name} {len(ids):,} ({percent(len(ids) / total)})" for name, ids in self.parts.items())
         text = f"{total:,} {noun} were split: {parts}; {self.n_together:,} of them are kept together with others."
@@ -92,7 +106,12 @@ class CoverageSplit:
         return html_card([self._table()], [self.summary()])
 
     def to_markdown(self) -> str:
-        """The table as Markdown."""
+        """The table as Markdown.
+
+        Example:
+            >>> print(fc.split_by_coverage(dataset).to_markdown())
+            **Split by coverage**...
+        """
         return markdown_card([self._table()], [self.summary()])
 
     def __repr__(self) -> str:
@@ -156,11 +175,10 @@ def split_by_coverage(
     Raises:
         CoresetError: if the fractions are no shares, a name is taken, or the database loses what is written
 
-    Example::
-
-        split = fc.split_by_coverage(dataset, label_field="ground_truth")
-        print(split)
-        train = split.view("train")
+    Example:
+        >>> split = fc.split_by_coverage(dataset, label_field="ground_truth")
+        >>> len(split.view("train"))
+        48
     """
     require(("numba", "sklearn"))
     seed = check_seed(seed)

@@ -62,6 +62,11 @@ def flag_suspicious_labels(
 
     Raises:
         CoresetError: if an argument is unusable, a name is taken, or the database loses what is written
+
+    Example:
+        >>> view = fc.flag_suspicious_labels(dataset, label_field="ground_truth")
+        >>> view.name
+        'suspicious'
     """
     from ..selection.methods.clip_powered import find_suspicious_labels
 

@@ -45,6 +45,11 @@ class CoresetUpdate:
         kinds: what each is: ``"new"``, ``"look-alike"`` or ``"near-copy"`` of one that was there, or was added before
         removed: how many were let go because they were deleted
         without_embedding: how many of the collection have no usable embedding and stay unranked
+
+    Example:
+        >>> dataset.delete_samples(dataset.take(3))
+        >>> fc.update_coreset(dataset, "coreset").removed
+        3
     """
 
     results: CoresetResults
@@ -61,6 +66,12 @@ class CoresetUpdate:
 
         Raises:
             CoresetError: if there is no such kind
+
+        Example:
+            >>> dataset.add_samples([fo.Sample(filepath=path) for path in new_files])
+            [...]
+            >>> len(fc.update_coreset(dataset, "coreset").view())
+            3
         """
         for kind in kinds:
             if kind not in _WORDS:
@@ -70,7 +81,13 @@ class CoresetUpdate:
         return rows.samples.select(ids, ordered=True)
 
     def summary(self) -> str:
-        """What was added and removed, in sentences."""
+        """What was added and removed, in sentences.
+
+        Example:
+            >>> dataset.delete_samples(dataset.take(3))
+            >>> print(fc.update_coreset(dataset, "coreset").summary())
+            0 images were added to run 'coreset'. 3 that were deleted are let go.
+        """
         noun, count = self.results.noun, Counter(self.kinds)
         told = ", ".join(f"{count[kind]:,} {words}" for kind, words in _WORDS.items() if count[kind])
         text = f"{len(self.ids):,} {noun} were added to run '{self.results.key}'{f': {told}' if told else ''}."
@@ -118,11 +135,12 @@ def update_coreset(
     Raises:
         CoresetError: if there is no such run, its method cannot continue, or the vectors are those of another model
 
-    Example::
-
-        done = fc.update_coreset(dataset, "coreset")
-        print(done)
-        session.view = done.view("new")
+    Example:
+        >>> dataset.add_samples([fo.Sample(filepath=path) for path in new_files])
+        [...]
+        >>> done = fc.update_coreset(dataset, "coreset")
+        >>> len(done.ids)
+        3
     """
     require(("numba", "sklearn"))
     results = load_run(samples, brain_key)

@@ -56,6 +56,11 @@ def create_coreset_view(
     Raises:
         CoresetError: if there is no such run, the budget is out of range, a name is taken, or the run's rank field no
             longer holds its ranks. Also if the database loses what is written, or goes away
+
+    Example:
+        >>> view = fc.create_coreset_view(dataset, "coreset", budget="10%", tag="to label")
+        >>> view.name, len(view)
+        ('coreset 10%', 6)
     """
     unharmed = "a view is saved last and whole or not at all: see that mongod runs, and call again with overwrite=True"
     with database_faults(unharmed):

@@ -48,6 +48,12 @@ def draw_test(predictions: Predictions, size: int, *, excluded: Any = None, seed
 
     Raises:
         CoresetError: if fewer rows can be drawn
+
+    Example:
+        >>> head = fc.fit_head(embeddings, labels)
+        >>> drawn = fc.draw_test(head.predictions(embeddings), size=10)
+        >>> len(drawn.rows)
+        10
     """
     allowed = predictions.present.copy()
     allowed[row_set(excluded, len(predictions), "excluded")] = False

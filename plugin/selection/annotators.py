@@ -35,6 +35,11 @@ class ActiveLab:
         annotator_weights: (a,) float64, how far each annotator is better than a guess
         model_weight: the same of the model
         temperature: by which the model's logits were divided
+
+    Example:
+        >>> found = fc.active_lab([[0, 0], [0, 1], [1, None]], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+        >>> found.consensus.tolist()
+        [0, 0, 1]
     """
 
     score: np.ndarray

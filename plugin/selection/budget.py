@@ -29,6 +29,10 @@ class CoverageBudget:
         share (0.95): share of the images that must lie within ``radius`` of a kept one, in (0, 1]
         radius (None): coverage radius, an L2 distance between unit-norm embeddings, > 0; read from the data by default,
             see :func:`.radius.coverage_radius`
+
+    Example:
+        >>> fc.get_method("kcenter").select(embeddings, fc.CoverageBudget(0.9)).indices.size < 60
+        True
     """
 
     share: float = 0.95
@@ -50,6 +54,10 @@ class SaturationBudget:
 
     Args:
         min_gain (0.5): smallest gain worth paying for, in (0, inf); 1 is the gain of an average image
+
+    Example:
+        >>> fc.get_method("kcenter").select(embeddings, fc.SaturationBudget()).indices.size < 60
+        True
     """
 
     min_gain: float = 0.5
@@ -67,6 +75,10 @@ class RedundancyBudget:
         radius (None): near-duplicate radius, an L2 distance between unit-norm embeddings; by default near-copies are
             told by their fingerprints, and without these the radius is read from the data, see
             :func:`.near_duplicate_radius`
+
+    Example:
+        >>> fc.get_method("random").select(embeddings, fc.RedundancyBudget()).indices.size < 60
+        True
     """
 
     radius: float | None = None

@@ -47,6 +47,11 @@ class LinearHead:
         labelled: (l,) int64 the labelled rows
         targets: (l,) int64 their classes
         off_topic: the class whose images show none of the others, or None
+
+    Example:
+        >>> head = fc.fit_head(embeddings, labels)
+        >>> head.classes
+        ('blue', 'green', 'red')
     """
 
     classes: tuple[Any, ...]
@@ -62,11 +67,21 @@ class LinearHead:
     off_topic: Any = None
 
     def features(self, embeddings: np.ndarray) -> np.ndarray:
-        """(m, q) float32 features of (m, d) embeddings, NaN in unusable rows."""
+        """(m, q) float32 features of (m, d) embeddings, NaN in unusable rows.
+
+        Example:
+            >>> fc.fit_head(embeddings, labels).features(embeddings).shape[0]
+            60
+        """
         return self._transformed(embeddings, self.projection)
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
-        """(m, C) float32 logits of (m, d) embeddings, NaN in unusable rows; the off-topic class is among them."""
+        """(m, C) float32 logits of (m, d) embeddings, NaN in unusable rows; the off-topic class is among them.
+
+        Example:
+            >>> fc.fit_head(embeddings, labels).logits(embeddings).shape
+            (60, 3)
+        """
         return self._transformed(embeddings, self._folded) + self.bias.astype(np.float32)
 
     def probabilities(self, embeddings: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
@@ -79,6 +94,11 @@ class LinearHead:
 
         Returns:
             (m, C) float32; without the off-topic class, if there is one, and then C - 1 columns
+
+        Example:
+            >>> probabilities = fc.fit_head(embeddings, labels).probabilities(embeddings)
+            >>> bool(np.allclose(probabilities.sum(axis=1), 1))
+            True
         """
         probabilities = self.predictions(embeddings, calibrated=calibrated).probabilities
         assert probabilities is not None
@@ -93,6 +113,11 @@ class LinearHead:
 
         Returns:
             the predictions, without the off-topic class
+
+        Example:
+            >>> predictions = fc.fit_head(embeddings, labels).predictions(embeddings, calibrated=True)
+            >>> predictions.classes
+            ('blue', 'green', 'red')
         """
         logits = self.logits(embeddings)
         keep = np.arange(len(self.classes)) != self._off_topic_place
@@ -113,13 +138,24 @@ class LinearHead:
 
         Returns:
             (m,) float64, minus the margin of the logits over the length of the features; higher = nearer
+
+        Example:
+            >>> nearness = fc.fit_head(embeddings, labels).boundary(embeddings)
+            >>> nearness.argsort()[::-1][:5].shape  # the five rows that are nearest to the boundary
+            (5,)
         """
         logits = self.logits(embeddings)[:, np.arange(len(self.classes)) != self._off_topic_place]
         length = np.sqrt(1 + np.square(self.features(embeddings), dtype=np.float64).sum(axis=1))
         return -_lead(logits) / length
 
     def off_topic_probability(self, embeddings: np.ndarray) -> np.ndarray:
-        """(m,) float64 probability that a row shows none of the classes; 0 where no class is off-topic."""
+        """(m,) float64 probability that a row shows none of the classes; 0 where no class is off-topic.
+
+        Example:
+            >>> head = fc.fit_head(embeddings, labels, off_topic="blue")
+            >>> head.off_topic_probability(embeddings).shape
+            (60,)
+        """
         if self.off_topic is None:
             return np.zeros(len(embeddings))
         from scipy.special import softmax
@@ -139,6 +175,11 @@ class LinearHead:
 
         Yields:
             (m, C) float32 logits
+
+        Example:
+            >>> head = fc.fit_head(embeddings, labels)
+            >>> [logits.shape for logits in head.dropout_logits(embeddings, dropout=0.5, n_samples=2)]
+            [(60, 3), (60, 3)]
         """
         features, rng = self.features(embeddings), np.random.default_rng([seed, 0xD0])
         weights = self.weights.T.astype(np.float32) / np.float32(1 - dropout)
@@ -158,6 +199,10 @@ class LinearHead:
 
         Returns:
             (m,) float64, see :meth:`.Predictions.of_committee`
+
+        Example:
+            >>> fc.fit_head(embeddings, labels).disagreement(embeddings).shape
+            (60,)
         """
         members = [
             Predictions.from_logits(logits, missing=np.isnan(logits[:, 0]))

@@ -22,6 +22,11 @@ class CandidateSets:
         least: a class is in the set if its probability is at least this
         alpha: share of rows whose true class may be missing
         n_calibration: labels it was calibrated on
+
+    Example:
+        >>> sets = fc.candidate_sets(np.tile([0.7, 0.2, 0.1], (40, 1)), [0] * 36 + [1] * 4)
+        >>> sets.n_calibration
+        40
     """
 
     least: float
@@ -29,14 +34,26 @@ class CandidateSets:
     n_calibration: int
 
     def members(self, probabilities: np.ndarray) -> np.ndarray:
-        """(n, C) bool, the classes in the set of every row; the most probable one always is."""
+        """(n, C) bool, the classes in the set of every row; the most probable one always is.
+
+        Example:
+            >>> sets = fc.candidate_sets(np.tile([0.7, 0.2, 0.1], (40, 1)), [0] * 36 + [1] * 4)
+            >>> sets.members(np.array([[0.6, 0.3, 0.1]])).tolist()
+            [[True, True, False]]
+        """
         inside = probabilities >= self.least
         known = np.flatnonzero(~np.isnan(probabilities).any(axis=1))
         inside[known, probabilities[known].argmax(axis=1)] = True
         return inside
 
     def names(self, predictions: Predictions) -> list[list[str]]:
-        """The classes in the set of every row, the most probable first; none in rows without a prediction."""
+        """The classes in the set of every row, the most probable first; none in rows without a prediction.
+
+        Example:
+            >>> sets = fc.candidate_sets(np.tile([0.7, 0.2, 0.1], (40, 1)), [0] * 36 + [1] * 4)
+            >>> sets.names(fc.Predictions.from_probabilities([[0.6, 0.3, 0.1]], ["cat", "dog", "cow"]))
+            [['cat', 'dog']]
+        """
         P = predictions.all_classes("a menu")
         return [
             [predictions.classes[place] for place in np.argsort(-p, kind="stable") if inside[place]]
@@ -102,6 +119,11 @@ def piles(predictions: Predictions, risk: float = _CONFIRM) -> np.ndarray:
     Returns:
         (n,) str: "confirm" where the predicted class is wrong with a probability below ``risk``, "skip" where the row
         is off-topic with a probability above ``1 - risk``, else "label"
+
+    Example:
+        >>> sure = fc.Predictions.from_probabilities([[0.99, 0.01], [0.6, 0.4]])
+        >>> fc.piles(sure, risk=0.05).tolist()
+        ['confirm', 'label']
     """
     off_topic = np.zeros(len(predictions)) if predictions.off_topic is None else predictions.off_topic
     right = predictions.confidence * (1 - off_topic)

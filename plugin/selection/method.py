@@ -42,6 +42,11 @@ class Selection:
             without. ``Method.columns`` explains them
         details: JSON-able facts: what was left out and put last, quotas, and what the method chose and why
         set_aside: int64 rows that the outlier guard put last, most isolated first
+
+    Example:
+        >>> selection = fc.get_method("herding").select(embeddings, 10)
+        >>> len(selection.indices), selection.method
+        (10, 'herding')
     """
 
     indices: np.ndarray

@@ -35,6 +35,11 @@ class Predictions:
         off_topic: (n,) float64 probability that the row shows none of the classes, or None
         measured: other measures of uncertainty by name, (n,) float64, higher = more uncertain
         n_unusable: rows whose numbers could not be used; they count as rows without a prediction
+
+    Example:
+        >>> predictions = fc.Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]], ["cat", "dog"])
+        >>> predictions.confidence.round(1).tolist()
+        [0.9, 0.8]
     """
 
     probabilities: np.ndarray | None
@@ -69,6 +74,10 @@ class Predictions:
 
         Raises:
             CoresetError: if only confidences are known
+
+        Example:
+            >>> fc.Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]]).all_classes("my method").shape
+            (2, 2)
         """
         if self.probabilities is None:
             raise CoresetError(
@@ -77,7 +86,12 @@ class Predictions:
         return self.probabilities
 
     def take(self, rows: np.ndarray) -> Predictions:
-        """The predictions of some rows, in the order given."""
+        """The predictions of some rows, in the order given.
+
+        Example:
+            >>> fc.Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]]).take(np.array([1])).predicted.tolist()
+            [1]
+        """
         return replace(
             self,
             probabilities=None if self.probabilities is None else self.probabilities[rows],
@@ -128,6 +142,10 @@ class Predictions:
 
         Raises:
             CoresetError: if the shape does not fit, or more than 1 % of the rows cannot be used
+
+        Example:
+            >>> fc.Predictions.from_logits([[2.0, -1.0], [-3.0, 0.5]], ["cat", "dog"]).predicted.tolist()
+            [0, 1]
         """
         from scipy.special import logsumexp
 
@@ -163,6 +181,10 @@ class Predictions:
 
         Raises:
             CoresetError: if they are no numbers, or more than 1 % of them lie outside [0, 1]
+
+        Example:
+            >>> fc.Predictions.from_confidence([0.9, None, 0.4], ["cat", None, "dog"]).present.tolist()
+            [True, False, True]
         """
         try:
             values = np.array(confidence, dtype=np.float64)
@@ -195,6 +217,13 @@ class Predictions:
 
         Raises:
             CoresetError: if rows or classes differ, or one has no probabilities
+
+        Example:
+            >>> one = fc.Predictions.from_probabilities([[0.9, 0.1], [0.5, 0.5]])
+            >>> two = fc.Predictions.from_probabilities([[0.9, 0.1], [0.1, 0.9]])
+            >>> committee = fc.Predictions.of_committee([one, two])
+            >>> bool(committee.measured["disagreement"][1] > committee.measured["disagreement"][0])
+            True
         """
         first = members[0]
         total = np.zeros((len(first), len(first.classes)), dtype=np.float32)

@@ -21,6 +21,11 @@ def get_method(name: str) -> Method:
 
     Raises:
         CoresetError: if there is no such method
+
+    Example:
+        >>> kcenter = fc.get_method("kcenter")
+        >>> kcenter.select(embeddings, 10).indices.size
+        10
     """
     found = _load()
     if name not in found:
@@ -33,6 +38,10 @@ def list_methods() -> dict[str, str]:
 
     Returns:
         a dict of name to one-line description, sorted by name
+
+    Example:
+        >>> fc.list_methods()["random"]
+        'Uniform at random: the baseline every other method must beat'
     """
     return {name: method.description for name, method in sorted(_load().items())}
 

@@ -145,7 +145,7 @@ def near_duplicate_radius(
 
     Example:
         >>> import numpy as np
-        >>> near_duplicate_radius(np.eye(3)) == np.float32(2**0.5) / 2
+        >>> bool(near_duplicate_radius(np.eye(3)) == np.float32(2**0.5) / 2)
         True
     """
     points = as_points(embeddings, normalize)

@@ -47,6 +47,12 @@ class ClipPoweredScores:
         rows: (m,) int64 the scored rows, in the seeded order in which equal scores are taken
         facts: JSON-able facts: counts of what was left out or guessed, how the adapters were trained, and the estimated
             share of wrong labels
+
+    Example:
+        >>> images, given = np.eye(2).repeat(30, axis=0) + 0.1, ["cat"] * 30 + ["dog"] * 30
+        >>> scores = fc.clip_powered_scores(images, given, {"cat": [1, 0], "dog": [0, 1]}, adapter="none")
+        >>> scores.classes
+        ['cat', 'dog']
     """
 
     score: np.ndarray
@@ -111,6 +117,12 @@ def clip_powered_scores(
 
     Raises:
         CoresetError: if inputs do not fit together, a label has no text embedding, or no row can be scored
+
+    Example:
+        >>> images, given = np.eye(2).repeat(30, axis=0) + 0.1, ["cat"] * 30 + ["dog"] * 30
+        >>> scores = fc.clip_powered_scores(images, given, {"cat": [1, 0], "dog": [0, 1]}, adapter="none")
+        >>> scores.score.shape
+        (60,)
     """
     if n_neighbors is not None and n_neighbors < 2:
         raise CoresetError(f"n_neighbors={n_neighbors}: counts the image itself, so give at least 2")
@@ -221,6 +233,12 @@ def select_clip_powered(
 
     Raises:
         CoresetError: if fewer than k rows are scored, or the descent does not converge
+
+    Example:
+        >>> images, given = np.eye(2).repeat(30, axis=0) + 0.1, ["cat"] * 30 + ["dog"] * 30
+        >>> scores = fc.clip_powered_scores(images, given, {"cat": [1, 0], "dog": [0, 1]}, adapter="none")
+        >>> sorted(fc.select_clip_powered(scores, 10) < 30).count(True)  # five cats of ten images
+        5
     """
     if not 1 <= k <= len(scores.rows):
         raise CoresetError(
@@ -280,6 +298,13 @@ def find_suspicious_labels(
 
     Raises:
         CoresetError: as :func:`clip_powered_scores`, or if all labels are the same
+
+    Example:
+        >>> images = np.eye(2).repeat(30, axis=0) + 0.1
+        >>> given = ["cat"] * 30 + ["dog"] * 29 + ["cat"]  # the last one is wrong
+        >>> found = fc.find_suspicious_labels(images, given, {"cat": [1, 0], "dog": [0, 1]})
+        >>> found.rows.tolist(), found.suggested_labels()
+        ([59], ['dog'])
     """
     check_threshold(threshold)
     with reporting(progress, "Suspicious labels") as report:

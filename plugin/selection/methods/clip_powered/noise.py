@@ -36,6 +36,12 @@ class SuspiciousLabels:
             were not checked
         classes: the class labels
         share_wrong: the estimated share of wrong labels
+
+    Example:
+        >>> images = np.eye(2).repeat(30, axis=0) + 0.1
+        >>> given = ["cat"] * 30 + ["dog"] * 29 + ["cat"]
+        >>> fc.find_suspicious_labels(images, given, {"cat": [1, 0], "dog": [0, 1]}).rows.tolist()
+        [59]
     """
 
     rows: np.ndarray
@@ -45,7 +51,14 @@ class SuspiciousLabels:
     share_wrong: float
 
     def suggested_labels(self) -> list[Any]:
-        """The suggested class of each suspicious row, in the order of ``rows``."""
+        """The suggested class of each suspicious row, in the order of ``rows``.
+
+        Example:
+            >>> images = np.eye(2).repeat(30, axis=0) + 0.1
+            >>> given = ["cat"] * 30 + ["dog"] * 29 + ["cat"]
+            >>> fc.find_suspicious_labels(images, given, {"cat": [1, 0], "dog": [0, 1]}).suggested_labels()
+            ['dog']
+        """
         return [self.classes[number] for number in self.suggested[self.rows]]
 
 
