@@ -31,6 +31,9 @@ def affinity(pool: Pool, k: int, protected: np.ndarray | None = None, tradeoff: 
 
     Returns:
         the picks
+
+    References:
+        Yoon, Madaan, Yang and Hwang: Online Coreset Selection for Rehearsal-based Continual Learning. ICLR 2022.
     """
     gradients = Gradients.labelled(pool)
     norms = np.sqrt(np.maximum(gradients.squared_norms, np.finfo(np.float32).tiny))

@@ -31,6 +31,10 @@ def badge(pool: Pool, k: int) -> Picks:
 
     Returns:
         the picks
+
+    References:
+        Ash, Zhang, Krishnamurthy, Langford and Agarwal: Deep Batch Active Learning by Diverse, Uncertain Gradient Lower
+        Bounds. ICLR 2020.
     """
     gradients = Gradients.predicted(pool)
     norms = gradients.squared_norms

@@ -33,6 +33,9 @@ def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: 
 
     Returns:
         the picks, with the difficulty as scores
+
+    References:
+        Zheng, Liu, Lai and Prakash: Coverage-centric Coreset Selection for High Pruning Rates. ICLR 2023.
     """
     if not 0 <= drop_hardest < 1:
         raise CoresetError(f"drop_hardest must lie in [0, 1), got {drop_hardest}")

@@ -32,6 +32,10 @@ def d2(pool: Pool, k: int, difficulty: np.ndarray | None = None, n_neighbors: in
 
     Returns:
         the picks
+
+    References:
+        Maharana, Yadav and Bansal: D2 Pruning: Message Passing for Balancing Diversity and Difficulty in Data Pruning.
+        ICLR 2024.
     """
     graph = _graph(pool, n_neighbors)
     start = pool.weights * (1.0 if difficulty is None else difficulty)

@@ -34,6 +34,9 @@ def density(pool: Pool, k: int, n_clusters: int = 100, temperature: float = 0.5)
 
     Returns:
         the picks, with the distance to the center as scores
+
+    References:
+        Abbas et al.: Effective Pruning of Web-Scale Datasets Based on Complexity of Concept Clusters. ICLR 2024.
     """
     clusters, centers = kmeans(pool.Z, max(1, min(n_clusters, len(pool) // 10)), seed=pool.seed)
     norms = np.linalg.norm(centers, axis=1, keepdims=True)

@@ -34,6 +34,9 @@ def dropquery(pool: Pool, k: int, n_samples: int = 3, dropout: float = 0.75, sho
 
     Returns:
         the picks
+
+    References:
+        Gupte et al.: Revisiting Active Learning in the Era of Vision Foundation Models. TMLR 2024.
     """
     assert pool.head is not None
     if n_samples < 1 or n_samples % 2 == 0 or not 0 <= dropout < 1:

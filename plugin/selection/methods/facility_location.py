@@ -23,6 +23,10 @@ def facility_location(pool: Pool, k: int) -> Picks:
 
     Returns:
         the picks; ``uncovered`` in the details is the share of rows that no kept row is similar to
+
+    References:
+        Nemhauser, Wolsey and Fisher: An Analysis of Approximations for Maximizing Submodular Set Functions. 1978.
+        Minoux: Accelerated Greedy Algorithms for Maximizing Submodular Set Functions. 1978.
     """
     matrix = similarity_matrix(pool, lambda distances: 1 - distances**2 / 4)
     order, gains = greedy_cover(matrix, k, pool)

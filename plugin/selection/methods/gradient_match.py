@@ -35,6 +35,9 @@ def gradient_match(pool: Pool, k: int, n_clusters: int = 100) -> Picks:
 
     Returns:
         the picks; the details give the share of the squared mean gradients that is not matched
+
+    References:
+        Zhang et al.: TAGCOS: Task-agnostic Gradient Clustered Coreset Selection for Instruction Tuning Data. 2024.
     """
     gradients = Gradients.labelled(pool)
     wanted = k + len(pool.preselected)

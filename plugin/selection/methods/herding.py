@@ -33,6 +33,10 @@ def herding(pool: Pool, k: int, kernel: str = "linear", bandwidth: float | None 
 
     Returns:
         the picks
+
+    References:
+        Welling: Herding Dynamical Weights to Learn. ICML 2009.
+        Chen, Welling and Smola: Super-Samples from Kernel Herding. UAI 2010.
     """
     if kernel not in ("linear", "rbf"):
         raise CoresetError(f'kernel must be "linear" or "rbf", got {kernel!r}')

@@ -26,6 +26,9 @@ def kcenter(pool: Pool, k: int) -> Picks:
 
     Returns:
         the picks; the details give the covering radius
+
+    References:
+        Sener and Savarese: Active Learning for Convolutional Neural Networks: A Core-Set Approach. ICLR 2018.
     """
     check_limit(
         len(pool) * (k + len(pool.preselected)), MAX_COMPARISONS,

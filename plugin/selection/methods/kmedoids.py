@@ -29,6 +29,9 @@ def kmedoids(pool: Pool, k: int, n_steps: int = 10) -> Picks:
 
     Returns:
         the picks
+
+    References:
+        Mahmood, Fidler and Law: Low Budget Active Learning via Wasserstein Distance. ICLR 2022.
     """
     total = k + len(pool.preselected)
     cells = np.zeros(len(pool), dtype=np.int64)

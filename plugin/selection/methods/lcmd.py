@@ -27,6 +27,10 @@ def lcmd(pool: Pool, k: int) -> Picks:
 
     Returns:
         the picks; the details give the covering radius
+
+    References:
+        Holzmueller, Zaverkin, Kaestner and Steinwart: A Framework and Benchmark for Deep Batch Active Learning for
+        Regression. JMLR 2023.
     """
     kept = len(pool.preselected) + k
     check_limit(

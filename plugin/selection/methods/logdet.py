@@ -31,6 +31,10 @@ def logdet(pool: Pool, k: int, strength: float = 1.0) -> Picks:
 
     Returns:
         the picks; the details give the log-determinant
+
+    References:
+        Luo et al.: KECOR: Kernel Coding Rate Maximization for Active 3D Object Detection. ICCV 2023.
+        Chen, Zhang and Zhou: Fast Greedy MAP Inference for Determinantal Point Process. NeurIPS 2018.
     """
     if not strength > 0:
         raise CoresetError(f"strength must be positive, got {strength!r}")

@@ -41,6 +41,9 @@ def margin(
 
     Returns:
         the picks, with the uncertainty as scores
+
+    References:
+        Luo et al.: Active Learning to Recognize Multiple Types of Plankton. JMLR 2005.
     """
     assert pool.predictions is not None
     if not 0 <= skip_most_uncertain < 1:

@@ -23,6 +23,9 @@ def maxherding(pool: Pool, k: int, bandwidth: float | None = None) -> Picks:
 
     Returns:
         the picks
+
+    References:
+        Bae, Noh and Sutherland: Generalized Coverage for More Robust Low-Budget Active Learning. ECCV 2024.
     """
     h = usual_distance(pool) if bandwidth is None else bandwidth
     h = max(h, LEAST_BANDWIDTH)

@@ -27,6 +27,9 @@ def pcoreset(pool: Pool, k: int) -> Picks:
 
     Returns:
         the picks
+
+    References:
+        PCoreSet: Effective Active Learning through Knowledge Distillation from Vision-Language Models. 2025.
     """
     assert pool.predictions is not None
     vectors = PoolVectors(np.nan_to_num(pool.predictions.all_classes("pcoreset")))

@@ -34,6 +34,9 @@ def probcover(pool: Pool, k: int, radius: float | None = None, n_clusters: int =
 
     Returns:
         the picks; the details give the radius and how many picks covered something new
+
+    References:
+        Yehuda, Dekel, Hacohen and Weinshall: Active Learning Through a Covering Lens. NeurIPS 2022.
     """
     if radius is None:
         radius = purity_radius(pool, n_clusters, purity)

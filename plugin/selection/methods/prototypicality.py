@@ -27,6 +27,9 @@ def prototypicality(pool: Pool, k: int, keep: str = "hard", n_clusters: int = 10
 
     Returns:
         the picks, with the distance as scores, negated for "easy"
+
+    References:
+        Sorscher et al.: Beyond Neural Scaling Laws: Beating Power Law Scaling via Data Pruning. NeurIPS 2022.
     """
     if keep not in ("hard", "easy"):
         raise CoresetError(f'keep must be "hard" or "easy", got {keep!r}')

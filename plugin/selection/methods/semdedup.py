@@ -34,6 +34,9 @@ def semdedup(pool: Pool, k: int, keep: str = "hard", rows_per_cluster: int = 100
 
     Returns:
         the picks, with ``1 - cosine`` as scores
+
+    References:
+        Abbas et al.: SemDeDup: Data-efficient Learning at Web-scale through Semantic Deduplication. 2023.
     """
     if keep not in _ORDERS:
         raise CoresetError(f'keep must be "hard" or "easy", got {keep!r}')

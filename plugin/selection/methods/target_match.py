@@ -37,6 +37,9 @@ def target_match(pool: Pool, k: int, target: Any, temperature: float = 1.0) -> P
     Returns:
         the picks; ``effective_size`` in the details is how many rows the ratios are spread over; a coreset much
         larger than that cannot match the target
+
+    References:
+        Xie, Santurkar, Ma and Liang: Data Selection for Language Models via Importance Resampling. NeurIPS 2023.
     """
     wanted, valid = unit_rows(target)
     if not valid.any() or wanted.shape[1] != pool.Z.shape[1]:

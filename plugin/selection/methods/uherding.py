@@ -57,6 +57,9 @@ def uherding(
 
     Returns:
         the picks
+
+    References:
+        Bae, Sutherland and Oliveira: Uncertainty Herding: One Active Learning Method for All Label Budgets. ICLR 2025.
     """
     assert pool.predictions is not None
     price = None if cost is None else check_cost(cost)

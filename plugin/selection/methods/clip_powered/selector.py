@@ -61,6 +61,9 @@ def clip_powered(pool: Pool, k: int, **parameters: Any) -> Picks:
 
     Returns:
         the picks, with the published objective as scores
+
+    References:
+        Yang et al.: A CLIP-Powered Framework for Robust and Generalizable Data Selection. ICLR 2025.
     """
     assert pool.labels is not None
     choice = {name: parameters.pop(name) for name in ("balance", "optimizer")}

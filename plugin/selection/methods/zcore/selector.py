@@ -45,6 +45,9 @@ def zcore(pool: Pool, k: int, **parameters: Any) -> Picks:
 
     Returns:
         the picks, with the ZCore scores; the details say how much another seed would keep too
+
+    References:
+        Griffin et al.: Zero-Shot Coreset Selection. WACV 2026.
     """
     score, columns, details = score_pool(pool, parameters, expect_overlap=True)
     picks = top(pool, k, weighted_ranks(score, pool.weights))
