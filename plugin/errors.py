@@ -4,7 +4,7 @@
 class CoresetError(ValueError):
     """Bad input or an impossible request; the message says what to do about it.
 
-    Example:
+    Examples:
         >>> try:
         ...     fc.load_run(dataset, "unknown")
         ... except fc.CoresetError as error:

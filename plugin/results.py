@@ -59,7 +59,7 @@ class CoresetResults(fob.BrainResults):
             :func:`~fiftyone_coreset.near_duplicates`; None if there were no fingerprints, near-duplicates then are what
             a short distance links
 
-    Example:
+    Examples:
         >>> results = fc.load_run(dataset, "coreset")
         >>> print(results)
         Coreset run 'coreset': ranked 60 images by zcore...
@@ -163,7 +163,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the budget cannot be met
 
-        Example:
+        Examples:
             >>> results.budget("10%"), results.budget(0.5), results.budget(7)
             (6, 30, 7)
         """
@@ -186,7 +186,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if a budget cannot be met
 
-        Example:
+        Examples:
             >>> rows = results.kept("10%")
             >>> results.rank[rows].tolist()
             [0, 1, 2, 3, 4, 5]
@@ -198,7 +198,7 @@ class CoresetResults(fob.BrainResults):
     def rows(self) -> Rows:
         """The rows of the dataset, whatever view the run was made of: what a view holds may change.
 
-        Example:
+        Examples:
             >>> len(results.rows().ids())
             60
         """
@@ -215,7 +215,7 @@ class CoresetResults(fob.BrainResults):
     def alive(self) -> np.ndarray:
         """(n,) bool, the ranked rows that were not deleted since.
 
-        Example:
+        Examples:
             >>> dataset.delete_samples(dataset.take(3))
             >>> int(results.alive().sum())
             57
@@ -228,7 +228,7 @@ class CoresetResults(fob.BrainResults):
     def changes(self) -> str | None:
         """What changed in the dataset since the run, as one sentence; None if nothing did.
 
-        Example:
+        Examples:
             >>> results.changes() is None
             True
             >>> dataset.delete_samples(dataset.take(3))
@@ -243,7 +243,7 @@ class CoresetResults(fob.BrainResults):
     def warn(self) -> None:
         """Logs what changed since the run, once.
 
-        Example:
+        Examples:
             >>> dataset.delete_samples(dataset.take(3))
             >>> results.warn()  # logs "since run 'coreset' was computed, 3 of the 60 ranked images were deleted"
         """
@@ -266,7 +266,7 @@ class CoresetResults(fob.BrainResults):
             CoresetError: if the view would not hold what the budget keeps, e.g. because the rank field was changed, or
                 if the database does not answer
 
-        Example:
+        Examples:
             >>> len(results.view("10%"))
             6
         """
@@ -285,7 +285,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the run does not rank frames, or see :meth:`view`
 
-        Example:
+        Examples:
             >>> clips = results.clips("10%")  # of a run that ranks frames of videos
             Traceback (most recent call last):
             fiftyone_coreset.plugin.errors.CoresetError: ...
@@ -307,7 +307,7 @@ class CoresetResults(fob.BrainResults):
         Returns:
             a :class:`CoresetReport`; print it, or take numbers from ``to_dict()``
 
-        Example:
+        Examples:
             >>> report = results.report("50%")
             >>> report.kept
             30
@@ -346,7 +346,7 @@ class CoresetResults(fob.BrainResults):
     def curve(self) -> CoverageCurve:
         """Coverage and redundancy at every budget, beside random subsets; computed with the run.
 
-        Example:
+        Examples:
             >>> curve = results.curve()
             >>> curve.smallest_budget_for(0.95) <= 60
             True
@@ -369,7 +369,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the run ranks too many rows for it
 
-        Example:
+        Examples:
             >>> cover = results.first_cover()  # computed with the run
             >>> type(cover).__name__
             'FirstCover'
@@ -404,7 +404,7 @@ class CoresetResults(fob.BrainResults):
         Returns:
             a share in [0, 1], or None if the method has no estimate
 
-        Example:
+        Examples:
             >>> 0 <= results.expected_overlap("50%") <= 1
             True
         """
@@ -429,7 +429,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the run did not rank this row, or it was deleted, or its embedding was
 
-        Example:
+        Examples:
             >>> print(results.explain(dataset.first().id, "10%"))
             red-000.jpg...
         """
@@ -484,7 +484,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the run was computed from vectors that are stored nowhere
 
-        Example:
+        Examples:
             >>> results.source().fields
             ('clip_embeddings',)
         """
@@ -498,7 +498,7 @@ class CoresetResults(fob.BrainResults):
         Raises:
             CoresetError: if the run was computed from vectors that are stored nowhere
 
-        Example:
+        Examples:
             >>> results.embeddings().shape[0]
             60
         """
@@ -528,7 +528,7 @@ class CoresetResults(fob.BrainResults):
         Returns:
             what was added and removed; this object is the updated run afterwards
 
-        Example:
+        Examples:
             >>> dataset.add_samples([fo.Sample(filepath=path) for path in new_files])
             [...]
             >>> done = results.update()
@@ -552,7 +552,7 @@ class CoresetResults(fob.BrainResults):
         Returns:
             the file
 
-        Example:
+        Examples:
             >>> results.share("coreset.html", budget="10%").name
             'coreset.html'
         """
@@ -569,7 +569,7 @@ class CoresetResults(fob.BrainResults):
         Returns:
             n labels, None where there is none, or None if there is no label field
 
-        Example:
+        Examples:
             >>> results.labels()[1:3]
             ['green', 'blue']
         """

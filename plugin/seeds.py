@@ -20,7 +20,7 @@ def check_seed(seed: Any) -> int:
     Raises:
         CoresetError: if it is anything else, True and False included
 
-    Example:
+    Examples:
         >>> check_seed(7)
         7
     """

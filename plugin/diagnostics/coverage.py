@@ -60,7 +60,7 @@ def coverage_curve(
     Raises:
         CoresetError: if the embeddings or the ranking cannot be used
 
-    Example:
+    Examples:
         >>> ranking = fc.zcore_scores(embeddings, n_draws=1_000).score.argsort()[::-1]
         >>> curve = fc.coverage_curve(embeddings, ranking)
         >>> curve.smallest_budget_for(0.9) < curve.max_budget

@@ -50,7 +50,7 @@ class CoverageCurve:
         followed_weight: (p,) how many ranked images each of those stands for
         redundant_at: (p,) budgets from which on those are kept together with a near-duplicate
 
-    Example:
+    Examples:
         >>> curve = results.curve()
         >>> curve.max_budget
         60
@@ -97,7 +97,7 @@ class CoverageCurve:
         Raises:
             CoresetError: if the budget lies outside the ranking
 
-        Example:
+        Examples:
             >>> coverage = results.curve().at(30)["coverage"]
             >>> 0 < coverage.value <= 1 and coverage.random.mean < 1
             True
@@ -121,7 +121,7 @@ class CoverageCurve:
     def coverage_at(self, budget: int) -> float:
         """Share of the images within the coverage radius of the first ``budget`` images.
 
-        Example:
+        Examples:
             >>> curve = results.curve()
             >>> curve.coverage_at(6) < curve.coverage_at(30)
             True
@@ -131,7 +131,7 @@ class CoverageCurve:
     def near_duplicate_rate_at(self, budget: int) -> float:
         """Share of the first ``budget`` images that have another one of them within the near-duplicate radius.
 
-        Example:
+        Examples:
             >>> results.curve().near_duplicate_rate_at(60)  # six images repeat another one
             0.2
         """
@@ -144,7 +144,7 @@ class CoverageCurve:
         Returns:
             (m,) float32, aligned with ``rows``; to the nearest of at most ``budget`` kept images, so never too small
 
-        Example:
+        Examples:
             >>> bool(results.curve().distances_at(60).max() < 1e-3)
             True
         """
@@ -163,7 +163,7 @@ class CoverageCurve:
         Raises:
             CoresetError: if the share is no share, or the whole ranking does not reach it
 
-        Example:
+        Examples:
             >>> curve = results.curve()
             >>> budget = curve.smallest_budget_for(0.95)
             >>> curve.coverage_at(budget) >= 0.95 > curve.coverage_at(budget - 1)
@@ -198,7 +198,7 @@ class CoverageCurve:
         Returns:
             a ``matplotlib`` figure with one pane a quantity; the random band is mean ± 2 SD
 
-        Example:
+        Examples:
             >>> figure = results.curve().plot(budget=12)
             >>> figure.savefig("curve.png")
         """

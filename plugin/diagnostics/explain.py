@@ -36,7 +36,7 @@ class RowExplanation:
         percentiles: name -> share of the ranked images with a smaller value
         names: row -> what to call it, e.g. its file; "row i" where it has no name
 
-    Example:
+    Examples:
         >>> explanation = results.explain(dataset.first().id, "10%")
         >>> explanation.budget, explanation.n_ranked
         (6, 60)
@@ -75,7 +75,7 @@ class RowExplanation:
         Returns:
             the sentence
 
-        Example:
+        Examples:
             >>> print(results.explain(dataset.first().id, "10%").summary())
             red-000.jpg...
         """
@@ -113,7 +113,7 @@ class RowExplanation:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists.
 
-        Example:
+        Examples:
             >>> results.explain(dataset.first().id, "10%").to_dict()["budget"]
             6
         """
@@ -170,7 +170,7 @@ def explain_row(
     Raises:
         CoresetError: if the row has no embedding, or the budget lies outside the ranking
 
-    Example:
+    Examples:
         >>> ranking = results.ranking
         >>> explanation = fc.explain_row(embeddings, ranking, row=int(ranking[-1]), budget=10)
         >>> explanation.kept

@@ -39,7 +39,7 @@ def redundant_groups(
     Raises:
         CoresetError: if the embeddings or the selection cannot be used
 
-    Example:
+    Examples:
         >>> groups = fc.redundant_groups(embeddings, selected=results.kept("50%"))
         >>> all(len(group) >= 2 for group in groups)
         True

@@ -35,7 +35,7 @@ class CoresetReport:
         notes: how the metrics were computed, with their error where they are sampled
         settings: coverage radius, near-duplicate radius, normalisation, seed
 
-    Example:
+    Examples:
         >>> report = results.report("50%")
         >>> print(report)
         Coreset report: 30 of 60 images kept (50.0%)...
@@ -63,7 +63,7 @@ class CoresetReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts.
 
-        Example:
+        Examples:
             >>> results.report("50%").to_dict()["kept"]
             30
         """
@@ -139,7 +139,7 @@ def coreset_report(
     Raises:
         CoresetError: if the embeddings, selection or labels cannot be used
 
-    Example:
+    Examples:
         >>> report = fc.coreset_report(embeddings, selected=results.kept("50%"), labels=labels)
         >>> report.kept, report.metrics["class_coverage"].value
         (30, 1.0)

@@ -31,7 +31,7 @@ class CoresetComparison:
         reports: name -> :class:`CoresetReport`, all with one coverage radius, near-duplicate radius and clustering
         n: images with an embedding
 
-    Example:
+    Examples:
         >>> compared = fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]})
         >>> compared.shared_counts.tolist()
         [[4, 2], [2, 4]]
@@ -70,7 +70,7 @@ class CoresetComparison:
     def only(self, name: str) -> np.ndarray:
         """Rows that one selection keeps and every other drops, in its order.
 
-        Example:
+        Examples:
             >>> fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]}).only("a").tolist()
             [0, 1]
         """
@@ -79,7 +79,7 @@ class CoresetComparison:
     def dropped_by(self, name: str) -> np.ndarray:
         """Rows that every other selection keeps and this one drops, ascending.
 
-        Example:
+        Examples:
             >>> fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]}).dropped_by("a").tolist()
             [4, 5]
         """
@@ -90,7 +90,7 @@ class CoresetComparison:
     def shared(self) -> np.ndarray:
         """Rows that all selections keep, ascending.
 
-        Example:
+        Examples:
             >>> fc.compare_subsets(embeddings, {"a": [0, 1, 2, 3], "b": [2, 3, 4, 5]}).shared().tolist()
             [2, 3]
         """
@@ -99,7 +99,7 @@ class CoresetComparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts.
 
-        Example:
+        Examples:
             >>> sorted(fc.compare_subsets(embeddings, {"a": [0, 1], "b": [2, 3]}).to_dict())
             [...]
         """
@@ -131,7 +131,7 @@ class CoresetComparison:
     def to_markdown(self) -> str:
         """The tables as Markdown.
 
-        Example:
+        Examples:
             >>> print(fc.compare_subsets(embeddings, {"a": [0, 1], "b": [2, 3]}).to_markdown())
             **Overlap: share of the row's images that the column keeps too**...
         """
@@ -211,7 +211,7 @@ def compare_subsets(
     Raises:
         CoresetError: if there are fewer than two selections, or one cannot be used
 
-    Example:
+    Examples:
         >>> compared = fc.compare_subsets(embeddings, {"zcore": results.kept(10), "first ten": range(10)})
         >>> compared.names
         ['zcore', 'first ten']

@@ -49,7 +49,7 @@ def load_clip(
         CoresetError: if there is no such model, tag or file, if the checkpoint is unsafe or does not fit the model,
             or if the weights would have to be downloaded and the hub cannot be reached
 
-    Example:
+    Examples:
         >>> model, preprocess, tokenizer = fc.load_clip("coreset-mini")
         >>> model.encode_text(tokenizer(["a photo of a dog"])).shape[0]
         1

@@ -95,7 +95,7 @@ def compute_embeddings(
             the embeddings of another model, if another process writes to it, or if not a single image could be
             embedded; nothing is written then. Also if the database lost vectors while they were written: call again
 
-    Example:
+    Examples:
         >>> report = fc.compute_embeddings(dataset, "clip_embeddings", model="coreset-mini")
         >>> report.total, report.n_failed
         (60, 0)

@@ -59,7 +59,7 @@ def compute_fingerprints(
         CoresetError: if the collection is empty or not of images, if another process writes fingerprints, or if not a
             single image could be read; nothing is written then
 
-    Example:
+    Examples:
         >>> fc.compute_fingerprints(dataset).n_failed
         0
     """

@@ -25,7 +25,7 @@ def fingerprint(image: Image.Image) -> np.ndarray:
     Returns:
         (256,) uint8 grey values, row by row
 
-    Example:
+    Examples:
         >>> fingerprint(Image.new("RGB", (640, 480), "white")).tolist() == [255] * 256
         True
     """

@@ -91,7 +91,7 @@ def embedding_record(samples: SampleCollection, field: str) -> dict[str, Any] | 
         -   state: ``"partial"`` while a run writes, or if it was killed; else ``"complete"``
         -   package_version: the version of fiftyone-coreset
 
-    Example:
+    Examples:
         >>> fc.embedding_record(dataset, "clip_embeddings")["model"]
         'coreset-mini'
     """

@@ -51,7 +51,7 @@ class EmbeddingReport:
         n_embedded (0): how many were embedded by this call
         failures: those that could not be embedded
 
-    Example:
+    Examples:
         >>> report = fc.compute_embeddings(dataset, "clip_embeddings", model="coreset-mini")
         >>> print(report)
         clip_embeddings: 0 of 60 images embedded with coreset-mini...; 60 had an embedding already
@@ -79,7 +79,7 @@ class EmbeddingReport:
     def failure_counts(self) -> str:
         """The failures in words, e.g. ``"2 missing, 1 undecodable"``.
 
-        Example:
+        Examples:
             >>> dataset.add_samples([fo.Sample(filepath="/photos/moved.jpg")])
             [...]
             >>> fc.compute_embeddings(dataset, "clip_embeddings", model="coreset-mini").failure_counts()

@@ -17,7 +17,7 @@ def cohen_kappa(before: np.ndarray, after: np.ndarray) -> float:
     Returns:
         at most 1; 0 is what chance gives, NaN without rows
 
-    Example:
+    Examples:
         >>> cohen_kappa(np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1]))
         0.0
     """
@@ -54,7 +54,7 @@ def paired_change(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
     Returns:
         the change ``(n01 - n10) / m`` and its standard error ``sqrt((n01 + n10) / m - change^2) / sqrt(m)``
 
-    Example:
+    Examples:
         >>> change, error = paired_change(np.array([False] * 4), np.array([True, False, False, False]))
         >>> round(change, 2), round(error, 3)
         (0.25, 0.217)

@@ -60,7 +60,7 @@ class Batch:
         classes: the labelled classes
         ids: (k,) ids of the batch, first to label first
 
-    Example:
+    Examples:
         >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
         >>> batch.name
         'colours round 1'
@@ -153,7 +153,7 @@ def next_batch(
         CoresetError: if an argument is unusable, nothing is left to label, the last round is open, or the same campaign
             is being written elsewhere
 
-    Example:
+    Examples:
         >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
         >>> len(batch.view)
         5

@@ -211,7 +211,7 @@ class RoundsResults(fob.BrainResults):
         arrays: further arrays by name: of round r ``predicted_r`` (class numbers, -1 for none), ``confidence_r``, and
             ``correct_r``, which test images it got right (1), wrong (0), or which are no test images (-1)
 
-    Example:
+    Examples:
         >>> rounds = fc.load_rounds(dataset, "rounds")
         >>> rounds.last.number
         4
@@ -255,7 +255,7 @@ class RoundsResults(fob.BrainResults):
     def markdown(self) -> str:
         """The rounds as a table for the App.
 
-        Example:
+        Examples:
             >>> print(rounds.markdown())
             **Campaign 'rounds', labels in 'gt'**...
         """
@@ -292,7 +292,7 @@ class RoundsResults(fob.BrainResults):
     def rows(self) -> Rows:
         """All rows of the dataset, whatever view the campaign works on: what a view holds may change.
 
-        Example:
+        Examples:
             >>> len(rounds.rows().ids())
             60
         """
@@ -304,7 +304,7 @@ class RoundsResults(fob.BrainResults):
     def table(self) -> list[dict[str, Any]]:
         """One row a round, as plain numbers; ``pandas.DataFrame(rounds.table())`` makes a table of it.
 
-        Example:
+        Examples:
             >>> len(rounds.table())
             4
         """
@@ -313,7 +313,7 @@ class RoundsResults(fob.BrainResults):
     def n_left(self, number: int) -> int:
         """How many rows of a round were not deleted since.
 
-        Example:
+        Examples:
             >>> rounds.n_left(1)
             4
         """
@@ -335,7 +335,7 @@ class RoundsResults(fob.BrainResults):
         Raises:
             CoresetError: if no round has the metric
 
-        Example:
+        Examples:
             >>> rounds.curve().n_labels.tolist()
             [4.0, 8.0, 12.0, 16.0]
         """
@@ -357,7 +357,7 @@ class RoundsResults(fob.BrainResults):
         Raises:
             CoresetError: if an argument is out of range
 
-        Example:
+        Examples:
             >>> print(rounds.advice(target=0.9))
             What more labels bring...
         """
@@ -376,7 +376,7 @@ class RoundsResults(fob.BrainResults):
         Raises:
             CoresetError: if embeddings were given as an array, or everything has a label
 
-        Example:
+        Examples:
             >>> spots = rounds.weak_spots(n_clusters=3)
             >>> len(spots.view(0)) > 0
             True
@@ -395,7 +395,7 @@ class RoundsResults(fob.BrainResults):
         Raises:
             CoresetError: if there is no such round
 
-        Example:
+        Examples:
             >>> len(rounds.view(1))
             4
         """
@@ -413,7 +413,7 @@ class RoundsResults(fob.BrainResults):
         Raises:
             CoresetError: if it is another round, was recorded, or the campaign changed since it was loaded
 
-        Example:
+        Examples:
             >>> batch = fc.next_batch(dataset, budget=4, label_field="gt")
             >>> batch.results.cancel(batch.number)
         """

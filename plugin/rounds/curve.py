@@ -59,7 +59,7 @@ class LearningCurve:
         metric: what 1 - error is called
         note: why there is no law; "" if there is one
 
-    Example:
+    Examples:
         >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
         >>> curve.horizon
         800
@@ -93,7 +93,7 @@ class LearningCurve:
         Raises:
             CoresetError: if there is no law, or ``n`` lies beyond the horizon
 
-        Example:
+        Examples:
             >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
             >>> round(curve.error_at(600).value, 2)
             0.22
@@ -118,7 +118,7 @@ class LearningCurve:
         Raises:
             CoresetError: if there is no law, or the batch reaches beyond the horizon
 
-        Example:
+        Examples:
             >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
             >>> round(curve.gain(200).value, 2)
             0.03
@@ -140,7 +140,7 @@ class LearningCurve:
         Raises:
             CoresetError: if there is no law
 
-        Example:
+        Examples:
             >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
             >>> 400 < curve.labels_for(0.23).value < 800
             True
@@ -154,7 +154,7 @@ class LearningCurve:
     def drawn(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
         """The law as a line to the horizon: labels, metric, and lower and upper end of its band; None without a law.
 
-        Example:
+        Examples:
             >>> n, metric, lower, upper = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25]).drawn()
             >>> bool((lower <= upper).all())
             True
@@ -174,7 +174,7 @@ class LearningCurve:
         Returns:
             a ``matplotlib`` figure
 
-        Example:
+        Examples:
             >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
             >>> curve.plot(target=0.8).savefig("learning-curve.png")
         """
@@ -255,7 +255,7 @@ def learning_curve(
     Raises:
         CoresetError: if the arrays do not fit together, or hold numbers that are out of range
 
-    Example:
+    Examples:
         >>> curve = learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25], [0.02, 0.02, 0.02, 0.02])
         >>> round(curve.error_at(800).value, 2)
         0.21

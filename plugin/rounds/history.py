@@ -71,7 +71,7 @@ class Round:
         change: of the accuracy since the last record, on the same test images, and its standard error
         minutes: what the labels took, if somebody said so
 
-    Example:
+    Examples:
         >>> last = fc.load_rounds(dataset, "rounds").last
         >>> last.number, last.size, last.n_returned, last.is_open
         (4, 4, 4, False)
@@ -115,7 +115,7 @@ class Round:
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it.
 
-        Example:
+        Examples:
             >>> rounds.last.to_dict()["method"]
             'uherding'
         """

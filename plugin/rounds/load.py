@@ -41,7 +41,7 @@ def load_rounds(dataset: SampleCollection, brain_key: str = "rounds") -> RoundsR
         CoresetError: if there is no such campaign, it was cut short in its first round, is damaged, or needs a newer
             version, or if the database does not answer
 
-    Example:
+    Examples:
         >>> rounds = fc.load_rounds(dataset, "rounds")
         >>> print(rounds)
         Campaign 'rounds', labels in 'gt'...

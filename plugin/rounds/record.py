@@ -75,7 +75,7 @@ def record_round(
         CoresetError: if there is no round, nothing came back, an argument is unusable, or the same campaign is being
             written elsewhere
 
-    Example:
+    Examples:
         >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
         >>> batch.view.set_values("ground_truth", [fo.Classification(label="red")] * 5)
         >>> fc.record_round(dataset, "colours", minutes=12).n_returned

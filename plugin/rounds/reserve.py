@@ -45,7 +45,7 @@ def reserve_test(
     Raises:
         CoresetError: if images carry the tag already, too few are left, or a field does not exist
 
-    Example:
+    Examples:
         >>> len(fc.reserve_test(dataset, size=10, tag="held out"))
         10
         >>> dataset.count_sample_tags()["held out"]

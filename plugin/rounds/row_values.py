@@ -20,7 +20,7 @@ def places(known: np.ndarray, ids: np.ndarray) -> np.ndarray:
     Returns:
         (m,) int64 places in ``known``, -1 for rows that it does not know
 
-    Example:
+    Examples:
         >>> places(np.array(["b", "a"]), np.array(["a", "c", "b"])).tolist()
         [1, -1, 0]
     """

@@ -191,7 +191,7 @@ def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
         n: trials
         z (1.96): normal quantile
 
-    Example:
+    Examples:
         >>> tuple(round(end, 3) for end in wilson_interval(9, 10))
         (0.596, 0.982)
     """

@@ -51,7 +51,7 @@ def adjust_coreset(
     Raises:
         CoresetError: if an id is in both, or is none of the ranked rows, or nothing would be left; nothing is changed
 
-    Example:
+    Examples:
         >>> first = dataset.first().id
         >>> results = fc.adjust_coreset(dataset, "coreset", add=[first])
         >>> results.view(1).first().id == first

@@ -35,7 +35,7 @@ class ComparedCoresets(CoresetComparison):
         samples: the compared images, or objects
         ids: (n,) sample ids (label ids of objects) of the rows that ``selected``, ``only()`` and so on speak of
 
-    Example:
+    Examples:
         >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "street": "street"})
         >>> compared.names
         ['coreset', 'street']
@@ -47,7 +47,7 @@ class ComparedCoresets(CoresetComparison):
     def only_view(self, name: str) -> SampleCollection:
         """What one coreset keeps and every other drops, as a view.
 
-        Example:
+        Examples:
             >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "street": "street"})
             >>> len(compared.only_view("coreset")) + len(compared.shared_view())
             12
@@ -57,7 +57,7 @@ class ComparedCoresets(CoresetComparison):
     def dropped_view(self, name: str) -> SampleCollection:
         """What every other coreset keeps and this one drops, as a view.
 
-        Example:
+        Examples:
             >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "street": "street"})
             >>> len(compared.dropped_view("coreset")) + len(compared.shared_view())
             20
@@ -67,7 +67,7 @@ class ComparedCoresets(CoresetComparison):
     def shared_view(self) -> SampleCollection:
         """What all coresets keep, as a view.
 
-        Example:
+        Examples:
             >>> compared = fc.compare_coresets(dataset, {"coreset": ("coreset", 12), "train": "train"})
             >>> len(compared.shared_view()) + len(compared.only_view("coreset"))
             12
@@ -107,7 +107,7 @@ def compare_coresets(
     Raises:
         CoresetError: if there are fewer than two coresets, one is unknown or empty, or there are no embeddings
 
-    Example:
+    Examples:
         >>> by_chance = fc.compute_coreset(dataset, method="random", brain_key="chance", projection=None)
         >>> compared = fc.compare_coresets(dataset, ["coreset", "chance"], budget="20%")
         >>> print(compared)

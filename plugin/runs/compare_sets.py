@@ -68,7 +68,7 @@ class ComparedSets:
         has_fingerprints: whether near-copies could be told from look-alikes
         read: the rows of both sets
 
-    Example:
+    Examples:
         >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
         >>> len(compared.uncovered_view())
         2
@@ -94,7 +94,7 @@ class ComparedSets:
         Raises:
             CoresetError: if there is no such set or region
 
-        Example:
+        Examples:
             >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
             >>> len(compared.uncovered_view()), len(compared.uncovered_view(of="a"))
             (2, 9)
@@ -115,7 +115,7 @@ class ComparedSets:
         Raises:
             CoresetError: if there is no such kind
 
-        Example:
+        Examples:
             >>> odd, even = dataset.match({"camera": "a"}), dataset.match({"camera": "b"})
             >>> len(fc.compare_sets(odd, even).leaks())
             6
@@ -129,7 +129,7 @@ class ComparedSets:
     def table(self) -> list[dict[str, Any]]:
         """A row for every class and region of b, e.g. for ``pandas.DataFrame(compared.table())``.
 
-        Example:
+        Examples:
             >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
             >>> len(compared.table()) > 0
             True
@@ -143,7 +143,7 @@ class ComparedSets:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts.
 
-        Example:
+        Examples:
             >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
             >>> compared.to_dict()["names"]
             ['a', 'b']
@@ -162,7 +162,7 @@ class ComparedSets:
     def summary(self) -> str:
         """What was found, in sentences.
 
-        Example:
+        Examples:
             >>> print(fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street")).summary())
             Of 20 images of b, 2 (10.0 %) have nothing like them in a...
         """
@@ -207,7 +207,7 @@ class ComparedSets:
     def to_markdown(self) -> str:
         """The tables as Markdown.
 
-        Example:
+        Examples:
             >>> print(fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street")).to_markdown())
             **Regions of b**...
         """
@@ -277,7 +277,7 @@ def compare_sets(
     Raises:
         CoresetError: if a set is empty, they share images, or their embeddings do not compare
 
-    Example:
+    Examples:
         >>> compared = fc.compare_sets(dataset.match_tags("train"), dataset.match_tags("street"))
         >>> print(compared.summary())
         Of 20 images of b, 2 (10.0 %) have nothing like them in a...

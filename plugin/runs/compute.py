@@ -96,7 +96,7 @@ def compute_coreset(
     Raises:
         CoresetError: if an argument is unusable, the name is taken, or the same run is being computed elsewhere
 
-    Example:
+    Examples:
         >>> results = fc.compute_coreset(dataset, "clip_embeddings", brain_key="worth_labelling", projection="pca")
         >>> len(results.view("10%"))
         6

@@ -38,7 +38,7 @@ def coreset_table(dataset: SampleCollection, brain_key: str, budget: Any = None)
     Raises:
         CoresetError: if there is no such run, or the budget is out of range
 
-    Example:
+    Examples:
         >>> table = fc.coreset_table(dataset, "coreset", "10%")
         >>> table["rank"].tolist()
         [0, 1, 2, 3, 4, 5]
@@ -76,7 +76,7 @@ def export_table(
     Raises:
         CoresetError: if the file exists, is of another kind, or cannot be written
 
-    Example:
+    Examples:
         >>> fc.export_table(dataset, "coreset", "to_label.csv", budget=12)
         12
     """

@@ -59,7 +59,7 @@ def rank_images_by_objects(
         CoresetError: if the run ranked no objects, an argument is unusable, a name is taken, or the first image holds
             more objects than the budget
 
-    Example:
+    Examples:
         >>> results = fc.compute_coreset(dataset.to_patches("objects"), "emb", "objects", projection=None)
         >>> images = fc.rank_images_by_objects(dataset, "objects", 10, budget_in="objects")
         >>> len(images)

@@ -34,7 +34,7 @@ def load_run(dataset: SampleCollection, brain_key: str) -> CoresetResults:
         CoresetError: if there is no such run, it is of another type, was cut short, lost values or fields since, or
             needs a newer version, or if the database does not answer
 
-    Example:
+    Examples:
         >>> results = fc.load_run(dataset, "coreset")
         >>> results.config.method
         'zcore'

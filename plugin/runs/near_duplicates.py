@@ -60,7 +60,7 @@ class NearDuplicates:
         samples: the collection
         patches_field: the label field whose objects were looked at, or None
 
-    Example:
+    Examples:
         >>> near = fc.near_duplicates(dataset)
         >>> print(near)
         Of 60 images, 12 images are near-copies, in 6 groups...
@@ -84,7 +84,7 @@ class NearDuplicates:
         Raises:
             CoresetError: if there is no such kind
 
-        Example:
+        Examples:
             >>> [len(group) for group in fc.near_duplicates(dataset).of_kind("near-copy").groups]
             [2, 2, 2, 2, 2, 2]
         """
@@ -110,7 +110,7 @@ class NearDuplicates:
         Returns:
             a view of the samples, or of the objects
 
-        Example:
+        Examples:
             >>> len(fc.near_duplicates(dataset).view("near-copy"))
             12
         """
@@ -126,7 +126,7 @@ class NearDuplicates:
     def summary(self) -> str:
         """What was found, in sentences.
 
-        Example:
+        Examples:
             >>> print(fc.near_duplicates(dataset).summary())
             Of 60 images, 12 images are near-copies, in 6 groups...
         """
@@ -193,7 +193,7 @@ def near_duplicates(
     Raises:
         CoresetError: if an argument is unusable
 
-    Example:
+    Examples:
         >>> near = fc.near_duplicates(dataset, prefer="sharpest")
         >>> len(near.of_kind("exact", "near-copy").groups)
         6

@@ -28,7 +28,7 @@ def find_orphans(samples: SampleCollection) -> dict[str, list[str]]:
     Returns:
         a dict with the keys ``"fields"``, ``"maps"`` (visualization runs) and ``"views"``, each a sorted list of names
 
-    Example:
+    Examples:
         >>> fc.find_orphans(dataset)
         {'fields': [], 'maps': [], 'views': []}
     """
@@ -48,7 +48,7 @@ def remove_orphans(samples: SampleCollection) -> dict[str, list[str]]:
     Raises:
         CoresetError: if another process writes to the dataset and does not finish, or the database does not answer
 
-    Example:
+    Examples:
         >>> fc.remove_orphans(dataset)
         {'fields': [], 'maps': [], 'views': []}
     """

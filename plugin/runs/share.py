@@ -60,7 +60,7 @@ def share_coreset(
     Raises:
         CoresetError: if the file exists or cannot be written, there is no such run, or the budget is out of range
 
-    Example:
+    Examples:
         >>> fc.share_coreset(dataset, "coreset", "for_the_client.html", budget=12).name
         'for_the_client.html'
     """

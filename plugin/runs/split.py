@@ -58,7 +58,7 @@ class CoverageSplit:
         n_together: images that are kept together with others
         without_embedding: images without a usable embedding; they are in no part
 
-    Example:
+    Examples:
         >>> split = fc.split_by_coverage(dataset, {"train": 0.5, "test": 0.5})
         >>> sum(len(ids) for ids in split.parts.values())
         60
@@ -77,7 +77,7 @@ class CoverageSplit:
         Raises:
             CoresetError: if there is no such part
 
-        Example:
+        Examples:
             >>> len(fc.split_by_coverage(dataset).view("val"))
             6
         """
@@ -88,7 +88,7 @@ class CoverageSplit:
     def summary(self) -> str:
         """What was split how, in sentences.
 
-        Example:
+        Examples:
             >>> print(fc.split_by_coverage(dataset).summary())
             60 images were split: train 48 (80 %), val 6 (10 %), test 6 (10 %); 12 of them are kept together...
         """
@@ -108,7 +108,7 @@ class CoverageSplit:
     def to_markdown(self) -> str:
         """The table as Markdown.
 
-        Example:
+        Examples:
             >>> print(fc.split_by_coverage(dataset).to_markdown())
             **Split by coverage**...
         """
@@ -175,7 +175,7 @@ def split_by_coverage(
     Raises:
         CoresetError: if the fractions are no shares, a name is taken, or the database loses what is written
 
-    Example:
+    Examples:
         >>> split = fc.split_by_coverage(dataset, label_field="ground_truth")
         >>> len(split.view("train"))
         48

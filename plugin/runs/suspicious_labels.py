@@ -63,7 +63,7 @@ def flag_suspicious_labels(
     Raises:
         CoresetError: if an argument is unusable, a name is taken, or the database loses what is written
 
-    Example:
+    Examples:
         >>> view = fc.flag_suspicious_labels(dataset, label_field="ground_truth")
         >>> view.name
         'suspicious'

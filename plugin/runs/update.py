@@ -46,7 +46,7 @@ class CoresetUpdate:
         removed: how many were let go because they were deleted
         without_embedding: how many of the collection have no usable embedding and stay unranked
 
-    Example:
+    Examples:
         >>> dataset.delete_samples(dataset.take(3))
         >>> fc.update_coreset(dataset, "coreset").removed
         3
@@ -67,7 +67,7 @@ class CoresetUpdate:
         Raises:
             CoresetError: if there is no such kind
 
-        Example:
+        Examples:
             >>> dataset.add_samples([fo.Sample(filepath=path) for path in new_files])
             [...]
             >>> len(fc.update_coreset(dataset, "coreset").view())
@@ -83,7 +83,7 @@ class CoresetUpdate:
     def summary(self) -> str:
         """What was added and removed, in sentences.
 
-        Example:
+        Examples:
             >>> dataset.delete_samples(dataset.take(3))
             >>> print(fc.update_coreset(dataset, "coreset").summary())
             0 images were added to run 'coreset'. 3 that were deleted are let go.
@@ -135,7 +135,7 @@ def update_coreset(
     Raises:
         CoresetError: if there is no such run, its method cannot continue, or the vectors are those of another model
 
-    Example:
+    Examples:
         >>> dataset.add_samples([fo.Sample(filepath=path) for path in new_files])
         [...]
         >>> done = fc.update_coreset(dataset, "coreset")

@@ -57,7 +57,7 @@ def create_coreset_view(
         CoresetError: if there is no such run, the budget is out of range, a name is taken, or the run's rank field no
             longer holds its ranks. Also if the database loses what is written, or goes away
 
-    Example:
+    Examples:
         >>> view = fc.create_coreset_view(dataset, "coreset", budget="10%", tag="to label")
         >>> view.name, len(view)
         ('coreset 10%', 6)

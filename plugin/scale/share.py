@@ -27,7 +27,7 @@ class Share:
         Raises:
             CoresetError: if it is anything else
 
-        Example:
+        Examples:
             >>> Share.parse("3/64")
             Share(place=3, of=64)
         """

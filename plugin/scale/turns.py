@@ -20,7 +20,7 @@ def turn_counts(sizes: np.ndarray, k: int) -> np.ndarray:
     Returns:
         (c,) int64 that add up to k
 
-    Example:
+    Examples:
         >>> turn_counts(np.array([60, 30, 10]), 10).tolist()
         [6, 3, 1]
     """

@@ -49,7 +49,7 @@ def draw_test(predictions: Predictions, size: int, *, excluded: Any = None, seed
     Raises:
         CoresetError: if fewer rows can be drawn
 
-    Example:
+    Examples:
         >>> head = fc.fit_head(embeddings, labels)
         >>> drawn = fc.draw_test(head.predictions(embeddings), size=10)
         >>> len(drawn.rows)
@@ -95,7 +95,7 @@ def lure_risk(losses: Any, probabilities_of_draw: Any, n_pool: int) -> tuple[flo
     Raises:
         CoresetError: if the numbers do not fit together
 
-    Example:
+    Examples:
         >>> lure_risk([1.0, 0.0, 0.0, 1.0], [1 / 4, 1 / 3, 1 / 2, 1.0], 4)
         (0.5, 0.0)
     """

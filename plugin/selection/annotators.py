@@ -36,7 +36,7 @@ class ActiveLab:
         model_weight: the same of the model
         temperature: by which the model's logits were divided
 
-    Example:
+    Examples:
         >>> found = fc.active_lab([[0, 0], [0, 1], [1, None]], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
         >>> found.consensus.tolist()
         [0, 0, 1]
@@ -64,7 +64,7 @@ def active_lab(annotations: Any, predictions: Any) -> ActiveLab:
     Raises:
         CoresetError: if the shapes do not fit, or a label is no class
 
-    Example:
+    Examples:
         >>> P = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.5, 0.5]]
         >>> found = active_lab([[0, 0], [0, 1], [1, None], [None, None]], P)
         >>> int(found.score.argmin())  # nobody has seen the last one, and the model does not know

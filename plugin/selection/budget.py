@@ -30,7 +30,7 @@ class CoverageBudget:
         radius (None): coverage radius, an L2 distance between unit-norm embeddings, > 0; read from the data by default,
             see :func:`.radius.coverage_radius`
 
-    Example:
+    Examples:
         >>> fc.get_method("kcenter").select(embeddings, fc.CoverageBudget(0.9)).indices.size < 60
         True
     """
@@ -55,7 +55,7 @@ class SaturationBudget:
     Args:
         min_gain (0.5): smallest gain worth paying for, in (0, inf); 1 is the gain of an average image
 
-    Example:
+    Examples:
         >>> fc.get_method("kcenter").select(embeddings, fc.SaturationBudget()).indices.size < 60
         True
     """
@@ -76,7 +76,7 @@ class RedundancyBudget:
             told by their fingerprints, and without these the radius is read from the data, see
             :func:`.near_duplicate_radius`
 
-    Example:
+    Examples:
         >>> fc.get_method("random").select(embeddings, fc.RedundancyBudget()).indices.size < 60
         True
     """

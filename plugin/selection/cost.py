@@ -68,7 +68,7 @@ def expected_cost(method: str, n: int, dimensions: int) -> Cost | None:
     Returns:
         the cost; None for methods that were not measured
 
-    Example:
+    Examples:
         >>> print(expected_cost("random", 1_000, 512))
         less than a second
     """

@@ -38,7 +38,7 @@ def affordable(ranking: np.ndarray, cost: Any, budget: float) -> np.ndarray:
     Raises:
         CoresetError: if a cost is not positive
 
-    Example:
+    Examples:
         >>> affordable(np.array([2, 0, 1]), [1.0, 2.0, 5.0], 6.5).tolist()
         [2, 0]
     """

@@ -28,7 +28,7 @@ def head_difficulty(embeddings: Any, labels: Any, measure: str = "el2n", seed: i
     Raises:
         CoresetError: if there is no such measure, or fewer than two classes have a label
 
-    Example:
+    Examples:
         >>> X = np.repeat(np.eye(2), 20, axis=0)
         >>> wrong = ["a"] * 20 + ["b"] * 19 + ["a"]  # the last label is wrong
         >>> int(head_difficulty(X, wrong).argmax())

@@ -48,7 +48,7 @@ class LinearHead:
         targets: (l,) int64 their classes
         off_topic: the class whose images show none of the others, or None
 
-    Example:
+    Examples:
         >>> head = fc.fit_head(embeddings, labels)
         >>> head.classes
         ('blue', 'green', 'red')
@@ -69,7 +69,7 @@ class LinearHead:
     def features(self, embeddings: np.ndarray) -> np.ndarray:
         """(m, q) float32 features of (m, d) embeddings, NaN in unusable rows.
 
-        Example:
+        Examples:
             >>> fc.fit_head(embeddings, labels).features(embeddings).shape[0]
             60
         """
@@ -78,7 +78,7 @@ class LinearHead:
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
         """(m, C) float32 logits of (m, d) embeddings, NaN in unusable rows; the off-topic class is among them.
 
-        Example:
+        Examples:
             >>> fc.fit_head(embeddings, labels).logits(embeddings).shape
             (60, 3)
         """
@@ -95,7 +95,7 @@ class LinearHead:
         Returns:
             (m, C) float32; without the off-topic class, if there is one, and then C - 1 columns
 
-        Example:
+        Examples:
             >>> probabilities = fc.fit_head(embeddings, labels).probabilities(embeddings)
             >>> bool(np.allclose(probabilities.sum(axis=1), 1))
             True
@@ -114,7 +114,7 @@ class LinearHead:
         Returns:
             the predictions, without the off-topic class
 
-        Example:
+        Examples:
             >>> predictions = fc.fit_head(embeddings, labels).predictions(embeddings, calibrated=True)
             >>> predictions.classes
             ('blue', 'green', 'red')
@@ -139,7 +139,7 @@ class LinearHead:
         Returns:
             (m,) float64, minus the margin of the logits over the length of the features; higher = nearer
 
-        Example:
+        Examples:
             >>> nearness = fc.fit_head(embeddings, labels).boundary(embeddings)
             >>> nearness.argsort()[::-1][:5].shape  # the five rows that are nearest to the boundary
             (5,)
@@ -151,7 +151,7 @@ class LinearHead:
     def off_topic_probability(self, embeddings: np.ndarray) -> np.ndarray:
         """(m,) float64 probability that a row shows none of the classes; 0 where no class is off-topic.
 
-        Example:
+        Examples:
             >>> head = fc.fit_head(embeddings, labels, off_topic="blue")
             >>> head.off_topic_probability(embeddings).shape
             (60,)
@@ -176,7 +176,7 @@ class LinearHead:
         Yields:
             (m, C) float32 logits
 
-        Example:
+        Examples:
             >>> head = fc.fit_head(embeddings, labels)
             >>> [logits.shape for logits in head.dropout_logits(embeddings, dropout=0.5, n_samples=2)]
             [(60, 3), (60, 3)]
@@ -200,7 +200,7 @@ class LinearHead:
         Returns:
             (m,) float64, see :meth:`.Predictions.of_committee`
 
-        Example:
+        Examples:
             >>> fc.fit_head(embeddings, labels).disagreement(embeddings).shape
             (60,)
         """
@@ -272,7 +272,7 @@ def fit_head(
     Raises:
         CoresetError: if fewer than two classes have a label
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> X = np.repeat(np.eye(3), 4, axis=0)
         >>> head = fit_head(X, ["a", "a", None, None, "b", "b", None, None, "c", "c", None, None])

@@ -23,7 +23,7 @@ class CandidateSets:
         alpha: share of rows whose true class may be missing
         n_calibration: labels it was calibrated on
 
-    Example:
+    Examples:
         >>> sets = fc.candidate_sets(np.tile([0.7, 0.2, 0.1], (40, 1)), [0] * 36 + [1] * 4)
         >>> sets.n_calibration
         40
@@ -36,7 +36,7 @@ class CandidateSets:
     def members(self, probabilities: np.ndarray) -> np.ndarray:
         """(n, C) bool, the classes in the set of every row; the most probable one always is.
 
-        Example:
+        Examples:
             >>> sets = fc.candidate_sets(np.tile([0.7, 0.2, 0.1], (40, 1)), [0] * 36 + [1] * 4)
             >>> sets.members(np.array([[0.6, 0.3, 0.1]])).tolist()
             [[True, True, False]]
@@ -49,7 +49,7 @@ class CandidateSets:
     def names(self, predictions: Predictions) -> list[list[str]]:
         """The classes in the set of every row, the most probable first; none in rows without a prediction.
 
-        Example:
+        Examples:
             >>> sets = fc.candidate_sets(np.tile([0.7, 0.2, 0.1], (40, 1)), [0] * 36 + [1] * 4)
             >>> sets.names(fc.Predictions.from_probabilities([[0.6, 0.3, 0.1]], ["cat", "dog", "cow"]))
             [['cat', 'dog']]
@@ -79,7 +79,7 @@ def candidate_sets(probabilities: Any, targets: Any, alpha: float = 0.05) -> Can
     Raises:
         CoresetError: if there are fewer than ``1 / alpha - 1`` labels
 
-    Example:
+    Examples:
         >>> P = np.tile([0.7, 0.2, 0.1], (40, 1))
         >>> sets = candidate_sets(P, [0] * 36 + [1] * 4)
         >>> sets.members(np.array([[0.6, 0.3, 0.1]])).tolist()
@@ -120,7 +120,7 @@ def piles(predictions: Predictions, risk: float = _CONFIRM) -> np.ndarray:
         (n,) str: "confirm" where the predicted class is wrong with a probability below ``risk``, "skip" where the row
         is off-topic with a probability above ``1 - risk``, else "label"
 
-    Example:
+    Examples:
         >>> sure = fc.Predictions.from_probabilities([[0.99, 0.01], [0.6, 0.4]])
         >>> fc.piles(sure, risk=0.05).tolist()
         ['confirm', 'label']

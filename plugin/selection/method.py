@@ -43,7 +43,7 @@ class Selection:
         details: JSON-able facts: what was left out and put last, quotas, and what the method chose and why
         set_aside: int64 rows that the outlier guard put last, most isolated first
 
-    Example:
+    Examples:
         >>> selection = fc.get_method("herding").select(embeddings, 10)
         >>> len(selection.indices), selection.method
         (10, 'herding')
@@ -364,7 +364,7 @@ def register(name: str, description: str, **traits: Any) -> Callable[[Callable[.
     Returns:
         a decorator that leaves the function as it is
 
-    Example:
+    Examples:
         >>> @register("first", "The first rows of the pool's seeded order", scored=True,
         ...           columns={"score": "the later in the order, the lower"})
         ... def first(pool: Pool, k: int) -> Picks:

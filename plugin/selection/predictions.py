@@ -36,7 +36,7 @@ class Predictions:
         measured: other measures of uncertainty by name, (n,) float64, higher = more uncertain
         n_unusable: rows whose numbers could not be used; they count as rows without a prediction
 
-    Example:
+    Examples:
         >>> predictions = fc.Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]], ["cat", "dog"])
         >>> predictions.confidence.round(1).tolist()
         [0.9, 0.8]
@@ -75,7 +75,7 @@ class Predictions:
         Raises:
             CoresetError: if only confidences are known
 
-        Example:
+        Examples:
             >>> fc.Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]]).all_classes("my method").shape
             (2, 2)
         """
@@ -88,7 +88,7 @@ class Predictions:
     def take(self, rows: np.ndarray) -> Predictions:
         """The predictions of some rows, in the order given.
 
-        Example:
+        Examples:
             >>> fc.Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]]).take(np.array([1])).predicted.tolist()
             [1]
         """
@@ -119,7 +119,7 @@ class Predictions:
         Raises:
             CoresetError: if the shape does not fit, or more than 1 % of the rows cannot be used
 
-        Example:
+        Examples:
             >>> Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]], ["cat", "dog"]).predicted
             array([0, 1])
         """
@@ -143,7 +143,7 @@ class Predictions:
         Raises:
             CoresetError: if the shape does not fit, or more than 1 % of the rows cannot be used
 
-        Example:
+        Examples:
             >>> fc.Predictions.from_logits([[2.0, -1.0], [-3.0, 0.5]], ["cat", "dog"]).predicted.tolist()
             [0, 1]
         """
@@ -182,7 +182,7 @@ class Predictions:
         Raises:
             CoresetError: if they are no numbers, or more than 1 % of them lie outside [0, 1]
 
-        Example:
+        Examples:
             >>> fc.Predictions.from_confidence([0.9, None, 0.4], ["cat", None, "dog"]).present.tolist()
             [True, False, True]
         """
@@ -218,7 +218,7 @@ class Predictions:
         Raises:
             CoresetError: if rows or classes differ, or one has no probabilities
 
-        Example:
+        Examples:
             >>> one = fc.Predictions.from_probabilities([[0.9, 0.1], [0.5, 0.5]])
             >>> two = fc.Predictions.from_probabilities([[0.9, 0.1], [0.1, 0.9]])
             >>> committee = fc.Predictions.of_committee([one, two])
@@ -259,7 +259,7 @@ def class_groups(predictions: Predictions, labels: Sequence[Any]) -> np.ndarray:
     Returns:
         (n,) object array: the label where there is one, else the predicted class, else None
 
-    Example:
+    Examples:
         >>> said = Predictions.from_probabilities([[0.9, 0.1], [0.2, 0.8]], ["cat", "dog"])
         >>> class_groups(said, ["dog", None]).tolist()
         ['dog', 'dog']
@@ -301,7 +301,7 @@ def uncertainty(predictions: Any, measure: str = "margin") -> np.ndarray:
     Raises:
         CoresetError: if the predictions do not allow the measure
 
-    Example:
+    Examples:
         >>> uncertainty([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]).tolist()
         [0.0, 1.0]
     """

@@ -22,7 +22,7 @@ def get_method(name: str) -> Method:
     Raises:
         CoresetError: if there is no such method
 
-    Example:
+    Examples:
         >>> kcenter = fc.get_method("kcenter")
         >>> kcenter.select(embeddings, 10).indices.size
         10
@@ -39,7 +39,7 @@ def list_methods() -> dict[str, str]:
     Returns:
         a dict of name to one-line description, sorted by name
 
-    Example:
+    Examples:
         >>> fc.list_methods()["random"]
         'Uniform at random: the baseline every other method must beat'
     """

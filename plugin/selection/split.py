@@ -45,7 +45,7 @@ class Traits:
 def joined(groups: Sequence[np.ndarray]) -> np.ndarray:
     """(n,) what belongs together by any of several groupings, each (n,) int64.
 
-    Example:
+    Examples:
         >>> joined([np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])]).tolist()
         [0, 0, 0, 1]
     """

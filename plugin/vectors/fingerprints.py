@@ -31,7 +31,7 @@ def agreement(
     Returns:
         (p,) float32 of at most 1; 0 where images share no coarse structure or have none
 
-    Example:
+    Examples:
         >>> stripes = np.tile(np.arange(16, dtype=np.uint8) % 4 * 60, 16).reshape(1, 256)
         >>> pair = np.concatenate([stripes, stripes // 2])
         >>> bool(agreement(pair, np.array([0]), np.array([1]))[0] > 0.99)

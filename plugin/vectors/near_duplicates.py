@@ -143,7 +143,7 @@ def near_duplicate_radius(
     Returns:
         the near-duplicate radius; 0 for fewer than two images
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> bool(near_duplicate_radius(np.eye(3)) == np.float32(2**0.5) / 2)
         True

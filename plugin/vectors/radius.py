@@ -47,7 +47,7 @@ def coverage_radius(
     Returns:
         the radius; 0 if all images are near-duplicates of each other
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> round(coverage_radius(np.eye(3)), 3)  # all pairs lie at the root of 2
         2.121

@@ -26,7 +26,7 @@ def row_set(rows: Any, n: int, name: str) -> np.ndarray:
     Raises:
         CoresetError: if it is neither, an index is out of range, or one appears twice
 
-    Example:
+    Examples:
         >>> row_set([False, True, True], 3, "preselected")
         array([1, 2])
     """

@@ -35,7 +35,8 @@ def typiclust(pool: Pool, k: int, n_neighbors: int = 20) -> Picks:
         the picks, with typicality as scores
 
     References:
-        Hacohen, Dekel and Weinshall: Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets. ICML 2022.
+        Hacohen, Dekel and Weinshall: Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets.
+        ICML 2022.
     """
     clusters = kmeans(pool.Z, min(k + len(pool.preselected), _MAX_CLUSTERS), seed=pool.seed)[0]
     sizes = np.bincount(clusters)

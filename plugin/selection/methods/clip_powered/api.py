@@ -48,7 +48,7 @@ class ClipPoweredScores:
         facts: JSON-able facts: counts of what was left out or guessed, how the adapters were trained, and the estimated
             share of wrong labels
 
-    Example:
+    Examples:
         >>> images, given = np.eye(2).repeat(30, axis=0) + 0.1, ["cat"] * 30 + ["dog"] * 30
         >>> scores = fc.clip_powered_scores(images, given, {"cat": [1, 0], "dog": [0, 1]}, adapter="none")
         >>> scores.classes
@@ -118,7 +118,7 @@ def clip_powered_scores(
     Raises:
         CoresetError: if inputs do not fit together, a label has no text embedding, or no row can be scored
 
-    Example:
+    Examples:
         >>> images, given = np.eye(2).repeat(30, axis=0) + 0.1, ["cat"] * 30 + ["dog"] * 30
         >>> scores = fc.clip_powered_scores(images, given, {"cat": [1, 0], "dog": [0, 1]}, adapter="none")
         >>> scores.score.shape
@@ -234,7 +234,7 @@ def select_clip_powered(
     Raises:
         CoresetError: if fewer than k rows are scored, or the descent does not converge
 
-    Example:
+    Examples:
         >>> images, given = np.eye(2).repeat(30, axis=0) + 0.1, ["cat"] * 30 + ["dog"] * 30
         >>> scores = fc.clip_powered_scores(images, given, {"cat": [1, 0], "dog": [0, 1]}, adapter="none")
         >>> sorted(fc.select_clip_powered(scores, 10) < 30).count(True)  # five cats of ten images
@@ -299,7 +299,7 @@ def find_suspicious_labels(
     Raises:
         CoresetError: as :func:`clip_powered_scores`, or if all labels are the same
 
-    Example:
+    Examples:
         >>> images = np.eye(2).repeat(30, axis=0) + 0.1
         >>> given = ["cat"] * 30 + ["dog"] * 29 + ["cat"]  # the last one is wrong
         >>> found = fc.find_suspicious_labels(images, given, {"cat": [1, 0], "dog": [0, 1]})

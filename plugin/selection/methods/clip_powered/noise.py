@@ -37,7 +37,7 @@ class SuspiciousLabels:
         classes: the class labels
         share_wrong: the estimated share of wrong labels
 
-    Example:
+    Examples:
         >>> images = np.eye(2).repeat(30, axis=0) + 0.1
         >>> given = ["cat"] * 30 + ["dog"] * 29 + ["cat"]
         >>> fc.find_suspicious_labels(images, given, {"cat": [1, 0], "dog": [0, 1]}).rows.tolist()
@@ -53,7 +53,7 @@ class SuspiciousLabels:
     def suggested_labels(self) -> list[Any]:
         """The suggested class of each suspicious row, in the order of ``rows``.
 
-        Example:
+        Examples:
             >>> images = np.eye(2).repeat(30, axis=0) + 0.1
             >>> given = ["cat"] * 30 + ["dog"] * 29 + ["cat"]
             >>> fc.find_suspicious_labels(images, given, {"cat": [1, 0], "dog": [0, 1]}).suggested_labels()

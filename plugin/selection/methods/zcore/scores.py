@@ -38,7 +38,7 @@ class ZCoreScores:
         target_reliability: what an adaptive run aimed at, or None
         halves: (2, n) float64, the scores from either half of the draws; their sum is ``score``
 
-    Example:
+    Examples:
         >>> scores = fc.zcore_scores(embeddings, n_draws=1_000)
         >>> bool(np.allclose(scores.score, scores.coverage - scores.redundancy))
         True
@@ -79,7 +79,7 @@ class ZCoreScores:
         Returns:
             a share in [0, 1]; choosing at random would give the kept fraction
 
-        Example:
+        Examples:
             >>> 0 < fc.zcore_scores(embeddings, n_draws=1_000).overlap_at(0.5) <= 1
             True
         """
@@ -99,7 +99,7 @@ class ZCoreScores:
         Returns:
             a share for each
 
-        Example:
+        Examples:
             >>> len(fc.zcore_scores(embeddings, n_draws=1_000).overlaps([6, 12, 30]))
             3
         """
@@ -152,7 +152,7 @@ def zcore_scores(
     Raises:
         CoresetError: if there are fewer than 2 usable embeddings, all are identical, or an argument is out of range
 
-    Example:
+    Examples:
         >>> scores = fc.zcore_scores(embeddings, n_draws=1_000, seed=0)
         >>> first_ten = scores.score.argsort()[::-1][:10]
     """
