@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import CoresetError
 from ..progress import ProgressCallback
 from ..vectors.kmeans import kmeans, nearest_center
 from ..vectors.neighbors import unit_rows
@@ -78,7 +79,10 @@ def find_centers(run: ScaleRun, path: Path, rows_per_cell: int, seed: int) -> np
                 np.save(file, centers)
 
         write_atomically(path, write)
-    return np.load(path)
+    try:
+        return np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise CoresetError(f"{path} is damaged ({error}); delete its folder and select again") from error
 
 
 def assign(run: ScaleRun, stage: Stage, todo: list[int], centers: np.ndarray, report: ProgressCallback) -> None:

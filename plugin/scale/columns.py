@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -53,10 +54,13 @@ def open_columns(run: ScaleRun, workers: Workers, report: ProgressCallback) -> C
         if not Stage.exists(folder):
             _build(run, folder, record, workers, report)
     Stage.begin(folder, record)
-    rows = np.load(folder / "rows.npy")
-    tables = np.load(folder / "tables.npz")
-    shape = len(tables["triangles"]), len(rows)
-    values, codes = (np.asarray(np.memmap(folder / name, kind, "r", shape=shape)) for name, kind in _FILES)
+    try:
+        rows = np.load(folder / "rows.npy")
+        tables = np.load(folder / "tables.npz")
+        shape = len(tables["triangles"]), len(rows)
+        values, codes = (np.asarray(np.memmap(folder / name, kind, "r", shape=shape)) for name, kind in _FILES)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise CoresetError(f"{folder} is damaged ({error}); delete it and score again") from error
     return Columns(values, Tables(codes, tables["edges"], tables["triangles"]), rows)
 
 

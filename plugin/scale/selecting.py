@@ -15,7 +15,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..seeds import check_seed
 from ..selection.budget import resolve_budget
-from ..selection.cost import expected_cost
+from ..selection.cost import USUAL_DIMENSIONS, expected_cost
 from ..selection.registry import get_method
 from .cells import Cells, assign, find_centers
 from .forecast import Forecast
@@ -230,7 +230,8 @@ def _write_ranking(run: ScaleRun, stage: Stage, rows: np.ndarray, cells: np.ndar
 def _forecast(run: ScaleRun, record: dict[str, Any], n_cells: int) -> Forecast:
     """By the measured cost of the method on the rows of a cell."""
     n, dimension = run.n_usable(), run.dimension()
-    cost = expected_cost(record["method"], math.ceil(n / n_cells), dimension)
+    # Time hardly falls with the dimensions below those that were measured.
+    cost = expected_cost(record["method"], math.ceil(n / n_cells), max(dimension, USUAL_DIMENSIONS))
     assert cost is not None
     seconds = n_cells * cost.seconds / (os.cpu_count() or 1)
     memory = psutil.Process().memory_info().rss + cost.gigabytes * 1e9

@@ -80,6 +80,19 @@ def test_it_continues_where_it_stopped(vector_run):
     assert np.array_equal(table["score"].to_numpy(), expected[0], equal_nan=True)
 
 
+@pytest.mark.parametrize("name", ["values.f32", "codes.u8", "rows.npy", "tables.npz"])
+def test_columns_that_are_damaged_are_named(vector_run, name):
+    run = vector_run(VECTORS[:50], rows_per_unit=50)
+    scale.score(run.folder, n_draws=500)
+    (run.folder / "score" / "part-00000001.parquet").unlink()
+    path = run.folder / "columns" / name
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(CoresetError, match=r"columns is damaged .*; delete it and score again"):
+        scale.score(run.folder, n_draws=500)
+    shutil.rmtree(run.folder / "columns")
+    assert scale.score(run.folder, n_draws=500).complete
+
+
 def test_vectors_that_changed_are_refused(vector_run):
     run = vector_run(VECTORS)
     scores(run)

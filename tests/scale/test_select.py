@@ -137,6 +137,18 @@ def test_it_continues_where_it_stopped(vector_run):
     assert (folder / "part-00000001.parquet").stat().st_mtime_ns == kept
 
 
+def test_damage_is_named(vector_run):
+    run = vector_run(SMALL, rows_per_unit=200)
+    scale.select(run.folder, "stratified", keep=90, rows_per_cell=200)
+    folder = run.folder / "select" / "stratified"
+    (folder / "ranking.parquet").write_bytes(b"nothing")
+    with pytest.raises(CoresetError, match=r"ranking.parquet is missing or damaged; run the step again"):
+        scale.read_ranking(run.folder, "stratified")
+    (folder / "centers.npy").write_bytes(b"nothing")
+    with pytest.raises(CoresetError, match=r"centers.npy is damaged .*; delete its folder and select again"):
+        scale.select(run.folder, "stratified", keep=90, rows_per_cell=200)
+
+
 def test_copies_of_one_image_fill_cells_without_end(vector_run):
     run = vector_run(np.repeat(SMALL[:3], 200, axis=0), rows_per_unit=200)
     assert len(set(chosen(run, "stratified", keep=300, rows_per_cell=100).tolist())) == 300
