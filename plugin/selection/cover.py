@@ -88,23 +88,33 @@ class Coverage:
         self._matrix = matrix
         self._weights = weights
         self._best = np.zeros(len(weights), dtype=np.float32) if covered is None else covered
+        self._is_dense = isinstance(matrix, np.ndarray)
 
-    def gain(self, row: int) -> float:
-        """By how much f would grow if a row were added; S stays as it is."""
-        rows, values = self._similar(row)
-        return float(np.maximum(values - self._best[rows], 0) @ self._weights[rows])
+    def gains(self, rows: np.ndarray) -> np.ndarray:
+        """By how much f would grow if one of some rows were added; S stays as it is.
+
+        Args:
+            rows: (m,) int64
+
+        Returns:
+            (m,) float64
+        """
+        if self._is_dense:
+            more = [np.maximum(self._matrix[row] - self._best, 0) @ self._weights for row in rows]
+            return np.array(more, dtype=np.float64)
+        from .cover_kernel import graph_gains
+
+        matrix = self._matrix
+        return graph_gains(matrix.indptr, matrix.indices, matrix.data, self._best, self._weights, rows)
 
     def add(self, row: int) -> None:
         """Adds a row to S."""
-        rows, values = self._similar(row)
-        self._best[rows] = np.maximum(self._best[rows], values)
+        if self._is_dense:
+            np.maximum(self._best, self._matrix[row], out=self._best)
+            return
+        from .cover_kernel import raise_best
 
-    def _similar(self, row: int) -> tuple[Any, np.ndarray]:
-        """The rows that a row covers, and how well."""
-        if isinstance(self._matrix, np.ndarray):
-            return slice(None), self._matrix[row]
-        span = slice(self._matrix.indptr[row], self._matrix.indptr[row + 1])
-        return self._matrix.indices[span], self._matrix.data[span]
+        raise_best(self._matrix.indptr, self._matrix.indices, self._matrix.data, self._best, row)
 
 
 class GainQueue:
@@ -121,7 +131,7 @@ class GainQueue:
     def __init__(self, coverage: Coverage, rows: np.ndarray, cost: np.ndarray | None = None) -> None:
         self._coverage = coverage
         self._cost = cost
-        self._heap = [(-self._worth(row), row) for row in rows.tolist()]
+        self._heap = list(zip((-self._worth(rows)).tolist(), rows.tolist(), strict=True))
         self._gone: set[int] = set()
         heapq.heapify(self._heap)
 
@@ -132,15 +142,15 @@ class GainQueue:
             if row in self._gone:
                 heapq.heappop(self._heap)
                 continue
-            worth = self._worth(row)
+            worth = float(self._worth(np.array([row]))[0])
             heapq.heapreplace(self._heap, (-worth, row))
             if self._heap[0][1] == row:
                 heapq.heappop(self._heap)
                 return row, worth if self._cost is None else worth * self._cost[row]
 
-    def _worth(self, row: int) -> float:
-        gain = self._coverage.gain(row)
-        return gain if self._cost is None else gain / self._cost[row]
+    def _worth(self, rows: np.ndarray) -> np.ndarray:
+        gains = self._coverage.gains(rows)
+        return gains if self._cost is None else gains / self._cost[rows]
 
     def discard(self, row: int) -> None:
         """Removes a row."""

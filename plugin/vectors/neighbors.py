@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from .matrix import as_matrix, normalized
-from .numba_cache import import_kernels
 
-#: Rows up to which neighbours are exact. NN-descent beyond: a few per cent of the neighbours are missed, so distances
-#: can only be over-estimated.
+#: Rows up to which neighbours are exact. Beyond, one per cent of the neighbours are missed, so distances can only be
+#: over-estimated.
 EXACT_LIMIT = 30_000
 #: Rows up to which one distance matrix is the fastest way.
 _MATRIX_ROWS = 512
@@ -87,7 +86,7 @@ def nearest_neighbors(
 
     Returns:
         a tuple of (n, k) int64 neighbour indices and (n, k) float32 Euclidean distances, nearest first, the row itself
-        never among them. Exact up to :data:`EXACT_LIMIT` rows, NN-descent (Dong et al., WWW 2011) beyond
+        never among them. Exact up to :data:`EXACT_LIMIT` rows, by :func:`.cells.cell_neighbors` beyond
     """
     n = len(points)
     k = min(k, n - 1)
@@ -96,7 +95,7 @@ def nearest_neighbors(
     if n <= _MATRIX_ROWS:
         search = _all_pairs
     else:
-        search = _exact if n <= EXACT_LIMIT else _approximate
+        search = _exact if n <= EXACT_LIMIT else _in_cells
     indices, distances = search(points, k + 1, seed, num_workers)
     return _without_self(indices, distances)
 
@@ -155,13 +154,11 @@ def _exact(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tu
     return indices.astype(np.int64), distances.astype(np.float32)
 
 
-def _approximate(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
-    import_kernels("pynndescent")
-    from pynndescent import NNDescent
+def _in_cells(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
+    from .cells import cell_neighbors
 
-    index = NNDescent(points, n_neighbors=max(k, 15), random_state=seed, n_jobs=num_workers)
-    indices, distances = index.neighbor_graph
-    return indices[:, :k].astype(np.int64), distances[:, :k].astype(np.float32)
+    # Where neighbours lie anywhere, a row is compared with as many rows as in the largest pool that is searched exactly.
+    return cell_neighbors(points, k, seed, num_workers, most=EXACT_LIMIT)
 
 
 def _without_self(indices: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

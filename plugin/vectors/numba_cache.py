@@ -21,7 +21,7 @@ def import_kernels(name: str) -> ModuleType:
     read-only media. Its code then goes to a folder that is deleted when this process ends.
 
     Args:
-        name: the package, e.g. ``"pynndescent"``
+        name: the package, e.g. ``"umap"``
 
     Returns:
         the package

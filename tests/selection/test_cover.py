@@ -27,10 +27,10 @@ def test_gain_is_the_growth_of_the_objective_and_changes_nothing(form):
     for row in (5, 8):
         coverage.add(row)
     expected = objective(similarity, pool.weights, [5, 8, 20]) - objective(similarity, pool.weights, [5, 8])
-    assert coverage.gain(20) == pytest.approx(expected, rel=1e-5)
-    assert coverage.gain(20) == pytest.approx(expected, rel=1e-5)
+    assert coverage.gains(np.array([20]))[0] == pytest.approx(expected, rel=1e-5)
+    assert coverage.gains(np.array([20]))[0] == pytest.approx(expected, rel=1e-5)
     coverage.add(20)
-    assert coverage.gain(20) == 0
+    assert coverage.gains(np.array([20]))[0] == 0
 
 
 @pytest.mark.parametrize("form", [np.asarray, csr_matrix], ids=["dense", "sparse"])

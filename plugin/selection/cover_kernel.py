@@ -1,0 +1,30 @@
+"""The compiled loops of coverage over a graph of neighbours, given as the three arrays of a CSR matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..vectors.jit import jit
+
+
+@jit
+def graph_gains(indptr, indices, data, best, weights, rows):
+    """(m,) float64 what each of some rows would add: the sum of ``weights * max(similarity - best, 0)``."""
+    gains = np.empty(len(rows))
+    for place in range(len(rows)):
+        gain = 0.0
+        for entry in range(indptr[rows[place]], indptr[rows[place] + 1]):
+            covered = indices[entry]
+            more = data[entry] - best[covered]
+            if more > 0:
+                gain += weights[covered] * more
+        gains[place] = gain
+    return gains
+
+
+@jit
+def raise_best(indptr, indices, data, best, row):
+    """Raises ``best`` to the similarities of a row."""
+    for entry in range(indptr[row], indptr[row + 1]):
+        covered = indices[entry]
+        best[covered] = max(best[covered], data[entry])

@@ -1,0 +1,174 @@
+"""Neighbour search in large pools: k-means cells, and the exact nearest rows among those of the cells around."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .kmeans import kmeans, nearest_center
+
+#: Share of the nearest neighbours that is to be found.
+_RECALL = 0.99
+#: Rows whose true neighbours tell how far to look: the share found is known to a percentage point then.
+_ASKED = 256
+#: Cells per root of the number of rows: assigning rows to cells and comparing them in four cells cost alike then.
+_CELLS = 2
+#: Rows per cell that the cells are made from; more move the centers little (Johnson et al., arXiv 1702.08734, sample
+#: the rows, too).
+_ROWS_PER_CELL = 32
+#: A cell of more rows than so many usual ones is cut, so that copies of one image do not compare with one another.
+_LARGE = 4
+#: Distances held at a time, by each thread.
+_BLOCK = 8_000_000
+#: What rounding leaves of the difference between two equal squared distances of unit rows.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A pool cut into cells.
+
+    Attributes:
+        order: (n,) int64 rows, cell after cell
+        starts: (c + 1,) int64 where each cell starts in ``order``, and its end
+        near: (c, c) int32 cells by the distance of their centers, for every cell; itself first
+        reach: rows that a row is compared with, at least
+    """
+
+    order: np.ndarray
+    starts: np.ndarray
+    near: np.ndarray
+    reach: int
+
+    def rows(self, cell: int) -> np.ndarray:
+        """The rows of a cell."""
+        return self.order[self.starts[cell] : self.starts[cell + 1]]
+
+    def around(self, cell: int) -> np.ndarray:
+        """The rows of the nearest cells, as few cells as hold ``reach`` rows."""
+        near = self.near[cell]
+        held = np.cumsum(np.diff(self.starts)[near])
+        return np.concatenate([self.rows(other) for other in near[: np.searchsorted(held, self.reach) + 1]])
+
+
+def cell_neighbors(
+    points: np.ndarray, k: int, seed: int, num_workers: int | None, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds nearest rows among those of the cells around a row's own.
+
+    How many rows that are is read from the pool: the true neighbours of some rows are searched among all rows, and the
+    reach is what holds :data:`_RECALL` of them. Results do not depend on the number of threads.
+
+    Args:
+        points: (n, d) float32
+        k: rows to find for every row, itself among them
+        seed: seed of the cells and of the rows that are asked
+        num_workers: threads; None for all
+        most: rows that a row is compared with at most, where a pool has no structure
+
+    Returns:
+        a tuple of (n, k) int64 rows, nearest first, and (n, k) float32 Euclidean distances
+    """
+    from threadpoolctl import threadpool_limits
+
+    n = len(points)
+    indices = np.empty((n, k), dtype=np.int64)
+    distances = np.empty((n, k), dtype=np.float32)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_workers or os.cpu_count()) as threads:
+        cells = _cut(points, k, seed, most, threads)
+
+        def search(cell: int) -> None:
+            rows = cells.rows(cell)
+            indices[rows], distances[rows] = _nearest(points, rows, cells.around(cell), k)
+
+        list(threads.map(search, range(len(cells.near))))
+    return indices, distances
+
+
+def _cut(points: np.ndarray, k: int, seed: int, most: int, threads: ThreadPoolExecutor) -> Cells:
+    n, count = len(points), int(_CELLS * np.sqrt(len(points)))
+    rng = np.random.default_rng(seed)
+    sample = np.sort(rng.choice(n, min(n, _ROWS_PER_CELL * count), replace=False))
+    centers = kmeans(points[sample], count, seed=seed)[1]
+    parts = _parts(n, len(centers))
+    labels = np.concatenate(list(threads.map(lambda part: nearest_center(points[part], centers)[0], parts)))
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels, minlength=len(centers))
+    pieces = -(-sizes // (_LARGE * n // count))  # none for an empty cell
+    of = np.repeat(np.arange(len(centers)), pieces)
+    place = np.arange(len(of)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    starts = np.append((np.cumsum(sizes) - sizes)[of] + place * sizes[of] // pieces[of], n)
+    centers = centers[of]
+    half_norms = 0.5 * np.einsum("ij,ij->i", centers, centers)
+    apart = half_norms - centers @ centers.T
+    np.fill_diagonal(apart, -np.inf)
+    cells = Cells(order, starts, np.argsort(apart, axis=1, kind="stable").astype(np.int32), 0)
+    asked = np.sort(rng.choice(n, min(n, _ASKED), replace=False))
+    reach = int(np.quantile(_needed(points, cells, asked, k, threads), _RECALL, method="higher"))
+    return replace(cells, reach=min(max(reach, k), most))
+
+
+def _needed(points: np.ndarray, cells: Cells, asked: np.ndarray, k: int, threads: ThreadPoolExecutor) -> np.ndarray:
+    """How many rows each of some rows must be compared with to find its nearest, its second nearest ... row.
+
+    (m, k) int64. Among equally near rows, those that are found first will do.
+    """
+    rows = points[asked]
+    cell_of = np.empty(len(points), dtype=np.int32)
+    cell_of[cells.order] = np.repeat(np.arange(len(cells.near), dtype=np.int32), np.diff(cells.starts))
+    near = cells.near[cell_of[asked]]
+    held = np.empty(near.shape, dtype=np.int64)
+    np.put_along_axis(held, near, np.cumsum(np.diff(cells.starts)[near], axis=1), axis=1)
+
+    def distances(part: slice) -> np.ndarray:
+        return _smallest(_squared(rows, points[part]), k)
+
+    parts = _parts(len(points), len(asked))
+    farthest = _smallest(np.hstack(list(threads.map(distances, parts))), k).max(axis=1, keepdims=True)
+
+    def held_where_near(part: slice) -> np.ndarray:
+        is_near = _squared(rows, points[part]) <= farthest + _ROUNDING
+        return _smallest(np.where(is_near, held[:, cell_of[part]], len(points)), k)
+
+    return _smallest(np.hstack(list(threads.map(held_where_near, parts))), k)
+
+
+def _parts(n: int, width: int) -> list[slice]:
+    """N rows in parts that make blocks of ``width`` columns."""
+    step = max(1, _BLOCK // width)
+    return [slice(start, start + step) for start in range(0, n, step)]
+
+
+def _smallest(values: np.ndarray, k: int) -> np.ndarray:
+    """The k smallest values of every row, or all if there are fewer, in no order."""
+    return values if values.shape[1] <= k else np.partition(values, k - 1, axis=1)[:, :k]
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(m, q) squared distances less the squared norms of ``a``, to rounding."""
+    product = a @ b.T
+    product *= -2
+    product += np.einsum("ij,ij->i", b, b)
+    return product
+
+
+def _nearest(points: np.ndarray, rows: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of some rows: by rounded distances, then in the order of exact ones."""
+    from .cell_kernel import exact_distances, nearest_columns
+
+    others = points[among]
+    found = np.empty((len(rows), k), dtype=np.int64)
+    distances = np.empty((len(rows), k), dtype=np.float32)
+    step = max(1, _BLOCK // len(among))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        asked = points[rows[part]]
+        columns = nearest_columns(_squared(asked, others), k)
+        exact = exact_distances(asked, others, columns)
+        order = np.lexsort((among[columns], exact))
+        found[part] = among[np.take_along_axis(columns, order, axis=1)]
+        distances[part] = np.take_along_axis(exact, order, axis=1)
+    return found, distances
