@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .pool import Pool
+from .pool import GRAPH_NEIGHBORS, Pool
 
 #: Rows up to which all similarities are held; larger pools use a graph of nearest neighbours.
 DENSE_ROWS = 8192
-#: Neighbours per row in that graph.
-GRAPH_NEIGHBORS = 64
 
 
 def similarity_matrix(

@@ -12,10 +12,13 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, silence
 from ..vectors.matrix import row_blocks
 from ..vectors.near_duplicates import NearDuplicates, near_duplicates
-from ..vectors.neighbors import nearest_neighbors, unit_rows
+from ..vectors.neighbors import EXACT_LIMIT, nearest_neighbors, unit_rows
 from .fused import FUSED_NEIGHBORS, fused_uncertainty
 from .head import LinearHead
 from .predictions import Predictions, uncertainty
+
+#: Neighbours per row in the graph of a large pool, which whoever asks for fewer shares.
+GRAPH_NEIGHBORS = 64
 
 
 class PoolVectors:
@@ -31,6 +34,7 @@ class PoolVectors:
     def __init__(self, matrix: np.ndarray, rows: np.ndarray | None = None) -> None:
         self.matrix = matrix
         self.rows = np.arange(len(matrix)) if rows is None else rows
+        self._graph: tuple[np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,6 +54,18 @@ class PoolVectors:
     def Z(self) -> np.ndarray:  # noqa: N802
         """(n, d) float32 embeddings scaled to unit length."""
         return unit_rows(self.X)[0]
+
+    def neighbors(self, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`.
+
+        The graph of a large pool is searched once, since more neighbours cost little more there.
+        """
+        if len(self) <= EXACT_LIMIT:
+            return nearest_neighbors(self.Z, k, seed=seed, num_workers=num_workers)
+        if self._graph is None or self._graph[0].shape[1] < min(k, len(self) - 1):
+            self._graph = nearest_neighbors(self.Z, max(k, GRAPH_NEIGHBORS), seed=seed, num_workers=num_workers)
+        indices, distances = self._graph
+        return indices[:, :k], distances[:, :k]
 
     @property
     def used(self) -> np.ndarray:
@@ -150,13 +166,13 @@ class Pool:
 
     def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`."""
-        return nearest_neighbors(self.Z, k, seed=self.seed, num_workers=self.num_workers)
+        return self.vectors.neighbors(k, self.seed, self.num_workers)
 
     def near_duplicates(self) -> NearDuplicates:
         """Groups of near-copies, or, where nobody looked at the pixels, of what a short distance links."""
         if self.copies is not None:
             return self.copies
-        return near_duplicates(self.Z, seed=self.seed, num_workers=self.num_workers)
+        return near_duplicates(self.Z, seed=self.seed, num_workers=self.num_workers, neighbors=self.neighbors)
 
     def subset(self, rows: np.ndarray, preselected: np.ndarray) -> Pool:
         """The same problem on some of the rows.

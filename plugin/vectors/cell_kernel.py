@@ -40,7 +40,8 @@ def nearest_columns(values, k):
 @jit
 def exact_distances(rows, others, columns):
     """(m, k) float32 distances between row i and ``others[columns[i, j]]``, by differences, which keep the digits of
-    near copies."""
+    near copies.
+    """
     distances = np.empty(columns.shape, dtype=np.float32)
     for row in range(columns.shape[0]):
         for place in range(columns.shape[1]):

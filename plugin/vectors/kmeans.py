@@ -8,6 +8,8 @@ import numpy as np
 
 #: Distances per pass up to which all rows take part in every k-means step; mini-batches beyond.
 _FULL_PASS = 20_000_000
+#: Rows per cluster that mini-batches are drawn from: more move the centers little (faiss samples as many).
+_SAMPLED = 256
 _BLOCK_ROWS = 16_384
 
 
@@ -33,16 +35,20 @@ def kmeans(
     n_clusters = min(n_clusters, len(points))
     if n_clusters == len(points):
         return np.arange(len(points)), points.copy()
+    sampled, their_weights = points, weights
     if len(points) * n_clusters <= _FULL_PASS:
         model = KMeans(n_clusters, init="random", n_init=1, max_iter=n_steps, random_state=seed)
     else:
+        if len(points) > _SAMPLED * n_clusters:
+            rows = np.sort(np.random.default_rng(seed).choice(len(points), _SAMPLED * n_clusters, replace=False))
+            sampled, their_weights = points[rows], None if weights is None else weights[rows]
         model = MiniBatchKMeans(
             n_clusters, init="random", n_init=1, batch_size=max(4096, 4 * n_clusters), max_iter=5, random_state=seed
         )
     # scikit-learn adds the partial sums of its threads in the order they finish; one thread is reproducible.
     with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # copies of one image are ordinary here
-        model.fit(points, sample_weight=weights)
+        model.fit(sampled, sample_weight=their_weights)
     centers = model.cluster_centers_.astype(np.float32)
     return nearest_center(points, centers)[0], centers
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,12 @@ class NearDuplicates:
 
 
 def near_duplicates(
-    unit: np.ndarray, *, radius: float | None = None, seed: int = 0, num_workers: int | None = None
+    unit: np.ndarray,
+    *,
+    radius: float | None = None,
+    seed: int = 0,
+    num_workers: int | None = None,
+    neighbors: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> NearDuplicates:
     """Groups near-duplicates: rows that a chain of short links connects (single linkage).
 
@@ -104,6 +110,7 @@ def near_duplicates(
         radius (None): largest L2 distance of linked rows, :func:`near_duplicate_radius` by default
         seed (0): seed of the neighbour search
         num_workers (None): threads
+        neighbors (None): gives the k nearest rows of every row, where the caller knows them already
 
     Returns:
         the groups
@@ -119,7 +126,7 @@ def near_duplicates(
     if len(unit) <= EXACT_ROWS:
         groups = _grouped(unit, radius)
     else:
-        rows, columns, lengths = _spanning_links(unit, seed, num_workers)
+        rows, columns, lengths = _spanning_links(unit, seed, num_workers, neighbors)
         groups = linked(len(unit), rows, columns, lengths <= max(radius, _EXACT))
     return NearDuplicates(groups, float(radius), clear, _centrality(unit, groups))
 
@@ -183,10 +190,17 @@ def _places(n: int, read: Callable[[np.ndarray], np.ndarray], keys: np.ndarray) 
     return np.unique(np.argpartition(near, _PLACE_ROWS, axis=1)[:, :_PLACE_ROWS])
 
 
-def _spanning_links(unit: np.ndarray, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _spanning_links(
+    unit: np.ndarray,
+    seed: int,
+    num_workers: int | None,
+    neighbors: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Links of a minimum spanning tree over nearest neighbours: rows, columns and lengths."""
     n = len(unit)
-    indices, distances = nearest_neighbors(unit, _NEIGHBORS, seed=seed, num_workers=num_workers)
+    if neighbors is None:
+        neighbors = partial(nearest_neighbors, unit, seed=seed, num_workers=num_workers)
+    indices, distances = neighbors(_NEIGHBORS)
     rows, columns, lengths = np.repeat(np.arange(n), indices.shape[1]), indices.ravel(), distances.ravel()
     parts = linked(n, rows, columns, np.ones(len(rows), dtype=bool))
     if parts.max() > 0:

@@ -157,7 +157,7 @@ def _exact(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tu
 def _in_cells(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
     from .cells import cell_neighbors
 
-    # Where neighbours lie anywhere, a row is compared with as many rows as in the largest pool that is searched exactly.
+    # Where neighbours lie anywhere, a row meets as many rows as in the largest pool that is searched exactly.
     return cell_neighbors(points, k, seed, num_workers, most=EXACT_LIMIT)
 
 

@@ -1,4 +1,4 @@
-"""Neighbours in cells: beside all distances, for pools with and without structure, copies, and any number of threads."""
+"""Neighbours in cells, beside all distances: with and without structure, copies, and any number of threads."""
 
 import numpy as np
 import pytest

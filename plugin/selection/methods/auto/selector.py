@@ -10,9 +10,9 @@ import numpy as np
 from ....progress import part_of
 from ....vectors.near_duplicates import NearDuplicates, linked, near_duplicates
 from ...apportion import take_turns
-from ...cover import GRAPH_NEIGHBORS, distance_matrix, similarities
+from ...cover import distance_matrix, similarities
 from ...method import register
-from ...pool import Picks, Pool
+from ...pool import GRAPH_NEIGHBORS, Picks, Pool
 from ..maxherding import gaussian
 from .regions import Regions, find_regions, region_shares
 from .settings import DEFAULTS, AutoSettings
@@ -118,7 +118,7 @@ def _groups(pool: Pool) -> NearDuplicates:
     copies = pool.copies
     if copies is None or copies.clear:
         return pool.near_duplicates()
-    alike = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers)
+    alike = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers, neighbors=pool.neighbors)
     first = [np.unique(groups, return_index=True)[1][groups] for groups in (copies.groups, alike.groups)]
     groups = linked(len(pool), np.tile(np.arange(len(pool)), 2), np.concatenate(first))
     return replace(alike, groups=groups, clear=False)
