@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.progress import silence
 from fiftyone_coreset.plugin.selection.methods.auto.regions import (
     Regions,
     effective_dimension,
@@ -21,7 +22,7 @@ def pool(X):
 def shares(X, regions):
     """Shares over those of the images, with real distances to nearest neighbours and hits of real draws."""
     problem = pool(X)
-    hits = zcore_ranking(problem, lambda fraction, message: None).hits
+    hits = zcore_ranking(problem, 50 * len(problem), silence).hits
     mass = np.bincount(regions) / len(regions)
     divided = Regions(regions, mass, np.zeros(len(mass), dtype=bool))
     found = region_shares(problem, divided, problem.neighbors(1)[1][:, 0], hits)

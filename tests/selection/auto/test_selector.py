@@ -139,7 +139,7 @@ def test_zcore_chooses_its_part_where_its_picks_stand_for_the_pool(monkeypatch):
 
 @pytest.mark.parametrize("copies", [1, 5], ids=["no bursts", "bursts"])
 def test_zcore_chooses_the_most_isolated_images_only_where_bursts_make_it_no_sign_of_junk(copies, monkeypatch):
-    monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.selector.trusts_zcore", lambda *_: True)
+    monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.zcore_trust.trusts_zcore", lambda *_: True)
     rng = np.random.default_rng(0)
     usual = rng.normal(size=(8, 24))[np.arange(380) % 8] + 0.8 * rng.normal(size=(380, 24))
     scenes = np.concatenate([usual, 2 * rng.normal(size=(20, 24))])  # a twentieth lies alone

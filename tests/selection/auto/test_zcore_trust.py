@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.progress import silence
+from fiftyone_coreset.plugin.selection.methods.auto import zcore_trust
 from fiftyone_coreset.plugin.selection.methods.auto.regions import find_regions
-from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import outliers_last, trusts_zcore, zcore_ranking
+from fiftyone_coreset.plugin.selection.methods.auto.settings import AutoSettings
+from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import (
+    judged_zcore,
+    outliers_last,
+    trusts_zcore,
+    zcore_ranking,
+)
 from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
 from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 
@@ -13,8 +21,8 @@ def pool(X, weights=None):
     return Pool(PoolVectors(X), np.empty(0, dtype=np.int64), np.ones(len(X)) if weights is None else weights)
 
 
-def silent(fraction, message):
-    pass
+def ranked(found):
+    return zcore_ranking(found, 50 * len(found), silence)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +41,7 @@ def trust(clusters, ranking):
 
 def test_the_ranking_is_the_zcore_ranking(clusters):
     found = clusters[0]
-    by_zcore = zcore_ranking(found, silent)
+    by_zcore = ranked(found)
     scores = zcore_scores(found.X, n_draws=50 * len(found), seed=0)
     assert sorted(by_zcore.ranking) == list(range(len(found)))
     assert (np.diff(scores.score[by_zcore.ranking]) <= 0).all()
@@ -42,8 +50,8 @@ def test_the_ranking_is_the_zcore_ranking(clusters):
 
 def test_weights_move_images_up_the_ranking(clusters):
     heavy = clusters[1] == 3
-    weighted = zcore_ranking(pool(clusters[0].X, np.where(heavy, 5.0, 1.0)), silent).ranking
-    assert heavy[weighted[:160]].mean() > 2 * heavy[zcore_ranking(clusters[0], silent).ranking[:160]].mean()
+    weighted = ranked(pool(clusters[0].X, np.where(heavy, 5.0, 1.0))).ranking
+    assert heavy[weighted[:160]].mean() > 2 * heavy[ranked(clusters[0]).ranking[:160]].mean()
 
 
 def test_a_choice_like_any_other_is_trusted(clusters):
@@ -92,7 +100,7 @@ def test_noise_is_not_trusted():
     rng = np.random.default_rng(0)
     usual = rng.random((8, 32))[rng.integers(0, 8, 480)] + 0.1 * rng.normal(size=(480, 32))
     found = pool(np.concatenate([usual, rng.random((120, 32))]))
-    by_zcore = zcore_ranking(found, silent)
+    by_zcore = ranked(found)
     assert np.mean(by_zcore.ranking[:60] >= 480) > 0.5  # ZCore collects it
     assert not trusts_zcore(found, find_regions(found).labels, by_zcore.ranking, found.neighbors(1)[1][:, 0])
 
@@ -100,6 +108,25 @@ def test_noise_is_not_trusted():
 def test_pools_that_say_too_little_are_not_trusted():
     small = pool(np.random.default_rng(0).normal(size=(99, 4)))
     assert not trusts_zcore(small, find_regions(small).labels, np.arange(99))
-    alike = zcore_ranking(pool(np.ones((7, 3))), silent)
+    alike = ranked(pool(np.ones((7, 3))))
     assert alike.ranking.tolist() == list(range(7))
     assert alike.hits.sum() == 0
+
+
+def test_large_pools_are_judged_by_few_draws_and_ranked_by_all_where_these_are_trusted(clusters, monkeypatch):
+    found, _, regions, nearest = clusters
+    settings = AutoSettings(first_draws=4_000)
+    made = []
+    original = zcore_trust.zcore_ranking
+    monkeypatch.setattr(
+        zcore_trust, "zcore_ranking", lambda pool, n, report: made.append(n) or original(pool, n, report)
+    )
+    answers = iter([True, True, False])
+    monkeypatch.setattr(zcore_trust, "trusts_zcore", lambda *arguments: next(answers))
+    heard = []
+    trusted, follow = judged_zcore(found, regions, nearest, lambda share, message: heard.append(share), settings)
+    assert follow
+    assert np.array_equal(trusted.ranking, ranked(found).ranking)
+    assert heard == sorted(heard)
+    assert not judged_zcore(found, regions, nearest, silence, settings)[1]
+    assert made == [4_000, 50 * len(found), 4_000]

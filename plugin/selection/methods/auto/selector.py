@@ -18,7 +18,7 @@ from .regions import Regions, find_regions, region_shares
 from .settings import DEFAULTS, AutoSettings
 from .singletons import singleton_auc
 from .turns import Priority, cover_in_turns
-from .zcore_trust import ZCoreRanking, outliers_last, trusts_zcore, zcore_ranking
+from .zcore_trust import judged_zcore, outliers_last
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
     represent, later = _representatives(pool, found, quota.n_representatives)
     per_image = quota.share / np.maximum(quota.n_representatives, 1)
     representatives = pool.subset(represent, pool.preselected)
-    by_zcore = zcore_ranking(representatives, part_of(pool.report, 0.3, 0.4), settings)
     part = replace(representatives, weights=per_image[found.groups[represent]] * len(represent))
     regions = find_regions(part, quota.off_topic[found.groups[represent]], settings)
-    order, zcore_share = _cover(part, regions, by_zcore, min(k, int(part.candidates.sum())), found.clear, settings)
+    count = min(k, int(part.candidates.sum()))
+    order, zcore_share = _cover(part, regions, representatives, count, found.clear, settings)
     order = represent[order]
     if len(order) < k:
         turns = quota.turn_group[found.groups]
@@ -194,14 +194,14 @@ def _representatives(pool: Pool, found: NearDuplicates, n_representatives: np.nd
 
 
 def _cover(
-    part: Pool, regions: Regions, by_zcore: ZCoreRanking, count: int, bursts: bool, settings: AutoSettings
+    part: Pool, regions: Regions, unweighted: Pool, count: int, bursts: bool, settings: AutoSettings
 ) -> tuple[np.ndarray, float]:
     """Lets the regions take turns.
 
     Args:
-        part: the images that represent the groups
+        part: the images that represent the groups, each with the weight of what it represents
         regions: its regions
-        by_zcore: ZCore's view of them
+        unweighted: the same images with weights of their own, as ZCore sees them
         count: rows to pick
         bursts: True if images represent bursts; what is odd is dealt with then, so being isolated says nothing
         settings: the constants
@@ -218,8 +218,9 @@ def _cover(
     if to_neighbors.shape[1] == 0:
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
     nearest = to_neighbors[:, 0]
+    report = part_of(part.report, 0.3, 0.4)
+    by_zcore, trusted = judged_zcore(unweighted, regions.labels, None if bursts else nearest, report, settings)
     shares = region_shares(part, regions, nearest, by_zcore.hits, settings)
-    trusted = trusts_zcore(part, regions.labels, by_zcore.ranking, None if bursts else nearest, settings)
     zcore_share = settings.zcore_share if trusted else 0.0
     ranking = by_zcore.ranking if bursts else outliers_last(by_zcore.ranking, nearest, settings)
     images_per_pick = settings.coarsest_scale

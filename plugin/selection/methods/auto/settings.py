@@ -33,6 +33,7 @@ class AutoSettings:
             neighbours over the median (noise planted among digits) [half +0.2 ± 0.1, double -0.1 ± 0.2]
         draws_per_row: draws of ZCore for each row (cap)
         max_draws: draws of ZCore in all (cap)
+        first_draws: draws after which it is judged for the first time (no judged pool has so many)
         tested_shares: first shares of ZCore's ranking on which it is tested (``coreset-mini``'s pools of the report)
             [half -0.3 ± 0.3, double -0.3 ± 0.5]
         min_tested: a share is tested if it has so many rows (least sample)
@@ -62,6 +63,7 @@ class AutoSettings:
     looseness_power: float = 4
     draws_per_row: int = 50
     max_draws: int = 5_000_000
+    first_draws: int = 500_000
     tested_shares: tuple[float, ...] = (0.05, 0.1)
     min_tested: int = 10
     random_choices: int = 10

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....progress import ProgressCallback
+from ....progress import ProgressCallback, part_of
+from ....vectors.neighbors import squared_distances
 from ...pool import Pool, weighted_ranks
 from .settings import DEFAULTS, AutoSettings
+
+_BLOCK_PICKS = 8192
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,45 @@ class ZCoreRanking:
     hits: np.ndarray
 
 
-def zcore_ranking(pool: Pool, report: ProgressCallback, settings: AutoSettings = DEFAULTS) -> ZCoreRanking:
+def judged_zcore(
+    pool: Pool,
+    regions: np.ndarray,
+    nearest: np.ndarray | None,
+    report: ProgressCallback,
+    settings: AutoSettings = DEFAULTS,
+) -> tuple[ZCoreRanking, bool]:
+    """Ranks a pool by ZCore, and judges whether that ranking may be followed, see :func:`trusts_zcore`.
+
+    In large pools a few draws are judged first. The fewer the draws, the more its first picks are like random ones,
+    which are trusted; so what is refused after few draws would be after all, and all are made for the others only.
+
+    Args:
+        pool: the problem
+        regions: (n,) region of every row
+        nearest: see :func:`trusts_zcore`
+        report: called with the finished fraction and what is being done
+        settings: the constants
+
+    Returns:
+        a tuple of the ranking and whether it is trusted
+    """
+    n_draws = min(settings.draws_per_row * len(pool), settings.max_draws)
+    done = 0.0
+    for draws in sorted({min(n_draws, settings.first_draws), n_draws}):
+        ranked = zcore_ranking(pool, draws, part_of(report, done, draws / n_draws))
+        done = draws / n_draws
+        if not trusts_zcore(pool, regions, ranked.ranking, nearest, settings):
+            return ranked, False
+    return ranked, True
+
+
+def zcore_ranking(pool: Pool, n_draws: int, report: ProgressCallback) -> ZCoreRanking:
     """Ranks a pool by ZCore (Griffin et al., arXiv 2411.15349), which takes what lies at the outskirts of the space.
 
     Args:
         pool: the problem
+        n_draws: draws of ZCore
         report: called with the finished fraction and what is being done
-        settings: the constants
 
     Returns:
         the ranking
@@ -39,7 +74,6 @@ def zcore_ranking(pool: Pool, report: ProgressCallback, settings: AutoSettings =
 
     if (pool.X[0] == pool.X).all():
         return ZCoreRanking(np.arange(len(pool)), np.zeros(len(pool)))
-    n_draws = min(settings.draws_per_row * len(pool), settings.max_draws)
     found = zcore_scores(pool.X, n_draws, pool.seed, num_workers=pool.num_workers, progress=report)
     return ZCoreRanking(np.argsort(-weighted_ranks(found.score, pool.weights), kind="stable"), found.coverage)
 
@@ -114,9 +148,14 @@ def _standing_ratio(
 
 def _standing(Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray) -> float:
     """Share of rows whose nearest pick, other than themselves, lies in their own region."""
-    from sklearn.neighbors import NearestNeighbors
-
-    search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(Z[picks])
-    found = picks[search.kneighbors(Z[rows], return_distance=False)]
-    other = np.where(found[:, 0] == rows, found[:, 1], found[:, 0])
-    return float(np.mean(regions[other] == regions[rows]))
+    best = np.full(len(rows), np.inf, dtype=np.float32)
+    nearest = np.zeros(len(rows), dtype=np.int64)
+    for start in range(0, len(picks), _BLOCK_PICKS):
+        part = picks[start : start + _BLOCK_PICKS]
+        squared = squared_distances(Z[rows], Z[part])
+        squared[rows[:, None] == part] = np.inf
+        closest = squared.argmin(axis=1)
+        values = squared[np.arange(len(rows)), closest]
+        nearest = np.where(values < best, part[closest], nearest)
+        best = np.minimum(best, values)
+    return float(np.mean(regions[nearest] == regions[rows]))
