@@ -69,10 +69,11 @@ def embed(
         CoresetError: if another process works on the same units, the run was begun with another model, a part belongs
             to another run, the source changed, or not one of the first 10 units has a vector
 
-    Example::
+    Examples:
+        A folder of photographs::
 
-        fc.scale.plan("photos", "run")
-        print(fc.scale.embed("run", model="coreset-mini"))
+            fc.scale.plan("photos", "run")
+            print(fc.scale.embed("run", model="coreset-mini"))
     """
     run, share = ScaleRun(out), Share.parse(units)
     column = run.record["vector_column"]

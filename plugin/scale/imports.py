@@ -129,10 +129,11 @@ def import_coreset(
         CoresetError: if the selection is not complete, the dataset exists and is of something else, or does not exist,
             or lacks rows, or the rows have no addresses
 
-    Example::
+    Examples:
+        A dataset of what is kept, and its report::
 
-        results = fc.scale.import_coreset("run", "facility_location", "kept", projection="pca")
-        print(results.report("10%"))
+            results = fc.scale.import_coreset("run", "facility_location", "kept", projection="pca")
+            print(results.report("10%"))
     """
     import fiftyone as fo
 

@@ -50,10 +50,11 @@ def plan(
     Raises:
         CoresetError: if the source cannot be read, is empty, has ids twice, or ``out`` holds a run of another source
 
-    Example::
+    Examples:
+        A folder of photographs::
 
-        run = fc.scale.plan("photos", "run", rows_per_unit=1_000)
-        print(len(run), "images in", run.n_units, "units")
+            run = fc.scale.plan("photos", "run", rows_per_unit=1_000)
+            print(len(run), "images in", run.n_units, "units")
     """
     require(["pyarrow"])
     if rows_per_unit < 1:

@@ -80,9 +80,10 @@ def score(
         CoresetError: if vectors are missing, another process works on the same units, scores were begun of other
             vectors or with other arguments, or an argument is out of range
 
-    Example::
+    Examples:
+        With a number of draws::
 
-        fc.scale.score("run", n_draws=100_000, seed=0)
+            fc.scale.score("run", n_draws=100_000, seed=0)
     """
     seed, share, run = check_seed(seed), Share.parse(units), ScaleRun(out)
     for name, value in (("n_draws", n_draws), ("n_units", n_units), ("n_neighbors", n_neighbors)):

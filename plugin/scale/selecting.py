@@ -80,10 +80,11 @@ def select(
             other arguments, another process works on the same units, the method does not work at scale, or ``keep``
             exceeds the rows with a vector
 
-    Example::
+    Examples:
+        The first ten of five percent::
 
-        fc.scale.select("run", "facility_location", keep="5%")
-        print(fc.scale.read_ranking("run", "facility_location").slice(0, 10))
+            fc.scale.select("run", "facility_location", keep="5%")
+            print(fc.scale.read_ranking("run", "facility_location").slice(0, 10))
     """
     run, share, seed = ScaleRun(out), Share.parse(units), check_seed(seed)
     name = method if name is None else name

@@ -98,9 +98,10 @@ def status(out: str | Path) -> RunState:
     Raises:
         CoresetError: if no run was planned there, or a part belongs to something else
 
-    Example::
+    Examples:
+        While others work::
 
-        print(fc.scale.status("run"))
+            print(fc.scale.status("run"))
     """
     run = ScaleRun(out)
     stages = [stage_state(run.manifest, range(run.n_units))]
