@@ -13,6 +13,7 @@ from ..plugin.rounds.load import list_campaigns
 from ..plugin.rounds.model import HEAD
 from ..plugin.rounds.standing import describe_standing
 from ..plugin.selection.registry import list_methods
+from .constraints_form import number_fields
 from .form import EmbeddedRows, chosen_embeddings, label_fields, target_rows
 from .operator import Answer, CoresetOperator
 from .rounds_form import DEFAULT_CAMPAIGN
@@ -31,6 +32,12 @@ class Params(EmbeddedRows):
     brain_key: RunName = Field(DEFAULT_CAMPAIGN, title="Name of the rounds")
     test: Tag = Field("test", title="Tag of test images", description="These are never asked for")
     skip: str = Field("skip, off_topic", max_length=200, title="Tags of images to leave out")
+    cost: FieldPath | None = Field(
+        None,
+        title="Cost of a label",
+        description="Optional: a field of minutes or money; the number above is then what may be spent",
+    )
+    ask_again: bool = Field(False, title="Also what was asked for in recorded rounds and has not come back")
     exclude_test_copies: bool = Field(False, title="Leave out near-duplicates of test images")
     force: bool = Field(False, title="Even if the last batch is not labelled")
     seed: Seed = Field(0, title="Random seed")
@@ -72,6 +79,8 @@ class SelectNextBatch(CoresetOperator[Params]):
             form.text("brain_key")
             form.text("test")
             form.text("skip")
+            form.suggest("cost", number_fields(form.dataset, params.rows))
+            form.tick("ask_again")
             form.tick("exclude_test_copies")
             form.tick("force")
             form.whole_number("seed")
@@ -88,6 +97,8 @@ class SelectNextBatch(CoresetOperator[Params]):
             method=None if params.method == _RECOMMENDED else params.method,
             test=params.test,
             skip=[tag.strip() for tag in params.skip.split(",") if tag.strip()],
+            cost=params.cost,
+            ask_again=params.ask_again,
             exclude_test_copies=params.exclude_test_copies,
             force=params.force,
             seed=params.seed,

@@ -69,7 +69,6 @@ def summaries(dataset: Dataset) -> list[dict[str, Any]]:
 def campaign_payload(results: RoundsResults) -> dict[str, Any]:
     """The rounds, what the map can be coloured by, and what curves there are."""
     config = results.config
-    counts = count_outcomes(results) if results.last is not None and results.last.is_open else {}
     measured = {name for entry in results.history for name in entry.metrics}
     names = [name for name in _METRICS if name in measured] + sorted(measured - set(_METRICS))
     return {
@@ -78,7 +77,9 @@ def campaign_payload(results: RoundsResults) -> dict[str, Any]:
         "labelField": config.label_field,
         "noun": results.noun,
         "objects": config.patches_field,
-        "rounds": [_round(entry, counts if entry.is_open else {}) for entry in results.history],
+        "rounds": [
+            _round(entry, count_outcomes(results, entry.number) if entry.is_open else {}) for entry in results.history
+        ],
         "metrics": [{"id": name, "label": _METRICS.get(name, name)} for name in names],
         "channels": [
             {"id": f"{CHANNEL}{results.key}:{name}", "label": entry.label, "explanation": entry.explanation}

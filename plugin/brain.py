@@ -9,20 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
 
-from .dataset.journal import journal
 from .dataset.lock import run_lock, schema_turn
-from .dataset.owned import (
-    RANKS,
-    copy_values,
-    count_values,
-    declare_in_turn,
-    delete_fields,
-    mark_fields,
-    owned_fields,
-)
+from .dataset.owned import RANKS, delete_fields, mark_fields, owned_fields
 from .dataset.rows import IN_FRAMES, container
 from .dataset.run_record import delete_files
-from .errors import CoresetError
+from .owning_run import OwningRun, save_config
 from .rank_views import Describe, retarget_views, views_on_rank
 
 if TYPE_CHECKING:
@@ -144,61 +135,16 @@ class CoresetConfig(fob.BrainMethodConfig):
         return self.facts.get("reliability")
 
 
-class Coreset(fob.BrainMethod):
+class Coreset(OwningRun):
     """The brain method: knows which fields belong to a run, so that they are renamed and deleted with it.
 
     Args:
         config: a :class:`CoresetConfig`
     """
 
-    def path(self, samples: SampleCollection, key: str, column: str) -> str:
-        """The dataset path of one of the run's fields: where it is stored, or where it would be."""
-        return self.config.fields.get(column) or self.usual_path(samples, key, column)
-
-    def usual_path(self, samples: SampleCollection, key: str, column: str, staged: bool = False) -> str:
-        """The path that a field of a run has by its name.
-
-        Args:
-            samples: the dataset or one of its views
-            key: the name of the run
-            column: what the field holds, e.g. ``"rank"``
-            staged (False): the name that it has beside the field that it is to replace
-
-        Returns:
-            a dataset path, of the samples or of the objects
-        """
-        field = f"{key}_{column}_staged" if staged else f"{key}_{column}"
-        if self.config.patches_field is None:
-            return field
-        return f"{container(samples._root_dataset, self.config.patches_field)}.{field}"
-
-    def get_fields(self, samples: SampleCollection, key: str) -> list[str]:
-        """Lists the fields that the run wrote."""
-        return [self.path(samples, key, column) for column in self.config.columns]
-
-    def check_rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
-        """Checks that a run can take another name with all that belongs to it.
-
-        Args:
-            samples: the dataset or one of its views
-            key: the name of the run
-            new_key: the name it shall have
-
-        Raises:
-            CoresetError: if the name is taken, by a run or by a field that is not the run's
-        """
-        dataset = samples._root_dataset
-        taken = {new_key, visualization_key(new_key)} & set(dataset.list_brain_runs())
-        if taken:
-            raise CoresetError(f"'{min(taken)}' is taken by another brain run; choose another name")
-        owned = owned_fields(dataset, self.config.run_id) if self.config.run_id else {}
-        for column in self.config.columns:
-            path = self.usual_path(samples, new_key, column)
-            if dataset.has_field(path) and path not in owned:
-                raise CoresetError(
-                    f"run '{key}' cannot be named '{new_key}': field '{path}' exists and is not the run's; choose "
-                    "another name"
-                )
+    def keys_of(self, key: str) -> tuple[str, ...]:
+        """The brain keys that a run of this name takes."""
+        return (key, visualization_key(key))
 
     def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
         """Gives the run's fields, map and saved views its new name, or leaves all of them as they are.
@@ -265,16 +211,7 @@ class Coreset(fob.BrainMethod):
         """
         config, name = self.config, new_key or key
         self.drop_spare(dataset, describe)
-        wanted = {column: self.usual_path(dataset, name, column) for column in config.fields}
-        if wanted != config.fields and not any(map(dataset.has_field, wanted.values())):
-            declare_in_turn(dataset, config.run_id, wanted)
-            moved = {config.fields[column]: path for column, path in wanted.items()}
-            copy_values(dataset, moved, self.config.patches_field)
-            journal()
-            if count_values(dataset, wanted["rank"]) != count_values(dataset, config.fields["rank"]):
-                raise CoresetError(f"the database lost values while the fields of run '{key}' were moved; call again")
-            config.fields = wanted
-            save_config(dataset, key, config)
+        self.move_fields(dataset, key, name, counted="rank")
         if "xy" in config.fields and config.map_key is not None:
             self._settle_map(dataset, key, name)
         self.drop_spare(dataset, _renaming(name))
@@ -326,14 +263,6 @@ class Coreset(fob.BrainMethod):
 def visualization_key(brain_key: str) -> str:
     """The name of the visualization run that shows a coreset run's points."""
     return f"{brain_key}_umap"
-
-
-def save_config(dataset: Dataset, key: str, config: CoresetConfig) -> None:
-    """Stores the record of a run in one write, and tells the results of this process that are loaded."""
-    Coreset.update_run_config(dataset, key, config)
-    cached = dataset._brain_cache.get(key) if hasattr(dataset, "_brain_cache") else None
-    if cached is not None:
-        cached._config, cached._backend = config, config.build()
 
 
 def _maps(dataset: Dataset, run_id: str) -> list[str]:

@@ -42,6 +42,9 @@ class StoredPredictions:
         classes: names of the C classes; None without probabilities
         source: the names of the fields, or ``"array"``
         notes: what a person should know about them, in sentences
+        energy: (n,) float64 ``-logsumexp`` of the logits, higher = more uncertain, NaN in rows without a prediction;
+            None where logits are not stored as the model gave them
+        members: (n, C) probabilities of each of several models, in the order of ``classes``
     """
 
     confidence: np.ndarray
@@ -51,6 +54,8 @@ class StoredPredictions:
     classes: list[str] | None
     source: str
     notes: list[str] = field(default_factory=list)
+    energy: np.ndarray | None = None
+    members: tuple[np.ndarray, ...] = ()
 
     def __len__(self) -> int:
         return len(self.confidence)
@@ -177,7 +182,10 @@ def _from_logits(
     notes = _spoilt_note(found.n_spoilt, rows)
     lost = int((~present & np.array([label is not None for label in labels])).sum())
     notes += [f"{lost:,} have a label in '{name}' and no logits"] if lost else []
-    return StoredPredictions(confidence, predicted, found.form, probabilities, names, name, notes)
+    energy = _energy(matrix, found.usable, found.form)
+    if energy is not None:
+        energy[bare] = np.nanmax(energy)
+    return StoredPredictions(confidence, predicted, found.form, probabilities, names, name, notes, energy)
 
 
 def _from_confidence(rows: Rows, name: str, labels: np.ndarray, filtered: np.ndarray) -> StoredPredictions:
@@ -235,7 +243,8 @@ def _read_array(rows: Rows, array: Any, classes: Sequence[str] | None, form: str
     found = as_probabilities(matrix, present, form)
     _require_sound(found.n_spoilt, int(present.sum()), "the array", rows, found.form)
     names, notes = list(map(str, classes)), _spoilt_note(found.n_spoilt, rows)
-    return StoredPredictions(*_best(found.matrix, names), found.form, found.matrix, names, "array", notes)
+    energy = _energy(matrix, found.usable, found.form)
+    return StoredPredictions(*_best(found.matrix, names), found.form, found.matrix, names, "array", notes, energy)
 
 
 def _mean_of(several: list[StoredPredictions]) -> StoredPredictions:
@@ -258,7 +267,19 @@ def _mean_of(several: list[StoredPredictions]) -> StoredPredictions:
     mean = np.stack(matrices).mean(axis=0)
     names = list(first.classes or [])
     source, notes = ", ".join(found.source for found in several), [note for found in several for note in found.notes]
-    return StoredPredictions(*_best(mean, names), "probabilities", mean, names, source, notes)
+    members = tuple(matrices)
+    return StoredPredictions(*_best(mean, names), "probabilities", mean, names, source, notes, members=members)
+
+
+def _energy(logits: np.ndarray, usable: np.ndarray, form: str) -> np.ndarray | None:
+    """(n,) -logsumexp of logits; None of anything else, of which it says nothing."""
+    if form != "logits":
+        return None
+    from scipy.special import logsumexp
+
+    energy = np.full(len(logits), np.nan)
+    energy[usable] = -logsumexp(logits[usable].astype(np.float64), axis=1)
+    return energy
 
 
 def _best(probabilities: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,14 +9,13 @@ import fiftyone.core.brain as fob
 import fiftyone.core.utils as fou
 import numpy as np
 
-from ..brain import save_config
-from ..dataset.journal import journal
 from ..dataset.lock import run_lock, schema_turn
-from ..dataset.owned import copy_values, count_values, declare_in_turn, delete_fields, owned_fields
+from ..dataset.owned import delete_fields, owned_fields
 from ..dataset.rows import Rows, noun_of
 from ..dataset.run_record import delete_files
 from ..diagnostics.tables import html_card, markdown_card, text_card
 from ..errors import CoresetError
+from ..owning_run import OwningRun
 from ..rank_views import retarget_views, views_on_rank
 from ..stored_run import pack_ids, read_array, unpack_ids
 from . import summary
@@ -102,42 +101,14 @@ class RoundsConfig(fob.BrainMethodConfig):
         return "rounds"
 
 
-class Rounds(fob.BrainMethod):
+class Rounds(OwningRun):
     """The brain method: knows which fields and views belong to a campaign, to rename and delete them with it.
 
     Args:
         config: a :class:`RoundsConfig`
     """
 
-    def path(self, samples: SampleCollection, key: str, column: str) -> str:
-        """The dataset path of one of the campaign's fields: where it is stored, or where it would be."""
-        return self.config.fields.get(column) or self.usual_path(samples, key, column)
-
-    def usual_path(self, samples: SampleCollection, key: str, column: str) -> str:
-        """The path that a field of a campaign has by its name."""
-        return Rows(samples._root_dataset, self.config.patches_field).path(f"{key}_{column}")
-
-    def get_fields(self, samples: SampleCollection, key: str) -> list[str]:
-        """Lists the fields that the campaign wrote."""
-        return [self.path(samples, key, column) for column in self.config.columns]
-
-    def check_rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
-        """Checks that a campaign can take another name with all that belongs to it.
-
-        Raises:
-            CoresetError: if the name is taken, by a run or by a field that is not the campaign's
-        """
-        dataset = samples._root_dataset
-        if new_key in dataset.list_brain_runs():
-            raise CoresetError(f"'{new_key}' is taken by another brain run; choose another name")
-        owned = owned_fields(dataset, self.config.run_id)
-        for column in self.config.columns:
-            path = self.usual_path(dataset, new_key, column)
-            if dataset.has_field(path) and path not in owned:
-                raise CoresetError(
-                    f"'{key}' cannot be named '{new_key}': field '{path}' exists and is not the campaign's; choose "
-                    "another name"
-                )
+    noun = "campaign"
 
     def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
         """Gives the campaign's fields and saved views its new name, or leaves all of them as they are.
@@ -153,16 +124,7 @@ class Rounds(fob.BrainMethod):
     def settle(self, dataset: Dataset, key: str, new_key: str | None = None) -> None:
         """Brings a campaign to the names that belong to its key, and removes what it owns beside; in a turn."""
         config, name = self.config, new_key or key
-        wanted = {column: self.usual_path(dataset, name, column) for column in config.fields}
-        if wanted != config.fields and not any(map(dataset.has_field, wanted.values())):
-            declare_in_turn(dataset, config.run_id, wanted)
-            moved = {config.fields[column]: path for column, path in wanted.items()}
-            copy_values(dataset, moved, config.patches_field)
-            journal()
-            if count_values(dataset, wanted["round"]) != count_values(dataset, config.fields["round"]):
-                raise CoresetError(f"the database lost values while the fields of '{key}' were moved; call again")
-            config.fields = wanted
-            save_config(dataset, key, config)
+        self.move_fields(dataset, key, name, counted="round")
         for path, mark in owned_fields(dataset, config.run_id).items():
             if path != config.fields.get(mark["column"]):
                 retarget_views(dataset, path, config.fields[mark["column"]])

@@ -24,7 +24,7 @@ class Choice:
         standing: labels and tags
         found: the embeddings
         model: what a model says
-        pending: (n,) bool, rows of open rounds without label
+        pending: (n,) bool, rows that were asked for and have not come back
         near_test: (n,) bool, near-duplicates of test images
         exclude_near_test: whether those are not asked for
     """
@@ -58,7 +58,7 @@ class Choice:
         counts = {
             "test images": int(standing.test.sum()),
             "tagged to skip": int(standing.skipped.sum()),
-            "asked for already": int((self.pending & rest).sum()),
+            "asked for and not come back": int((self.pending & rest).sum()),
             "without embedding": int((rest & ~self.found.valid).sum()),
             "without prediction": int((rest & self.found.valid & ~predicted).sum()),
         }

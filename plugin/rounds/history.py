@@ -52,10 +52,12 @@ class Round:
         prediction_facts: the form that was read, or temperature and penalty of the head
         classes: the classes of the predictions
         size: images asked for
-        budget: images that were wanted
+        budget: images that were wanted, or with costs what could be spent
         n_labels: labels before the round
         n_candidates: images to choose from
         why: one paragraph: what was read, what was chosen, what could not be used
+        cost: the field of costs, or what stands for an array; None if labels cost the same
+        spent: what the labels of the batch cost; None if labels cost the same
         mean_confidence: of the predictions on unlabelled images, calibrated if they are the head's
         entropy: mean entropy of them over its largest possible value; None where only confidences are known
         kappa: agreement with the last round's predictions on images without label
@@ -88,10 +90,12 @@ class Round:
     prediction_facts: dict[str, Any]
     classes: list[str]
     size: int
-    budget: int
+    budget: float
     n_labels: int
     n_candidates: int
     why: str
+    cost: str | None = None
+    spent: float | None = None
     mean_confidence: float | None = None
     entropy: float | None = None
     kappa: float | None = None

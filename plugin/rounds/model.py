@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,18 @@ def _light_head(standing: Standing, found: Embeddings, seed: int) -> RoundModel:
     )
 
 
+def _as_predictions(stored: StoredPredictions) -> Predictions:
+    """Stored predictions with what they tell of uncertainty: the energy of logits, the disagreement of several."""
+    if stored.probabilities is None:
+        return Predictions.from_confidence(stored.confidence, stored.labels.tolist())
+    if stored.members:
+        return Predictions.of_committee([
+            Predictions.from_probabilities(member, stored.classes, missing=~stored.valid) for member in stored.members
+        ])  # fmt: skip
+    made = Predictions.from_probabilities(stored.probabilities, stored.classes, missing=~stored.valid)
+    return made if stored.energy is None else replace(made, measured={"energy": stored.energy})
+
+
 def _of_user(standing: Standing, stored: StoredPredictions, label_field: str) -> RoundModel:
     unlabelled = ~standing.has_label
     if unlabelled.any() and not (stored.valid & unlabelled).any():
@@ -147,10 +159,7 @@ def _of_user(standing: Standing, stored: StoredPredictions, label_field: str) ->
     notes = list(stored.notes)
     if looks_like_ground_truth(stored, standing.labels):
         notes.append(f"'{stored.source}' agrees with every label: it looks like ground truth, not like predictions")
-    if stored.probabilities is None:
-        made = Predictions.from_confidence(stored.confidence, stored.labels.tolist())
-    else:
-        made = Predictions.from_probabilities(stored.probabilities, stored.classes, missing=~stored.valid)
+    made = _as_predictions(stored)
     labelled, predicted = {label for label in standing.labels if label is not None}, set(made.classes)
     for what, names in (
         (f"classes that '{stored.source}' never predicts", labelled - predicted),

@@ -150,18 +150,19 @@ def round_progress(dataset: Any, brain_key: str) -> str:
     )
 
 
-def count_outcomes(results: RoundsResults) -> dict[str, int]:
-    """What came back of the last round so far; only its own rows are read.
+def count_outcomes(results: RoundsResults, number: int | None = None) -> dict[str, int]:
+    """What came back of a round so far; only its own rows are read.
 
     Args:
         results: a campaign with a round
+        number (None): the round; by default the last
 
     Returns:
         outcome -> rows of the batch
     """
-    config, last = results.config, results.history[-1]
-    standing = read_standing(Rows(results.view(last.number)), config.label_field, config.test, config.skip)
-    mine = _outcomes(results, standing)[results.round == last.number]
+    config, number = results.config, results.history[-1].number if number is None else number
+    standing = read_standing(Rows(results.view(number)), config.label_field, config.test, config.skip)
+    mine = _outcomes(results, standing)[results.round == number]
     return {name: int((mine == place).sum()) for place, name in enumerate(OUTCOMES)}
 
 

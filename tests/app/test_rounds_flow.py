@@ -1,7 +1,8 @@
-"""Labelling rounds clicked through in the App: reserve, select, label by tags, record, twice; then the curve."""
+"""Labelling rounds clicked through in the App: reserve, select, label, record, twice; then the curve."""
 
 from __future__ import annotations
 
+import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
@@ -30,7 +31,9 @@ def _close(app, text, name):
     app.page.locator('[data-cy="operators-prompt-view-modal"]').wait_for(state="detached")
 
 
-def test_two_rounds_and_two_points_on_the_curve(app, dataset, image_folder):
+@pytest.mark.parametrize("by", ["tags", "sdk"])
+def test_two_rounds_and_two_points_on_the_curve(app, dataset, image_folder, by):
+    """Labels are tags that the form turns into labels, or classifications that a script writes."""
     made = dataset(image_folder(n=24))
     made.persistent = True
     classes = np.arange(24) % 2
@@ -38,7 +41,11 @@ def test_two_rounds_and_two_points_on_the_curve(app, dataset, image_folder):
     made.set_values("clip_embeddings", list(vectors.astype(np.float32)))
     shown = dict(zip(made.values("id"), (("cat", "dog")[number] for number in classes), strict=True))
 
-    def tag(view):
+    def label(view):
+        if by == "sdk":
+            labels = {row_id: fo.Classification(label=shown[row_id]) for row_id in view.values("id")}
+            made.set_values("ground_truth", labels, key_field="id")
+            return
         for name in ("cat", "dog"):
             view.select([row_id for row_id in view.values("id") if shown[row_id] == name]).tag_samples(name)
 
@@ -49,23 +56,22 @@ def test_two_rounds_and_two_points_on_the_curve(app, dataset, image_folder):
     _execute(app)
     _close(app, "6 test images carry the tag 'test'", "Done")
     app.wait_for_grid_count(6)
-    tag(made.match_tags("test"))
+    label(made.match_tags("test"))
 
     for number in (1, 2):
         app.clear_view()
         app.wait_for_grid_count(24)
         form = app.open_operator("Select next batch")
         _fill(form, "Images to label", "4")
-        app.screenshot(f"rounds-{number}-select")
         _execute(app)
         _close(app, f"Round {number}: 4 of {18 - 4 * (number - 1)} images were chosen", "Done")
         app.wait_for_grid_count(4)
         made.reload()
-        tag(made.load_saved_view(f"rounds round {number}"))
+        label(made.load_saved_view(f"rounds round {number}"))
         form = app.open_operator("Record labelling round")
-        form.get_by_text(f"Round {number}: 0 of 4 labelled").wait_for()
-        _fill(form, "Tags that are labels", "cat, dog")
-        app.screenshot(f"rounds-{number}-record")
+        form.get_by_text(f"Round {number}: {4 if by == 'sdk' else 0} of 4 labelled").wait_for()
+        if by == "tags":
+            _fill(form, "Tags that are labels", "cat, dog")
         _execute(app)
         _close(app, f"Round {number} by ", "Close")
 

@@ -1,0 +1,183 @@
+"""A round that begins: its record, and the campaign with it."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dataset.embeddings import EmbeddingSource
+from ..dataset.rows import Rows
+from ..diagnostics.tables import number
+from .agreement import cohen_kappa
+from .campaign import RoundsConfig, RoundsResults
+from .choice import Choice
+from .history import COLUMNS, Round
+from .model import RoundModel
+from .prices import Prices
+from .row_values import placed, places, predicted_classes
+from .standing import Standing
+
+if TYPE_CHECKING:
+    from ..selection.method import Selection
+
+
+def round_entry(
+    choice: Choice,
+    method: str,
+    record: dict[str, Any],
+    batch: np.ndarray,
+    budget: float,
+    prices: Prices | None,
+    source: EmbeddingSource,
+    selection: Selection,
+    seed: int,
+    before: RoundsResults | None,
+) -> Round:
+    """The record of the round."""
+    from ..embeddings.record import embedding_record
+
+    standing, model = choice.standing, choice.model
+    pool = ~standing.has_label & choice.found.valid
+    models = {name: embedding_record(standing.rows.samples, name) for name in source.recorded or []}
+    return Round(
+        number=(before.last.number if before and before.last else 0) + 1,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        method=method,
+        method_kwargs=record,
+        seed=seed,
+        embeddings=source.recorded,
+        models={name: found for name, found in models.items() if found},
+        predictions=model.source,
+        prediction_facts=model.facts,
+        classes=[] if model.predictions is None else list(model.predictions.classes),
+        size=len(batch),
+        budget=budget,
+        n_labels=int(standing.labelled.sum()),
+        n_candidates=int(choice.candidates.sum()),
+        cost=None if prices is None else prices.source,
+        spent=None if prices is None else prices.spent(batch),
+        why=_why(choice, method, batch, budget, prices, source, selection),
+        mean_confidence=model.mean_confidence(pool),
+        entropy=model.entropy(pool),
+        kappa=None if before is None else _kappa(before, standing, model),
+    )
+
+
+def _why(
+    choice: Choice,
+    method: str,
+    batch: np.ndarray,
+    budget: float,
+    prices: Prices | None,
+    source: EmbeddingSource,
+    selection: Selection,
+) -> str:
+    """One paragraph on a batch."""
+    standing, model = choice.standing, choice.model
+    noun, classes = standing.rows.noun, standing.labels_per_class
+    n_labels = sum(classes.values())
+    vectors = " + ".join(source.recorded) if source.recorded else "the vectors given"
+    sentences = [
+        f"{len(batch):,} of {choice.candidates.sum():,} {noun} were chosen by {method} on {vectors}",
+        f"{n_labels:,} labels in {len(classes):,} classes were there before"
+        if n_labels
+        else "there was no label before",
+    ]
+    if model.source is not None:
+        whose = "the light head" if model.head is not None else f"'{model.source}'"
+        sentences.append(f"predictions are those of {whose}")
+    if prices is not None:
+        sentences.append(f"they cost {number(prices.spent(batch))} of {number(budget)} by '{prices.source}'")
+        if prices.too_dear.any():
+            sentences.append(f"{prices.too_dear.sum():,} cost more than the whole budget")
+    elif len(batch) < budget:
+        sentences.append(f"{budget:,} were asked for, but no more are left")
+    if selection.details.get("equally_uncertain"):
+        sentences.append("the model is equally uncertain of all of them, so the order follows coverage alone")
+    left_out = choice.left_out()
+    if left_out:
+        sentences.append(f"not asked for: {', '.join(left_out)}")
+    if not standing.test.any():
+        sentences.append("there are no test images, so accuracy can only be estimated; reserve_test() sets some aside")
+    sentences += [*standing.notes, *model.notes]
+    return ". ".join(sentence[0].upper() + sentence[1:] for sentence in sentences) + "."
+
+
+def _kappa(before: RoundsResults, standing: Standing, model: RoundModel) -> float | None:
+    """Agreement with the last round that had predictions, on rows without label that both know."""
+    if model.predictions is None:
+        return None
+    earlier = predicted_classes(before)
+    if earlier is None:
+        return None
+    then = placed(earlier, places(before.ids, standing.ids), None)
+    both = [
+        (old, new)
+        for old, new, has_label in zip(then, model.labels(), standing.has_label, strict=True)
+        if old is not None and new is not None and not has_label
+    ]
+    if not both:
+        return None
+    old, new = (np.array(column) for column in zip(*both, strict=True))
+    return cohen_kappa(old, new)
+
+
+def begun(rows: Rows, key: str, label_field: str, before: RoundsResults | None) -> RoundsResults:
+    """The campaign to continue: a copy of it as it was, or an empty one."""
+    from ... import __version__
+
+    if before is not None:
+        results = before.successor(samples=rows.samples)
+        results.config.package_version, results.config.label_field = __version__, label_field
+        return results
+    config = RoundsConfig(
+        label_field=label_field,
+        patches_field=rows.patches_field,
+        run_id=uuid.uuid4().hex,
+        package_version=__version__,
+        state="writing",
+    )
+    config.fields = {column: rows.path(f"{key}_{column}") for column in COLUMNS}
+    return RoundsResults(rows.samples, config, key, backend=config.build())
+
+
+def with_round(results: RoundsResults, rows: Rows, choice: Choice, entry: Round, batch: np.ndarray) -> RoundsResults:
+    """The campaign with one round more."""
+    standing, model = choice.standing, choice.model
+    known = set(results.ids.tolist())
+    fresh = np.array([row_id not in known for row_id in standing.ids.tolist()], dtype=bool)
+    ids = np.concatenate([results.ids, standing.ids[fresh]]).astype("U24")
+    place = {row_id: at for at, row_id in enumerate(ids.tolist())}
+    here = np.array([place[row_id] for row_id in standing.ids.tolist()], dtype=np.int64)
+    more = len(ids) - len(results.ids)
+    round_, order = np.append(results.round, np.full(more, -1)), np.append(results.order, np.full(more, -1))
+    outcome, labels = np.append(results.outcome, np.full(more, -1)), [*results.labels, *[None] * more]
+    if not results.history:
+        round_[here[standing.labelled]] = 0
+        labels = list(standing.labels)
+    round_[here[batch]], order[here[batch]] = entry.number, np.arange(len(batch))
+    uncertain, arrays = np.full(len(ids), np.nan), dict(results.arrays)
+    if model.predictions is not None:
+        from ..selection.predictions import uncertainty
+
+        free = choice.candidates
+        values = uncertainty(model.predictions, model.predictions.default_measure)
+        uncertain[here[free]] = values[free]
+        predicted, confidence = np.full(len(ids), -1), np.full(len(ids), np.nan)
+        predicted[here] = model.predictions.predicted
+        confidence[here] = model.shown.confidence if model.shown is not None else np.nan
+        arrays[f"predicted_{entry.number}"] = predicted.astype(np.int32)
+        arrays[f"confidence_{entry.number}"] = confidence.astype(np.float16)
+    return results.successor(
+        history=[*results.history, entry],
+        ids=ids,
+        labels=labels,
+        arrays=arrays,
+        round=round_.astype(np.int16),
+        order=order.astype(np.int32),
+        outcome=outcome.astype(np.int8),
+        uncertainty=uncertain.astype(np.float32),
+    )
