@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from pathlib import Path
@@ -15,16 +14,16 @@ import numpy as np
 from .brain import Coreset, CoresetConfig
 from .coreset_view import coreset_view
 from .dataset.embeddings import EmbeddingSource
-from .dataset.frames import frames_by_id
 from .dataset.labels import read_labels
 from .dataset.lock import database_faults
 from .dataset.rows import FRAMES, Rows, noun_of
 from .diagnostics.tables import html_card
 from .errors import CoresetError
-from .kept_rows import kept_parts, kept_rows
+from .kept_rows import kept_parts
 from .progress import ProgressCallback, silence
 from .run_changes import changes_since
-from .stored_run import pack_ids, stored_arrays, unpack_ids
+from .run_facts import facts_of
+from .stored_run import arrays_of, parts_of, stored_arrays
 from .vectors.half import from_half
 
 if TYPE_CHECKING:
@@ -37,11 +36,7 @@ if TYPE_CHECKING:
     from .diagnostics.report import CoresetReport
     from .runs.update import CoresetUpdate
 
-
 logger = logging.getLogger(__name__)
-
-#: Largest groups of near-copies that a report names.
-_NAMED_GROUPS = 5
 
 
 class CoresetResults(fob.BrainResults):
@@ -105,26 +100,13 @@ class CoresetResults(fob.BrainResults):
         return len(self.rank)
 
     def __str__(self) -> str:
-        return f"Coreset run '{self.key}': " + "; ".join(f"{name} {value}" for name, value in self._facts().items())
+        return f"Coreset run '{self.key}': " + "; ".join(f"{name} {value}" for name, value in facts_of(self).items())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [[name, value] for name, value in self._facts().items()]
+        rows = [[name, value] for name, value in facts_of(self).items()]
         return html_card([(f"Coreset run '{self.key}'", ("", ""), rows, "")])
-
-    def _facts(self) -> dict[str, str]:
-        """The run in a few words."""
-        config = self.config
-        facts = {
-            "ranked": f"{len(self):,} {self.noun} by {config.method}",
-            "left out": f"{config.n_unranked:,}" if config.n_unranked else "",
-            "embeddings": " + ".join(config.embeddings) if config.embeddings else "given as vectors",
-            "seed": str(config.seed),
-            "reliability": "" if config.reliability is None else f"{config.reliability:.2f}",
-            "map": (config.projection or "").upper(),
-        }
-        return {name: value for name, value in facts.items() if value}
 
     @property
     def noun(self) -> str:
@@ -192,8 +174,7 @@ class CoresetResults(fob.BrainResults):
             [0, 1, 2, 3, 4, 5]
         """
         self.warn()
-        parts = kept_parts(self, budget, new)
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return np.concatenate(kept_parts(self, budget, new))
 
     def rows(self) -> Rows:
         """The rows of the dataset, whatever view the run was made of: what a view holds may change.
@@ -312,36 +293,9 @@ class CoresetResults(fob.BrainResults):
             >>> report.kept
             30
         """
-        from .diagnostics.report import coreset_report
+        from .run_figures import report_of
 
-        changes = self.changes()
-        embeddings, alive = self.embeddings(), self.alive()
-        kept = kept_rows(self, budget, alive)
-        kept = kept[np.isfinite(embeddings[kept]).all(axis=1)]
-        options = {
-            "labels": self.labels(),
-            "stability": self.expected_overlap(budget),
-            "coverage_radius": self.curve().coverage_radius,
-            "near_duplicate_radius": self.curve().near_duplicate_radius,
-            "near_copies": self.near_copies,
-            "seed": self.config.seed,
-        }
-        report = coreset_report(embeddings, kept, **options | kwargs)
-        warnings = [*([changes] if changes else []), *report.warnings]
-        return dataclasses.replace(report, warnings=warnings, notes=[*report.notes, self._how_copies_were_told()])
-
-    def _how_copies_were_told(self) -> str:
-        if self.near_copies is None:
-            return "Near-duplicates are look-alikes, told by distance: there were no fingerprints."
-        sizes = -np.sort(-np.bincount(self.near_copies))
-        largest = ", ".join(f"{size:,}" for size in sizes[:_NAMED_GROUPS] if size > 1)
-        if not largest:
-            return f"Near-duplicates are near-copies, told by fingerprints; there are none among the {self.noun}."
-        alarms = self.config.facts.get("near_copy_false_alarm_rate", 0.0)
-        return (
-            f"Near-duplicates are near-copies, told by fingerprints: {int((sizes > 1).sum()):,} groups, the largest of "
-            f"{largest} {self.noun}; about {alarms:.1%} of the links between them are expected to be false."
-        )
+        return report_of(self, budget, **kwargs)
 
     def curve(self) -> CoverageCurve:
         """Coverage and redundancy at every budget, beside random subsets; computed with the run.
@@ -374,25 +328,11 @@ class CoresetResults(fob.BrainResults):
             >>> type(cover).__name__
             'FirstCover'
         """
-        from .diagnostics.first_cover import MAX_ROWS, first_cover
-        from .vectors.points import Points
+        from .run_figures import first_cover_of
 
         n_alive = int(self.alive().sum())
         if self._first_cover is None or n_alive < self._n_covered:
-            if len(self) > MAX_ROWS:
-                raise CoresetError(
-                    f"With more than {MAX_ROWS:,} images the map shows kept and not kept; coverage is measured on a"
-                    " sample."
-                )
-            points = Points(self.embeddings()[self.ranking])
-            self._first_cover = first_cover(
-                points,
-                self.curve().coverage_radius,
-                self.curve().near_duplicate_radius,
-                None if self.near_copies is None else self.near_copies[self.ranking],
-                progress,
-            )
-            self._n_covered = n_alive
+            self._first_cover, self._n_covered = first_cover_of(self, progress), n_alive
         return self._first_cover
 
     def expected_overlap(self, budget: Any) -> float | None:
@@ -411,9 +351,7 @@ class CoresetResults(fob.BrainResults):
         stored = self.config.facts.get("expected_overlap")
         if not stored:
             return None
-        fractions, overlaps = zip(
-            *sorted((float(fraction), overlap) for fraction, overlap in stored.items()), strict=True
-        )
+        fractions, overlaps = zip(*sorted((float(share), overlap) for share, overlap in stored.items()), strict=True)
         return float(np.interp(self.budget(budget) / self.alive().sum(), fractions, overlaps))
 
     def explain(self, row_id: str, budget: Any) -> RowExplanation:
@@ -433,45 +371,9 @@ class CoresetResults(fob.BrainResults):
             >>> print(results.explain(dataset.first().id, "10%"))
             red-000.jpg...
         """
-        from .diagnostics.explain import explain_row
+        from .run_figures import explanation_of
 
-        (rows,) = np.nonzero(self.ids == row_id)
-        if len(rows) == 0:
-            raise CoresetError(f"run '{self.key}' did not rank '{row_id}'; it ranked {len(self):,} others")
-        row = int(rows[0])
-        self.warn()
-        embeddings, alive = self.embeddings(), self.alive()
-        usable = alive & np.isfinite(embeddings).all(axis=1)
-        if not usable[row]:
-            lost = "has no usable embedding any more" if alive[row] else "was deleted after the run"
-            raise CoresetError(f"'{row_id}' {lost}; choose another of the {usable.sum():,} {self.noun} that are left")
-        order = self.ranking
-        kept = kept_rows(self, budget, alive)
-        found = explain_row(
-            embeddings,
-            order[usable[order]],
-            row,
-            int(usable[kept].sum()),
-            figures=self.columns,
-            coverage_radius=self.curve().coverage_radius,
-            near_duplicate_radius=self.curve().near_duplicate_radius,
-            near_copies=self.near_copies,
-        )
-        named = [row] if found.nearest is None else [row, found.nearest]
-        return dataclasses.replace(found, names=dict(zip(named, self._file_names(named), strict=True)))
-
-    def _file_names(self, rows: list[int]) -> list[str]:
-        """The files that rows are, or are part of, without their folders."""
-        ids, patches_field = self.ids[rows].tolist(), self.config.patches_field
-        source = self.rows().source
-        if patches_field is None:
-            paths = dict(zip(*source.select(ids).values(["id", "filepath"]), strict=True))
-            return [_file_name(paths[row_id]) for row_id in ids]
-        if patches_field == FRAMES:
-            frames = frames_by_id(self.rows().dataset, ids)
-            return [frames[row_id].name for row_id in ids]
-        found = [source.match_labels(ids=[row_id], fields=patches_field).first().filepath for row_id in ids]
-        return [f"object {row_id} in {_file_name(path)}" for row_id, path in zip(ids, found, strict=True)]
+        return explanation_of(self, row_id, budget)
 
     @property
     def has_embeddings(self) -> bool:
@@ -511,11 +413,7 @@ class CoresetResults(fob.BrainResults):
                     "store them in a field and compute the run from it"
                 )
         if self._embeddings is None:
-            rows = self.rows()
-            matrix = EmbeddingSource.of(self.config.embeddings).load(rows).matrix
-            row_of = {row_id: row for row, row_id in enumerate(rows.ids())}
-            places = np.array([row_of.get(row_id, -1) for row_id in self.ids], dtype=np.int64)
-            self._embeddings = np.where(places[:, None] >= 0, matrix[places], np.nan).astype(matrix.dtype)
+            self._embeddings = EmbeddingSource.of(self.config.embeddings).matrix_of(self.rows(), self.ids)
         alive = self.alive()
         return self._embeddings if alive.all() else np.where(alive[:, None], self._embeddings, np.nan)
 
@@ -587,49 +485,11 @@ class CoresetResults(fob.BrainResults):
     def serialize(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The stored form: JSON with compressed numpy arrays, never pickle."""
         stored = super().serialize(*args, **kwargs)
-        arrays = {"ids": pack_ids(self.ids), "rank": self.rank, "points": self.points}
-        arrays |= {f"column_{name}": values for name, values in self.columns.items()}
-        arrays |= {"fingerprints": self._fingerprints, "near_copies": self.near_copies}
-        if self.left_out is not None and len(self.left_out):
-            arrays["left_out"] = pack_ids(self.left_out)
-        if self._vectors is not None:
-            arrays |= {"vectors": self._vectors[0], "vectors_exponent": self._vectors[1]}
-        if self._first_cover is not None:
-            arrays |= {f"first_{name}": values for name, values in vars(self._first_cover).items()}
-        if self._curve is not None:
-            arrays |= {f"curve_{name}": values for name, values in self._curve.to_arrays().items()}
         stored["arrays"] = {
-            name: fou.serialize_numpy_array(array, ascii=True) for name, array in arrays.items() if array is not None
+            name: fou.serialize_numpy_array(array, ascii=True) for name, array in arrays_of(self).items()
         }
         return stored
 
     @classmethod
     def _from_dict(cls, d: dict[str, Any], samples: Any, config: CoresetConfig, key: str) -> CoresetResults:
-        from .diagnostics.curve import CoverageCurve
-        from .diagnostics.first_cover import FirstCover
-
-        arrays = stored_arrays(d, key, config.columns)
-        curve, first = _with_prefix(arrays, "curve_"), _with_prefix(arrays, "first_")
-        return cls(
-            samples,
-            config,
-            key,
-            ids=unpack_ids(arrays["ids"]),
-            rank=arrays["rank"],
-            columns=_with_prefix(arrays, "column_"),
-            points=arrays.get("points"),
-            fingerprints=arrays.get("fingerprints"),
-            near_copies=arrays.get("near_copies"),
-            left_out=unpack_ids(arrays["left_out"]) if "left_out" in arrays else None,
-            vectors=(arrays["vectors"], arrays["vectors_exponent"]) if "vectors" in arrays else None,
-            curve=CoverageCurve.from_arrays(curve) if curve else None,
-            first_cover=FirstCover(**first) if first else None,
-        )
-
-
-def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _file_name(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
+        return cls(samples, config, key, **parts_of(stored_arrays(d, key, config.columns)))

@@ -1,14 +1,17 @@
-"""What a stored run must hold, checked before anything is made of it."""
+"""What is stored of a run, and checked before anything is made of it."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import CoresetError
+
+if TYPE_CHECKING:
+    from .results import CoresetResults
 
 #: The shape of every array; letters stand for lengths that must agree: n rows, l rows left out, d numbers of a vector,
 #: g budgets, m evaluated rows, p followed rows, t metrics. See :class:`.CoresetResults`, :class:`.CoverageCurve` and
@@ -82,6 +85,46 @@ def stored_arrays(stored: Any, key: str, columns: Sequence[str]) -> dict[str, np
     if len(ranks) < lengths["n"] or (len(ranks) and ranks[0] < 0):  # those of rows that went are missing
         raise damaged(key, f"array 'rank' does not hold a rank of its own for each of the {lengths['n']} rows")
     return arrays
+
+
+def arrays_of(results: CoresetResults) -> dict[str, np.ndarray]:
+    """The arrays that are stored of a run, by name."""
+    arrays = {"ids": pack_ids(results.ids), "rank": results.rank, "points": results.points}
+    arrays |= {f"column_{name}": values for name, values in results.columns.items()}
+    arrays |= {"fingerprints": results._fingerprints, "near_copies": results.near_copies}
+    if results.left_out is not None and len(results.left_out):
+        arrays["left_out"] = pack_ids(results.left_out)
+    if results._vectors is not None:
+        arrays |= {"vectors": results._vectors[0], "vectors_exponent": results._vectors[1]}
+    if results._first_cover is not None:
+        arrays |= {f"first_{name}": values for name, values in vars(results._first_cover).items()}
+    if results._curve is not None:
+        arrays |= {f"curve_{name}": values for name, values in results._curve.to_arrays().items()}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def parts_of(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What :class:`.CoresetResults` are made of, from what :func:`stored_arrays` gives."""
+    from .diagnostics.curve import CoverageCurve
+    from .diagnostics.first_cover import FirstCover
+
+    curve, first = _with_prefix(arrays, "curve_"), _with_prefix(arrays, "first_")
+    return {
+        "ids": unpack_ids(arrays["ids"]),
+        "rank": arrays["rank"],
+        "columns": _with_prefix(arrays, "column_"),
+        "points": arrays.get("points"),
+        "fingerprints": arrays.get("fingerprints"),
+        "near_copies": arrays.get("near_copies"),
+        "left_out": unpack_ids(arrays["left_out"]) if "left_out" in arrays else None,
+        "vectors": (arrays["vectors"], arrays["vectors_exponent"]) if "vectors" in arrays else None,
+        "curve": CoverageCurve.from_arrays(curve) if curve else None,
+        "first_cover": FirstCover(**first) if first else None,
+    }
+
+
+def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def damaged(key: str, what: str) -> CoresetError:

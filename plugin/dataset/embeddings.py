@@ -142,6 +142,23 @@ class EmbeddingSource:
         matrix = np.concatenate([_balance(block, valid) for block, _ in blocks], axis=1)
         return Embeddings(matrix, valid, fingerprints)
 
+    def matrix_of(self, rows: Rows, ids: np.ndarray) -> np.ndarray:
+        """Reads the embeddings of some rows.
+
+        Args:
+            rows: all rows
+            ids: (m,) which of them, and in which order
+
+        Returns:
+            (m, d), NaN in rows that are gone
+
+        Raises:
+            CoresetError: see :meth:`load`
+        """
+        matrix, row_of = self.load(rows).matrix, {row_id: row for row, row_id in enumerate(rows.ids())}
+        places = np.array([row_of.get(row_id, -1) for row_id in ids], dtype=np.int64)
+        return np.where(places[:, None] >= 0, matrix[places], np.nan).astype(matrix.dtype)
+
     def fingerprints_of(self, rows: Rows, ids: list[str]) -> np.ndarray | None:
         """Reads the fingerprints of some rows as they are now.
 

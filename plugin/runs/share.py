@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CoresetError
+from ..run_facts import facts_of
 from ..selection.budget import budget_words
 from ..vectors.neighbors import unit_rows
 from .load import load_run
@@ -265,7 +266,7 @@ def _made(results: CoresetResults, budget: Any) -> str:
     except PackageNotFoundError:  # a plugin folder
         package = str(results.config.package_version or "")
     facts: Sequence[tuple[str, str]] = [
-        *results._facts().items(),
+        *facts_of(results).items(),
         ("why", str(results.config.facts.get("why") or "")),
         ("view", describe(results, budget)),
         ("fiftyone-coreset", package),

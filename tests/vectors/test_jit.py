@@ -1,7 +1,7 @@
 """Compiled kernels give the same bits whether they were just compiled or loaded from disk."""
 
 import numpy as np
-from fiftyone_coreset.plugin.selection.methods.zcore.kernel_pairs import weigh
+from fiftyone_coreset.plugin.selection.methods.zcore.weights import weigh
 from fiftyone_coreset.plugin.vectors.jit import jit
 
 
@@ -19,4 +19,4 @@ def test_no_kernel_is_called_that_could_exist_in_two_versions():
     (code,) = _weigh_twice.inspect_llvm().values()
     defined = [line for line in code.splitlines() if line.startswith("define")]
     assert any("_weigh_twice" in line for line in defined)
-    assert not any("kernel_pairs" in line for line in defined)
+    assert not any("weights" in line for line in defined)

@@ -141,7 +141,7 @@ def make_tables(columns: np.ndarray, workers: Workers, codes: np.ndarray | None 
         workers: for the work
         codes (None): (d, n) uint8 where the cells are written, such as a file; memory by default
     """
-    from .kernel_pairs import encode_column
+    from .grid import encode_column
 
     d, n = columns.shape
     if codes is None:
@@ -260,7 +260,8 @@ class SeededDraws:
         Returns:
             coverage and redundancy, (n,) float64 each
         """
-        from .kernel_pairs import Quantiles, make_scratch, score_pairs
+        from .grid import Quantiles
+        from .kernel_pairs import make_scratch, score_pairs
 
         columns, params = self._columns, self._params
         effect = np.zeros((2, columns.shape[1]))

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ....vectors.jit import jit
-from .kernel_pairs import count_within, find_cut, smallest_positive, weigh
 from .params import SHARED, SYMMETRIC
+from .weights import count_within, find_cut, smallest_positive, weigh
 
 _TILE = 1024  # rows of all dimensions that stay in cache while a batch of draws is answered
 _BLOCK = 32  # distances tested at once before any of them is looked at

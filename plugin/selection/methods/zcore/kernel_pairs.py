@@ -28,44 +28,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ....vectors.jit import jit
+from .grid import Grid, cell_of, nearest_image, runs_around, runs_in_reach, sort_into_cells
 from .params import LITERAL, SYMMETRIC
-
-
-class Quantiles(NamedTuple):
-    """The quantile cell of every value, for all dimensions; made once a run.
-
-    Attributes:
-        codes: (d, n) uint8 cell of each value, of 256, see :func:`encode_column`
-        edges: (d, 257) float edges of these cells
-        side: cells along a side of the grid, a power of two up to 256
-    """
-
-    codes: np.ndarray
-    edges: np.ndarray
-    side: int
-
-
-class Grid(NamedTuple):
-    """The images of one pair of dimensions, sorted by cell.
-
-    Attributes:
-        xs: (n,) float first coordinate, by position
-        ys: (n,) float second coordinate, by position
-        images: (n,) int32 row of the image, by position
-        start: (side * side + 2,) int64; cell (row, column) holds the positions from start[row * side + column] up to
-            the next entry
-        x_edges: (side + 1,) float edges of the columns
-        y_edges: (side + 1,) float edges of the rows
-        side: cells along a side
-    """
-
-    xs: np.ndarray
-    ys: np.ndarray
-    images: np.ndarray
-    start: np.ndarray
-    x_edges: np.ndarray
-    y_edges: np.ndarray
-    side: int
+from .weights import count_within, find_cut, smallest_positive, weigh
 
 
 class Scratch(NamedTuple):
@@ -96,265 +61,6 @@ def make_scratch(columns: np.ndarray, side: int = 0) -> Scratch:
     )
 
 
-# ---- the K-th distance and the weights
-
-
-@jit
-def count_within(distance, size, limit):
-    """How many of the first ``size`` of (>= size,) float distances are below or at the limit."""
-    inside = 0
-    for i in range(size):
-        inside += distance[i] <= limit
-    return inside
-
-
-@jit
-def find_cut(distance, size, rank, high, above):
-    """The distance that separates the ``rank`` smallest of the first ``size`` from the rest.
-
-    Args:
-        distance: (>= size,) float, of which exactly one is 0 (the image that was hit)
-        size: how many count
-        rank: how many are to lie at or below the cut
-        high: a float64 distance at or below which ``above`` >= rank of them lie
-        above: see there
-
-    Returns:
-        the cut, a float, and how many of the entries equal to it are too many; ties apart that is 0
-    """
-    low = 0.0
-    below = 1
-    step = 0
-    while above != rank:
-        step += 1
-        share = 0.5 if step % 4 == 0 else (rank - below + 0.5) / (above - below + 1)
-        # in two dimensions the count grows with the square of the distance
-        probe = distance.dtype.type(math.sqrt(low * low + (high - low) * (high + low) * share))
-        if not low < probe < high:
-            probe = distance.dtype.type(low + (high - low) / 2)
-            if not low < probe < high:  # no number in between: everything in (low, high] equals high
-                break
-        inside = count_within(distance, size, probe)
-        if inside < rank:
-            low, below = float(probe), inside
-        else:
-            high, above = float(probe), inside
-    return distance.dtype.type(high), above - rank
-
-
-@jit
-def smallest_positive(bits, size):
-    """Where the smallest positive number is; numbers >= 0 order like their bits, and 0 - 1 is the largest integer.
-
-    ``bits`` is (>= size,) of unsigned integers. Unlike a minimum of floats, theirs becomes a vector loop.
-    """
-    one = bits.dtype.type(1)
-    smallest = bits.dtype.type(bits[0] - one)
-    for i in range(size):
-        smallest = min(smallest, bits.dtype.type(bits[i] - one))
-    smallest += one
-    at = 0
-    while bits[at] != smallest:
-        at += 1
-    return at
-
-
-@jit
-def weigh(distance, size, smallest, cut, spare, exponent, weight):
-    """Computes the unscaled penalties of the neighbours up to a distance.
-
-    (smallest / D) ** e is D ** -e up to a factor that cancels, and cannot overflow. Ties at the cut get equal parts.
-
-    Args:
-        distance: (>= size,) float
-        size: how many count
-        smallest: the smallest positive distance, a float
-        cut: the largest distance that is penalised, a float
-        spare: how many of the entries equal to the cut are too many
-        exponent: float64 power by which penalties fall off
-        weight: (>= size,) float; the first ``size`` are written
-
-    Returns:
-        the float64 sum of the weights
-    """
-    zero = distance.dtype.type(0)
-    total = 0.0
-    if exponent == 4.0:
-        for i in range(size):
-            ratio = smallest / distance[i] if 0 < distance[i] <= cut else zero
-            ratio *= ratio
-            weight[i] = ratio * ratio
-            total += weight[i]
-    else:
-        power = distance.dtype.type(exponent)
-        for i in range(size):
-            weight[i] = (smallest / distance[i]) ** power if 0 < distance[i] <= cut else zero
-            total += weight[i]
-    if spare > 0:
-        ties = 0
-        for i in range(size):
-            ties += distance[i] == cut
-        for i in range(size):
-            if distance[i] == cut:
-                total -= weight[i] * (spare / ties)
-                weight[i] *= (ties - spare) / ties
-    return total
-
-
-# ---- the grid of a pair
-
-
-@jit
-def _cell_of(value, edges, cells):
-    """The number of inner edges, of (cells + 1,) float, at or below a value; ``cells`` is a power of two."""
-    cell = 0
-    half = cells >> 1
-    while half > 0:
-        cell += half * (edges[cell + half] <= value)  # without a branch, which could not be predicted
-        half >>= 1
-    return cell
-
-
-@jit
-def encode_column(column, edges, codes):
-    """Writes the quantile cell, of 256, of each of (n,) float values into ``codes``, (n,) uint8; edges are (257,)."""
-    for i in range(len(column)):
-        codes[i] = _cell_of(column[i], edges, 256)
-
-
-@jit
-def _sort_into_cells(x, y, x_code, y_code, shift, grid):
-    """Sorts the images of a pair by cell; writes ``xs``, ``ys``, ``images`` and ``start`` of the grid.
-
-    Args:
-        x: (n,) float first coordinate of all images
-        y: (n,) float second coordinate
-        x_code: (n,) uint8 cell of the first coordinate, of 256
-        y_code: (n,) uint8 cell of the second coordinate
-        shift: bits by which 256 cells become ``grid.side``
-        grid: the :class:`Grid` to fill
-    """
-    xs, ys, images, start, _, _, side = grid
-    start[:] = 0
-    for i in range(len(x)):
-        start[(y_code[i] >> shift) * side + (x_code[i] >> shift) + 2] += 1
-    for cell in range(2, len(start)):
-        start[cell] += start[cell - 1]
-    for i in range(len(x)):
-        cell = (y_code[i] >> shift) * side + (x_code[i] >> shift) + 1
-        at = start[cell]
-        start[cell] = at + 1
-        xs[at] = x[i]
-        ys[at] = y[i]
-        images[at] = i
-
-
-@jit
-def _gap(value, edges, cell):
-    """How far a float value lies outside a cell; 0 inside it."""
-    return max(edges[cell] - value, value - edges[cell + 1], edges[0] * 0)
-
-
-@jit
-def _nearest_image(x, y, grid, rule):
-    """The position of the image nearest to the target (x, y), two floats; ``rule`` decides between equals."""
-    xs, ys, images, start, x_edges, y_edges, side = grid
-    row = _cell_of(y, y_edges, side)
-    column = _cell_of(x, x_edges, side)
-    best = xs.dtype.type(np.inf)
-    hit = -1
-    up = row
-    down = row - 1
-    while True:
-        # the nearer of the two next rows; a row out of the grid is infinitely far
-        up_gap = _gap(y, y_edges, up) if up < side else np.inf
-        down_gap = _gap(y, y_edges, down) if down >= 0 else np.inf
-        gap = min(up_gap, down_gap)
-        if gap > best or gap == np.inf:
-            return hit
-        if up_gap <= down_gap:
-            row = up
-            up += 1
-        else:
-            row = down
-            down -= 1
-        for direction in (1, -1):
-            cell = column if direction == 1 else column - 1
-            while 0 <= cell < side and gap + _gap(x, x_edges, cell) <= best:
-                for i in range(start[row * side + cell], start[row * side + cell + 1]):
-                    distance = abs(xs[i] - x) + abs(ys[i] - y)
-                    if distance < best:
-                        best, hit = distance, i
-                    elif distance == best and (images[i] < images[hit] if rule == LITERAL else xs[i] < xs[hit]):
-                        hit = i
-                cell += direction
-
-
-@jit
-def _runs_in_reach(x, y, row, column, radius, grid, runs):
-    """Lists the runs of images, one a row of cells, that may lie within ``radius`` of (x, y).
-
-    Args:
-        x: first coordinate, a float
-        y: second coordinate, a float
-        row: row of the cell that (x, y) lies in
-        column: its column
-        radius: float64
-        grid: the :class:`Grid`
-        runs: (side, 2) int64; the first rows are written
-
-    Returns:
-        the number of runs, and of images in them
-    """
-    start, x_edges, y_edges, side = grid.start, grid.x_edges, grid.y_edges, grid.side
-    reach = radius * (1 + 16 * np.finfo(x_edges.dtype).eps)  # distances are rounded, cells must not be missed
-    n_runs = 0
-    n_images = 0
-    for direction in (1, -1):
-        left = 0
-        right = side - 1
-        at = row if direction == 1 else row - 1
-        while 0 <= at < side:
-            width = reach - _gap(y, y_edges, at)
-            if width < 0:
-                break
-            # rows further out are narrower: the ends only move inwards
-            while left < column and x - x_edges[left + 1] > width:
-                left += 1
-            while right > column and x_edges[right] - x > width:
-                right -= 1
-            first = start[at * side + left]
-            stop = start[at * side + right + 1]
-            if stop > first:
-                runs[n_runs, 0] = first
-                runs[n_runs, 1] = stop
-                n_runs += 1
-                n_images += stop - first
-            at += direction
-    return n_runs, n_images
-
-
-@jit
-def _runs_around(row, column, grid, runs):
-    """Lists the runs of the 3 x 3 cells around one, and of more if it holds a single image.
-
-    Writes the first rows of ``runs``, (side, 2) int64, and returns how many.
-    """
-    start, side = grid.start, grid.side
-    reach = 1
-    while True:
-        n_runs = 0
-        n_images = 0
-        for at in range(max(row - reach, 0), min(row + reach + 1, side)):
-            runs[n_runs, 0] = start[at * side + max(column - reach, 0)]
-            runs[n_runs, 1] = start[at * side + min(column + reach + 1, side)]
-            n_images += runs[n_runs, 1] - runs[n_runs, 0]
-            n_runs += 1
-        if n_images > 1:
-            return n_runs
-        reach *= 2
-
-
 @jit
 def _measure(hit, grid, n_runs, scratch):
     """Measures how far the images of the first runs lie from the one at position ``hit``.
@@ -375,9 +81,6 @@ def _measure(hit, grid, n_runs, scratch):
             run_distance[i] = abs(run_xs[i] - x) + abs(run_ys[i] - y)
         size += stop - first
     return size
-
-
-# ---- the effect of a hit
 
 
 @jit
@@ -406,7 +109,7 @@ def _neighbours(hit, row, column, rank, radius, grid, scratch):
     slack = 4 * n / (grid.side * grid.side)  # images in the cells around: no radius is finer than that
     attempt = 0
     while True:
-        n_runs, size = _runs_in_reach(grid.xs[hit], grid.ys[hit], row, column, radius, grid, scratch.runs)
+        n_runs, size = runs_in_reach(grid.xs[hit], grid.ys[hit], row, column, radius, grid, scratch.runs)
         attempt += 1
         if size < 1.35 * rank and size < n:
             radius *= 1.05 * min(math.sqrt(1.6 * rank / max(size, 1)), 2.0) if attempt < 32 else np.inf
@@ -455,9 +158,9 @@ def _answer_hit(hit, auxiliary_part, target_part, first_radius, params, grid, sc
         a float64 first guess for the next image
     """
     runs, distance, bits, weight = scratch
-    row = _cell_of(grid.ys[hit], grid.y_edges, grid.side)
-    column = _cell_of(grid.xs[hit], grid.x_edges, grid.side)
-    n_runs = _runs_around(row, column, grid, runs)
+    row = cell_of(grid.ys[hit], grid.y_edges, grid.side)
+    column = cell_of(grid.xs[hit], grid.x_edges, grid.side)
+    n_runs = runs_around(row, column, grid, runs)
     size = _measure(hit, grid, n_runs, scratch)
     coincident = count_within(distance, size, 0)
     if coincident > 1:
@@ -547,12 +250,12 @@ def score_pairs(columns, quantiles, pairs, targets, auxiliary, params, scratch, 
         x_edges = quantiles.edges[a, ::step].copy()
         y_edges = quantiles.edges[b, ::step].copy()
         grid = Grid(xs, ys, images, start, x_edges, y_edges, side)
-        _sort_into_cells(columns[a], columns[b], quantiles.codes[a], quantiles.codes[b], shift, grid)
+        sort_into_cells(columns[a], columns[b], quantiles.codes[a], quantiles.codes[b], shift, grid)
         for which, points in enumerate((auxiliary, targets)):
             for t in range(points.shape[2]):
                 x = columns.dtype.type(points[0, p, t])
                 y = columns.dtype.type(points[1, p, t])
-                hits[which, _nearest_image(x, y, grid, params.rule)] += 1
+                hits[which, nearest_image(x, y, grid, params.rule)] += 1
         radius = float(x_edges[side] - x_edges[0]) / 8
         for hit in range(n):
             if hits[0, hit] > 0 or hits[1, hit] > 0:

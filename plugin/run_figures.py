@@ -1,0 +1,118 @@
+"""The figures of a run that are measured when they are asked for: report, explanation, what every budget covers."""
+
+from __future__ import annotations
+
+import dataclasses
+import ntpath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .dataset.frames import frames_by_id
+from .dataset.rows import FRAMES
+from .diagnostics.explain import RowExplanation, explain_row
+from .diagnostics.report import CoresetReport, coreset_report
+from .errors import CoresetError
+from .kept_rows import kept_rows
+from .progress import ProgressCallback
+from .vectors.points import Points
+
+if TYPE_CHECKING:
+    from .diagnostics.first_cover import FirstCover
+    from .results import CoresetResults
+
+#: Largest groups of near-copies that a report names.
+_NAMED_GROUPS = 5
+
+
+def report_of(results: CoresetResults, budget: Any, **kwargs: Any) -> CoresetReport:
+    """See :meth:`.CoresetResults.report`."""
+    changes = results.changes()
+    embeddings, alive = results.embeddings(), results.alive()
+    kept = kept_rows(results, budget, alive)
+    kept = kept[np.isfinite(embeddings[kept]).all(axis=1)]
+    options = {
+        "labels": results.labels(),
+        "stability": results.expected_overlap(budget),
+        "coverage_radius": results.curve().coverage_radius,
+        "near_duplicate_radius": results.curve().near_duplicate_radius,
+        "near_copies": results.near_copies,
+        "seed": results.config.seed,
+    }
+    report = coreset_report(embeddings, kept, **options | kwargs)
+    warnings = [*([changes] if changes else []), *report.warnings]
+    return dataclasses.replace(report, warnings=warnings, notes=[*report.notes, _how_copies_were_told(results)])
+
+
+def _how_copies_were_told(results: CoresetResults) -> str:
+    if results.near_copies is None:
+        return "Near-duplicates are look-alikes, told by distance: there were no fingerprints."
+    sizes = -np.sort(-np.bincount(results.near_copies))
+    largest = ", ".join(f"{size:,}" for size in sizes[:_NAMED_GROUPS] if size > 1)
+    if not largest:
+        return f"Near-duplicates are near-copies, told by fingerprints; there are none among the {results.noun}."
+    alarms = results.config.facts.get("near_copy_false_alarm_rate", 0.0)
+    return (
+        f"Near-duplicates are near-copies, told by fingerprints: {int((sizes > 1).sum()):,} groups, the largest of "
+        f"{largest} {results.noun}; about {alarms:.1%} of the links between them are expected to be false."
+    )
+
+
+def first_cover_of(results: CoresetResults, progress: ProgressCallback) -> FirstCover:
+    """See :meth:`.CoresetResults.first_cover`; measured on what is alive."""
+    from .diagnostics.first_cover import MAX_ROWS, first_cover
+
+    if len(results) > MAX_ROWS:
+        raise CoresetError(
+            f"With more than {MAX_ROWS:,} images the map shows kept and not kept; coverage is measured on a sample."
+        )
+    curve, order, copies = results.curve(), results.ranking, results.near_copies
+    return first_cover(
+        Points(results.embeddings()[order]),
+        curve.coverage_radius,
+        curve.near_duplicate_radius,
+        None if copies is None else copies[order],
+        progress,
+    )
+
+
+def explanation_of(results: CoresetResults, row_id: str, budget: Any) -> RowExplanation:
+    """See :meth:`.CoresetResults.explain`."""
+    (rows,) = np.nonzero(results.ids == row_id)
+    if len(rows) == 0:
+        raise CoresetError(f"run '{results.key}' did not rank '{row_id}'; it ranked {len(results):,} others")
+    row = int(rows[0])
+    results.warn()
+    embeddings, alive = results.embeddings(), results.alive()
+    usable = alive & np.isfinite(embeddings).all(axis=1)
+    if not usable[row]:
+        lost = "has no usable embedding any more" if alive[row] else "was deleted after the run"
+        raise CoresetError(f"'{row_id}' {lost}; choose another of the {usable.sum():,} {results.noun} that are left")
+    order = results.ranking
+    kept = kept_rows(results, budget, alive)
+    found = explain_row(
+        embeddings,
+        order[usable[order]],
+        row,
+        int(usable[kept].sum()),
+        figures=results.columns,
+        coverage_radius=results.curve().coverage_radius,
+        near_duplicate_radius=results.curve().near_duplicate_radius,
+        near_copies=results.near_copies,
+    )
+    named = [row] if found.nearest is None else [row, found.nearest]
+    return dataclasses.replace(found, names=dict(zip(named, _file_names(results, named), strict=True)))
+
+
+def _file_names(results: CoresetResults, rows: list[int]) -> list[str]:
+    """The files that rows are, or are part of, without their folders."""
+    ids, patches_field = results.ids[rows].tolist(), results.config.patches_field
+    source = results.rows().source
+    if patches_field is None:
+        paths = dict(zip(*source.select(ids).values(["id", "filepath"]), strict=True))
+        return [ntpath.basename(paths[row_id]) for row_id in ids]
+    if patches_field == FRAMES:
+        frames = frames_by_id(results.rows().dataset, ids)
+        return [frames[row_id].name for row_id in ids]
+    found = [source.match_labels(ids=[row_id], fields=patches_field).first().filepath for row_id in ids]
+    return [f"object {row_id} in {ntpath.basename(path)}" for row_id, path in zip(ids, found, strict=True)]
