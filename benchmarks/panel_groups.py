@@ -82,6 +82,7 @@ def on_server(dataset, repeats: int) -> dict:
 def in_browser(probe: Probe, repeats: int) -> dict:
     """Seconds until the first pictures, frames while the list moves by a third of a screen each, and jumps."""
     page = probe.page
+    page.set_default_timeout(1_200_000)  # the server looks for the groups first
     page.wait_for_timeout(3000)
     probe.open_panel()
     opened = probe.timed(
