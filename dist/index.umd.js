@@ -125,7 +125,7 @@
 .fc-root .fc-primary { background: var(--accent); color: var(--ink); border-color: transparent; font-weight: 600; padding: 7px 14px; }
 .fc-root .fc-primary:hover:not(:disabled) { filter: brightness(1.08); }
 
-.fc-side-tabs { flex: none; padding: 4px 10px 0; border-bottom: 1px solid var(--rule); }
+.fc-tabs.fc-side-tabs { flex: none; margin-right: 0; padding: 4px 10px 0; border-bottom: 1px solid var(--rule); }
 .fc-rounds-head { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin-bottom: 8px; min-height: 24px; }
 .fc-rounds-head h3 { margin-right: auto; } .fc-rounds-head select { font-size: 12px; padding: 2px 4px; } .fc-rounds-head > .fc-faint { font-size: 12px; }
 .fc-term { cursor: help; text-decoration: underline dotted color-mix(in srgb, var(--faint) 60%, transparent); text-underline-offset: 3px; }
@@ -147,7 +147,7 @@
 .fc-root .fc-advice { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 8px; font-size: 12.5px; }
 .fc-advice li { border-left: 2px solid var(--accent); padding-left: 9px; } .fc-advice small { display: block; color: var(--faint); font-size: 11px; line-height: 1.3; }
 .fc-spots tbody tr { cursor: pointer; } .fc-root .fc-spots th button { background: none; border: 0; padding: 3px 0; text-align: left; white-space: normal; }
-.fc-spots tr.fc-opened { background: color-mix(in srgb, var(--accent) 14%, transparent); } .fc-spots th:first-child { padding-left: 4px; } .fc-report.fc-spots tbody th { padding-left: 4px; }
+.fc-spots tr.fc-opened { background: color-mix(in srgb, var(--accent) 14%, transparent); } .fc-report.fc-spots th:first-child { padding-left: 4px; text-align: left; } .fc-report.fc-spots tbody th { padding-left: 4px; }
 .fc-error { display: inline-flex; align-items: center; gap: 6px; } .fc-error > i { display: flex; justify-content: flex-end; width: 34px; height: 5px; } .fc-error i i { height: 100%; border-radius: 2px; background: var(--bad); }
 .fc-alone .fc-side { flex: 1 1 auto; width: 100%; max-width: 620px; margin: 0 auto; border-top: 0; } .fc-alone > .fc-note { padding: 10px 16px; text-align: center; }
 
