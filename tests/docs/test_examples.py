@@ -16,7 +16,7 @@ from fiftyone_coreset.plugin.embeddings.clip import resolve_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?P<skipped><!-- not run: .+ -->\n)?```python\n(?P<source>.*?)```", re.DOTALL)
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if BLOCK.search(page.read_text())]
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if BLOCK.search(page.read_text())]
 N = 40
 
 
