@@ -16,7 +16,8 @@ from fiftyone_coreset.plugin.embeddings.clip import resolve_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?P<skipped><!-- not run: .+ -->\n)?```python\n(?P<source>.*?)```", re.DOTALL)
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if BLOCK.search(page.read_text())]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in DOCUMENTS if BLOCK.search(page.read_text())]
 N = 40
 
 
