@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import fiftyone_coreset as fc
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,3 +69,9 @@ def test_named_files_and_modules_exist():
         missing += [f"{page.name}: {path}" for path in paths if not (ROOT / path).exists()]
         missing += [f"{page.name}: {path}" for path in modules if not list(ROOT.glob(f"{path}*"))]
     assert not missing
+
+
+def test_the_reference_holds_every_public_name_and_method():
+    api, methods = [(ROOT / "docs" / "reference" / page).read_text() for page in ("api.md", "methods.md")]
+    assert [name for name in fc._PUBLIC if f".{name}\n" not in api] == []
+    assert [name for name in fc.list_methods() if f"## {name}\n" not in methods] == []
