@@ -33,7 +33,7 @@ MIDDLE = [POINTS[2], POINTS[4], POINTS[7], POINTS[12]]
 #: Every further step that reads or writes, and some that compute.
 MORE_POINTS = [
     ("embed", "embeddings.compute:image_rows", 0),
-    ("embed", "embeddings.compute:load_image_model", 0),
+    ("embed", "embeddings.zoo:load_image_model", 0),
     ("embed", "embeddings.compute:batches", 0),
     ("embed", "embeddings.fingerprint_field:FingerprintField.write", 0),
     ("embed", "embeddings.fingerprint_field:FingerprintField.write", 3),

@@ -92,12 +92,14 @@ def update(name, files, weights):
     import fiftyone as fo
     import fiftyone_coreset as fc
     import numpy as np
+    from fiftyone_coreset.plugin.dataset.journal import journal
 
     dataset = fo.load_dataset(name)
     if dataset.count("id") == len(files):
         vectors = np.random.default_rng(1).normal(size=(3, 6)).astype(np.float32)
         came = [fo.Sample(filepath=f"/nowhere/new{row}.png", emb=vector) for row, vector in enumerate(vectors)]
         dataset.add_samples(came, progress=False)
+        journal()  # FiftyOne's own call does not wait until its samples would survive
     fc.update_coreset(dataset, "coreset", progress=False)
     return {"n": len(fc.load_run(dataset, "coreset"))}
 
