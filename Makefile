@@ -47,7 +47,7 @@ lint: $(INSTALLED)
 
 # The site, in .cache/site: warnings are errors, links and anchors are checked
 docs: $(INSTALLED)
-	mkdir -p .cache/types && ln -sfn $(CURDIR) .cache/types/fiftyone_coreset
+	rm -rf .cache/api && mkdir -p .cache/api/fiftyone_coreset && cp -r __init__.py plugin .cache/api/fiftyone_coreset
 	$(BIN)/mkdocs build --strict
 
 # Wheel and sdist, in .cache/package, checked as for an upload
