@@ -243,14 +243,20 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
     @event(AtBudget)
     def create_view(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
         run = run_of(ctx, params)
-        filled = {"brain_key": run.key, "budget": str(run.n_alive(_budget(params, run)))}
-        ctx.prompt(f"{PLUGIN}/create_coreset_view", params=filled)
+        ctx.prompt(f"{PLUGIN}/create_coreset_view", params=_kept(params, run))
+        return {"shown": 0}
+
+    @event(AtBudget)
+    def export(self, ctx: Any, params: AtBudget) -> dict[str, Any]:
+        run = run_of(ctx, params)
+        ctx.prompt(f"{PLUGIN}/export_coreset", params=_kept(params, run))
         return {"shown": 0}
 
     @event(Other)
     def compare(self, ctx: Any, params: Other) -> dict[str, Any]:
         run = run_of(ctx, params)
-        filled = {"first": run.key, "second": params.other, "budget": str(run.n_alive(_budget(params, run)))}
+        kept = _kept(params, run)
+        filled = {"first": kept["brain_key"], "second": params.other, "budget": kept["budget"]}
         ctx.prompt(f"{PLUGIN}/compare_coresets", params=filled)
         return {"shown": 0}
 
@@ -281,6 +287,11 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
     def _show(self, ctx: Any, view: fo.DatasetView) -> dict[str, Any]:
         ctx.ops.set_view(view=view)
         return {"shown": len(view)}
+
+
+def _kept(params: AtBudget, run: PanelRun) -> dict[str, str]:
+    """What the forms of operators are filled with: the run, and how many of its images the budget keeps."""
+    return {"brain_key": run.key, "budget": str(run.n_alive(_budget(params, run)))}
 
 
 def _budget(params: AtBudget, run: PanelRun) -> int:

@@ -137,8 +137,10 @@ def test_a_frame_under_the_cursor_and_opened(videos):
     app.send("open_sample", row=3)
     assert app.opened == run.ids[3]
     assert app.send("load_selected")["rows"] == []
-    app.send("create_view", k=5)
-    assert app.prompted["params"] == {"brain_key": "coreset", "budget": "5"}
+    for event, operator in (("create_view", "create_coreset_view"), ("export", "export_coreset")):
+        app.send(event, k=5)
+        assert app.prompted["params"] == {"brain_key": "coreset", "budget": "5"}
+        assert app.prompted["operator_uri"].endswith(f"/{operator}")
     app.dataset.delete_samples([video.id])
     assert app.send("inspect", row=3, k=5)["title"] == "deleted after the run"
     assert "This frame was deleted" in app.ask("open_sample", row=3)["error"]

@@ -336,6 +336,9 @@ export function Workspace({ run, list, campaign, call, mode, wide, width, viewVe
                 <button type="button" data-cy="coreset-show-redundant" title="Groups of near-duplicates side by side, and what to do about them" onClick={() => setScreen("redundant")}>
                   Redundant…
                 </button>
+                <button type="button" data-cy="coreset-export" title="A page to show to others, a table, files, a dataset of its own, or a tool for labelling" onClick={() => act("", call("export", { key: run.key, k }))}>
+                  Share…
+                </button>
               </div>
             </div>
           </>

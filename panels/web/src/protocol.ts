@@ -317,6 +317,7 @@ export interface Events {
   select_batch: { params: { key: string }; answer: Done };
   record_batch: { params: { key: string }; answer: Done };
   create_view: { params: { key: string; k: number }; answer: Done };
+  export: { params: { key: string; k: number }; answer: Done };
   compare: { params: { key: string; k: number; other: string }; answer: Done };
   run_scores: { params: Record<string, never>; answer: Done };
   compute_embeddings: { params: Record<string, never>; answer: Done };
