@@ -105,7 +105,7 @@ class EmbeddingSource:
         return None if self.fields is None else list(self.fields)
 
     def load(self, rows: Rows) -> Embeddings:
-        """Reads the embeddings of all rows.
+        """Reads the embeddings of all rows, and holds the rows: what is read of them later is of the same ones.
 
         Several fields are balanced before they are concatenated: each block is divided by the root of its mean variance
         per dimension, because distances in a subspace would otherwise be decided by the model with the larger numbers
@@ -120,6 +120,7 @@ class EmbeddingSource:
         Raises:
             CoresetError: if a field does not exist or is empty, or if the number of vectors differs from that of rows
         """
+        rows.hold()
         count = len(rows)
         if count == 0:
             raise CoresetError("the collection has 0 samples; choose a dataset or view with images")
@@ -264,7 +265,7 @@ def _of_slice(rows: Rows, name: str) -> list[Any]:
     group_id = f"{rows.dataset.group_field}.id"
     of_slice = rows.dataset.select_group_slices(slice_name, _allow_mixed=True)
     by_group = dict(zip(*of_slice.values([group_id, field]), strict=True))
-    return [by_group.get(group) for group in rows.samples.values(group_id)]
+    return [by_group.get(group) for group in rows.values(group_id)]
 
 
 def _require_any(valid: np.ndarray, name: str, rows: Rows) -> np.ndarray:

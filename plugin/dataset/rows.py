@@ -102,9 +102,20 @@ class Rows:
         self._is_frames_view = samples._is_frames and not self._is_patches_view
         own = samples.patches_field if self._is_patches_view else FRAMES if self._is_frames_view else None
         self.patches_field: str | None = own or patches_field
+        self._held: list[str] | None = None
         self._check_media()
 
+    def hold(self) -> None:
+        """Fixes the rows to those of now.
+
+        Whoever adds or deletes some from here on does not move the values of the others: added ones are not seen, and
+        those of deleted ones are ``None``.
+        """
+        self._held = self.ids()
+
     def __len__(self) -> int:
+        if self._held is not None:
+            return len(self._held)
         # len() of a dataset is an estimate, and 0 after MongoDB was killed
         return self.samples.count("id") if self._is_plain else len(self.ids())
 
@@ -175,6 +186,8 @@ class Rows:
 
     def ids(self) -> list[str]:
         """The sample ids, or the label ids of objects, in the collection's order."""
+        if self._held is not None:
+            return self._held
         if self._is_plain:
             return self.samples.values("id")
         return [row_id for row_id in self.samples.values(self.path("id"), unwind=True) if row_id is not None]
@@ -223,14 +236,20 @@ class Rows:
     def values(self, field: str) -> list[Any]:
         """One value a row, ``None`` where missing."""
         if self.patches_field is None:
-            return self.samples.values(field)
+            if self._held is None:
+                return self.samples.values(field)
+            ids, values = self.samples.values(["id", field])
+            if ids == self._held:
+                return values
+            by_id = dict(zip(ids, values, strict=True))
+            return [by_id.get(row_id) for row_id in self._held]
         # A patches or frames view is a copy that does not know fields added since: ask its source.
         # FiftyOne would unwind values that are lists, such as tags, together with the objects.
         if self.patches_field == FRAMES and field == _VIDEO:
             pairs = zip(*self.source.values(["id", self.path("id")]), strict=True)
             by_id = {row_id: video for video, row_ids in pairs for row_id in row_ids}
         else:
-            ids, values = (self.source.values(self.path(name)) for name in ("id", field))
+            ids, values = self.source.values([self.path("id"), self.path(field)])
             by_id = dict(zip(*(chain.from_iterable(filter(None, nested)) for nested in (ids, values)), strict=True))
         return [by_id.get(row_id) for row_id in self.ids()]
 

@@ -216,3 +216,30 @@ def test_names_that_share_an_address_in_the_app_are_refused(embedded, quick):
     with pytest.raises(fc.CoresetError, match="'coreset 30' and the saved view 'coreset 30%'"):
         fc.create_coreset_view(dataset, "coreset", 30)
     assert fc.create_coreset_view(dataset, "coreset", 30, name="thirty").name == "thirty"
+
+
+@pytest.mark.parametrize("step", ["read_labels", "find_near_copies", "_build_results"])
+def test_images_that_come_and_go_while_a_run_is_computed_shift_nothing(embedded, monkeypatch, step):
+    """Three are deleted and as many added, so that counts stay equal: the others are ranked by their own vectors."""
+    from fiftyone_coreset.plugin.runs import compute
+
+    dataset = embedded()
+    arguments = {"method": "kcenter", "projection": None, "progress": False}
+    undisturbed = fc.compute_coreset(dataset, "emb", "undisturbed", **arguments)
+    expected = dict(zip(undisturbed.ids.tolist(), undisturbed.rank.tolist(), strict=True))
+    gone = dataset.values("id")[5:8]
+    original = getattr(compute, step)
+
+    def disturbed(*given, **named):
+        if gone[0] in dataset.values("id"):
+            dataset.delete_samples(gone)
+            came = [fo.Sample(filepath=f"/nowhere/{row}.png", emb=np.full(6, 9.0 + row)) for row in range(3)]
+            dataset.add_samples(came, progress=False)
+        return original(*given, **named)
+
+    monkeypatch.setattr(compute, step, disturbed)
+    fc.compute_coreset(dataset, "emb", "disturbed", **arguments)
+    ranks = dict(zip(*dataset.values(["id", "disturbed_rank"]), strict=True))
+    there = {row_id: rank for row_id, rank in ranks.items() if rank is not None}
+    assert there == {row_id: rank for row_id, rank in expected.items() if row_id not in gone}
+    assert "3 of the" in fc.load_run(dataset, "disturbed").changes()

@@ -63,7 +63,7 @@ def test_nothing_is_said_where_the_pool_says_too_little(bursts, singles, strange
 def test_kinds_that_were_never_filmed_keep_their_share(seed, trust, monkeypatch):
     # One kind comes in bursts of ten, five others as single photographs far away from it, a sixth of the pool.
     if trust is not None:
-        monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.selector.trusts_zcore", lambda *_: trust)
+        monkeypatch.setattr("fiftyone_coreset.plugin.selection.methods.auto.zcore_trust.trusts_zcore", lambda *_: trust)
     rng = np.random.default_rng(seed)
     kinds = 4 * np.linalg.qr(rng.normal(size=(12, 12)))[0]
     kind = np.repeat(np.arange(6), [80, 32, 32, 32, 32, 32])
