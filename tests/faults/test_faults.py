@@ -125,13 +125,17 @@ def _disturbed(lab, operation, fault):
 @pytest.mark.parametrize(
     ("operation", "point", "after", "action"),
     [
-        *((*point, action) for action in ("restart", "kill") for point in POINTS),
-        *((*point, action) for action in ("pause", "gone") for point in MIDDLE),
+        *((*point, "kill") for point in POINTS),
+        *((*point, action) for action in ("restart", "pause", "gone") for point in MIDDLE),
         *(pytest.param(*point, action, marks=deep) for action in ("restart", "kill") for point in MORE_POINTS),
         *(
             pytest.param(*point, action, marks=deep)
-            for action in ("pause", "gone")
-            for point in [*POINTS, *MORE_POINTS[::4]]
+            for action, points in (
+                ("restart", POINTS),
+                ("pause", [*POINTS, *MORE_POINTS[::4]]),
+                ("gone", [*POINTS, *MORE_POINTS[::4]]),
+            )
+            for point in points
             if point not in MIDDLE
         ),
     ],
