@@ -47,7 +47,7 @@ def _places(rows: Rows, first: int) -> Iterator[tuple[str, Iterable[tuple[Any, A
         return
     if rows.patches_field is not None:
         return
-    paths = rows.values("filepath")
+    paths = [path or "" for path in rows.values("filepath")]  # of images that were deleted since the rows were held
     folders = [os.path.dirname(path) for path in paths]
     yield "names", map(_numbered, paths)
     for field in _dates(rows):

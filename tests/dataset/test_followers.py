@@ -71,3 +71,13 @@ def test_a_series_is_never_longer_than_its_rows(dataset):
     found = followers(Rows(samples))["names"]
     assert found.dtype == np.int64
     assert len(found) == 19
+
+
+def test_images_that_were_deleted_since_the_rows_were_held(dataset):
+    samples = dataset(["/a/1.jpg", "/a/2.jpg", "/a/3.jpg"])
+    samples.set_values("when", [datetime(2026, 1, day) for day in (1, 2, 3)])
+    rows = Rows(samples)
+    rows.hold()
+    samples.delete_samples(samples.values("id")[1])
+    samples.add_samples([fo.Sample(filepath="/a/4.jpg")], progress=False)
+    assert [found.tolist() for found in followers(rows).values()] == [[[0, 2]], [[0, 2]]]
