@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Union
 
 import fiftyone as fo
@@ -121,7 +121,7 @@ class Form(Generic[P]):
         """A switch that shows more of the form."""
         self._inputs.bool(name, **self._words(name, {"view": types.SwitchView()}))
 
-    def choose(self, name: str, choices: dict[str, str], **words: Any) -> None:
+    def choose(self, name: str, choices: Mapping[Any, str], **words: Any) -> None:
         """A dropdown of value -> label."""
         dropdown = types.DropdownView()
         for value, label in choices.items():

@@ -28,6 +28,7 @@ class Params(Parameters):
     """Which rounds, and how good the model is with their labels."""
 
     brain_key: RunName | None = Field(None, title="Labelling rounds")
+    number: int | None = Field(None, ge=1, title="Round", description="Several are open: which one came back?")
     measure: Literal["head", "predictions", "evaluation", "typed"] = Field("head", title="Judge")
     predictions: FieldPath | None = Field(None, title="Predictions")
     eval_key: FieldPath | None = Field(None, title="Evaluation")
@@ -53,7 +54,11 @@ class RecordLabellingRound(CoresetOperator[Params]):
         key = add_campaign(form)
         if key is None:
             return
-        form.say("progress", round_progress(form.dataset, key))
+        progress = round_progress(form.dataset, key)
+        for number, sentence in progress.items():
+            form.say(f"progress_{number}", sentence)
+        if len(progress) > 1:
+            form.choose("number", {number: f"Round {number}" for number in progress}, required=True)
         form.text("tags")
         form.choose("measure", _MEASURES, default="head")
         if form.params.measure == "predictions":
@@ -73,6 +78,7 @@ class RecordLabellingRound(CoresetOperator[Params]):
         entry = record_round(
             dataset,
             key,
+            number=params.number,
             minutes=params.minutes,
             labels_from_tags=labels_of_tags(params.tags),
             progress=progress,

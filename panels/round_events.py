@@ -85,10 +85,10 @@ class RoundEvents:
         )
         return {"shown": 0}
 
-    @event(OfRun)
-    def record_batch(self, ctx: Any, params: OfRun) -> dict[str, Any]:
+    @event(OfRound)
+    def record_batch(self, ctx: Any, params: OfRound) -> dict[str, Any]:
         load_rounds(ctx.dataset, params.key)
-        filled = {"brain_key": params.key}
+        filled = {"brain_key": params.key, "number": params.number}
         ctx.prompt(f"{PLUGIN}/record_labelling_round", params=filled, on_success=self.on_round)
         return {"shown": 0}
 

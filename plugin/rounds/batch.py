@@ -181,13 +181,14 @@ def next_batch(
     ):
         before = _stored(rows, brain_key, label_field)
         standing = read_standing(rows, label_field, test, skip)
-        pending = _pending(before, standing, force, ask_again)
+        asked = _asked(before, standing)
+        pending = _pending(before, standing, asked, force, ask_again)
         _require_free_view(rows, brain_key, before)
         report(0.05, "reading embeddings")
         found = source.load(rows)
         model = read_model(standing, found, predictions, label_field=label_field, classes=classes, form=form, seed=seed)
         near_test = near_test_images(standing, found, seed)
-        choice = Choice(standing, found, model, pending, near_test, exclude_test_copies)
+        choice = Choice(standing, found, model, asked > 0, pending, near_test, exclude_test_copies)
         chosen = method or (FIRST_METHOD if model.predictions is None else METHOD)
         prices = None
         if cost is not None:
@@ -274,13 +275,21 @@ def _stored(rows: Rows, key: str, label_field: str) -> RoundsResults | None:
     return results
 
 
-def _pending(before: RoundsResults | None, standing: Standing, force: bool, ask_again: bool) -> np.ndarray:
+def _asked(before: RoundsResults | None, standing: Standing) -> np.ndarray:
+    """(n,) int16 number of the round that asked for a row, as the campaign has it."""
+    if before is None:
+        return np.full(len(standing), -1, dtype=np.int16)
+    return placed(before.round, places(before.ids, standing.ids), -1)
+
+
+def _pending(
+    before: RoundsResults | None, standing: Standing, numbers: np.ndarray, force: bool, ask_again: bool
+) -> np.ndarray:
     """(n,) bool, rows that were asked for and have not come back; refuses if the last round has too many of them."""
     pending = np.zeros(len(standing), dtype=bool)
     if before is None:
         return pending
-    numbers = placed(before.round, places(before.ids, standing.ids), -1)
-    waiting = ~standing.labelled & ~standing.skipped
+    waiting = ~standing.labelled & ~standing.skipped & ~standing.test
     for entry in before.history:
         if entry.is_open or not ask_again:
             mine = (numbers == entry.number) & waiting

@@ -236,6 +236,11 @@ class RoundsResults(fob.BrainResults):
         """The last round; None before the first."""
         return self.history[-1] if self.history else None
 
+    @property
+    def open_rounds(self) -> list[Round]:
+        """The rounds that nobody has recorded, first to last."""
+        return [entry for entry in self.history if entry.is_open]
+
     def successor(self, **changes: Any) -> RoundsResults:
         """A campaign that differs in some attributes, and shares no state that is written.
 
@@ -361,19 +366,21 @@ class RoundsResults(fob.BrainResults):
             >>> len(rounds.view(1))
             4
         """
-        if not 0 <= number <= (self.last.number if self.last else 0) or isinstance(number, bool):
-            raise CoresetError(f"'{self.key}' has no round {number!r}; it has rounds 1 to {len(self)}")
+        numbers = [entry.number for entry in self.history]
+        if isinstance(number, bool) or number not in (0, *numbers):
+            known = ", ".join(map(str, numbers)) or "no number yet"
+            raise CoresetError(f"'{self.key}' has no round {number!r}; its rounds are {known}")
         dataset = self.samples._root_dataset
         return round_view(dataset, self.config.patches_field, self.backend.path(dataset, self.key, "round"), number)
 
     def cancel(self, number: int) -> None:
-        """Takes the open round back: its rows are as if they had not been asked for; labels stay.
+        """Takes an open round back: its rows are as if they had not been asked for; labels stay.
 
         Args:
-            number: the last round, while it is not recorded
+            number: the round, while it is not recorded
 
         Raises:
-            CoresetError: if it is another round, was recorded, or the campaign changed since it was loaded
+            CoresetError: if there is no such round, it was recorded, or the campaign changed since it was loaded
 
         Examples:
             >>> batch = fc.next_batch(dataset, budget=4, label_field="gt")

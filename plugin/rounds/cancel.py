@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def cancel_round(results: RoundsResults, number: int) -> RoundsResults:
-    """Takes the last round back, see :meth:`.RoundsResults.cancel`.
+    """Takes an open round back, see :meth:`.RoundsResults.cancel`.
 
     Args:
         results: the campaign
-        number: its last round
+        number: the round
 
     Returns:
         the campaign without it
 
     Raises:
-        CoresetError: if it is another round, was recorded, or the campaign changed since it was loaded
+        CoresetError: if there is no such round, it was recorded, or the campaign changed since it was loaded
     """
     dataset, key = results.samples._root_dataset, results.key
     unharmed = "the round is taken back whole or not at all: see that mongod runs, and call again"
@@ -34,7 +34,7 @@ def cancel_round(results: RoundsResults, number: int) -> RoundsResults:
         _require_open(results, number)
         asked = results.round == number
         after = results.successor(
-            history=results.history[:-1],
+            history=[entry for entry in results.history if entry.number != number],
             round=np.where(asked, -1, results.round).astype(results.round.dtype),
             order=np.where(asked, -1, results.order).astype(results.order.dtype),
             arrays={name: array for name, array in results.arrays.items() if not name.endswith(f"_{number}")},
@@ -47,11 +47,11 @@ def cancel_round(results: RoundsResults, number: int) -> RoundsResults:
 
 
 def _require_open(results: RoundsResults, number: int) -> None:
-    dataset, key, last = results.samples._root_dataset, results.key, results.last
+    dataset, key, open_rounds = results.samples._root_dataset, results.key, results.open_rounds
     dataset._reload(hard=True)
     stored = dataset.get_brain_info(key).config
     if (stored.run_id, stored.revision) != (results.config.run_id, results.config.revision):
         raise CoresetError(f"'{key}' has changed since it was loaded; call load_rounds() again")
-    if last is None or last.number != number or not last.is_open:
-        state = f"round {last.number} is open" if last is not None and last.is_open else "no round is open"
-        raise CoresetError(f"round {number} of '{key}' cannot be taken back: {state}")
+    if all(entry.number != number for entry in open_rounds):
+        known = ", ".join(str(entry.number) for entry in open_rounds) or "none"
+        raise CoresetError(f"round {number!r} of '{key}' cannot be taken back; open rounds: {known}")

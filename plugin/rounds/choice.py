@@ -24,7 +24,8 @@ class Choice:
         standing: labels and tags
         found: the embeddings
         model: what a model says
-        pending: (n,) bool, rows that were asked for and have not come back
+        asked: (n,) bool, rows that an earlier round asked for
+        pending: (n,) bool, those of them that have not come back
         near_test: (n,) bool, near-duplicates of test images
         exclude_near_test: whether those are not asked for
     """
@@ -32,6 +33,7 @@ class Choice:
     standing: Standing
     found: Embeddings
     model: RoundModel
+    asked: np.ndarray
     pending: np.ndarray
     near_test: np.ndarray
     exclude_near_test: bool
@@ -63,6 +65,9 @@ class Choice:
             "without prediction": int((rest & self.found.valid & ~predicted).sum()),
         }
         parts = [f"{count:,} {reason}" for reason, count in counts.items() if count]
+        moved = int((self.asked & standing.test).sum())
+        if moved:
+            parts.append(f"{moved:,} of the test images were asked for by an earlier round, which counts them no more")
         leaks = int((self.near_test & rest & self.found.valid).sum())
         if leaks:
             then = "left out" if self.exclude_near_test else "exclude_test_copies=True leaves them out"

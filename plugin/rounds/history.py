@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,6 +139,11 @@ class Round:
         state = "open" if self.is_open else f"{self.n_returned:,} of {self.size:,} labelled"
         found = "; ".join(f"{name} {metric.value:.3f} ({metric.source})" for name, metric in self.metrics.items())
         return f"Round {self.number} by {self.method}: {state}{'; ' if found else ''}{found}"
+
+
+def in_record_order(history: Sequence[Round]) -> list[Round]:
+    """The recorded rounds, the one recorded last at the end: of two that were open at once, either may be."""
+    return sorted((entry for entry in history if entry.recorded), key=lambda entry: (entry.recorded, entry.number))
 
 
 def view_name(key: str, number: int | str) -> str:

@@ -121,9 +121,9 @@ def mend(dataset: Dataset, key: str) -> RoundsResults:
             values = column_values(results, column)
             strange = set(values_by_id(dataset, results.config.patches_field, results.config.fields[column]))
             write_columns(results, {column: dict.fromkeys(strange - set(values)) | values})
-    last = results.last
-    if last is not None and last.is_open and view_name(key, last.number) not in dataset.list_saved_views():
-        save_batch_view(results, last.number, last.why)
+    for entry in results.open_rounds:
+        if view_name(key, entry.number) not in dataset.list_saved_views():
+            save_batch_view(results, entry.number, entry.why)
     return results
 
 

@@ -17,7 +17,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .agreement import paired_change
 from .campaign import RoundsResults
-from .history import OUTCOMES, Round, view_name
+from .history import OUTCOMES, Round, in_record_order, view_name
 from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
 from .model import HEAD, RoundModel, read_model
@@ -35,6 +35,7 @@ def record_round(
     dataset: SampleCollection,
     brain_key: str = "rounds",
     *,
+    number: int | None = None,
     label_field: str | None = None,
     embeddings: Any = None,
     metrics: Mapping[str, Any] | None = None,
@@ -46,7 +47,7 @@ def record_round(
     form: str | None = None,
     progress: bool | ProgressCallback | None = None,
 ) -> Round:
-    """Records the last round: how many labels came back, and how good the model is with them.
+    """Records a round: how many labels came back, and how good the model is with them.
 
     Without ``metrics``, ``predictions`` or ``eval_key``, the light head is fitted on the labels and judged on the
     labelled test images; without test images there is the mean calibrated confidence on the unlabelled images, an
@@ -55,6 +56,7 @@ def record_round(
     Args:
         dataset: the dataset or one of its views
         brain_key ("rounds"): the name of the campaign
+        number (None): which round; by default the open one that labels came back of, else the last that was recorded
         label_field (None): where labels are, if their field was renamed since the last batch
         embeddings (None): the embeddings for the light head; by default those of the last batch, if they are in a field
         metrics (None): numbers that you measured, name -> value in [0, 1] or (value, standard error)
@@ -72,7 +74,7 @@ def record_round(
         the recorded :class:`Round`
 
     Raises:
-        CoresetError: if there is no round, nothing came back, an argument is unusable, or the same campaign is being
+        CoresetError: if there is no such round, it is not clear which one is meant, nothing came back, an argument is unusable, or the same campaign is being
             written elsewhere
 
     Examples:
@@ -90,32 +92,31 @@ def record_round(
         reporting(progress, f"Labelling rounds '{brain_key}'") as report,
     ):
         before = _stored(root, brain_key)
-        last = before.last
-        assert last is not None
         config = before.config
         rows, labels = Rows(before.samples, config.patches_field), label_field or config.label_field
         _require_field(rows, before, labels, labels_from_tags)
         if labels_from_tags is not None:
             write_labels_from_tags(rows, labels, labels_from_tags)
         standing = read_standing(rows, labels, config.test, config.skip)
+        outcome = _outcomes(before, standing)
+        mine = _meant(before, outcome, number)
         report(0.2, "judging the model")
         model = RoundModel()
         if predictions is not None or not (typed or eval_key):
             vectors = config.embeddings if embeddings is None else embeddings
             found = _embeddings(rows, vectors, required=predictions is None)
             source = HEAD if predictions is None else predictions
-            model = read_model(standing, found, source, label_field=labels, classes=classes, form=form, seed=last.seed)
+            model = read_model(standing, found, source, label_field=labels, classes=classes, form=form, seed=mine.seed)
         measured, correct = measure_model(standing, model)
         measured |= evaluated_metrics(standing, eval_key) | typed
-        outcome = _outcomes(before, standing)
-        entry = _recorded(before, last, standing, outcome, measured, minutes)
+        entry = _recorded(before, mine, standing, outcome, measured, minutes)
         arrays = dict(before.arrays)
         if correct is not None:
-            arrays[f"correct_{last.number}"] = _placed(before, standing, correct)
+            arrays[f"correct_{mine.number}"] = _placed(before, standing, correct)
             entry = dataclasses.replace(entry, change=_change(before, entry, arrays))
         report(0.8, "writing fields")
         after = before.successor(
-            history=[*before.history[:-1], entry],
+            history=[entry if old.number == mine.number else old for old in before.history],
             labels=_placed_labels(before, standing),
             outcome=outcome.astype(np.int8),
             arrays=arrays,
@@ -126,15 +127,15 @@ def record_round(
     return entry
 
 
-def round_progress(dataset: Any, brain_key: str) -> str:
-    """What came back of the last round so far, in one sentence.
+def round_progress(dataset: Any, brain_key: str) -> dict[int, str]:
+    """What came back so far of the rounds that can be recorded, the latest first.
 
     Args:
         dataset: the dataset
         brain_key: the name of the campaign
 
     Returns:
-        e.g. ``"Round 3: 97 of 100 labelled, 2 skipped, 1 off-topic"``
+        number -> e.g. ``"Round 3: 97 of 100 labelled, 2 skipped, 1 off-topic"``
 
     Raises:
         CoresetError: if there is no round
@@ -142,25 +143,27 @@ def round_progress(dataset: Any, brain_key: str) -> str:
     results = load_rounds(dataset, brain_key)
     if results.last is None:
         raise CoresetError(f"'{brain_key}' has no round to record; next_batch() begins one")
-    last, counts = results.last, count_outcomes(results)
-    state = "" if last.is_open else ", recorded already"
-    return (
-        f"Round {last.number}: {counts['labelled']:,} of {last.size:,} labelled, {counts['skipped']:,} skipped, "
-        f"{counts['off_topic']:,} off-topic{state}"
-    )
+    said = {}
+    for entry in reversed(_recordable(results)):
+        counts, state = count_outcomes(results, entry.number), "" if entry.is_open else ", recorded already"
+        said[entry.number] = (
+            f"Round {entry.number}: {counts['labelled']:,} of {entry.size:,} labelled, {counts['skipped']:,} skipped, "
+            f"{counts['off_topic']:,} off-topic{state}"
+        )
+    return said
 
 
-def count_outcomes(results: RoundsResults, number: int | None = None) -> dict[str, int]:
+def count_outcomes(results: RoundsResults, number: int) -> dict[str, int]:
     """What came back of a round so far; only its own rows are read.
 
     Args:
         results: a campaign with a round
-        number (None): the round; by default the last
+        number: the round
 
     Returns:
         outcome -> rows of the batch
     """
-    config, number = results.config, results.history[-1].number if number is None else number
+    config = results.config
     standing = read_standing(Rows(results.view(number)), config.label_field, config.test, config.skip)
     mine = _outcomes(results, standing)[results.round == number]
     return {name: int((mine == place).sum()) for place, name in enumerate(OUTCOMES)}
@@ -178,6 +181,34 @@ def _stored(dataset: Any, key: str) -> RoundsResults:
     if results.last is None:
         raise CoresetError(f"'{key}' has no round to record; next_batch() begins one")
     return results
+
+
+def _recordable(results: RoundsResults) -> list[Round]:
+    """The open rounds; without any the one that was recorded last."""
+    return results.open_rounds or in_record_order(results.history)[-1:]
+
+
+def _meant(before: RoundsResults, outcome: np.ndarray, number: int | None) -> Round:
+    """The round that is to be recorded.
+
+    Raises:
+        CoresetError: if it cannot be, or several could be meant
+    """
+    known = [*_recordable(before), *in_record_order(before.history)[-1:]]
+    if number is not None:
+        found = next((entry for entry in known if entry.number == number), None)
+        if found is None:
+            can = " and ".join(str(n) for n in sorted({entry.number for entry in known}))
+            raise CoresetError(f"round {number!r} of '{before.key}' cannot be recorded; it can be: {can}")
+        return found
+    back = [entry for entry in before.open_rounds if (outcome[before.round == entry.number] >= 0).any()]
+    if len(back) > 1:
+        several = " and ".join(str(entry.number) for entry in back)
+        raise CoresetError(
+            f"labels came back of rounds {several} of '{before.key}', which are all open: say with number= which one "
+            "is to be recorded"
+        )
+    return back[0] if back else known[0]
 
 
 def _require_field(rows: Rows, before: RoundsResults, labels: str, tags: Mapping[str, str] | None) -> None:
@@ -227,20 +258,20 @@ def _outcomes(before: RoundsResults, standing: Standing) -> np.ndarray:
 
 def _recorded(
     before: RoundsResults,
-    last: Round,
+    entry: Round,
     standing: Standing,
     outcome: np.ndarray,
     metrics: dict[str, Any],
     minutes: float | None,
 ) -> Round:
-    mine = outcome[before.round == last.number]
+    mine = outcome[before.round == entry.number]
     alive = existing_ids(standing.rows.dataset, before.config.patches_field)
-    asked = before.ids[before.round == last.number].tolist()
+    asked = before.ids[before.round == entry.number].tolist()
     n_returned = int((mine == _LABELLED).sum())
     if not n_returned and (mine < 0).any():
         raise CoresetError(
-            f"none of the {last.size:,} {standing.rows.noun} of round {last.number} has a label; label them first, or "
-            f"load_rounds(dataset, '{before.key}').cancel({last.number}) takes the round back"
+            f"none of the {entry.size:,} {standing.rows.noun} of round {entry.number} has a label; label them first, or "
+            f"load_rounds(dataset, '{before.key}').cancel({entry.number}) takes the round back"
         )
     now = dict(zip(standing.ids.tolist(), standing.labels, strict=True))
     changed = sum(
@@ -248,8 +279,8 @@ def _recorded(
         for row_id, label in zip(before.ids.tolist(), before.labels, strict=True)
     )
     return dataclasses.replace(
-        last,
-        recorded=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        entry,
+        recorded=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
         n_returned=n_returned,
         n_skipped=int((mine == _SKIPPED).sum()),
         n_off_topic=int((mine == _OFF_TOPIC).sum()),
@@ -258,7 +289,7 @@ def _recorded(
         n_labels_after=int(standing.labelled.sum()),
         labels_per_class=standing.labels_per_class,
         metrics=metrics,
-        minutes=minutes if minutes is not None else last.minutes,
+        minutes=minutes if minutes is not None else entry.minutes,
     )
 
 
@@ -276,7 +307,7 @@ def _placed_labels(before: RoundsResults, standing: Standing) -> list[str | None
 def _change(before: RoundsResults, entry: Round, arrays: Mapping[str, np.ndarray]) -> tuple[float, float] | None:
     """The change of the accuracy since the last record by the same model, on the same test images."""
     source = entry.metrics["accuracy"].source
-    for earlier in reversed(before.history[:-1]):
+    for earlier in reversed([old for old in in_record_order(before.history) if old.number != entry.number]):
         name, metric = f"correct_{earlier.number}", earlier.metrics.get("accuracy")
         if name in arrays and metric is not None and metric.source == source:
             then, now = arrays[name], arrays[f"correct_{entry.number}"][: len(arrays[name])]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .history import in_record_order
+
 if TYPE_CHECKING:
     from .campaign import RoundsResults
 
@@ -48,7 +50,7 @@ def placed(values: np.ndarray, at: np.ndarray, missing: Any) -> np.ndarray:
 
 
 def latest(results: RoundsResults, name: str, missing: float) -> np.ndarray:
-    """What the last round that knows it says of every row.
+    """What the last round that knows it says of every row; of what is measured the one recorded last.
 
     Args:
         results: the campaign
@@ -58,7 +60,8 @@ def latest(results: RoundsResults, name: str, missing: float) -> np.ndarray:
     Returns:
         (n,) values in the order of the campaign's ids
     """
-    stored = (results.arrays.get(f"{name}_{entry.number}") for entry in reversed(results.history))
+    entries = in_record_order(results.history) if name == "correct" else results.history
+    stored = (results.arrays.get(f"{name}_{entry.number}") for entry in reversed(entries))
     return _padded(next((values for values in stored if values is not None), np.empty(0)), len(results.ids), missing)
 
 

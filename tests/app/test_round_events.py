@@ -180,7 +180,7 @@ def test_rounds_are_opened_and_carried_on(campaign):
         "test": "test",
         "skip": "skip, off_topic",
     }
-    assert "no labelling rounds 'cs'" in send(campaign, "record_batch", "cs")[0]["error"]
+    assert "no labelling rounds 'cs'" in send(campaign, "record_batch", "cs", number=1)[0]["error"]
 
 
 def boxes():

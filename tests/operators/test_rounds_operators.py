@@ -76,3 +76,15 @@ def test_forms_say_what_is_missing(form, embedded):
 )
 def test_tags_that_are_labels(typed, labels):
     assert labels_of_tags(typed) == labels
+
+
+def test_one_of_two_open_rounds_is_recorded(execute, form, embedded):
+    from fiftyone.operators.executor import ExecutionError
+
+    first, second = (fc.next_batch(embedded, 5, force=True, progress=False) for _ in range(2))
+    assert form("record_labelling_round", embedded) == []
+    for batch in (first, second):
+        _tag_by_row(embedded, batch.ids)
+    with pytest.raises(ExecutionError, match="say with number= which one"):
+        execute("record_labelling_round", embedded, tags="cat, dog")
+    assert execute("record_labelling_round", embedded, number=1)["round"] == 1

@@ -109,7 +109,7 @@ def test_the_open_round_can_be_taken_back(pool, ask):
     with pytest.raises(fc.CoresetError, match="'rounds' has changed since it was loaded"):
         rounds.cancel(1)
     fc.record_round(pool)
-    with pytest.raises(fc.CoresetError, match="round 1 of 'rounds' cannot be taken back: no round is open"):
+    with pytest.raises(fc.CoresetError, match="round 1 of 'rounds' cannot be taken back; open rounds: none"):
         fc.load_rounds(pool).cancel(1)
 
 

@@ -32,6 +32,7 @@ export function Rounds({ dataset, campaign, call, act, width, wide, legend }: Pr
   const { value, error, keys, pick } = campaign;
   if (!value) return <p className="fc-message">{error || "Loading the labelling rounds …"}</p>;
   const last = value.rounds[value.rounds.length - 1];
+  const open = value.rounds.filter((round) => round.open);
   const identity = `${dataset}/${value.key}/${value.version}`;
   return (
     <>
@@ -61,18 +62,18 @@ export function Rounds({ dataset, campaign, call, act, width, wide, legend }: Pr
         <Spots key={identity} identity={identity} campaign={value} call={call} act={act} />
       </div>
       <div className="fc-actions">
-        {last?.open && (
-          <button type="button" className="fc-primary" data-cy="coreset-record-round" onClick={() => act("", call("record_batch", { key: value.key }))}>
-            Record round {last.number}…
+        {open.map(({ number }) => (
+          <button key={number} type="button" className="fc-primary" data-cy="coreset-record-round" onClick={() => act("", call("record_batch", { key: value.key, number }))}>
+            Record round {number}…
           </button>
-        )}
+        ))}
         <div>
           {last && (
             <button type="button" data-cy="coreset-open-batch" onClick={() => act("Opening the batch …", call("show_round", { key: value.key, number: last.number }))}>
               {last.open ? "Open the batch" : "Open the last batch"}
             </button>
           )}
-          <button type="button" className={last?.open ? "" : "fc-primary"} data-cy="coreset-next-batch" onClick={() => act("", call("select_batch", { key: value.key }))}>
+          <button type="button" className={open.length ? "" : "fc-primary"} data-cy="coreset-next-batch" onClick={() => act("", call("select_batch", { key: value.key }))}>
             Select next batch…
           </button>
         </div>

@@ -315,7 +315,7 @@ export interface Events {
   show_round: { params: { key: string; number: number }; answer: Done };
   show_weak_spot: { params: { key: string; version: string; place: number }; answer: Done };
   select_batch: { params: { key: string }; answer: Done };
-  record_batch: { params: { key: string }; answer: Done };
+  record_batch: { params: { key: string; number: number }; answer: Done };
   create_view: { params: { key: string; k: number }; answer: Done };
   export: { params: { key: string; k: number }; answer: Done };
   compare: { params: { key: string; k: number; other: string }; answer: Done };
