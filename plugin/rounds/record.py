@@ -74,8 +74,8 @@ def record_round(
         the recorded :class:`Round`
 
     Raises:
-        CoresetError: if there is no such round, it is not clear which one is meant, nothing came back, an argument is unusable, or the same campaign is being
-            written elsewhere
+        CoresetError: if there is no such round, it is not clear which one is meant, nothing came back, an argument is
+            unusable, or the same campaign is being written elsewhere
 
     Examples:
         >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
@@ -270,8 +270,8 @@ def _recorded(
     n_returned = int((mine == _LABELLED).sum())
     if not n_returned and (mine < 0).any():
         raise CoresetError(
-            f"none of the {entry.size:,} {standing.rows.noun} of round {entry.number} has a label; label them first, or "
-            f"load_rounds(dataset, '{before.key}').cancel({entry.number}) takes the round back"
+            f"none of the {entry.size:,} {standing.rows.noun} of round {entry.number} has a label; label them first, "
+            f"or load_rounds(dataset, '{before.key}').cancel({entry.number}) takes the round back"
         )
     now = dict(zip(standing.ids.tolist(), standing.labels, strict=True))
     changed = sum(

@@ -197,7 +197,7 @@ def test_campaigns_that_do_not_exist(pool, call):
 def test_rounds_that_do_not_exist(pool, ask):
     ask()
     for number in (2, -1, True):
-        with pytest.raises(fc.CoresetError, match="has no round .*; its rounds are 1"):
+        with pytest.raises(fc.CoresetError, match=r"has no round .*; its rounds are 1"):
             fc.load_rounds(pool).view(number)
 
 
