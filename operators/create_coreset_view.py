@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import fiftyone.operators.types as types
 from pydantic import Field, field_validator
 
+from ..plugin.dataset.rows import FRAMES
 from ..plugin.door import NewField, Parameters, RunName, Tag, ViewName
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of
@@ -87,7 +88,8 @@ class CreateCoresetView(CoresetOperator[Params]):
         default_name = default_view_name(results.key, form.params.budget, form.params.new)
         form.text("name", description=f"By default '{default_name}'")
         form.tick("overwrite")
-        form.text("tag")
+        if results.config.patches_field != FRAMES:  # whose tags FiftyOne does not keep
+            form.text("tag")
         form.text("field")
         name = form.params.name or default_name
         form.check(lambda: require_free_view_name(form.dataset, name, form.params.overwrite))

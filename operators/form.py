@@ -11,7 +11,6 @@ from pydantic import BeforeValidator, Field, create_model
 
 from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.dataset.names import require_free_view
-from ..plugin.dataset.rows import IN_FRAMES
 from ..plugin.door import FieldPath, P, Parameters, read
 from ..plugin.embeddings.sources import named_vectors
 from ..plugin.errors import CoresetError
@@ -253,11 +252,7 @@ def embeddings_of(dataset: fo.Dataset, rows: str) -> list[str]:
 
 def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     """Fields that hold embeddings of the chosen rows."""
-    prefix = path_of(dataset, rows, "")
-    if rows == IMAGES and dataset.media_type == "video":
-        prefix = IN_FRAMES
-    own = named_vectors(dataset, prefix)
-    return [f"{IN_FRAMES}{name}" for name in own] if prefix == IN_FRAMES else own
+    return named_vectors(dataset, path_of(dataset, rows, ""))
 
 
 def label_fields(dataset: fo.Dataset, rows: str) -> list[str]:

@@ -148,7 +148,7 @@ def distances(run: PanelRun, k: int) -> np.ndarray:
 COLORINGS = {
     "distance": Coloring(
         "Distance to nearest kept",
-        "how far the nearest kept image is",
+        "how far the nearest kept one is",
         lambda run, k: ordered_coloring(distances(run, k)),
         live=True,
         offered=lambda run: run.results.has_embeddings,

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from ..plugin.dataset.brain_vectors import runs_with_vectors
+from ..plugin.dataset.rows import one
 from ..plugin.door import Tag
 from ..plugin.embeddings.record import ClipSpec
 from ..plugin.embeddings.sources import named_vectors
@@ -76,7 +77,7 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
             surfaces="grid",
             allow_multiple=False,
             help_markdown=(
-                "See which images a coreset keeps, covers and leaves out, choose the budget, and save the view.\n\n"
+                "See what a coreset keeps, covers and leaves out, choose the budget, and save the view.\n\n"
                 "Drag to move, scroll to zoom, Shift and drag for a lasso, Escape to leave it."
             ),
         )
@@ -273,7 +274,7 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
     def _open(self, ctx: Any, run: PanelRun, row_id: str) -> dict[str, Any]:
         sample_id = figures.sample_id_of(run, row_id)
         if sample_id is None or not len(run.results.rows().source.select(sample_id)):
-            raise CoresetError(f"This {run.noun[:-1]} was deleted after the run.")
+            raise CoresetError(f"This {one(run.noun)} was deleted after the run.")
         shown = current_view(ctx)
         if run.are_frames and not shown._is_frames:
             return self._show(ctx, grid.ordered_view(run, [row_id]))

@@ -107,7 +107,7 @@ def _stability_rows(run: PanelRun, k: int) -> list[dict[str, Any]]:
     overlap, reliability = run.results.expected_overlap(k), run.config.reliability
     rows = []
     if overlap is not None:
-        says = "kept images that another run with a new seed is expected to keep too"
+        says = f"kept {run.noun} that another run with a new seed is expected to keep too"
         rows.append({"label": "Same picks, other seed", "value": percent(overlap), "explanation": says})
     if reliability is not None:
         says = "correlation of the scores of two halves of the run's draws; 1 is perfectly repeatable"

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..plugin.coreset_view import in_own_slice
 from ..plugin.dataset.frames import frames_by_id
-from ..plugin.dataset.rows import IN_FRAMES
+from ..plugin.dataset.rows import IN_FRAMES, counted
 from ..plugin.errors import CoresetError
 from ..plugin.rank_views import frames_in
 
@@ -153,7 +153,7 @@ def notices(run: PanelRun, ranked: Shown, view: Shown, n_view: int) -> list[str]
         found += [f"This run ranks a view: {run.n:,} of the dataset's {total:,} {run.noun}."] if total > run.n else []
     elif (added := ranked.unranked - (config.n_unranked or 0)) > 0:
         found.append(
-            f"{added:,} {run.noun} were added after the run and are not ranked; the operator '{_REMEDY}' takes them in."
+            f"Not ranked: {counted(added, run.noun)} that came after the run; the operator '{_REMEDY}' ranks what came."
         )
     if n_view and not view.mask.any():
         found.append(f"None of the {run.noun} in the current view are part of this run.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from ..plugin.dataset.decisions import decide_apart, decide_representative, withdraw
-from ..plugin.dataset.rows import group_members
+from ..plugin.dataset.rows import counted, group_members, one
 from ..plugin.dataset.tags import delete_rows, tag_rows, tagged, untag_rows
 from ..plugin.errors import CoresetError
 from ..plugin.request import bare_view
@@ -138,9 +138,9 @@ class GroupEvents:
         with run.lock:
             groups, number, members = _group(run, params)
             if params.id not in members:
-                raise CoresetError("This image is not in the group.")
+                raise CoresetError(f"This {one(run.noun)} is not in the group.")
             if params.id == members[0]:
-                raise CoresetError("This image stands for its group already.")
+                raise CoresetError(f"This {one(run.noun)} stands for its group already.")
             rest = [row_id for row_id in members if row_id != params.id]
             decision = decide_representative(run.dataset, params.id)
             restore = groups.change(run, number, [params.id, *rest])
@@ -154,13 +154,13 @@ class GroupEvents:
         with run.lock:
             groups, number, members = _group(run, params)
             if params.id is not None and params.id not in members:
-                raise CoresetError("This image is not in the group.")
+                raise CoresetError(f"This {one(run.noun)} is not in the group.")
             out = members if params.id is None else [params.id]
             left = [row_id for row_id in members if row_id not in out]
             decision = decide_apart(run.dataset, [*([row_id] for row_id in out), *([left] if left else [])])
             restore = groups.change(run, number, left)
         self._unmark(ctx, run, out if len(left) > 1 else members)
-        message = "Remembered: this image is no copy of the others."
+        message = f"Remembered: this {one(run.noun)} is no copy of the others."
         if params.id is None:
             message = f"Remembered: these {len(members):,} {run.noun} are no copies of each other."
         undo = groups.undoable(partial(_reconsidered, run, decision, restore))
@@ -177,13 +177,13 @@ class GroupEvents:
         rest = groups.rest(numbers)
         written = tag_rows(rows, _with_slices(run, rest), tag)
         fresh = set(written).intersection(rest)
-        message = f"Tagged {_count(len(fresh), run.noun)} '{tag}'."
+        message = f"Tagged {counted(len(fresh), run.noun)} '{tag}'."
         if len(fresh) < len(rest):
             message = f"{message[:-1]}; {len(rest) - len(fresh):,} had the tag already."
         before = bare_view(ctx)
         if params.action == "hide":
             ctx.ops.set_view(view=grid.without_tag(run, before, TAG))
-            message = f"Hidden: {_count(len(rest), run.noun)}, tagged '{tag}'. The view can be saved."
+            message = f"Hidden: {counted(len(rest), run.noun)}, tagged '{tag}'. The view can be saved."
         ctx.ops.reload_samples()
 
         def undo(ctx: Any) -> str:
@@ -191,7 +191,7 @@ class GroupEvents:
             if params.action == "hide":
                 ctx.ops.set_view(view=before)
             ctx.ops.reload_samples()
-            return f"Removed the tag '{tag}' from {_count(len(fresh), run.noun)}."
+            return f"Removed the tag '{tag}' from {counted(len(fresh), run.noun)}."
 
         return {"message": message, "undo": groups.undoable(undo), "marked": len(_marked(run))}
 
@@ -201,7 +201,7 @@ class GroupEvents:
         ids = _marked(run)
         if len(ids) != params.count:
             raise CoresetError(
-                f"{_count(len(ids), run.noun)} {_are(len(ids))} tagged '{DELETE_TAG}' now, not {params.count:,}; look "
+                f"{counted(len(ids), run.noun)} {_are(len(ids))} tagged '{DELETE_TAG}' now, not {params.count:,}; look "
                 "again before you delete."
             )
         delete_rows(run.results.rows(), _with_slices(run, ids))
@@ -209,7 +209,7 @@ class GroupEvents:
             if run.groups is not None:
                 run.groups.drop(run, ids)
         ctx.ops.reload_dataset()
-        return {"message": f"Deleted {_count(len(ids), run.noun)} from the dataset. The files are still there."}
+        return {"message": f"Deleted {counted(len(ids), run.noun)} from the dataset. The files are still there."}
 
     @event(OfRun)
     def unmark_all(self, ctx: Any, params: OfRun) -> dict[str, Any]:
@@ -217,7 +217,7 @@ class GroupEvents:
         ids = _marked(run)
         untag_rows(run.results.rows(), _with_slices(run, ids), DELETE_TAG)
         ctx.ops.reload_samples()
-        message = f"Nothing was deleted. Removed the tag '{DELETE_TAG}' from {_count(len(ids), run.noun)}."
+        message = f"Nothing was deleted. Removed the tag '{DELETE_TAG}' from {counted(len(ids), run.noun)}."
         return {"message": message, "marked": 0}
 
     @event(OfRun)
@@ -289,10 +289,6 @@ def _changed(groups: Groups, number: int) -> dict[str, Any]:
     certainty, distance = groups.certainty(number), groups.distance(number)
     size = groups.size(number)
     return {"group": number, "size": size, "certainty": known(certainty), "distance": known(distance)}
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun if n != 1 else noun[:-1]}"
 
 
 def _are(n: int) -> str:

@@ -170,7 +170,7 @@ def _by_outcome(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
 
 def _by_test(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
     correct = placed(latest(results, "correct", -1), at, -1)
-    return named_coloring({"right": correct == 1, "wrong": correct == 0}, "no test image")
+    return named_coloring({"right": correct == 1, "wrong": correct == 0}, "not in the test set")
 
 
 def _by_change(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
@@ -184,15 +184,15 @@ def _by_change(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
 
 #: Colourings of the map by the rounds of a campaign, by their ids.
 ROUND_COLORINGS = {
-    "round": RoundColoring("Round", "the round that asked for the image", _by_round),
+    "round": RoundColoring("Round", "the round that asked for it", _by_round),
     "uncertainty": RoundColoring(
         "Uncertainty",
         "how unsure the model was when the last batch was chosen",
         lambda results, at: ordered_coloring(placed(results.uncertainty, at, np.nan)),
     ),
     "predicted": RoundColoring("Predicted class", "what the model took it for at the last batch", _by_prediction),
-    "outcome": RoundColoring("Outcome", "what became of the images that were asked for", _by_outcome),
-    "test": RoundColoring("Right on test", "the test images that the model got right or wrong", _by_test),
+    "outcome": RoundColoring("Outcome", "what became of those that were asked for", _by_outcome),
+    "test": RoundColoring("Right on test", "those of the test set that the model got right or wrong", _by_test),
     "changed": RoundColoring("Prediction changed", "whether the last two rounds predicted the same", _by_change),
 }
 

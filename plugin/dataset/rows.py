@@ -29,6 +29,16 @@ def noun_of(patches_field: str | None) -> str:
     return "images" if patches_field is None else "frames" if patches_field == FRAMES else "objects"
 
 
+def counted(n: int, noun: str) -> str:
+    """A number of rows in words, e.g. ``"1 frame"`` of 1 and ``"frames"``."""
+    return f"{n:,} {noun if n != 1 else one(noun)}"
+
+
+def one(noun: str) -> str:
+    """One of what rows are called, e.g. ``"frame"`` of ``"frames"``."""
+    return noun.removesuffix("s")
+
+
 def container(dataset: Dataset, patches_field: str) -> str:
     """The path within a dataset at which rows lie that are no samples, e.g. ``"ground_truth.detections"``.
 

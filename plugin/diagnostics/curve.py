@@ -21,7 +21,7 @@ METRICS = ("distance_median", "distance_95", "distance_mean", "coverage", "near_
 #: (metric, axis title, knee marked) of the three panes.
 _PANES = (
     ("coverage", "share covered", "coverage"),
-    ("distance_95", "95 % distance to a kept image", None),
+    ("distance_95", "95 % distance to a kept one", None),
     ("near_duplicate_rate", "near-duplicate rate", "near_duplicate_rate"),
 )
 
@@ -218,12 +218,12 @@ class CoverageCurve:
                 axes.axvline(at, color="tab:blue", linestyle=":", label=f"knee, {at:,}")
             if budget is not None:
                 axes.axvline(budget, color="tab:red", linestyle="--", label=f"budget, {budget:,}")
-            axes.set(xlabel="images kept", ylabel=title, xlim=(0, self.max_budget), ylim=(0, None))
+            axes.set(xlabel="kept", ylabel=title, xlim=(0, self.max_budget), ylim=(0, None))
             axes.legend(frameon=False, fontsize="small")
         return figure
 
     def __repr__(self) -> str:
-        return f"<CoverageCurve of {self.n:,} images, budgets 1 to {self.max_budget:,}; print it to read it>"
+        return f"<CoverageCurve of {self.n:,} rows, budgets 1 to {self.max_budget:,}; print it to read it>"
 
     def __str__(self) -> str:
         return text_card([self._table()])
@@ -241,8 +241,8 @@ class CoverageCurve:
         knees = ", ".join(f"{name} {budget:,}" for name, budget in self.knees.items() if budget)
         caption = f"In brackets: random subsets. Knees: {knees}."
         if self.coverage_error:
-            caption += f" From {len(self.rows):,} sampled images: error of a share {self.coverage_error:.2%}."
-        return f"Coverage curve of {self.n:,} images", ("kept", *METRICS, ""), rows, caption
+            caption += f" From {len(self.rows):,} sampled rows: error of a share {self.coverage_error:.2%}."
+        return f"Coverage curve of {self.n:,} rows", ("kept", *METRICS, ""), rows, caption
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything as numpy arrays without objects, for ``np.savez`` or a brain run."""

@@ -93,22 +93,22 @@ class RowExplanation:
 
     def _reason(self, names: Sequence[str] | None) -> str:
         if self.nearest is None:
-            return "no other image is kept"
+            return "no other one is kept"
         name = names[self.nearest] if names is not None else self.names.get(self.nearest, f"row {self.nearest}")
         where = f"{name}, at distance {self.distance:.3g}"
         if self.nearest in self.near_duplicates:
-            return f"it repeats the kept image {where}" if not self.kept else f"although it repeats {where}"
+            return f"it repeats a kept one, {where}" if not self.kept else f"although it repeats {where}"
         if self.kept:
-            return f"the nearest other kept image is {where}"
+            return f"the nearest other kept one is {where}"
         if self.covered:
             return f"it is covered by {where}"
         beyond = f"beyond the coverage radius {self.coverage_radius:.3g}"
-        return f"it is not covered, the nearest kept image is {where}, {beyond}"
+        return f"it is not covered, the nearest kept one is {where}, {beyond}"
 
     def _score(self) -> str:
         if "score" not in self.figures:
             return ""
-        return f"; its score is higher than that of {self.percentiles['score']:.0%} of the images"
+        return f"; its score is higher than that of {self.percentiles['score']:.0%} of all"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists.

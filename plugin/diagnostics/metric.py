@@ -10,23 +10,23 @@ import numpy as np
 
 #: Metric -> (which way is better, "" for neither; what it says); :func:`.report_metrics.measures` adds to it.
 MEANING = {
-    "distance_median": ("low", "half of all images lie closer to a kept image"),
-    "distance_95": ("low", "95 % of all images lie closer to a kept image"),
-    "distance_99": ("low", "99 % of all images lie closer to a kept image"),
-    "distance_max": ("low", "the worst covered image; one outlier decides it"),
-    "distance_mean": ("low", "mean distance to the nearest kept image; kept ones count as 0"),
-    "coverage": ("high", "images within the coverage radius of a kept image"),
-    "near_duplicate_rate": ("low", "kept images that another kept image is a near-duplicate of"),
-    "cluster_coverage": ("high", "clusters of which at least one image is kept"),
+    "distance_median": ("low", "half of all lie closer to a kept one"),
+    "distance_95": ("low", "95 % of all lie closer to a kept one"),
+    "distance_99": ("low", "99 % of all lie closer to a kept one"),
+    "distance_max": ("low", "the worst covered one; a single outlier decides it"),
+    "distance_mean": ("low", "mean distance to the nearest kept one; kept ones count as 0"),
+    "coverage": ("high", "all within the coverage radius of a kept one"),
+    "near_duplicate_rate": ("low", "kept ones that another kept one is a near-duplicate of"),
+    "cluster_coverage": ("high", "clusters of which at least one is kept"),
     "cluster_kl": ("low", "divergence of cluster shares from the collection's; 0 is proportional"),
     "cluster_worst": (
         "high",
         "kept over fair number of the worst served cluster whose fair number is at least 5",
     ),
-    "class_coverage": ("high", "classes of which at least one image is kept"),
+    "class_coverage": ("high", "classes of which at least one is kept"),
     "class_kl": ("low", "divergence of class shares from the collection's; 0 is proportional"),
     "class_worst": ("high", "the same for classes"),
-    "stability": ("high", "kept images that another random seed of the method would keep too"),
+    "stability": ("high", "kept ones that another random seed of the method would keep too"),
 }
 
 

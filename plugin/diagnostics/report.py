@@ -38,7 +38,7 @@ class CoresetReport:
     Examples:
         >>> report = results.report("50%")
         >>> print(report)
-        Coreset report: 30 of 60 images kept (50.0%)...
+        Coreset report: 30 of 60 kept (50.0%)...
         >>> report.metrics["coverage"].value > 0.5
         True
     """
@@ -80,7 +80,7 @@ class CoresetReport:
         }
 
     def __repr__(self) -> str:
-        return f"<CoresetReport: {self.kept:,} of {self.n:,} images kept ({self.share:.1%}); print it to read it>"
+        return f"<CoresetReport: {self.kept:,} of {self.n:,} kept ({self.share:.1%}); print it to read it>"
 
     def __str__(self) -> str:
         return text_card([self._table()], self.warnings)
@@ -89,7 +89,7 @@ class CoresetReport:
         return html_card([self._table()], self.warnings)
 
     def _table(self) -> Content:
-        title = f"Coreset report: {self.kept:,} of {self.n:,} images kept ({self.share:.1%})"
+        title = f"Coreset report: {self.kept:,} of {self.n:,} kept ({self.share:.1%})"
         rows = []
         for name, metric in self.metrics.items():
             band = f"{number(metric.random.mean)} ± {number(metric.random.sd)}" if metric.random else "-"
@@ -219,7 +219,7 @@ def _warnings(metrics: dict[str, Metric], cluster: Retention | None, classes: Re
         at = part.names.index(worst)
         found.append(
             f"{len(part.starved)} of {len(part.names)} {plural} keep less than a third of their fair share, "
-            f"e.g. {kind} {worst}: {part.kept[at]:,} of {part.total[at]:,} images, fair {part.fair[at]:.0f}; "
+            f"e.g. {kind} {worst}: {part.kept[at]:,} of {part.total[at]:,}, fair {part.fair[at]:.0f}; "
             f"look at them or select with a quota by {kind}"
         )
     if found and metrics["distance_95"].verdict == "better":
@@ -227,7 +227,7 @@ def _warnings(metrics: dict[str, Metric], cluster: Retention | None, classes: Re
     if metrics["near_duplicate_rate"].verdict == "worse":
         rate = metrics["near_duplicate_rate"]
         found.append(
-            f"{rate.value:.1%} of the kept images have a kept near-duplicate, in random subsets "
+            f"{rate.value:.1%} of the kept ones have a kept near-duplicate, in random subsets "
             f"{rate.random_mean:.1%}; drop near-duplicates first"
         )
     return found
@@ -240,10 +240,10 @@ def _notes(points: Points, kept: np.ndarray, rows: np.ndarray, radius: float, du
     if len(rows) < len(points.rows):
         error = 0.5 * ((1 / len(rows)) * (1 - len(rows) / len(points.rows))) ** 0.5
         notes.append(
-            f"Coverage from {len(rows):,} sampled images: standard error of a share at most {error:.2%}; "
+            f"Coverage from {len(rows):,} sampled rows: standard error of a share at most {error:.2%}; "
             "the largest distance is a lower bound."
         )
     if len(kept) > EXACT_ROWS:
-        notes.append(f"Near-duplicates from {EXACT_ROWS // 4:,} sampled kept images; their groups were not counted.")
+        notes.append(f"Near-duplicates from {EXACT_ROWS // 4:,} sampled kept rows; their groups were not counted.")
     notes.append("Random: mean ± SD over random subsets of this size; better or worse than 99.7 % of them.")
     return notes

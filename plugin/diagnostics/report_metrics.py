@@ -89,7 +89,7 @@ _PAIR_WORK = 1e9
 
 
 @measures(
-    effective_size=("high", "kept images that would serve as evenly if each stood for equally many images"),
+    effective_size=("high", "kept ones that would serve as evenly if each stood for equally many"),
 )
 def coverage_metrics(compared: Compared) -> list[Metrics]:
     """Distances to the nearest kept image, and how evenly the kept images share the collection."""
@@ -112,8 +112,8 @@ def coverage_metrics(compared: Compared) -> list[Metrics]:
 
 
 @measures(
-    repeat_rate=("low", "labels saved if one image of every kept near-duplicate group were enough"),
-    duplicate_groups=("low", "near-duplicate groups among the kept images"),
+    repeat_rate=("low", "labels saved if one of every kept near-duplicate group were enough"),
+    duplicate_groups=("low", "near-duplicate groups among the kept ones"),
 )
 def kept_redundancy_metrics(compared: Compared) -> list[Metrics]:
     """Near-duplicates among the kept images; groups of them only where all pairs can be compared.
@@ -136,7 +136,7 @@ def kept_redundancy_metrics(compared: Compared) -> list[Metrics]:
     return found
 
 
-@measures(look_alike_rate=("", "kept images close to another kept one in the embedding, but no near-copy of it"))
+@measures(look_alike_rate=("", "kept ones close to another kept one in the embedding, but no near-copy of it"))
 def look_alike_metrics(compared: Compared) -> list[Metrics]:
     """Look-alikes among the kept images, where fingerprints tell them from copies and all pairs can be compared."""
     copies, size = compared.near_copies, len(compared.subsets[0])
@@ -150,7 +150,7 @@ def look_alike_metrics(compared: Compared) -> list[Metrics]:
     return found
 
 
-@measures(kept_once=("", "near-duplicate groups of the collection of which exactly one image is kept"))
+@measures(kept_once=("", "near-duplicate groups of the collection of which exactly one is kept"))
 def removal_metrics(compared: Compared) -> list[Metrics]:
     """What the subsets keep of the collection's near-duplicate groups; nothing if it is large or has none."""
     points, subsets, duplicate_radius = compared.points, compared.subsets, compared.near_duplicate_radius

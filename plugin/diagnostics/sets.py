@@ -84,5 +84,5 @@ def set_coverage(
     band = RandomBand.of(shares) if len(shares) > 1 else None
     share = float((found.distance <= radius).mean())
     better, _ = MEANING["coverage"]
-    coverage = Metric(share, band, better, "images with one within the coverage radius in the other set")
+    coverage = Metric(share, band, better, "those with one within the coverage radius in the other set")
     return SetCoverage(rows, found.nearest, found.distance, radius, coverage)

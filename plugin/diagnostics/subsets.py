@@ -120,7 +120,7 @@ class CoresetComparison:
         return [f"{name}: {text}" for name, report in self.reports.items() for text in report.warnings]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {', '.join(self.names)} on {self.n:,} images; print it to read it>"
+        return f"<{type(self).__name__}: {', '.join(self.names)} on {self.n:,} rows; print it to read it>"
 
     def __str__(self) -> str:
         return text_card(self._tables(), self.warnings)
@@ -154,7 +154,7 @@ class CoresetComparison:
             size, only = f"{len(self.selected[name]):,}", f"{len(self.only(name)):,}"
             rows.append([name, size, *(f"{share:.0%}" for share in shares), only])
         chance = ", ".join(f"{name} {len(rows) / self.n:.0%}" for name, rows in self.selected.items())
-        header = ("keeps", "images", *self.names, "only here")
+        header = ("keeps", "rows", *self.names, "only here")
         return "Overlap: share of the row's images that the column keeps too", header, rows, f"By chance: {chance}."
 
     def _metric_table(self) -> Content:
@@ -174,8 +174,8 @@ class CoresetComparison:
         for at, label in enumerate(first.names):
             ratios = (f"{one.kept[at]:,} ({number(float(one.ratio[at]))})" for one in retained.values())
             rows.append([str(label), f"{first.total[at]:,}", *ratios, ""])
-        caption = "Images kept of each class; in brackets over the fair number, 1 is proportional."
-        return "Class drift", ("class", "images", *retained, ""), rows, caption
+        caption = "Rows kept of each class; in brackets over the fair number, 1 is proportional."
+        return "Class drift", ("class", "rows", *retained, ""), rows, caption
 
 
 def compare_subsets(

@@ -101,7 +101,7 @@ def compute_coreset(
         >>> len(results.view("10%"))
         6
         >>> print(results.config.facts["why"])
-        10% of the images are near-copies in 6 bursts of up to 2, so one image of each burst comes first
+        10% of the pool are near-copies in 6 bursts of up to 2, so one of each burst comes first
     """
     chosen = get_method(method)
     require(("numba", "sklearn", *(["umap"] if projection == "umap" else [])))

@@ -117,8 +117,8 @@ def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
         if len(rows) > _MAX_FITTED:
             fitted = np.sort(np.random.default_rng(seed).choice(len(rows), _MAX_FITTED, replace=False))
             note = (
-                f"UMAP of {_MAX_FITTED:,} sampled images, seeded and therefore single-threaded; the others lie "
-                f"between their {_PLACEMENT_NEIGHBORS} nearest sampled images."
+                f"UMAP of {_MAX_FITTED:,} sampled rows, seeded and therefore single-threaded; the others lie "
+                f"between their {_PLACEMENT_NEIGHBORS} nearest sampled rows."
             )
         reducer = umap.UMAP(n_neighbors=min(15, len(fitted) - 1), metric="cosine", random_state=seed, n_jobs=1)
         fitted_points = reducer.fit_transform(rows[fitted]).astype(np.float32)

@@ -1,5 +1,8 @@
 """The Coreset panel on runs of frames and of whole groups."""
 
+import json
+import re
+
 import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
@@ -8,6 +11,7 @@ from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone_coreset.panels import grid
 from fiftyone_coreset.panels.coreset import CoresetPanel
 from fiftyone_coreset.panels.runs import find_run
+from fiftyone_coreset.plugin.embeddings.sources import named_vectors
 from matplotlib.path import Path as Outline
 
 QUICK = {"method": "kcenter", "projection": "pca", "progress": False}
@@ -164,12 +168,22 @@ def test_colours_and_news_of_frames(videos):
     for name in offered:
         legend = app.send("load_coloring", channel=name, k=5)["legend"]
         assert legend["missing"] == 0, name
+    assert not re.search(
+        r"\bimages?\b", json.dumps([app.send(event, k=5) for event in ("load_run", "load_curve", "report")])
+    )
     legend = app.send("load_coloring", channel="video", k=5)["legend"]
     assert (legend["labels"], legend["counts"]) == (["0.mp4", "1.mp4", "2.mp4"], [N_FRAMES] * N_VIDEOS)
     video = fo.Sample("/nowhere/new.mp4")
     video.frames[1] = fo.Frame(emb=np.ones(6, dtype=np.float32), filepath="/nowhere/new.jpg")
     app.dataset.add_sample(video)
-    assert app.send("load_view")["notices"][0].startswith("1 frames were added after the run")
+    assert app.send("load_view")["notices"][0].startswith("Not ranked: 1 frame that came")
+
+
+def test_vectors_of_videos_and_of_their_frames_are_offered(videos):
+    made = videos()
+    assert named_vectors(made) == ["frames.emb"]
+    made.set_values("whole", [[0.0, 1.0]] * N_VIDEOS)
+    assert named_vectors(made) == ["whole", "frames.emb"]
 
 
 def test_near_duplicates_of_frames_are_shown_and_not_tagged(videos):
@@ -185,6 +199,9 @@ def test_near_duplicates_of_frames_are_shown_and_not_tagged(videos):
     assert {member["id"]: member["path"] for member in page["members"]} == own
     app.send("show_groups", **told)
     assert app.view.values("id") == [member["id"] for member in page["members"]]
+    assert app.ask("keep_instead", group=0, id="f" * 24, version=found["version"])["error"] == (
+        "This frame is not in the group."
+    )
     second = page["members"][1]["id"]
     app.send("keep_instead", version=found["version"], group=0, id=second)
     (page,) = app.send("load_group_page", **told)["groups"]

@@ -252,7 +252,7 @@ def test_notices_tell_what_changed(scored, image_folder):
     scored.delete_samples(run.ids[:3].tolist())
     assert [text for text in notices() if "3 of the 86 ranked images were deleted" in text]
     scored.add_samples([fo.Sample(filepath=str(path)) for path in image_folder(n=2, seed=1)], progress=False)
-    assert [text for text in notices() if text.startswith("2 images were added")]
+    assert [text for text in notices() if text.startswith("Not ranked: 2 images that came")]
     assert [text for text in notices(scored[-2:]) if "None of the images in the current view" in text]
 
 

@@ -49,7 +49,7 @@ def test_a_starved_selection_is_called_so(one_sided):
     assert one_sided.classes.p_value < 1e-9
     classes = next(warning for warning in one_sided.warnings if "classes" in warning)
     assert "5 of 6 classes keep less than a third" in classes
-    assert "0 of 60 images, fair 10" in classes
+    assert "0 of 60, fair 10" in classes
 
 
 def test_a_redundant_selection_is_called_so(one_sided):
@@ -57,7 +57,7 @@ def test_a_redundant_selection_is_called_so(one_sided):
     assert one_sided["repeat_rate"].value == pytest.approx(2 / 3)
     assert one_sided["duplicate_groups"].value == 20
     assert one_sided["kept_once"].value == 0
-    assert any("100.0% of the kept images have a kept near-duplicate" in warning for warning in one_sided.warnings)
+    assert any("100.0% of the kept ones have a kept near-duplicate" in warning for warning in one_sided.warnings)
 
 
 def test_one_of_each_burst_is_better_than_random(pool):
@@ -115,7 +115,7 @@ def test_sampled_report_stays_near_the_exact_one(pool):
     sampled = coreset_report(X, kept, labels=labels, max_rows=200)
     assert sampled["coverage"].value == pytest.approx(exact["coverage"].value, abs=4 * 0.5 / 200**0.5)
     assert sampled["distance_max"].value <= exact["distance_max"].value
-    assert any("200 sampled images" in note for note in sampled.notes)
+    assert any("200 sampled rows" in note for note in sampled.notes)
     assert not any("sampled" in note for note in exact.notes)
 
 
@@ -139,7 +139,7 @@ def test_becomes_json_and_tables(one_sided):
         assert name in text
         assert name in html
         assert metric.explanation == MEANING[name][1]
-    assert "60 of 360 images kept (16.7%)" in text
+    assert "60 of 360 kept (16.7%)" in text
     assert one_sided.warnings[0] in text
 
 

@@ -28,7 +28,7 @@ def test_dropped_near_duplicate():
     assert found.near_duplicates.tolist() == [0]
     assert found.n_kept_near_duplicates == 1
     assert str(found) == (
-        "Dropped (rank 5 of 6; kept from a budget of 5 on): it repeats the kept image row 0, at distance 0.0175."
+        "Dropped (rank 5 of 6; kept from a budget of 5 on): it repeats a kept one, row 0, at distance 0.0175."
     )
 
 
@@ -42,13 +42,13 @@ def test_dropped_and_uncovered():
     found = explain(3, 3)
     assert (found.kept, found.covered, found.nearest) == (False, False, 2)
     assert found.distance == pytest.approx(chord(30))
-    assert "it is not covered, the nearest kept image is row 2, at distance 0.518" in found.summary()
+    assert "it is not covered, the nearest kept one is row 2, at distance 0.518" in found.summary()
 
 
 def test_kept():
     found = explain(2, 3)
     assert (found.kept, found.covered, found.nearest) == (True, True, 0)
-    assert found.summary() == "Kept (rank 3 of 6, budget 3): the nearest other kept image is row 0, at distance 0.174."
+    assert found.summary() == "Kept (rank 3 of 6, budget 3): the nearest other kept one is row 0, at distance 0.174."
 
 
 def test_kept_although_redundant():
@@ -60,7 +60,7 @@ def test_kept_although_redundant():
 def test_the_only_kept_image():
     found = explain(0, 1)
     assert (found.nearest, found.distance) == (None, np.inf)
-    assert "no other image is kept" in found.summary()
+    assert "no other one is kept" in found.summary()
     assert json.loads(json.dumps(found.to_dict()))["distance"] is None
 
 
@@ -72,7 +72,7 @@ def test_an_image_outside_the_ranking():
 
 
 def test_names_replace_rows():
-    assert "the kept image zero, at" in explain(1, 3).summary(["zero", "one", "two", "three", "four", "five"])
+    assert "a kept one, zero, at" in explain(1, 3).summary(["zero", "one", "two", "three", "four", "five"])
 
 
 def test_kept_near_duplicates_come_first():
@@ -86,7 +86,7 @@ def test_figures_and_their_percentiles():
     found = explain(2, 3, figures={"score": scores, "redundancy": -scores})
     assert found.figures["score"] == 4
     assert found.percentiles == {"score": pytest.approx(2 / 5), "redundancy": pytest.approx(2 / 5)}
-    assert found.summary().endswith("; its score is higher than that of 40% of the images.")
+    assert found.summary().endswith("; its score is higher than that of 40% of all.")
 
 
 @pytest.mark.parametrize("budget", [0, 7])

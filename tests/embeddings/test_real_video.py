@@ -4,12 +4,9 @@ import os
 import shutil
 from pathlib import Path
 
-import cv2
-import fiftyone as fo
 import fiftyone_coreset as fc
 import pytest
-
-SHOT, SIZE, RATE = 4, (96, 72), 5
+from films import SHOT, film
 
 
 @pytest.fixture
@@ -25,22 +22,11 @@ def ffmpeg(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
-def film(path, pictures):
-    """A video of shots, each a picture that drifts, as a sample whose metadata spare FiftyOne the use of ffprobe."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), RATE, SIZE)
-    for picture in pictures:
-        image = cv2.resize(cv2.imread(str(picture)), (SIZE[0] + SHOT, SIZE[1]))
-        for step in range(SHOT):
-            writer.write(image[:, step : step + SIZE[0]])
-    writer.release()
-    n = SHOT * len(pictures)
-    told = fo.VideoMetadata(total_frame_count=n, frame_rate=RATE, duration=n / RATE)
-    return fo.Sample(str(path), metadata=told)
-
-
 def test_frames_of_video_files(dataset, image_folder, embed, computed, tmp_path, ffmpeg):
     pictures, made = image_folder(n=8), dataset()
-    made.add_samples([film(tmp_path / "a.mp4", pictures[:3]), film(tmp_path / "b.mp4", pictures[3:6])], progress=False)
+    made.add_samples(
+        [film(tmp_path / "a.webm", pictures[:3]), film(tmp_path / "b.webm", pictures[3:6])], progress=False
+    )
     frames = made.to_frames(sample_frames=True, output_dir=str(tmp_path / "frames"))
     assert embed(frames).n_embedded == computed() == 6 * SHOT
     results = fc.compute_coreset(frames, method="kcenter", projection="pca", progress=False)
@@ -55,7 +41,7 @@ def test_frames_of_video_files(dataset, image_folder, embed, computed, tmp_path,
     for row_id, group in zip(results.ids.tolist(), results.near_copies.tolist(), strict=True):
         of_group.setdefault(group, set()).add(places[row_id])
     assert all(len(shots) == 1 for shots in of_group.values()), "copies are of one shot"
-    made.add_sample(film(tmp_path / "c.mp4", pictures[6:]))
+    made.add_sample(film(tmp_path / "c.webm", pictures[6:]))
     done = results.update()
     assert (computed(), len(done.ids), made.count("frames.coreset_rank")) == (8 * SHOT, 2 * SHOT, 8 * SHOT)
     assert {Path(path).parent.name for path in done.view().values("filepath")} == {"c"}

@@ -191,7 +191,7 @@ def test_a_run_prints_in_a_line(embedded, quick):
     assert repr(run) == str(run)
     assert len(str(run)) < 200
     assert "<td>40 images by zcore</td>" in run._repr_html_()
-    assert repr(run.report(4)) == "<CoresetReport: 4 of 40 images kept (10.0%); print it to read it>"
+    assert repr(run.report(4)) == "<CoresetReport: 4 of 40 kept (10.0%); print it to read it>"
     assert len(repr(run.curve())) < 100
 
 

@@ -45,7 +45,7 @@ export function Budget(props: Props) {
     <section className="fc-section">
       <div className="fc-budget-row">
         <h3>Budget</h3>
-        <NumberBox label="Budget in number of images" name="count" value={count(k)} n={n} onBudget={onBudget} />
+        <NumberBox label={`Budget in number of ${props.noun}`} name="count" value={count(k)} n={n} onBudget={onBudget} />
         <span className="fc-unit">{props.noun} =</span>
         <NumberBox
           label="Budget in percent"

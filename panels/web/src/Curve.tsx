@@ -72,7 +72,7 @@ export function CurveChart({ curve, n, k, width, height, onBudget }: Props) {
       <path d={line(covered.values)} className="fc-line fc-line-covered" />
       {curve.knees.map((knee) => (
         <g key={knee} className="fc-knee">
-          <title>{`Knee at ${count(knee)}: beyond it an added image brings less than the average one`}</title>
+          <title>{`Knee at ${count(knee)}: beyond it one more brings less than the average one`}</title>
           <circle cx={x(knee)} cy={y(valueAt(curve.budgets, covered.values, knee))} r={4.5} />
         </g>
       ))}

@@ -8,14 +8,13 @@ export function Empty({ list, call, notice }: { list: RunList; call: Call; notic
     <div className="fc-empty" data-cy="coreset-empty">
       {notice && <p data-cy="coreset-notice">{notice}</p>}
       <Sketch />
-      <h2>Choose the images worth keeping</h2>
+      <h2>Choose what is worth keeping</h2>
       <p>
-        Score the dataset once, then see which images cover it, which ones repeat others and what a budget would leave
-        out.
+        Score the dataset once, then see what covers it, what repeats something else and what a budget would leave out.
       </p>
       <ol>
         <li className={ready ? "fc-done" : ""}>
-          {ready ? `Embeddings: ${list.embeddings.slice(0, 3).join(", ")}` : "Compute embeddings of the images"}
+          {ready ? `Embeddings: ${list.embeddings.slice(0, 3).join(", ")}` : "Compute embeddings"}
         </li>
         <li>Run the scores</li>
         <li>Move the budget here and save the view</li>

@@ -89,7 +89,7 @@ interface ConfirmProps {
 /** Asks before images are deleted. */
 export function Confirm({ marked, things, busy, onDelete, onKeep, onLater }: ConfirmProps) {
   return (
-    <div className="fc-confirm" role="alertdialog" aria-label="Delete images" data-cy="coreset-confirm">
+    <div className="fc-confirm" role="alertdialog" aria-label={`Delete ${things}`} data-cy="coreset-confirm">
       <p>
         <b>{things}</b> {marked === 1 ? "is" : "are"} tagged <code>coreset_delete</code>. Delete {marked === 1 ? "it" : "them"} from the dataset? The files stay on disk, but this cannot be
         undone.
@@ -109,7 +109,7 @@ export function Confirm({ marked, things, busy, onDelete, onKeep, onLater }: Con
 
 const KEYS: [string, string][] = [
   ["↑ ↓", "groups"],
-  ["← →", "images"],
+  ["← →", "in the group"],
   ["K", "keep this one instead"],
   ["X", "this one is no copy"],
   ["N", "not copies"],

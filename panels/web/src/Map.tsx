@@ -253,7 +253,7 @@ export function PointMap(props: Props) {
       data-kept={props.kept}
       data-selected={props.selected.length}
       role="application"
-      aria-label="Map of the images: drag to move, scroll to zoom, Shift and drag to draw a lasso, Escape to leave it"
+      aria-label="Map: drag to move, scroll to zoom, Shift and drag to draw a lasso, Escape to leave it"
       onPointerDown={onPointerDown}
       onPointerMove={onPointerMove}
       onPointerUp={onPointerUp}

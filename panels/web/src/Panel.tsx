@@ -1,6 +1,6 @@
 import { useTheme } from "@fiftyone/components";
 import React, { useEffect, useRef, useState } from "react";
-import { count } from "./budget";
+import { count, counted } from "./budget";
 import { Mode } from "./colors";
 import { Empty } from "./Empty";
 import { useLoaded, useWidth } from "./hooks";
@@ -157,7 +157,7 @@ function facts(run: LoadedRun, left: number): string {
   return [
     run.method,
     run.embeddings + (run.model ? ` (${run.model})` : ""),
-    left < run.n ? `${count(left)} of ${count(run.n)} ${run.noun} left` : `${count(run.n)} ${run.noun}`,
+    left < run.n ? `${count(left)} of ${counted(run.n, run.noun)} left` : counted(run.n, run.noun),
     run.missing ? `${count(run.missing)} without embeddings` : "",
     `seed ${run.seed}`,
   ]

@@ -1,5 +1,5 @@
 import React, { useEffect, useMemo, useRef, useState } from "react";
-import { count, percent } from "./budget";
+import { count, counted, percent } from "./budget";
 import { Action, ActionButtons, Confirm, Keys, Scope, ScopeChoice } from "./GroupActions";
 import { Does, GroupRow, ROW } from "./GroupRow";
 import { certainEnough, Groups, listed, Order, restOf, scrollTo, sightOf, Tab } from "./groups";
@@ -77,7 +77,7 @@ export function Redundant({ run, call, k, fingerprints, onBack, onDeleted }: Pro
   const certain = useMemo(() => (groups && tab === "copies" ? certainEnough(groups, least) : []), [groups, tab, least]);
   const covered: Record<Scope, readonly number[]> = { group: current === undefined ? [] : [current], selected: [...selected], certain };
   const chosen: Chosen = scope === "certain" ? { at_least: least } : { groups: [...covered[scope]] };
-  const things = (n: number) => `${count(n)} ${n === 1 ? noun.slice(0, -1) : noun}`;
+  const things = (n: number) => counted(n, noun);
   const restIn = (name: Scope) => (groups ? restOf(groups, covered[name]) : 0);
   const ready = restIn(scope) > 0 && !busy;
 
@@ -219,7 +219,7 @@ export function Redundant({ run, call, k, fingerprints, onBack, onDeleted }: Pro
         </button>
       </div>
       <p className="fc-groups-says">
-        {says(groups, tab)}{" "}
+        {says(groups, tab, noun)}{" "}
         {!groups.fingerprints && (
           <button type="button" className="fc-chip" data-cy="coreset-fingerprints" onClick={() => wait("", call("compute_fingerprints", { key }))}>
             Compute fingerprints…
@@ -302,9 +302,9 @@ export function Redundant({ run, call, k, fingerprints, onBack, onDeleted }: Pro
 }
 
 /** What a tab shows, in plain words. */
-function says({ fingerprints, falseAlarms }: Groups, tab: Tab): string {
+function says({ fingerprints, falseAlarms }: Groups, tab: Tab, noun: string): string {
   if (tab === "look-alikes") return `These look alike to the model; they are not proven to be copies. ${fingerprints ? "Look before you act." : "Fingerprints tell copies from look-alikes."}`;
-  if (!fingerprints) return "Copies are told by fingerprints of the pixels, and these images have none yet. See the look-alikes.";
+  if (!fingerprints) return `Copies are told by fingerprints of the pixels, and these ${noun} have none yet. See the look-alikes.`;
   const wrong = falseAlarms ? ` Links that are expected to be false: ${percent(falseAlarms)}.` : "";
   return `The same scene, told by the pixels: cropped, shifted, saved again, or a moment later.${wrong}`;
 }

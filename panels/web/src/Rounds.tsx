@@ -287,6 +287,7 @@ function Spots({ identity, campaign: { key, noun }, call, act }: OfCampaign & { 
               <SpotRow
                 key={place}
                 spot={spot}
+                noun={noun}
                 worst={worst}
                 place={place}
                 opened={opened === place}
@@ -303,10 +304,10 @@ function Spots({ identity, campaign: { key, noun }, call, act }: OfCampaign & { 
   );
 }
 
-function SpotRow({ spot, worst, place, opened, onOpen }: { spot: WeakSpot; worst: number; place: number; opened: boolean; onOpen: () => void }) {
+function SpotRow({ spot, noun, worst, place, opened, onOpen }: { spot: WeakSpot; noun: string; worst: number; place: number; opened: boolean; onOpen: () => void }) {
   const { expectedError: error } = spot;
   return (
-    <tr className={opened ? "fc-opened" : ""} title={evidenceOf(spot)} onClick={onOpen}>
+    <tr className={opened ? "fc-opened" : ""} title={evidenceOf(spot, noun)} onClick={onOpen}>
       <th scope="row">
         <button type="button" data-cy={`coreset-spot-${place}`}>
           {spot.classes.join(", ") || `group ${place + 1}`}

@@ -1,6 +1,6 @@
 import React, { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Budget } from "./Budget";
-import { budgetForCoverage, budgetOnCurve, count, Left, liveRows, percent, statusCodes, statusCounts } from "./budget";
+import { budgetForCoverage, budgetOnCurve, count, counted, Left, liveRows, percent, statusCodes, statusCounts } from "./budget";
 import { LEVELS, Mode, STATUS } from "./colors";
 import { maskOf } from "./decode";
 import { Point, rowsInPolygon, Size } from "./geometry";
@@ -234,8 +234,8 @@ export function Workspace({ run, list, campaign, call, mode, wide, width, viewVe
           {region && (
             <button type="button" className="fc-pill" data-cy="coreset-leave" onClick={leave}>
               {lassoed
-                ? `${count(lassoed.rows.length)} ${run.noun} in the region, ${count(lassoedKept)} kept`
-                : `${count(view.value?.shown ?? 0)} ${run.noun} in the region`}
+                ? `${counted(lassoed.rows.length, run.noun)} in the region, ${count(lassoedKept)} kept`
+                : `${counted(view.value?.shown ?? 0, run.noun)} in the region`}
               <b>✕</b> <kbd>Esc</kbd>
             </button>
           )}
@@ -316,7 +316,7 @@ export function Workspace({ run, list, campaign, call, mode, wide, width, viewVe
               />
               <ReportCard
                 live={curve.value && !alive ? liveRows(curve.value, k) : []}
-                note={`${curve.value?.note ?? ""}${alive ? " The curve is of the run's time, before images were deleted." : ""}`}
+                note={`${curve.value?.note ?? ""}${alive ? ` The curve is of the run's time, before ${run.noun} were deleted.` : ""}`}
                 report={report.value}
                 busy={report.busy}
                 error={report.error}
@@ -330,7 +330,7 @@ export function Workspace({ run, list, campaign, call, mode, wide, width, viewVe
                 <button type="button" data-cy="coreset-show-kept" onClick={() => act("Showing the kept …", call("show_kept", { key: run.key, k }))}>
                   Show kept
                 </button>
-                <button type="button" data-cy="coreset-show-uncovered" title="The images farthest from any kept one" onClick={() => act("Looking for the uncovered …", call("show_uncovered", { key: run.key, k }))}>
+                <button type="button" data-cy="coreset-show-uncovered" title={`The ${run.noun} farthest from any kept one`} onClick={() => act("Looking for the uncovered …", call("show_uncovered", { key: run.key, k }))}>
                   Show uncovered
                 </button>
                 <button type="button" data-cy="coreset-show-redundant" title="Groups of near-duplicates side by side, and what to do about them" onClick={() => setScreen("redundant")}>

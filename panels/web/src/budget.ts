@@ -40,6 +40,9 @@ export function percent(share: number): string {
 
 export const count = (value: number) => value.toLocaleString("en-US");
 
+/** A number of rows in words, e.g. "1 frame" of 1 and "frames". */
+export const counted = (n: number, noun: string) => `${count(n)} ${n === 1 ? noun.replace(/s$/, "") : noun}`;
+
 /** Budgets in images that are left, where some were deleted since the run, and as the first k of its ranking. */
 export class Left {
   /** The ranks that are left, ascending; null if all are. */

@@ -4,21 +4,21 @@ import { LearningCurve, Round, WeakSpot } from "./protocol";
 
 /** What the terms mean, in a sentence each. */
 export const TERMS = {
-  round: "One request for labels: a batch of images is chosen, labelled, and then recorded.",
-  labelled: "How many images of the batch have a label by now, of those that were asked for.",
-  method: "The rule that chose the batch. The first takes typical images of every region; later ones take what the model is unsure of, spread over the whole pool.",
-  change: "How many points the accuracy moved since the round before, on the same test images; ± is its standard error, so a change below twice that may be chance.",
+  round: "One request for labels: a batch is chosen, labelled, and then recorded.",
+  labelled: "How many of the batch have a label by now, of those that were asked for.",
+  method: "The rule that chose the batch. The first takes what is typical of every region; later ones take what the model is unsure of, spread over the whole pool.",
+  change: "How many points the accuracy moved since the round before, on the same test set; ± is its standard error, so a change below twice that may be chance.",
   curve: "How good the model is after each round, against the number of labels it learned from.",
-  points: "One recorded round; the bar is its standard error, and fewer test images make it longer.",
+  points: "One recorded round; the bar is its standard error, and a smaller test set makes it longer.",
   band: "The curve is expected to run inside this band in four of five cases.",
   continued: "Dotted: where the curve is expected to go, never further than twice the labels there are.",
   target: "How good the model has to be; the advice says how many more labels that may take.",
   advice: "Signals to weigh, not a verdict: what the next batch may bring, what the target takes, and whether predictions still move.",
-  spots: "Groups of look-alikes without label where most errors are expected; click one to see its images.",
+  spots: "Groups of look-alikes without label where most errors are expected; click one to see it.",
   spot: "The classes that the model predicts most often in this group.",
-  share: "This group's share of all images without label.",
+  share: "This group's share of all without label.",
   labels: "Labels there are in this group.",
-  error: "How many of the predictions in this group are expected to be wrong: told by its test images where there are ten, else by how confident the model is.",
+  error: "How many of the predictions in this group are expected to be wrong: told by ten of the test set where it holds as many, else by how confident the model is.",
 } as const;
 export type TermName = keyof typeof TERMS;
 
@@ -45,11 +45,11 @@ export function restOf({ skipped, offTopic }: Round): string {
 }
 
 /** Where the expected error of a weak spot was read from. */
-export function evidenceOf({ accuracy, interval, tested, covered }: WeakSpot): string {
+export function evidenceOf({ accuracy, interval, tested, covered }: WeakSpot, noun: string): string {
   const near = `${Math.round(100 * covered)} % lie near a labelled one`;
-  if (accuracy === null || !interval) return `No test images here; ${near}.`;
+  if (accuracy === null || !interval) return `No test ${noun} here; ${near}.`;
   const [low, high] = interval.map((end) => Math.round(100 * end));
-  return `${Math.round(100 * accuracy)} % of ${tested} test images right (${low} to ${high} %); ${near}.`;
+  return `${Math.round(100 * accuracy)} % of ${tested} test ${noun} right (${low} to ${high} %); ${near}.`;
 }
 
 /** A target as typed: "90", "90 %" or "0.9"; null if it is none. */

@@ -25,9 +25,9 @@ describe("words", () => {
   });
   it("says where an expected error comes from", () => {
     const spot = { accuracy: null, interval: null, tested: 0, covered: 0.25 } as WeakSpot;
-    expect(evidenceOf(spot)).toBe("No test images here; 25 % lie near a labelled one.");
-    expect(evidenceOf({ ...spot, accuracy: 0.9, interval: [0.596, 0.982], tested: 10 })).toBe(
-      "90 % of 10 test images right (60 to 98 %); 25 % lie near a labelled one.",
+    expect(evidenceOf(spot, "objects")).toBe("No test objects here; 25 % lie near a labelled one.");
+    expect(evidenceOf({ ...spot, accuracy: 0.9, interval: [0.596, 0.982], tested: 10 }, "objects")).toBe(
+      "90 % of 10 test objects right (60 to 98 %); 25 % lie near a labelled one.",
     );
   });
   it("takes targets as people type them", () => {

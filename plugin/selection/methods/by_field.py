@@ -13,7 +13,7 @@ from ..pool import Picks, Pool, top, weighted_ranks
     "By a score of your own, the highest first, e.g. a learned loss",
     scored=True,
     per_row=("score",),
-    columns={"score": "the score as it was given; the higher, the earlier the image is kept"},
+    columns={"score": "the score as it was given; the higher, the earlier it is kept"},
 )
 def by_field(pool: Pool, k: int, score: np.ndarray) -> Picks:
     """Ranks by any number.

@@ -15,7 +15,7 @@ from .random import random
     "ccs",
     "CCS: drops the hardest images, then samples every level of difficulty",
     per_row=("difficulty",),
-    columns={"score": "how difficult the image is, or how far from the center of its class or cluster"},
+    columns={"score": "how difficult it is, or how far from the center of its class or cluster"},
 )
 def ccs(pool: Pool, k: int, difficulty: np.ndarray | None = None, drop_hardest: float = 0.1, n_bins: int = 50) -> Picks:
     """Samples equally from strata of a difficulty score (Zheng et al., ICLR 2023).

@@ -17,7 +17,7 @@ _NEAR_CENTERS = 20
     "density",
     "DBP: more budget for spread-out, isolated clusters, hardest images of each",
     nested=False,
-    columns={"score": "how far the image lies from the center of its cluster"},
+    columns={"score": "how far it lies from the center of its cluster"},
 )
 def density(pool: Pool, k: int, n_clusters: int = 100, temperature: float = 0.5) -> Picks:
     """Gives clusters a budget by complexity and keeps their rows farthest from the center (Abbas et al., ICLR 2024).

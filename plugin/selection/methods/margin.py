@@ -14,7 +14,7 @@ from ..pool import Picks, Pool, weighted_ranks
     "margin",
     "Uncertainty sampling: what a model is least certain of first; for later rounds of many labels",
     needs_predictions=True,
-    columns={"score": "how uncertain the model is of the image; the higher, the earlier it is asked for"},
+    columns={"score": "how uncertain the model is of it; the higher, the earlier it is asked for"},
 )
 def margin(
     pool: Pool,

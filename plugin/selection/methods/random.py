@@ -12,7 +12,7 @@ from ..pool import Picks, Pool, top
     "random",
     "Uniform at random: the baseline every other method must beat",
     scored=True,
-    columns={"score": "a draw by chance; the higher, the earlier the image is kept"},
+    columns={"score": "a draw by chance; the higher, the earlier it is kept"},
 )
 def random(pool: Pool, k: int) -> Picks:
     """Draws without replacement, proportionally to the weights (Efraimidis and Spirakis, 2006).

@@ -17,7 +17,7 @@ _SMALL_CLUSTER = 5
     "typiclust",
     "TypiClust: most typical image of each cluster; for a first batch of up to 500",
     nested=False,
-    columns={"score": "how typical the image is of its cluster"},
+    columns={"score": "how typical it is of its cluster"},
 )
 def typiclust(pool: Pool, k: int, n_neighbors: int = 20) -> Picks:
     """Cycles through clusters, least covered and then largest first, picking the densest free row of each.

@@ -94,7 +94,7 @@ def test_the_reasons_are_told():
     told = get_method("auto").select(bursts, 0.2).details
     assert told["groups"] == 60
     assert told["largest_group"] == 8
-    assert told["why"].startswith("88% of the images are look-alikes in 60 bursts of up to 8")
+    assert told["why"].startswith("88% of the pool are look-alikes in 60 bursts of up to 8")
     told = get_method("auto").select(unit(rng.normal(size=(300, 24))), 0.2).details
     assert not told["bursts"]
     assert told["why"].startswith("no bursts stand out (0%")

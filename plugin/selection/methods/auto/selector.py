@@ -168,15 +168,15 @@ def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | N
     name = "near-copies" if found.by_pixels else "look-alikes"
     if not found.clear:
         return (
-            f"no bursts stand out ({copies:.0%} of the images are {name} of others), so every region of the pool"
-            " is kept in proportion to its images and the space they cover"
+            f"no bursts stand out ({copies:.0%} of the pool are {name} of others), so every region of the pool"
+            " is kept in proportion to its size and the space it covers"
         )
     text = (
-        f"{copies:.0%} of the images are {name} in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
-        " image of each burst comes first"
+        f"{copies:.0%} of the pool are {name} in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
+        " of each burst comes first"
     )
     if auc is not None:
-        text += f"; single images look unlike the bursts (AUC {auc:.2f}), so they keep their share of the pool"
+        text += f"; what is single looks unlike the bursts (AUC {auc:.2f}), so it keeps its share of the pool"
     return text
 
 

@@ -38,9 +38,9 @@ _UNLABELLED = Option(
     "CLIP-powered: labelled images that agree with their label and differ from each other",
     passes_to=(select_clip_powered, clip_powered_scores),
     columns={
-        "score": "how much the image is worth keeping: agreement with its label and diversity",
-        "alignment": "how well the image agrees with its label",
-        "diversity": "how much room there is around the image within its class",
+        "score": "how much it is worth keeping: agreement with its label and diversity",
+        "alignment": "how well it agrees with its label",
+        "diversity": "how much room there is around it within its class",
         "suspicion": "how probable it is that the label is wrong",
     },
     needs_labels=True,

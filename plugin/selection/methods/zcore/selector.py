@@ -15,9 +15,9 @@ from .scores import ZCoreScores, zcore_scores
 logger = logging.getLogger(__name__)
 
 COLUMNS = {
-    "score": "how much the image is worth keeping: its coverage less its redundancy",
-    "coverage": "how much of the data the image stands for",
-    "redundancy": "how much others repeat the image",
+    "score": "how much it is worth keeping: its coverage less its redundancy",
+    "coverage": "how much of the data it stands for",
+    "redundancy": "how much others repeat it",
 }
 OPTIONS = {
     "n_draws": Option("Draws", at_most=100_000_000, description="By default as many as stability needs", advanced=True)
