@@ -19,10 +19,11 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/fiftyone-coreset demo $(ARGS)
 
-# All tests: as many processes as there are cores, each with a mongod of its own and 2 GB, then the App alone, since a
-# browser that has to wait for other tests misses keys. Each process computes on one thread. With ARGS, e.g.
-# ARGS="-m 'not app'": some of them, in one process.
-PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile
+# All tests: one process more than there are cores, because tests of faults wait a lot, each with a mongod of its own and
+# 2 GB, then the App alone, since a browser that has to wait for other tests misses keys. Each process computes on one
+# thread. With ARGS, e.g. ARGS="-m 'not app'": some of them, in one process.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PROCESSES := --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 4 --dist loadfile
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 test: $(INSTALLED)
 ifeq ($(ARGS),)

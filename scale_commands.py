@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any
 
+from .plugin.errors import CoresetError
+
 #: Exit status of a step of which parts are missing yet.
 _INCOMPLETE = 3
 #: Seconds between two lines of progress where nobody sees a bar.
@@ -38,14 +40,15 @@ def add_scale_commands(commands: Any) -> None:
     embed.add_argument("--device", help="a torch device")
     embed.add_argument("--batch-size", type=int, metavar="N", help="images in a batch")
     embed.add_argument("--workers", type=int, metavar="N", help="processes that decode images")
-    _add_units(embed)
+    _add_places(embed)
 
     score = _step(steps, "score", "ZCore scores of all rows", _score)
     _add_run(score)
     score.add_argument("--draws", type=int, metavar="N", help="number of draws; 10 for each row by default")
     score.add_argument("--seed", type=int, default=0, help="seed of the draws (0)")
+    score.add_argument("--parts", type=int, default=8, metavar="N", help="units of draws; one a worker or more (8)")
     score.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
-    _add_units(score)
+    _add_places(score)
 
     select = _step(steps, "select", "the rows to keep, first to keep first", _select)
     _add_run(select)
@@ -55,7 +58,7 @@ def add_scale_commands(commands: Any) -> None:
     select.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
     select.add_argument("--rows-per-cell", type=int, default=200_000, metavar="N", help="rows of a cell (200000)")
     select.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
-    _add_units(select)
+    _add_places(select)
 
     imported = _step(steps, "import", "make a selection a coreset run in FiftyOne", _import)
     _add_run(imported)
@@ -88,8 +91,29 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", help="the folder of the run")
 
 
-def _add_units(parser: argparse.ArgumentParser) -> None:
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    """Where a step is worked on."""
     parser.add_argument("--units", metavar="I/N", help="a share of the units, for one of N processes or machines")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="this process, or workers of Ray")
+    parser.add_argument("--address", help="of the Ray cluster, e.g. auto; RAY_ADDRESS, or one of this machine's own")
+    parser.add_argument("--ray-workers", type=int, metavar="N", help="workers of Ray; as many as fit by default")
+    parser.add_argument(
+        "--cpus-per-worker", type=int, metavar="N", help="cores of each (8, or all of the largest node)"
+    )
+    parser.add_argument("--gpus-per-worker", type=float, default=0, metavar="N", help="GPUs of each (0)")
+
+
+def _places(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of a step that say where it is worked on."""
+    of_ray = {
+        "address": options.address,
+        "workers": options.ray_workers,
+        "cpus_per_worker": options.cpus_per_worker,
+        "gpus_per_worker": options.gpus_per_worker,
+    }
+    if options.engine == "local" and any(of_ray.values()):
+        raise CoresetError("--address, --ray-workers, --cpus-per-worker and --gpus-per-worker ask for --engine ray")
+    return {"units": options.units, "engine": of_ray if options.engine == "ray" else "local", "progress": _Lines()}
 
 
 class _Lines:
@@ -131,8 +155,7 @@ def _embed(options: argparse.Namespace) -> int:
         device=options.device,
         batch_size=options.batch_size,
         num_workers=options.workers,
-        units=options.units,
-        progress=_Lines(),
+        **_places(options),
     )
     return _finished(found)
 
@@ -144,9 +167,9 @@ def _score(options: argparse.Namespace) -> int:
         options.out,
         n_draws=options.draws,
         seed=options.seed,
+        n_units=options.parts,
         num_workers=options.workers,
-        units=options.units,
-        progress=_Lines(),
+        **_places(options),
     )
     return _finished(found)
 
@@ -162,8 +185,7 @@ def _select(options: argparse.Namespace) -> int:
         seed=options.seed,
         rows_per_cell=options.rows_per_cell,
         num_workers=options.workers,
-        units=options.units,
-        progress=_Lines(),
+        **_places(options),
     )
     return _finished(found)
 

@@ -33,8 +33,8 @@ class AtBudget(OfRun):
     k: int = Field(ge=1)
 
 
-#: Names of all events, as the web component calls them.
-EVENTS: list[str] = []
+#: All events: the names that the web component calls them by, and what each takes.
+EVENTS: dict[str, type[Parameters]] = {}
 
 
 def event(params: type[Parameters]) -> Callable[[Callable], Callable[..., dict[str, Any]]]:
@@ -54,7 +54,7 @@ def event(params: type[Parameters]) -> Callable[[Callable], Callable[..., dict[s
             except CoresetError as error:
                 return {"error": str(error)}
 
-        EVENTS.append(method.__name__)
+        EVENTS[method.__name__] = params
         return answer
 
     return decorate

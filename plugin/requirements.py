@@ -16,10 +16,11 @@ _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "pyarrow": "pyarrow",
     "matplotlib": "matplotlib",
+    "ray": "ray",
 }
 
 #: Importable module -> the extra of this package that brings it, in versions that fit each other.
-_EXTRAS = {"torch": "clip", "open_clip": "clip", "matplotlib": "plot", "pyarrow": "scale"}
+_EXTRAS = {"torch": "clip", "open_clip": "clip", "matplotlib": "plot", "pyarrow": "scale", "ray": "ray"}
 
 
 def require(modules: Iterable[str]) -> None:

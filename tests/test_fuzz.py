@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone_coreset.panels import coreset as panel
+from fiftyone_coreset.panels.events import EVENTS
 from fiftyone_coreset.plugin.dataset.arguments import resolve_arguments
 from fiftyone_coreset.plugin.dataset.embeddings import EmbeddingSource
 from fiftyone_coreset.plugin.dataset.rows import Rows
 from fiftyone_coreset.plugin.results import CoresetResults
 from fiftyone_coreset.plugin.selection.budget import parse_budget
 from fiftyone_coreset.plugin.vectors.matrix import as_matrix
-from fuzz import EXAMPLES, QUIET, is_a_sentence, junk
+from fuzz import CALLS, EXAMPLES, QUIET, is_a_sentence, junk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -194,27 +195,26 @@ def test_stored_runs(run):
     check()
 
 
+#: What an event may be sent: things that could be right for one of its parameters, or anything.
+LIKELY = st.one_of(
+    junk, st.just("coreset"), st.integers(-1, 41), st.sampled_from(["score", "rank", "label", "run:coreset"]),
+    st.lists(st.lists(st.floats(-3, 3), min_size=2, max_size=2), min_size=3, max_size=5),
+)  # fmt: skip
+
+
 def test_events_of_the_panel(run):
     dataset, _ = run
-    fields = sorted(
-        {name for kind in vars(panel).values() if isinstance(kind, type) for name in getattr(kind, "model_fields", {})}
-    )
-    likely = st.one_of(
-        junk, st.just("coreset"), st.integers(-1, 41), st.sampled_from(["score", "rank", "label", "run:coreset"]),
-        st.lists(st.lists(st.floats(-3, 3), min_size=2, max_size=2), min_size=3, max_size=5),
-    )  # fmt: skip
-    values = st.fixed_dictionaries(
-        {"key": st.just("coreset")}, optional={name: likely for name in fields if name != "key"}
-    )
-    asked = st.sampled_from(sorted(panel.EVENTS))
+    for name, kind in sorted(EVENTS.items()):
+        fields = dict.fromkeys(kind.model_fields, LIKELY)
+        values = st.fixed_dictionaries({}, optional=fields).map(lambda some: {"key": "coreset", **some})
 
-    @settings(max_examples=max(60, EXAMPLES), **QUIET)
-    @given(asked, values | st.dictionaries(st.sampled_from(fields), junk), st.lists(junk, max_size=3))
-    def check(name, params, selected):
-        request = {"dataset_name": dataset.name, "params": {"panel_id": "coreset", **params}, "view": []}
-        request["selected"] = selected
-        answer = getattr(panel.CoresetPanel(), name)(ExecutionContext(request_params=request, executor=Executor()))
-        assert isinstance(answer, dict)
-        assert "error" not in answer or "\n" not in answer["error"]
+        @settings(max_examples=CALLS, **QUIET)
+        @given(values | st.dictionaries(st.sampled_from([*fields, "other"]), junk), st.lists(junk, max_size=3))
+        def check(params, selected, name=name):
+            request = {"dataset_name": dataset.name, "params": {"panel_id": "coreset", **params}, "view": []}
+            request["selected"] = selected
+            answer = getattr(panel.CoresetPanel(), name)(ExecutionContext(request_params=request, executor=Executor()))
+            assert isinstance(answer, dict), name
+            assert "error" not in answer or "\n" not in answer["error"], name
 
-    check()
+        check()

@@ -119,7 +119,9 @@ def _batch(files: Sequence[ImageFile], outcomes: Sequence[Sequence[Decoded]]) ->
     return Batch(ids, np.stack(pixels) if of_one_size else pixels, np.stack(fingerprints), taken, failures)
 
 
-def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cpu: bool) -> int:
+def choose_workers(
+    num_workers: int | None, n_files: int, batch_size: int, on_cpu: bool, cores: int | None = None
+) -> int:
     """Worker processes for decoding.
 
     Args:
@@ -127,6 +129,7 @@ def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cp
         n_files: number of files
         batch_size: files in a batch
         on_cpu: whether the model computes on the CPU too
+        cores (None): that may be used; all of the machine by default
 
     Returns:
         the wish if there is one, half of the cores beside a model on the CPU, else all; for a single batch 1 if
@@ -141,7 +144,7 @@ def choose_workers(num_workers: int | None, n_files: int, batch_size: int, on_cp
         return 0
     if n_files <= batch_size:
         return int(_start_method() == "fork")
-    cores = os.cpu_count() or 1
+    cores = cores or os.cpu_count() or 1
     return min(_MAX_WORKERS, max(1, cores // 2) if on_cpu else cores)
 
 

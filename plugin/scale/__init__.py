@@ -2,10 +2,11 @@
 
 A run is a folder. ``plan`` lists a source once, in units of rows; every step makes one Parquet part a unit, written
 aside and renamed. So a step that was killed continues where it stopped, several machines can share the units, and a
-step whose parts are all there does nothing.
+step whose parts are all there does nothing. Units are worked on in this process, or by the workers of a Ray cluster.
 """
 
 from .embedding import embed
+from .engines import RayEngine
 from .imports import import_coreset
 from .manifest import plan
 from .recipe import run_recipe
@@ -16,6 +17,7 @@ from .selecting import read_ranking, select
 from .state import RunState, StageState, status
 
 __all__ = [
+    "RayEngine",
     "RunState",
     "ScaleRun",
     "StageState",

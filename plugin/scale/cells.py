@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import ProgressCallback
 from ..vectors.kmeans import kmeans, nearest_center
 from ..vectors.neighbors import unit_rows
 from .parts import Stage, write_atomically
@@ -85,27 +84,24 @@ def find_centers(run: ScaleRun, path: Path, rows_per_cell: int, seed: int) -> np
         raise CoresetError(f"{path} is damaged ({error}); delete its folder and select again") from error
 
 
-def assign(run: ScaleRun, stage: Stage, todo: list[int], centers: np.ndarray, report: ProgressCallback) -> None:
-    """Sorts units by cell.
+def assign(run: ScaleRun, stage: Stage, unit: int, centers: np.ndarray) -> None:
+    """Sorts a unit by cell.
 
     Args:
         run: the run
-        stage: where the parts go
-        todo: numbers of the units
+        stage: where the part goes
+        unit: number of the unit
         centers: (c, d) float32 centers of the cells
-        report: told how far it is
     """
     import pyarrow as pa
 
-    for done, unit in enumerate(todo, start=1):
-        rows, vectors = run.vectors(unit)
-        cells = nearest_center(unit_rows(vectors)[0], centers)[0] if len(rows) else np.empty(0, dtype=np.int64)
-        order = np.argsort(cells, kind="stable")
-        counts = np.bincount(cells, minlength=len(centers))
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[order].ravel()), centers.shape[1])
-        groups = counts[counts > 0].tolist()
-        stage.write(unit, pa.table({"row": rows[order], "vector": column}), {"counts": counts.tolist()}, groups)
-        report(done / len(todo), f"{done:,} of {len(todo):,} units sorted into {len(centers):,} cells")
+    rows, vectors = run.vectors(unit)
+    cells = nearest_center(unit_rows(vectors)[0], centers)[0] if len(rows) else np.empty(0, dtype=np.int64)
+    order = np.argsort(cells, kind="stable")
+    counts = np.bincount(cells, minlength=len(centers))
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[order].ravel()), centers.shape[1])
+    groups = counts[counts > 0].tolist()
+    stage.write(unit, pa.table({"row": rows[order], "vector": column}), {"counts": counts.tolist()}, groups)
 
 
 def _sample(run: ScaleRun, seed: int) -> np.ndarray:

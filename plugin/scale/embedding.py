@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import ExitStack
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +15,9 @@ import psutil
 
 from ..embeddings.decode import MAX_PIXELS
 from ..errors import CoresetError
-from ..progress import ProgressCallback, reporting
+from ..progress import ProgressCallback, reporting, silence
+from .engines import Engine, as_engine
+from .engines.base import Failure
 from .forecast import Forecast
 from .image_units import ImageUnits
 from .lock import one_writer
@@ -19,11 +25,14 @@ from .parts import Stage
 from .run import EMBEDDINGS, ScaleRun
 from .share import Share, units_of
 from .state import StageState, stage_state
-from .table import UnitRows
 from .vector_units import VectorUnits
 
 if TYPE_CHECKING:
     import torch
+
+    from ..embeddings.record import ClipSpec
+
+logger = logging.getLogger(__name__)
 
 #: Units without a single vector after which a run gives up: it is the access that is wrong, not the images.
 _HOPELESS_UNITS = 10
@@ -43,6 +52,7 @@ def embed(
     num_workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
     units: str | None = None,
+    engine: str | Mapping[str, Any] | Engine = "local",
     progress: bool | ProgressCallback | None = False,
 ) -> StageState:
     """Embeds the images of a run, unit by unit; units that are there are not made again.
@@ -60,6 +70,7 @@ def embed(
         num_workers (None): processes that decode images; by default chosen from the machine
         max_pixels (100,000,000): images with more pixels than this are not decoded
         units (None): a share of the units, ``"I/N"`` with I from 1 to N, for one of N processes or machines
+        engine ("local"): where they are worked on: ``"local"``, in this process, ``"ray"``, or a :class:`RayEngine`
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
 
     Returns:
@@ -67,7 +78,7 @@ def embed(
 
     Raises:
         CoresetError: if another process works on the same units, the run was begun with another model, a part belongs
-            to another run, the source changed, or not one of the first 10 units has a vector
+            to another run, the source changed, not one of the first 10 units has a vector, or the engine has no room
 
     Examples:
         A folder of photographs::
@@ -83,6 +94,7 @@ def embed(
         raise CoresetError(f"{run.folder} is a run of vectors that are there, so leave {given[0]} out")
     folder = run.folder / EMBEDDINGS
     with one_writer(folder, share), reporting(progress, "Embedding") as report:
+        spec = None
         if column is not None:
             identity: dict[str, Any] = {"vector_column": column}
         else:
@@ -96,53 +108,130 @@ def embed(
             stage.sweep()
         todo = stage.missing(units_of(share, run.n_units))
         if todo:
-            with ExitStack() as loaded:
-                if column is not None:
-                    make: ImageUnits | VectorUnits = VectorUnits(run.manifest, column)
-                else:
-                    from ..embeddings.zoo import embedder_of
-
-                    embedder = loaded.enter_context(embedder_of(spec, model or _DEFAULT_MODEL, device))
-                    make = ImageUnits(run.manifest, spec, embedder, batch_size, num_workers, max_pixels)
-                _work(run, stage, todo, make, report)
+            name = model or _DEFAULT_MODEL
+            work = EmbedWork(run.folder, stage, spec, name, device, batch_size, num_workers, max_pixels)
+            _work(run, todo, work, as_engine(engine), report)
     return stage_state(stage, range(run.n_units))
 
 
-def _work(
-    run: ScaleRun, stage: Stage, todo: list[int], make: ImageUnits | VectorUnits, report: ProgressCallback
-) -> None:
-    """Makes parts; those of units without a vector are held back until one shows that vectors can be made."""
+@dataclass(frozen=True)
+class Probe:
+    """A task: measure on the first images of a unit."""
+
+    unit: int
+
+
+@dataclass(frozen=True)
+class Make:
+    """A task: make the part of a unit.
+
+    Attributes:
+        unit: its number
+        dimension: length of the vectors of the run, or None while it is not known
+    """
+
+    unit: int
+    dimension: int | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a unit; its part is there unless no length is known.
+
+    Attributes:
+        dimension: length of the vectors of the run, or None while it is not known
+        failure: which row failed first, and why, where none has a vector
+    """
+
+    dimension: int | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class EmbedWork:
+    """Makes parts of vectors.
+
+    Attributes:
+        folder: of the run
+        stage: where the parts go
+        spec: the model, or None where the vectors are copied from a table
+        name: of the model
+        device: for the model, or None for the best there is
+        batch_size: images in a batch, or None
+        num_workers: processes that decode, or None
+        max_pixels: larger images are not decoded
+    """
+
+    folder: Path
+    stage: Stage
+    spec: ClipSpec | None
+    name: str
+    device: Any
+    batch_size: int | None
+    num_workers: int | None
+    max_pixels: int
+
+    @contextmanager
+    def begin(self, cores: int | None) -> Iterator[Callable[[Probe | Make, ProgressCallback], Any]]:
+        """Loads the model; see :class:`.engines.base.Work`."""
+        manifest = ScaleRun(self.folder).manifest
+        if self.spec is None:
+            column = ScaleRun(self.folder).record["vector_column"]
+            yield functools.partial(self._do, VectorUnits(manifest, column))
+            return
+        from ..embeddings.zoo import embedder_of
+
+        with embedder_of(self.spec, self.name, self.device) as embedder:
+            options = (self.batch_size, self.num_workers, self.max_pixels, cores)
+            yield functools.partial(self._do, ImageUnits(manifest, self.spec, embedder, *options))
+
+    def _do(self, make: ImageUnits | VectorUnits, task: Probe | Make, report: ProgressCallback) -> Any:
+        if isinstance(task, Probe):
+            return make.probe(task.unit)
+        rows = make(task.unit)
+        dimension = task.dimension or rows.dimension
+        if rows.dimension not in (None, dimension):
+            raise CoresetError(
+                f"unit {task.unit} has vectors of {rows.dimension} numbers and others have {dimension}; all of a run "
+                "must be of one model"
+            )
+        if dimension is not None:
+            facts = {"dimension": dimension, "model": make.record(dimension), "outcomes": rows.counts}
+            self.stage.write(task.unit, rows.table(dimension), facts)
+        return Made(dimension, rows.first_failure() if rows.dimension is None else None)
+
+
+def _work(run: ScaleRun, todo: list[int], work: EmbedWork, engine: Engine, report: ProgressCallback) -> None:
+    """Makes parts; those of units without a vector wait until another shows how long vectors are."""
     rows = sum(run.unit_rows[unit] for unit in todo)
-    seconds, expected = make.probe(todo[0])
-    if expected is not None:
-        forecast = _forecast(rows, max(run.unit_rows), expected, seconds)
-        forecast.check_space(stage.folder)
-        report(0.0, f"{rows:,} rows expected to take {forecast}")
-    dimension = _dimension_there(stage, run)
-    held: list[tuple[int, UnitRows]] = []
-    done = 0
-    for unit in todo:
-        made = make(unit)
-        held.append((unit, made))
-        dimension = dimension or made.dimension
-        if made.dimension not in (None, dimension):
-            raise CoresetError(
-                f"unit {unit} has vectors of {made.dimension} numbers and others have {dimension}; all of a run must "
-                "be of one model"
-            )
-        if dimension is None and len(held) >= min(_HOPELESS_UNITS, len(todo)):
-            n = sum(run.unit_rows[number] for number, _ in held)
-            raise CoresetError(
-                f"none of the first {n:,} rows has a vector, e.g. {held[0][1].first_failure()}; nothing was written"
-            )
-        if dimension is None:
-            continue
-        facts = {"dimension": dimension, "model": make.record(dimension)}
-        for number, of_unit in held:
-            stage.write(number, of_unit.table(dimension), facts | {"outcomes": of_unit.counts})
-            done += run.unit_rows[number]
-        held.clear()
-        report(done / rows, f"{done:,} of {rows:,} rows")
+    dimension, done = _dimension_there(work.stage, run), 0
+    with engine.start(work, len(todo)) as crew:
+        for _, measured in crew.map([Probe(todo[0])], 1, silence):
+            if not isinstance(measured, Failure) and measured[1] is not None:
+                seconds = measured[0] / crew.n_workers
+                forecast = _forecast(rows, max(run.unit_rows), measured[1], seconds)
+                forecast.check_space(work.stage.folder)
+                report(0.0, f"{rows:,} rows expected to take {forecast}")
+        while todo:
+            without: dict[int, str | None] = {}
+            for task, made in crew.map((Make(unit, dimension) for unit in todo), len(todo), silence):
+                if isinstance(made, Failure):
+                    logger.warning(
+                        "unit %d, from row %d on, is set aside: %s", task.unit, run.starts[task.unit], made.reason
+                    )
+                    continue
+                dimension = dimension or made.dimension
+                if made.dimension is None:
+                    without[task.unit] = made.failure
+                if dimension is None and len(without) >= min(_HOPELESS_UNITS, len(todo)):
+                    n = sum(run.unit_rows[unit] for unit in without)
+                    raise CoresetError(
+                        f"none of the first {n:,} rows has a vector, e.g. {without[min(without)]}; nothing was written"
+                    )
+                if made.dimension is not None:
+                    done += run.unit_rows[task.unit]
+                    report(done / rows, f"{done:,} of {rows:,} rows")
+            todo = sorted(without) if dimension is not None else []
 
 
 def _dimension_there(stage: Stage, run: ScaleRun) -> int | None:

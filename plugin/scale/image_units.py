@@ -35,6 +35,7 @@ class ImageUnits:
         batch_size: images in a batch, or None for what suits the model
         num_workers: processes that decode, or None for what suits the machine
         max_pixels: larger images are not decoded
+        cores: that may be used, or None for all of the machine
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ImageUnits:
         batch_size: int | None,
         num_workers: int | None,
         max_pixels: int,
+        cores: int | None,
     ) -> None:
         self._manifest = manifest
         self._spec = spec
@@ -52,6 +54,7 @@ class ImageUnits:
         self._batch_size = batch_size or embedder.batch_size()
         self._num_workers = num_workers
         self._max_pixels = max_pixels
+        self._cores = cores
 
     def __call__(self, unit: int) -> UnitRows:
         """Embeds a unit and says what became of every row."""
@@ -116,7 +119,8 @@ class ImageUnits:
             process.close()
 
     def _workers(self, n_files: int) -> int:
-        return choose_workers(self._num_workers, n_files, self._batch_size, on_cpu=self._embedder.on_cpu)
+        on_cpu = self._embedder.on_cpu
+        return choose_workers(self._num_workers, n_files, self._batch_size, on_cpu, self._cores)
 
 
 def _files(rows: pa.Table) -> list[ImageFile]:

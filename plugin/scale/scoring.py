@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +19,14 @@ import numpy as np
 import psutil
 
 from ..errors import CoresetError
-from ..progress import ProgressCallback, part_of, reporting
+from ..progress import ProgressCallback, part_of, reporting, silence
 from ..seeds import check_seed
 from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers
 from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
 from ..selection.methods.zcore.reliability import split_half_reliability
 from .columns import open_columns
+from .engines import Engine, as_engine
+from .engines.base import do_all
 from .forecast import Forecast
 from .lock import one_writer
 from .parts import Stage, footer, read_table, write_table
@@ -53,6 +58,7 @@ def score(
     n_units: int = 8,
     num_workers: int | None = None,
     units: str | None = None,
+    engine: str | Mapping[str, Any] | Engine = "local",
     progress: bool | ProgressCallback | None = False,
 ) -> StageState:
     """Scores the rows of a run with ZCore; units of draws that are there are not taken again.
@@ -67,9 +73,10 @@ def score(
         seed (0): seed of the draws
         n_neighbors (1000): images that share the penalty of a draw, K in the paper
         exponent (4.0): power of the distance by which the penalty falls off, e in the paper
-        n_units (8): units of draws; each part takes up to 32 bytes a row
-        num_workers (None): threads; by default all cores this process may use
+        n_units (8): units of draws, at least as many as there are to be workers; each part takes up to 32 bytes a row
+        num_workers (None): threads; by default all cores this process, or a worker of the engine, may use
         units (None): a share of the units, ``"I/N"`` with I from 1 to N
+        engine ("local"): where they are worked on: ``"local"``, in this process, ``"ray"``, or a :class:`RayEngine`
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
 
     Returns:
@@ -78,7 +85,7 @@ def score(
 
     Raises:
         CoresetError: if vectors are missing, another process works on the same units, scores were begun of other
-            vectors or with other arguments, or an argument is out of range
+            vectors or with other arguments, an argument is out of range, or the engine has no room
 
     Examples:
         With a number of draws::
@@ -102,7 +109,7 @@ def score(
             stage.sweep()
         todo = stage.missing(units_of(share, n_units))
         if todo:
-            _draw(run, stage, todo, n, num_workers, report)
+            _draw(run, todo, DrawWork(run.folder, stage, n, num_workers), as_engine(engine), report)
         state = stage_state(stage, range(n_units))
         if state.complete and footer(_scores_path(run), stage.key) is None:
             _combine(run, stage)
@@ -128,22 +135,48 @@ def _scores_path(run: ScaleRun) -> Path:
     return run.folder / SCORE / "scores.parquet"
 
 
-def _draw(
-    run: ScaleRun, stage: Stage, todo: list[int], n: int, num_workers: int | None, report: ProgressCallback
-) -> None:
-    record = stage.record
-    with Workers(num_workers) as workers:
+@dataclass(frozen=True)
+class DrawWork:
+    """Makes parts of draws.
+
+    Attributes:
+        folder: of the run
+        stage: where the parts go
+        n: rows with a vector
+        num_workers: threads, or None
+    """
+
+    folder: Path
+    stage: Stage
+    n: int
+    num_workers: int | None
+
+    @contextmanager
+    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
+        """Maps the columns into memory; see :class:`.engines.base.Work`."""
+        record = self.stage.record
+        with Workers(self.num_workers or cores) as workers:
+            columns = open_columns(ScaleRun(self.folder), workers, silence)
+            params = ZCoreParams(min(record["n_neighbors"], self.n - 1), record["exponent"], SYMMETRIC)
+            draws = SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
+            chunks = list(draws.chunks())
+
+            def do(unit: int, report: ProgressCallback) -> None:
+                mine = chunks[unit :: record["n_units"]]
+                self.stage.write(unit, *_add_up(mine, self.n, record["n_draws"], workers, report))
+
+            yield do
+
+
+def _draw(run: ScaleRun, todo: list[int], work: DrawWork, engine: Engine, report: ProgressCallback) -> None:
+    record = work.stage.record
+    with Workers(work.num_workers) as workers:
         share = len(todo) / record["n_units"]
-        forecast = _forecast(run, n, share * record["n_draws"], len(todo), workers.number)
-        forecast.check_space(stage.folder)
+        forecast = _forecast(run, work.n, share * record["n_draws"], len(todo), workers.number)
+        forecast.check_space(work.stage.folder)
         report(0.0, f"{round(share * record['n_draws']):,} draws expected to take {forecast}")
-        columns = open_columns(run, workers, part_of(report, 0.0, 0.2))
-        params = ZCoreParams(min(record["n_neighbors"], n - 1), record["exponent"], SYMMETRIC)
-        draws = SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
-        chunks = list(draws.chunks())
-        for place, unit in enumerate(todo):
-            tell = part_of(report, 0.2 + 0.8 * place / len(todo), 0.2 + 0.8 * (place + 1) / len(todo))
-            stage.write(unit, *_add_up(chunks[unit :: record["n_units"]], n, record["n_draws"], workers, tell))
+        open_columns(run, workers, part_of(report, 0.0, 0.2))  # once, before the workers of the engine map them
+    do_all(engine, work, todo, "unit of draws", part_of(report, 0.2, 1.0))
 
 
 def _bits(n_draws: int) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,8 @@ from ..selection.budget import resolve_budget
 from ..selection.cost import USUAL_DIMENSIONS, expected_cost
 from ..selection.registry import get_method
 from .cells import Cells, assign, find_centers
+from .engines import Engine, as_engine
+from .engines.base import do_all
 from .forecast import Forecast
 from .lock import one_builder, one_writer
 from .parts import Stage, footer, read_table, write_table
@@ -49,6 +54,7 @@ def select(
     rows_per_cell: int = 200_000,
     num_workers: int | None = None,
     units: str | None = None,
+    engine: str | Mapping[str, Any] | Engine = "local",
     progress: bool | ProgressCallback | None = False,
 ) -> StageState:
     """Chooses the rows of a run that are to be kept, first to keep first.
@@ -66,9 +72,10 @@ def select(
         name (None): the name of the selection; that of the method by default
         seed (0): of all randomness
         rows_per_cell (200,000): rows of a cell, about; memory and time of a cell grow with it
-        num_workers (None): threads; the result does not depend on them
+        num_workers (None): threads, of each worker of the engine; the result does not depend on them
         units (None): a share of the units and cells, ``"I/N"`` with I from 1 to N; call again until it is complete,
             because cells need all units
+        engine ("local"): where they are worked on: ``"local"``, in this process, ``"ray"``, or a :class:`RayEngine`
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
 
     Returns:
@@ -77,8 +84,8 @@ def select(
 
     Raises:
         CoresetError: if vectors or scores are missing, a selection of this name was begun of other vectors or with
-            other arguments, another process works on the same units, the method does not work at scale, or ``keep``
-            exceeds the rows with a vector
+            other arguments, another process works on the same units, the method does not work at scale, ``keep``
+            exceeds the rows with a vector, or the engine has no room
 
     Examples:
         The first ten of five percent::
@@ -113,7 +120,7 @@ def select(
             order = _by_score(run, scores, stage.record)
             _write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
-        return _by_cells(run, stage, share, num_workers, report)
+        return _by_cells(run, stage, share, num_workers, as_engine(engine), report)
 
 
 def ranking_path(run: ScaleRun, name: str) -> Path:
@@ -151,7 +158,7 @@ def _by_score(run: ScaleRun, scores: np.ndarray | None, record: dict[str, Any]) 
 
 
 def _by_cells(
-    run: ScaleRun, stage: Stage, share: Share | None, num_workers: int | None, report: ProgressCallback
+    run: ScaleRun, stage: Stage, share: Share | None, num_workers: int | None, engine: Engine, report: ProgressCallback
 ) -> StageState:
     """Sorts the run into cells, orders every cell, and merges their orders; as far as the share goes."""
     record = stage.record
@@ -165,19 +172,72 @@ def _by_cells(
     if todo:
         forecast.check_space(stage.folder)
     report(0.0, f"{run.n_usable():,} rows in {len(centers):,} cells expected to take {forecast}")
-    assign(run, sorted_units, todo, centers, part_of(report, 0.0, 0.2))
+    do_all(engine, AssignWork(run.folder, sorted_units, centers), todo, "unit", part_of(report, 0.0, 0.2))
     if sorted_units.missing(range(run.n_units)):
         return stage_state(stage, range(len(centers)))
-    cells = Cells(run, sorted_units, len(centers))
-    wanted = turn_counts(cells.sizes, record["keep"])
+    wanted = turn_counts(Cells(run, sorted_units, len(centers)).sizes, record["keep"])
     todo = stage.missing(units_of(share, len(centers)))
-    for place, cell in enumerate(todo):
-        tell = part_of(report, 0.2 + 0.8 * place / len(todo), 0.2 + 0.8 * (place + 1) / len(todo))
-        _order_cell(stage, cells, cell, int(wanted[cell]), num_workers, tell)
+    work = OrderWork(run.folder, stage, sorted_units, wanted, num_workers)
+    do_all(engine, work, todo, "cell", part_of(report, 0.2, 1.0))
     state = stage_state(stage, range(len(centers)))
     if state.complete:
-        _merge(run, stage, cells.sizes)
+        _merge(run, stage, Cells(run, sorted_units, len(centers)).sizes)
     return state
+
+
+@dataclass(frozen=True)
+class AssignWork:
+    """Sorts units into cells.
+
+    Attributes:
+        folder: of the run
+        stage: where the parts go
+        centers: (c, d) float32 centers of the cells
+    """
+
+    folder: Path
+    stage: Stage
+    centers: np.ndarray
+
+    @contextmanager
+    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
+        """Opens the run; see :class:`.engines.base.Work`."""
+        run = ScaleRun(self.folder)
+
+        def do(unit: int, report: ProgressCallback) -> None:
+            assign(run, self.stage, unit, self.centers)
+            report(1.0, f"unit {unit:,} sorted into {len(self.centers):,} cells")
+
+        yield do
+
+
+@dataclass(frozen=True)
+class OrderWork:
+    """Puts the rows of cells in order.
+
+    Attributes:
+        folder: of the run
+        stage: where the parts go
+        sorted_units: the rows by cell
+        wanted: (c,) int64 how many rows each cell gives
+        num_workers: threads, or None
+    """
+
+    folder: Path
+    stage: Stage
+    sorted_units: Stage
+    wanted: np.ndarray
+    num_workers: int | None
+
+    @contextmanager
+    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
+        """Opens the cells; see :class:`.engines.base.Work`."""
+        cells = Cells(ScaleRun(self.folder), self.sorted_units, len(self.wanted))
+
+        def do(cell: int, report: ProgressCallback) -> None:
+            _order_cell(self.stage, cells, cell, int(self.wanted[cell]), self.num_workers or cores, report)
+
+        yield do
 
 
 def _order_cell(

@@ -16,9 +16,9 @@ from fiftyone_coreset import operators
 from fiftyone_coreset.operators import compute_coreset_scores
 from fiftyone_coreset.operators import operator as operator_module
 from fiftyone_coreset.panels import coreset as panel
-from fiftyone_coreset.panels import events, group_events, round_events
+from fiftyone_coreset.panels import events
 from fiftyone_coreset.plugin.diagnostics.tables import escaped
-from fiftyone_coreset.plugin.door import Parameters, read
+from fiftyone_coreset.plugin.door import read
 from fiftyone_coreset.plugin.request import check_stages, check_view, target_view
 from fiftyone_coreset.plugin.selection import method as method_module
 from fiftyone_coreset.plugin.selection import registry
@@ -43,13 +43,7 @@ def registered():
 
 
 OPERATORS = registered()
-EVENTS = {
-    name: kind
-    for module in (events, group_events, round_events, panel)
-    for name, kind in vars(module).items()
-    if isinstance(kind, type) and issubclass(kind, Parameters) and kind is not Parameters
-}
-DOORS = {name: kind.params for name, kind in OPERATORS.items()} | EVENTS
+DOORS = {name: kind.params for name, kind in OPERATORS.items()} | events.EVENTS
 
 
 def values_for(kind):

@@ -19,6 +19,7 @@ from fiftyone_coreset.plugin.selection.registry import get_method
 from fiftyone_coreset.plugin.vectors.radius import coverage_radius
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
 
 
@@ -147,7 +148,7 @@ def test_coverage_is_one_number_for_budget_method_curve_and_report(X):
     assert curve.coverage_at(k) >= 0.95 > curve.coverage_at(k - 1)
     # By definition: 1.5 times the median distance to the nearest image that is not a near-duplicate.
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
-    distances = np.linalg.norm(unit[:, None] - unit[None], axis=2)
+    distances = cdist(unit, unit)
     nearest = np.where(distances <= curve.near_duplicate_radius, np.inf, distances).min(axis=1)
     expected = 1.5 * np.median(nearest[np.isfinite(nearest)])
     assert coverage_radius(X, n_sample=len(X)) == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,108 @@
+"""What engines have in common: work that can travel, and crews that do it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
+
+from ...progress import ProgressCallback
+
+logger = logging.getLogger(__name__)
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+_Taken = TypeVar("_Taken", contravariant=True)
+_Given = TypeVar("_Given", covariant=True)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that nobody could finish, because each worker that tried it ended.
+
+    Attributes:
+        reason: one sentence
+    """
+
+    reason: str
+
+
+class Work(Protocol[_Taken, _Given]):
+    """What is done with tasks. It is sent to workers, so it holds paths and numbers; they load the rest."""
+
+    def begin(self, cores: int | None) -> AbstractContextManager[Callable[[_Taken, ProgressCallback], _Given]]:
+        """Loads what the work needs.
+
+        Args:
+            cores: how many the worker may use; None for all of the machine
+
+        Returns:
+            a context manager of the function that does a task and leaves its result in files; a task that is done
+            again leaves the same
+        """
+        ...
+
+
+class Crew(Protocol[Task, _Given]):
+    """Workers that have begun.
+
+    Attributes:
+        n_workers: how many there are
+    """
+
+    n_workers: int
+
+    def map(
+        self, tasks: Iterable[Task], total: int, report: ProgressCallback
+    ) -> Iterator[tuple[Task, _Given | Failure]]:
+        """Does tasks, in any order.
+
+        Args:
+            tasks: the tasks; each is asked for when a worker is free
+            total: how many there are
+            report: told how far it is
+
+        Yields:
+            each task and its result
+
+        Raises:
+            CoresetError: if a task refuses
+        """
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Where units are worked on."""
+
+    def start(self, work: Work[Task, Result], n_tasks: int) -> AbstractContextManager[Crew[Task, Result]]:
+        """Starts workers.
+
+        Args:
+            work: what they are to do
+            n_tasks: how many tasks there will be, at most
+
+        Raises:
+            CoresetError: if there is no such place, or it has less than what is asked for
+        """
+        ...
+
+
+def do_all(engine: Engine, work: Work[int, None], numbers: Sequence[int], what: str, report: ProgressCallback) -> None:
+    """Has numbered parts made; those that nobody could make stay missing, and are told of.
+
+    Args:
+        engine: where
+        work: makes a part by its number
+        numbers: of the parts
+        what: a part is called in a warning
+        report: told how far it is
+    """
+    if not numbers:
+        return
+    with engine.start(work, len(numbers)) as crew:
+        for number, failed in crew.map(numbers, len(numbers), report):
+            if isinstance(failed, Failure):
+                logger.warning("%s %d is set aside: %s", what, number, failed.reason)

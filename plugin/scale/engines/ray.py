@@ -1,0 +1,211 @@
+"""The engine of a cluster: workers of Ray, each of which does one unit after the other.
+
+Ray only carries tasks. What is done is known from the files of the run, so a driver, a worker or a machine may be lost
+at any time: the unit it had is done again by another.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import CoresetError
+from ...progress import ProgressCallback, silence
+from ...requirements import require
+from .base import Crew, Failure, Result, Task, Work
+
+logger = logging.getLogger(__name__)
+
+#: Workers that a task may cost before it is set aside.
+_ATTEMPTS = 3
+#: Seconds between two looks at an interrupt.
+_LOOK = 1.0
+#: Cores of a worker where a node has as many: what decoding for one GPU asks (docs/scale.md).
+_CORES = 8
+#: What Ray reads when it is imported, unless the user set it: nothing is sent home, a driver under "uv run" ships no
+#: files, workers of a laptop are no less urgent than other programs, and a busy machine has time to start.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_raylet_start_wait_time_s": "240",
+}
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Workers of a Ray cluster, which all see the folder of the run and have this package installed.
+
+    Args:
+        address (None): of a cluster, ``"auto"``, ``"host:6379"`` or ``"ray://host:10001"``; by default that of
+            ``RAY_ADDRESS``, else a Ray of this machine's own, which ends with the step
+        workers (None): as many as the cluster has room for by default
+        cpus_per_worker (None): cores of each, for decoding and for threads; 8 by default, or all of the largest node
+        gpus_per_worker (0): GPUs of each
+
+    Examples:
+        Eight workers with a GPU each, on a cluster that runs::
+
+            cluster = fc.scale.RayEngine(address="auto", workers=8, gpus_per_worker=1)
+            fc.scale.embed("run", engine=cluster)
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    cpus_per_worker: int | None = None
+    gpus_per_worker: float = 0
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "cpus_per_worker"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise CoresetError(f"{name} must be a whole number of at least 1, got {value!r}")
+        if not isinstance(self.gpus_per_worker, int | float) or not self.gpus_per_worker >= 0:
+            raise CoresetError(f"gpus_per_worker must be at least 0, got {self.gpus_per_worker!r}")
+
+    @contextmanager
+    def start(self, work: Work[Task, Result], n_tasks: int) -> Iterator[Crew[Task, Result]]:
+        """Connects, and starts workers; see :class:`.base.Engine`.
+
+        Raises:
+            CoresetError: if Ray is not installed, no cluster answers, or it has no room for the workers
+        """
+        require(["ray"])
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
+        import ray
+
+        there = ray.is_initialized()
+        if not there:
+            _connect(self.address)
+        try:
+            cpus, n_workers = self._room([node["Resources"] for node in ray.nodes() if node["Alive"]])
+            crew = _Workers(work, min(n_workers, n_tasks), cpus, self.gpus_per_worker)
+            try:
+                yield crew
+            finally:
+                crew.dismiss()
+        finally:
+            if not there:
+                ray.shutdown()
+
+    def _room(self, nodes: list[dict[str, float]]) -> tuple[int, int]:
+        """Cores of a worker, and how many workers there may be.
+
+        Ray waits in silence for what a cluster does not have, so that is refused here.
+        """
+        largest = int(max((node.get("CPU", 0) for node in nodes), default=0))
+        cpus = self.cpus_per_worker or min(_CORES, max(largest, 1))
+        room = 0
+        for node in nodes:
+            fit = node.get("CPU", 0) // cpus
+            if self.gpus_per_worker:
+                fit = min(fit, node.get("GPU", 0) // self.gpus_per_worker)
+            room += int(fit)
+        if room < (self.workers or 1):
+            asked = f"{self.workers or 1} workers of {cpus} CPUs" + (
+                f" and {self.gpus_per_worker:g} GPUs" if self.gpus_per_worker else ""
+            )
+            cpu, gpu = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU"))
+            raise CoresetError(
+                f"{asked} are asked for, and the Ray cluster has room for {room}: {len(nodes)} nodes with {cpu:g} CPUs "
+                f"and {gpu:g} GPUs in all; ask for fewer, or start more nodes first"
+            )
+        return cpus, self.workers or room
+
+
+def _connect(address: str | None) -> None:
+    """Connects to a cluster, or starts one of this machine's own."""
+    import ray
+
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CoresetError(f"Ray could not be reached at '{address}': {reason}") from error
+
+
+class _Worker:
+    """The actor: loads the work with the first task, so that a refusal is that of a task."""
+
+    def __init__(self, work: Work, cores: int) -> None:
+        self._work, self._cores = work, cores
+        self._stack = ExitStack()
+        self._do: Any = None
+
+    def do(self, task: Any) -> Any:
+        if self._do is None:
+            self._do = self._stack.enter_context(self._work.begin(self._cores))
+        return self._do(task, silence)
+
+
+class _Workers:
+    """Actors, each with one task at a time."""
+
+    def __init__(self, work: Work, n_workers: int, cpus: int, gpus: float) -> None:
+        import ray
+
+        self.n_workers = n_workers
+        self._work, self._cpus = work, cpus
+        self._kind = ray.remote(_Worker).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)
+        self._hired: list[Any] = []
+        self._idle: list[Any] = []
+
+    def map(
+        self, tasks: Iterable[Task], total: int, report: ProgressCallback
+    ) -> Iterator[tuple[Task, Result | Failure]]:
+        import ray
+
+        waiting, again = iter(tasks), deque[tuple[Task, int]]()
+        busy: dict[Any, tuple[Any, Task, int]] = {}
+        done, empty = 0, False
+        while True:
+            while len(busy) < self.n_workers and not (empty and not again):
+                if again:
+                    task, attempts = again.popleft()
+                else:
+                    try:
+                        task, attempts = next(waiting), 0
+                    except StopIteration:
+                        empty = True
+                        continue
+                worker = self._idle.pop() if self._idle else self._hire()
+                busy[worker.do.remote(task)] = worker, task, attempts + 1
+            if not busy:
+                return
+            for answer in ray.wait(list(busy), timeout=_LOOK)[0]:
+                worker, task, attempts = busy.pop(answer)
+                try:
+                    result = ray.get(answer)
+                except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+                    reason = str(error).strip().splitlines()[0]
+                    logger.warning("a worker ended while it worked on %s (attempt %d): %s", task, attempts, reason)
+                    if attempts < _ATTEMPTS:
+                        again.append((task, attempts))
+                        continue
+                    result = Failure(f"{attempts} workers ended while they worked on it: {reason}")
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause from None
+                else:
+                    self._idle.append(worker)
+                done += 1
+                report(done / total, f"{done:,} of {total:,} units, by {self.n_workers} workers")
+                yield task, result
+
+    def dismiss(self) -> None:
+        """Ends all workers, also those that are at work: a unit is whole or not there."""
+        import ray
+
+        for worker in self._hired:
+            ray.kill(worker)
+
+    def _hire(self) -> Any:
+        self._hired.append(self._kind.remote(self._work, self._cpus))
+        return self._hired[-1]
