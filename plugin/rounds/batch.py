@@ -20,6 +20,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
 from ..seeds import check_seed
+from ..selection.columns import real
 from ..selection.registry import get_method
 from .begin import begun, round_entry, with_round
 from .campaign import RoundsResults
@@ -242,7 +243,7 @@ def _amount(budget: Any) -> float:
 
 def _array(cost: Any) -> np.ndarray:
     try:
-        return np.asarray(cost, dtype=np.float64)
+        return real(cost)
     except (TypeError, ValueError) as error:
         raise CoresetError(f"cost must be a field or an array of numbers, one a row ({error})") from error
 

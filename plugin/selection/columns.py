@@ -26,10 +26,23 @@ def column(values: Any, n: int, name: str) -> np.ndarray | None:
     return found
 
 
+def real(values: Any) -> np.ndarray:
+    """Values as float64.
+
+    Raises:
+        TypeError: if they are complex, which numpy would cut in silence, or dates, which it would count
+        ValueError: if they are not numbers
+    """
+    found = np.asarray(values)
+    if found.dtype.kind in "cmM":
+        raise TypeError(f"they are {found.dtype}")
+    return found.astype(np.float64)
+
+
 def numbers(values: Any, n: int, name: str) -> np.ndarray:
     """(n,) float64 array of one number per row."""
     try:
-        found = np.asarray(values, dtype=np.float64)
+        found = real(values)
     except (TypeError, ValueError) as error:
         raise CoresetError(f"{name} must be numbers ({error}); pass one per row") from error
     if found.shape != (n,):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fiftyone as fo
 import fiftyone_coreset as fc
+import numpy as np
 import pytest
 
 REFUSED = [
@@ -22,6 +23,8 @@ REFUSED = [
     ({"num_workers": "a"}, r"^num_workers must be a whole number from 1, or None for all cores, got 'a'$"),
     ({"groups": False}, r"^groups must hold one value for each of the 40 rows, got bool$"),
     ({"weights": {}}, r"^weights must be numbers "),
+    ({"weights": np.ones(40) * 1j}, r"^weights must be numbers \(they are complex128\)"),
+    ({"weights": np.full(40, "2026-11-29", dtype="datetime64[D]")}, r"^weights must be numbers \(they are datetime64"),
     ({"excluded": [None, []]}, r"^excluded: "),
     ({"label_field": 5}, r"^label field '5' does not exist on "),
     ({"outlier_guard": "a"}, r"^outlier_guard must be a share in \[0, 0\.5\], got 'a'$"),

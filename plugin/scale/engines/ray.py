@@ -132,6 +132,12 @@ def _connect(address: str | None) -> None:
         raise CoresetError(f"Ray could not be reached at '{address}': {reason}") from error
 
 
+def _reason(error: Exception) -> str:
+    """What Ray says of a lost worker, less the facts about the actor, which it indents."""
+    first, *others = str(error).strip().splitlines()
+    return next((line for line in others if line and not line[0].isspace()), first)
+
+
 class _Worker:
     """The actor: loads the work with the first task, so that a refusal is that of a task."""
 
@@ -185,7 +191,12 @@ class _Workers:
                 try:
                     result = ray.get(answer)
                 except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
-                    reason = str(error).strip().splitlines()[0]
+                    if getattr(error, "actor_init_failed", False):
+                        raise CoresetError(
+                            f"the workers of Ray cannot load the work ({str(error).strip().splitlines()[-1]}); install "
+                            "the same version of fiftyone-coreset on every machine"
+                        ) from error
+                    reason = _reason(error)
                     logger.warning("a worker ended while it worked on %s (attempt %d): %s", task, attempts, reason)
                     if attempts < _ATTEMPTS:
                         again.append((task, attempts))
