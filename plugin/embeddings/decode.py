@@ -5,6 +5,7 @@ Runs in worker processes, so it imports Pillow and numpy only.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -85,6 +86,12 @@ def _decoded(image: Image.Image, framing: Framing | WholeImage, taken: datetime 
     return Decoded(framing(image), Outcome.OK, fingerprint=fingerprint(image), taken_at=taken)
 
 
+#: What a system says of a file that it may give another time: its server is away, or it is not for this user.
+_REFUSALS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
+
+
 def decode(
     path: str, framing: Framing | WholeImage, boxes: Sequence[Box] | None = None, max_pixels: int = MAX_PIXELS
 ) -> list[Decoded]:
@@ -107,7 +114,8 @@ def decode(
         reason = "not a local file; download the media first" if unread else _reason(error)
         return [Decoded(None, Outcome.MISSING, reason)] * n
     except Exception as error:  # Pillow's decoders raise errors of any type on damaged files
-        return [Decoded(None, Outcome.UNDECODABLE, _reason(error))] * n
+        refused = isinstance(error, OSError) and error.errno in _REFUSALS
+        return [Decoded(None, Outcome.UNREADABLE if refused else Outcome.UNDECODABLE, _reason(error))] * n
     if boxes is None:
         return [_decoded(image, framing, taken)]
     return [_cut(image, box, framing) for box in boxes]

@@ -13,6 +13,7 @@ class Outcome(str, Enum):
 
     OK = "ok"
     MISSING = "missing"
+    UNREADABLE = "unreadable"
     UNDECODABLE = "undecodable"
     NON_FINITE = "non-finite"
     MODEL_ERROR = "model error"

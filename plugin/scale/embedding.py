@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from ..embeddings.decode import MAX_PIXELS
+from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting, silence
 from .engines import Engine, as_engine
@@ -58,7 +59,8 @@ def embed(
     """Embeds the images of a run, unit by unit; units that are there are not made again.
 
     The vectors are those of :func:`~fiftyone_coreset.compute_embeddings`, bit for bit on the same device. An image that
-    cannot be embedded costs only itself: its row says why. A run of a table of vectors copies these, without a model.
+    cannot be embedded costs only itself: its row says why. Images that the system refused to read are tried again by
+    the next call. A run of a table of vectors copies these, without a model.
 
     Args:
         out: the folder of the run
@@ -106,7 +108,7 @@ def embed(
         stage = Stage.begin(folder, {"stage": EMBEDDINGS, "input": run.digest, **identity})
         if share is None:
             stage.sweep()
-        todo = stage.missing(units_of(share, run.n_units))
+        todo = [unit for unit in units_of(share, run.n_units) if _is_to_be_made(stage.facts(unit))]
         if todo:
             name = model or _DEFAULT_MODEL
             work = EmbedWork(run.folder, stage, spec, name, device, batch_size, num_workers, max_pixels)
@@ -232,6 +234,11 @@ def _work(run: ScaleRun, todo: list[int], work: EmbedWork, engine: Engine, repor
                     done += run.unit_rows[task.unit]
                     report(done / rows, f"{done:,} of {rows:,} rows")
             todo = sorted(without) if dimension is not None else []
+
+
+def _is_to_be_made(facts: dict[str, Any] | None) -> bool:
+    """Whether a part is missing, or has rows that may be readable by now."""
+    return facts is None or Outcome.UNREADABLE.value in facts["outcomes"]
 
 
 def _dimension_there(stage: Stage, run: ScaleRun) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..embeddings.report import Outcome
 from .parts import Stage, footer
 from .run import EMBEDDINGS, SCORE, SELECT, ScaleRun
 
@@ -29,8 +30,8 @@ class StageState:
 
     @property
     def complete(self) -> bool:
-        """Whether all parts are there."""
-        return not self.missing
+        """Whether all parts are there, and no row is to be tried again."""
+        return not self.missing and not self.outcomes.get(Outcome.UNREADABLE.value)
 
     def __str__(self) -> str:
         text = f"{self.name}: {self.n_parts - len(self.missing):,} of {self.n_parts:,} parts"

@@ -30,11 +30,11 @@ def real(values: Any) -> np.ndarray:
     """Values as float64.
 
     Raises:
-        TypeError: if they are complex, which numpy would cut in silence, or dates, which it would count
+        TypeError: if they are complex, which numpy would cut, or dates or structures, which it would turn into numbers
         ValueError: if they are not numbers
     """
     found = np.asarray(values)
-    if found.dtype.kind in "cmM":
+    if found.dtype.kind not in "biufUSO":
         raise TypeError(f"they are {found.dtype}")
     return found.astype(np.float64)
 

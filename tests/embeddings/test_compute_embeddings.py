@@ -45,7 +45,14 @@ def test_every_image_gets_its_own_vector(dataset, image_folder, embed, expected,
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert {vector.dtype for vector in vectors} == {np.dtype(np.float32)}
     assert isinstance(samples.get_field("clip"), fo.VectorField)
-    assert report.counts == {"ok": 7, "missing": 0, "undecodable": 0, "non-finite": 0, "model error": 0}
+    assert report.counts == {
+        "ok": 7,
+        "missing": 0,
+        "unreadable": 0,
+        "undecodable": 0,
+        "non-finite": 0,
+        "model error": 0,
+    }
     assert (report.field, report.total, report.n_present) == ("clip", 7, 0)
 
 
@@ -253,7 +260,14 @@ def test_objects(objects, embed, expected):
     report = embed(objects.to_patches("things"), embeddings_field="clip", tag_failures="bad")
 
     assert report.field == "things.detections.clip"
-    assert report.counts == {"ok": 5, "missing": 2, "undecodable": 1, "non-finite": 0, "model error": 0}
+    assert report.counts == {
+        "ok": 5,
+        "missing": 2,
+        "unreadable": 0,
+        "undecodable": 1,
+        "non-finite": 0,
+        "model error": 0,
+    }
     vectors = objects.values("things.detections.clip")
     assert [[vector is not None for vector in pair] for pair in vectors] == [[1, 1], [1, 1], [1, 0], [0, 0]]
     path = objects.values("filepath")[0]

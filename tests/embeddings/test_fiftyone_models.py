@@ -84,7 +84,14 @@ def test_one_bad_image_costs_itself(dataset, paths, embed, tmp_path):
     (tmp_path / "torn.png").write_bytes(b"no image")
     samples = dataset([*paths, tmp_path / "bad.png", tmp_path / "torn.png"])
     report = embed(samples, Colours(), tag_failures="lost")
-    assert report.counts == {"ok": 7, "missing": 0, "undecodable": 1, "non-finite": 0, "model error": 1}
+    assert report.counts == {
+        "ok": 7,
+        "missing": 0,
+        "unreadable": 0,
+        "undecodable": 1,
+        "non-finite": 0,
+        "model error": 1,
+    }
     assert "the model failed on it (ValueError: cannot look at this)" in str(report)
     assert samples.match_tags("lost").count() == 2
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,23 @@ def test_the_vectors_are_those_of_compute_embeddings(dataset, image_folder, tmp_
     assert (found["outcome"][3], found["outcome"][9]) == ("undecodable", "missing")
     assert found["reason"][9] == "No such file or directory"
     assert found["reason"][0] is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read")
+def test_what_the_system_refuses_to_read_is_tried_again(image_folder, tmp_path):
+    paths = image_folder(n=5)
+    paths[4].rename(tmp_path / "kept")
+    paths[4].symlink_to("/proc/self/mem")
+    run = scale.plan(tmp_path / "images0", tmp_path / "run", rows_per_unit=2)
+    state = scale.embed(run.folder, model="coreset-mini", num_workers=0)
+    assert (state.outcomes, state.missing, state.complete) == ({"ok": 4, "unreadable": 1}, [], False)
+    assert table_of(run)["reason"].to_pylist()[4] == "Input/output error"
+    first = run.embeddings.path(0).stat().st_mtime_ns
+    paths[4].unlink()
+    (tmp_path / "kept").rename(paths[4])
+    state = scale.embed(run.folder, model="coreset-mini", num_workers=0)
+    assert (state.outcomes, state.complete) == ({"ok": 5}, True)
+    assert run.embeddings.path(0).stat().st_mtime_ns == first
 
 
 def test_vectors_of_a_table_are_copied(write_vectors, tmp_path):
