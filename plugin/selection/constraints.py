@@ -21,7 +21,7 @@ from .columns import column, numbers, positive_weights
 from .head import LinearHead
 from .pool import Picks, Pool, PoolVectors
 from .predictions import Predictions
-from .quotas import factorize, is_missing, resolve_quota, rule_shares
+from .quotas import factorize, is_missing, least_counts, resolve_quota, rule_shares
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
 
@@ -113,7 +113,7 @@ class PreparedPool:
         """(g,) int64 pool rows that every group gets in any case; they add up to at most ``k``."""
         self.group_counts("proportional", k)  # refuses what does not fit the budget
         taken, sizes = self._group_sizes()
-        return np.maximum(taken, np.minimum(self.constraints.min_per_group, sizes))
+        return least_counts(self.constraints.min_per_group, sizes, taken)
 
     def _group_sizes(self) -> tuple[np.ndarray, np.ndarray]:
         assert self.groups is not None

@@ -85,7 +85,7 @@ def resolve_quota(
         CoresetError: if the quota cannot be met; the message says what is feasible
     """
     taken = np.zeros(len(names), dtype=np.int64) if taken is None else taken
-    lower = np.maximum(taken, np.minimum(min_per_group, sizes))
+    lower = least_counts(min_per_group, sizes, taken)
     if lower.sum() > k:
         raise CoresetError(
             f"min_per_group={min_per_group} over {len(names)} groups needs {lower.sum()} images but the budget is {k};"
@@ -96,6 +96,11 @@ def resolve_quota(
     if not isinstance(quota, Mapping):
         raise CoresetError(f"quota must be one of {', '.join(_RULES)} or a mapping of counts, got {quota!r}")
     return _explicit(quota, names, sizes, k, lower)
+
+
+def least_counts(min_per_group: int, sizes: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """(g,) int64 images that each group keeps at least: ``min_per_group`` or all it has, and those in ``taken``."""
+    return np.maximum(taken, np.minimum(min(min_per_group, int(sizes.max(initial=0))), sizes))
 
 
 def _explicit(

@@ -83,3 +83,8 @@ def test_turns_follow_websters_method():
         claims = np.where(counts < [6, 3, 1], (counts + 0.5) / [6, 3, 1], np.inf)
         assert last.max() <= claims.min() + 1e-12
     assert [row for row in order if row < 6] == list(range(6))
+
+
+def test_a_least_count_beyond_every_group_keeps_all_of_them():
+    chosen = get_method("random").select(np.eye(6), 6, groups=[*"aabbbc"], min_per_group=2**63)
+    assert sorted(chosen.indices) == [*range(6)]
