@@ -5,6 +5,7 @@ import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.selection.apportion import apportion, take_turns
 from fiftyone_coreset.plugin.selection.quotas import factorize, resolve_quota
+from fiftyone_coreset.plugin.selection.registry import get_method
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
