@@ -55,6 +55,7 @@ def add_scale_commands(commands: Any) -> None:
     select.add_argument("--method", default="facility_location", help="how to choose (facility_location)")
     select.add_argument("--keep", default="10%", metavar="K", help="how many rows to rank: 5000, or 5%% (10%%)")
     select.add_argument("--name", help="the name of the selection; that of the method by default")
+    select.add_argument("--among", metavar="NAME", help="only the rows of another selection; then any method works")
     select.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
     select.add_argument("--rows-per-cell", type=int, default=200_000, metavar="N", help="rows of a cell (200000)")
     select.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
@@ -182,6 +183,7 @@ def _select(options: argparse.Namespace) -> int:
         options.method,
         options.keep,
         name=options.name,
+        among=options.among,
         seed=options.seed,
         rows_per_cell=options.rows_per_cell,
         num_workers=options.workers,

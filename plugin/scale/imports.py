@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,15 +52,6 @@ class _Ranked:
     def rows(self) -> np.ndarray:
         """(k,) int64 their numbers in the run, first to keep first."""
         return self.table["row"].to_numpy()
-
-    def vectors(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Unit by unit: (m,) places in the ranking, and (m, d) float32 vectors."""
-        order = np.argsort(self.rows)
-        ends = np.searchsorted(self.rows[order], self.run.starts)
-        for unit in np.flatnonzero(np.diff(ends)):
-            places = order[ends[unit] : ends[unit + 1]]
-            numbers, vectors = self.run.vectors(int(unit))
-            yield places, vectors[np.searchsorted(numbers, self.rows[places])]
 
     def selection(self, places: np.ndarray, n: int) -> Selection:
         """The ranking of a dataset.
@@ -160,7 +150,7 @@ def import_coreset(
         n = made.count("id")
         if embeddings is None:
             embeddings = np.zeros((n, run.dimension()), dtype=np.float32)  # takes memory where it is written only
-            for within, vectors in ranked.vectors():
+            for within, vectors in ranked.run.vectors_of(ranked.rows):
                 known = places[within] >= 0
                 embeddings[places[within][known]] = vectors[known]
         return _store(made, embeddings, ranked.selection(places, n), brain_key, projection, report, overwrite)
@@ -218,7 +208,7 @@ def _add_samples(ranked: _Ranked, made: Dataset, embeddings_field: str, report: 
     there = set(made.values(_ROW))
     ids, uris = ranked.table["id"], ranked.table["uri"]
     done = 0
-    for places, vectors in ranked.vectors():
+    for places, vectors in ranked.run.vectors_of(ranked.rows):
         made.add_samples(
             [
                 fo.Sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +136,22 @@ class ScaleRun:
         """
         table = self.embeddings.read(unit, ["vector"])
         return usable_vectors(table["vector"].combine_chunks(), int(self.starts[unit]))
+
+    def vectors_of(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The vectors of some rows, unit by unit.
+
+        Args:
+            rows: (k,) int64 numbers of rows that are usable
+
+        Yields:
+            a tuple of (m,) places in ``rows``, and (m, d) float32 vectors
+        """
+        order = np.argsort(rows)
+        ends = np.searchsorted(rows[order], self.starts)
+        for unit in np.flatnonzero(np.diff(ends)):
+            places = order[ends[unit] : ends[unit + 1]]
+            numbers, vectors = self.vectors(int(unit))
+            yield places, vectors[np.searchsorted(numbers, rows[places])]
 
 
 def usable_vectors(column: pa.Array, start: int = 0) -> tuple[np.ndarray, np.ndarray]:

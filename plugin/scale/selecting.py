@@ -50,6 +50,7 @@ def select(
     keep: int | float | str = "10%",
     *,
     name: str | None = None,
+    among: str | None = None,
     seed: int = 0,
     rows_per_cell: int = 200_000,
     num_workers: int | None = None,
@@ -62,7 +63,8 @@ def select(
     ``random`` and ``zcore`` rank all rows at once. The other methods work on one k-means cell of the run after the
     other, each of which gives its share, and the cells take turns; so every prefix of the ranking is divided among the
     cells in proportion to their rows. In a run of one cell they choose what they choose on one machine. Near-copies are
-    not looked for.
+    not looked for. Any method that needs vectors alone can choose ``among`` the rows that one of these has chosen; it
+    then works on one machine, and each of them counts once.
 
     Args:
         out: the folder of the run
@@ -70,6 +72,7 @@ def select(
             ``"zcore"``, which needs scores; see ``docs/methods.md``
         keep ("10%"): how many rows to rank: a count, a fraction or a percentage of those with a vector
         name (None): the name of the selection; that of the method by default
+        among (None): the name of a selection, so that only its rows are candidates, for any method
         seed (0): of all randomness
         rows_per_cell (200,000): rows of a cell, about; memory and time of a cell grow with it
         num_workers (None): threads, of each worker of the engine; the result does not depend on them
@@ -95,8 +98,13 @@ def select(
     """
     run, share, seed = ScaleRun(out), Share.parse(units), check_seed(seed)
     name = method if name is None else name
-    if method not in (*SCORED, *BY_CELLS):
-        raise CoresetError(f"method '{method}' does not work on a run; choose one of {', '.join((*BY_CELLS, *SCORED))}")
+    if among is not None:
+        _check_among(method)
+    elif method not in (*SCORED, *BY_CELLS):
+        raise CoresetError(
+            f"method '{method}' does not work on a run; choose one of {', '.join((*BY_CELLS, *SCORED))}, or among= the "
+            "rows that one of these has chosen"
+        )
     if not _NAME.fullmatch(name):
         raise CoresetError(f"name must consist of letters, digits, - and _, got {name!r}")
     if rows_per_cell < 1:
@@ -104,17 +112,25 @@ def select(
     embeddings = run.embeddings_digest()
     n = run.n_usable()
     arguments: dict[str, Any] = {"method": method, "keep": resolve_budget(keep, n), "seed": seed}
-    if method in BY_CELLS:
+    if among is None and method in BY_CELLS:
         arguments["rows_per_cell"] = rows_per_cell
     folder = run.folder / SELECT / name
     with one_writer(folder, share), reporting(progress, "Selecting") as report:
-        scores = read_scores(run)["score"].to_numpy() if method == "zcore" else None
-        if scores is not None:
+        candidates, scores = None, None
+        if among is not None:
+            candidates = read_ranking(out, among)["row"].to_numpy()
+            arguments["among"] = {"name": among, "key": Stage.load(run.folder / SELECT / among).key}
+        elif method == "zcore":
+            scores = read_scores(run)["score"].to_numpy()
             arguments["scores"] = Stage.load(run.folder / SCORE).key
         stage = Stage.begin(folder, {"stage": SELECT, "input": embeddings, **arguments})
         if share is None:
             stage.sweep()
         if footer(ranking_path(run, name), stage.key) is not None:
+            return StageState(name, 1, [])
+        if candidates is not None:
+            order = _among(run, stage, candidates, num_workers, report)
+            _write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
         if method in SCORED:
             order = _by_score(run, scores, stage.record)
@@ -149,6 +165,32 @@ def read_ranking(out: str | Path, name: str) -> pa.Table:
     return read_table(ranking_path(run, name), stage.key)
 
 
+def _check_among(method: str) -> None:
+    """Refuses a method that needs more than vectors."""
+    kind = get_method(method)
+    if kind.needs_labels or kind.needs_text or kind.needs_model:
+        raise CoresetError(f"method '{method}' needs labels or predictions, and a run has vectors alone")
+
+
+def _among(
+    run: ScaleRun, stage: Stage, candidates: np.ndarray, num_workers: int | None, report: ProgressCallback
+) -> np.ndarray:
+    """(k,) int64 rows that a method chooses of some rows, on this machine."""
+    record, rows = stage.record, np.sort(candidates)
+    if record["keep"] > len(rows):
+        raise CoresetError(
+            f"keep asks for {record['keep']:,} rows, and selection '{record['among']['name']}' has {len(rows):,} "
+            "candidates; ask for fewer"
+        )
+    report(0.0, f"{len(rows):,} candidates expected to take {_forecast(run, record, len(rows), 1)}")
+    vectors = np.empty((len(rows), run.dimension()), dtype=np.float32)
+    for places, part in run.vectors_of(rows):
+        vectors[places] = part
+    method = get_method(record["method"])
+    chosen = method.select(vectors, record["keep"], seed=record["seed"], num_workers=num_workers, progress=report)
+    return rows[chosen.indices]
+
+
 def _by_score(run: ScaleRun, scores: np.ndarray | None, record: dict[str, Any]) -> np.ndarray:
     """(k,) int64 rows by a number of each; chance where there are no scores."""
     usable = run.usable_rows()
@@ -167,7 +209,7 @@ def _by_cells(
     sorted_units = Stage.begin(stage.folder / "cells", {"stage": "cells", "selection": stage.key})
     if share is None:
         sorted_units.sweep()
-    forecast = _forecast(run, record, len(centers))
+    forecast = _forecast(run, record, run.n_usable(), len(centers))
     todo = sorted_units.missing(units_of(share, run.n_units))
     if todo:
         forecast.check_space(stage.folder)
@@ -288,12 +330,13 @@ def _write_ranking(run: ScaleRun, stage: Stage, rows: np.ndarray, cells: np.ndar
     write_table(stage.folder / "ranking.parquet", table, stage.key, {"n": run.n_usable()})
 
 
-def _forecast(run: ScaleRun, record: dict[str, Any], n_cells: int) -> Forecast:
+def _forecast(run: ScaleRun, record: dict[str, Any], n: int, n_cells: int) -> Forecast:
     """By the measured cost of the method on the rows of a cell."""
-    n, dimension = run.n_usable(), run.dimension()
+    dimension = run.dimension()
+    seconds, memory = 0.0, float(psutil.Process().memory_info().rss)
     # Time hardly falls with the dimensions below those that were measured.
     cost = expected_cost(record["method"], math.ceil(n / n_cells), max(dimension, USUAL_DIMENSIONS))
-    assert cost is not None
-    seconds = n_cells * cost.seconds / (os.cpu_count() or 1)
-    memory = psutil.Process().memory_info().rss + cost.gigabytes * 1e9
+    if cost is not None:
+        seconds = n_cells * cost.seconds / (os.cpu_count() or 1)
+        memory += cost.gigabytes * 1e9
     return Forecast(seconds, memory, n * (4 * dimension + 8) + record["keep"] * _RANKED_BYTES)

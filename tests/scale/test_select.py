@@ -154,12 +154,31 @@ def test_copies_of_one_image_fill_cells_without_end(vector_run):
     assert len(set(chosen(run, "stratified", keep=300, rows_per_cell=100).tolist())) == 300
 
 
+def test_any_method_chooses_among_candidates(vector_run):
+    run = vector_run(SMALL, rows_per_unit=300)
+    candidates = np.sort(chosen(run, "stratified", keep=200, rows_per_cell=300))
+    scale.select(run.folder, "kcenter", keep=20, among="stratified", seed=3)
+    kept = scale.read_ranking(run.folder, "kcenter")["row"].to_numpy()
+    alone = get_method("kcenter").select(SMALL[candidates].astype(np.float32), 20, seed=3).indices
+    assert kept.tolist() == candidates[alone].tolist()
+    for arguments, message in (
+        ({"method": "gradient_match", "among": "stratified"}, "needs labels or predictions, and a run has vectors"),
+        (
+            {"method": "auto", "among": "stratified", "keep": 300},
+            "asks for 300 rows, .*'stratified' has 200 candidates",
+        ),
+        ({"method": "auto", "among": "nothing"}, "there is no .*nothing"),
+    ):
+        with pytest.raises(CoresetError, match=message):
+            scale.select(run.folder, **arguments)
+
+
 def test_what_is_refused(vector_run):
     run = vector_run(SMALL, rows_per_unit=300)
     for arguments, message in (
         (
             {"method": "kcenter"},
-            "method 'kcenter' does not work on a run; choose one of facility_location,",
+            "method 'kcenter' does not work on a run; choose one of facility_location, .* or among= the rows",
         ),
         ({"keep": 901}, "budget 901 exceeds the 900 images that can be kept"),
         ({"keep": "saturation"}, "depends on a ranking"),
