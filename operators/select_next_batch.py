@@ -37,6 +37,10 @@ class Params(EmbeddedRows):
         title="Cost of a label",
         description="Optional: a field of minutes or money; the number above is then what may be spent",
     )
+    random_share: float = Field(
+        0.0, ge=0, lt=1, title="Share drawn at random", description="Shows without bias how good the model is"
+    )
+    preview: bool = Field(False, title="Only show which images it would be")
     ask_again: bool = Field(False, title="Also what was asked for in recorded rounds and has not come back")
     exclude_test_copies: bool = Field(False, title="Leave out near-duplicates of test images")
     force: bool = Field(False, title="Even if the last batch is not labelled")
@@ -72,6 +76,7 @@ class SelectNextBatch(CoresetOperator[Params]):
         form.whole_number("budget")
         rows = LibraryRows(target_rows(form.ctx, params))
         form.say("standing", describe_standing(rows, params.label_field, params.test))
+        form.tick("preview")
         form.switch("advanced")
         if params.advanced:
             first = f"Recommended: {METHOD} once two classes are labelled, {FIRST_METHOD} before"
@@ -80,6 +85,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             form.text("test")
             form.text("skip")
             form.suggest("cost", number_fields(form.dataset, params.rows))
+            form.number("random_share")
             form.tick("ask_again")
             form.tick("exclude_test_copies")
             form.tick("force")
@@ -98,6 +104,8 @@ class SelectNextBatch(CoresetOperator[Params]):
             test=params.test,
             skip=[tag.strip() for tag in params.skip.split(",") if tag.strip()],
             cost=params.cost,
+            random_share=params.random_share,
+            preview=params.preview,
             ask_again=params.ask_again,
             exclude_test_copies=params.exclude_test_copies,
             force=params.force,
@@ -108,11 +116,12 @@ class SelectNextBatch(CoresetOperator[Params]):
             "brain_key": params.brain_key,
             "round": batch.number,
             "selected": len(batch),
-            "view": batch.name,
+            "view": None if batch.is_preview else batch.name,
             "labelled": batch.labelled,
         }
         steps = [ctx.ops.reload_dataset(), ctx.ops.set_view(view=batch.view)]
-        return Answer(f"Round {batch.number}: {batch.why}", facts, steps)
+        what = "Preview, no round was begun" if batch.is_preview else f"Round {batch.number}"
+        return Answer(f"{what}: {batch.why}", facts, steps)
 
     def run_name(self, params):
         return f"next {params.budget:,} to label in '{params.label_field}'"

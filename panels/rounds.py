@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..plugin.errors import CoresetError
+from ..plugin.rounds.batch import preview_next
 from ..plugin.rounds.history import OUTCOMES, Round
 from ..plugin.rounds.load import list_campaigns, load_rounds
 from ..plugin.rounds.record import count_outcomes
 from ..plugin.rounds.row_values import latest, placed, places, predicted_classes
+from ..plugin.rounds.summary import RANDOM
 from .payload import MAX_CATEGORIES, category_coloring, named_coloring, ordered_coloring
 
 if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset
 
     from ..plugin.rounds.campaign import RoundsResults
+    from ..plugin.rounds.curve import LearningCurve
     from ..plugin.rounds.weak_spots import WeakSpots
     from .runs import PanelRun
 
@@ -37,6 +40,9 @@ _METRICS = {
     "accuracy": "accuracy",
     "class_mean_accuracy": "accuracy, mean over classes",
     "confidence": "confidence (an estimate)",
+    "coverage": "coverage of the images by labels",
+    "stream_accuracy": "accuracy on the random stream",
+    "random_accuracy": "accuracy from random labels alone",
 }
 
 
@@ -90,7 +96,7 @@ def campaign_payload(results: RoundsResults) -> dict[str, Any]:
 
 
 def _round(entry: Round, counts: dict[str, int]) -> dict[str, Any]:
-    accuracy = entry.metrics.get("accuracy")
+    accuracy, coverage = (entry.metrics.get(name) for name in ("accuracy", "coverage"))
     return {
         "number": entry.number,
         "created": entry.created,
@@ -104,6 +110,7 @@ def _round(entry: Round, counts: dict[str, int]) -> dict[str, Any]:
         "labels": entry.n_labels_after,
         "accuracy": None if accuracy is None else accuracy.value,
         "change": None if entry.change is None else list(entry.change),
+        "coverage": None if coverage is None else coverage.value,
         "minutes": entry.minutes,
     }
 
@@ -116,18 +123,28 @@ def curve_payload(results: RoundsResults, metric: str, target: float | None) -> 
     try:
         curve = results.curve(metric)
     except CoresetError as error:
-        return {"points": [], "line": None, "label": metric, "note": f"{error}.", "advice": advice}
+        return {"points": [], "random": [], "line": None, "label": metric, "note": f"{error}.", "advice": advice}
     drawn = curve.drawn()
     line = None
     if drawn is not None:
         line = {name: _short(values) for name, values in zip(("n", "value", "low", "high"), drawn, strict=True)}
-    points = [
+    beside = metric == "accuracy" and any(RANDOM in entry.metrics for entry in results.history)
+    return {
+        "points": _points(curve),
+        "random": _points(results.curve(RANDOM)) if beside else [],
+        "line": line,
+        "label": curve.metric,
+        "note": curve.note,
+        "advice": advice,
+    }
+
+
+def _points(curve: LearningCurve) -> list[dict[str, Any]]:
+    columns = (values.tolist() for values in (curve.n_labels, curve.errors, curve.standard_errors))
+    return [
         {"n": int(n), "value": 1 - error, "error": None if np.isnan(spread) else spread}
-        for n, error, spread in zip(
-            *(values.tolist() for values in (curve.n_labels, curve.errors, curve.standard_errors)), strict=True
-        )
+        for n, error, spread in zip(*columns, strict=True)
     ]
-    return {"points": points, "line": line, "label": curve.metric, "note": curve.note, "advice": advice}
 
 
 def _short(values: np.ndarray) -> list[float]:
@@ -168,6 +185,11 @@ def _by_outcome(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
     return named_coloring({name.replace("_", "-"): outcome == n for n, name in enumerate(OUTCOMES)}, "not asked for")
 
 
+def _by_next(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
+    asked = np.isin(results.ids, preview_next(results).ids)
+    return named_coloring({"next batch": placed(asked, at, False)}, "not in it")
+
+
 def _by_test(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
     correct = placed(latest(results, "correct", -1), at, -1)
     return named_coloring({"right": correct == 1, "wrong": correct == 0}, "not in the test set")
@@ -192,6 +214,7 @@ ROUND_COLORINGS = {
     ),
     "predicted": RoundColoring("Predicted class", "what the model took it for at the last batch", _by_prediction),
     "outcome": RoundColoring("Outcome", "what became of those that were asked for", _by_outcome),
+    "next": RoundColoring("Next batch", "where the next batch would fall, before it is asked for", _by_next),
     "test": RoundColoring("Right on test", "those of the test set that the model got right or wrong", _by_test),
     "changed": RoundColoring("Prediction changed", "whether the last two rounds predicted the same", _by_change),
 }

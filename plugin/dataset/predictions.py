@@ -182,7 +182,7 @@ def _from_logits(
     notes = _spoilt_note(found.n_spoilt, rows)
     lost = int((~present & np.array([label is not None for label in labels])).sum())
     notes += [f"{lost:,} have a label in '{name}' and no logits"] if lost else []
-    energy = _energy(matrix, found.usable, found.form)
+    energy = found.energy
     if energy is not None:
         energy[bare] = np.nanmax(energy)
     return StoredPredictions(confidence, predicted, found.form, probabilities, names, name, notes, energy)
@@ -243,8 +243,7 @@ def _read_array(rows: Rows, array: Any, classes: Sequence[str] | None, form: str
     found = as_probabilities(matrix, present, form)
     _require_sound(found.n_spoilt, int(present.sum()), "the array", rows, found.form)
     names, notes = list(map(str, classes)), _spoilt_note(found.n_spoilt, rows)
-    energy = _energy(matrix, found.usable, found.form)
-    return StoredPredictions(*_best(found.matrix, names), found.form, found.matrix, names, "array", notes, energy)
+    return StoredPredictions(*_best(found.matrix, names), found.form, found.matrix, names, "array", notes, found.energy)
 
 
 def _mean_of(several: list[StoredPredictions]) -> StoredPredictions:
@@ -269,17 +268,6 @@ def _mean_of(several: list[StoredPredictions]) -> StoredPredictions:
     source, notes = ", ".join(found.source for found in several), [note for found in several for note in found.notes]
     members = tuple(matrices)
     return StoredPredictions(*_best(mean, names), "probabilities", mean, names, source, notes, members=members)
-
-
-def _energy(logits: np.ndarray, usable: np.ndarray, form: str) -> np.ndarray | None:
-    """(n,) -logsumexp of logits; None of anything else, of which it says nothing."""
-    if form != "logits":
-        return None
-    from scipy.special import logsumexp
-
-    energy = np.full(len(logits), np.nan)
-    energy[usable] = -logsumexp(logits[usable].astype(np.float64), axis=1)
-    return energy
 
 
 def _best(probabilities: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -21,23 +21,21 @@ from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
 from ..seeds import check_seed
 from ..selection.columns import real
-from ..selection.registry import get_method
 from .begin import begun, round_entry, with_round
 from .campaign import RoundsResults
-from .choice import Choice, near_test_images
+from .choice import Choice
 from .history import COLUMNS, PREDICTION, view_name
 from .load import list_campaigns, mend, read_campaign
 from .model import HEAD, read_model
 from .prices import Prices
 from .row_values import placed, places
+from .select import select_batch
 from .standing import Standing, read_standing
 from .write import begin_campaign, differences, save_batch_view, write_round
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
     from fiftyone.core.view import DatasetView
-
-    from ..selection.method import Selection
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +58,7 @@ class Batch:
         unlabelled: images that there were to choose from
         classes: the labelled classes
         ids: (k,) ids of the batch, first to label first
+        is_preview: whether it was only looked for: nothing is stored of it
 
     Examples:
         >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
@@ -76,6 +75,7 @@ class Batch:
     unlabelled: int
     classes: list[str]
     ids: np.ndarray
+    is_preview: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -87,7 +87,9 @@ class Batch:
 
     @property
     def view(self) -> DatasetView:
-        """The batch as a view."""
+        """The batch as a view; of a preview, by the ids."""
+        if self.is_preview:
+            return self.results.rows().as_patches().samples.select(self.ids.tolist(), ordered=True)
         return self.results.view(self.number)
 
     def __str__(self) -> str:
@@ -106,6 +108,7 @@ def next_batch(
     test: str | None = "test",
     skip: Sequence[str] = ("skip", "off_topic"),
     cost: Any = None,
+    random_share: float = 0.0,
     ask_again: bool = False,
     deduplicate: bool = True,
     exclude_test_copies: bool = False,
@@ -113,6 +116,7 @@ def next_batch(
     form: str | None = None,
     store_predictions: bool = False,
     force: bool = False,
+    preview: bool = False,
     seed: int = 0,
     num_workers: int | None = None,
     progress: bool | ProgressCallback | None = None,
@@ -140,6 +144,8 @@ def next_batch(
         cost (None): what the label of each image costs, in minutes or money: a field of positive numbers, or an (n,)
             array in the collection's order. The budget is then in the same unit, and methods that can, such as
             ``"uherding"``, weigh gain against cost
+        random_share (0.0): share in [0, 1) of the batch that is drawn at random, and comes first in it. It says without
+            bias how good the model is on what is left, and what random labels would have given
         ask_again (False): also ask for images of recorded rounds that have not come back; by default they count as
             being labelled
         deduplicate (True): ask for one image of each group of near-duplicates before any second one
@@ -149,6 +155,7 @@ def next_batch(
             numbers tell
         store_predictions (False): also write what the light head predicts, with logits, to ``<brain_key>_prediction``
         force (False): begin another round while more than a tenth of the last one has no label
+        preview (False): only say which images it would be; nothing is written, and no round begins
         seed (0): the random seed
         num_workers (None): threads; all cores by default
         progress (None): a bar (True/False), a function ``(fraction, message)``, or FiftyOne's default (None)
@@ -169,6 +176,7 @@ def next_batch(
     require(("numba", "sklearn"))
     rows, seed = Rows(samples), check_seed(seed)
     budget = _count(budget) if cost is None else _amount(budget)
+    random_share = _share(random_share, cost)
     require_tags(rows)
     source = EmbeddingSource.of(embeddings)
     if cost is not None:
@@ -183,36 +191,47 @@ def next_batch(
         before = _stored(rows, brain_key, label_field)
         standing = read_standing(rows, label_field, test, skip)
         asked = _asked(before, standing)
-        pending = _pending(before, standing, asked, force, ask_again)
-        _require_free_view(rows, brain_key, before)
+        pending = _pending(before, standing, asked, force or preview, ask_again)
+        if not preview:
+            _require_free_view(rows, brain_key, before)
         report(0.05, "reading embeddings")
         found = source.load(rows)
         model = read_model(standing, found, predictions, label_field=label_field, classes=classes, form=form, seed=seed)
-        near_test = near_test_images(standing, found, seed)
-        choice = Choice(standing, found, model, asked > 0, pending, near_test, exclude_test_copies)
+        choice = Choice(standing, found, model, asked > 0, pending, exclude_test_copies, seed)
         chosen = method or (FIRST_METHOD if model.predictions is None else METHOD)
         prices = None
         if cost is not None:
             prices = Prices.of(arguments.pop("cost"), record.pop("cost"), budget, choice.candidates)
-        selection, batch = _select(
-            choice, chosen, budget, prices, arguments, deduplicate, seed, num_workers, part_of(report, 0.2, 0.8)
+        found_batch = select_batch(
+            choice,
+            chosen,
+            budget,
+            prices,
+            arguments,
+            random_share=random_share,
+            deduplicate=deduplicate,
+            seed=seed,
+            num_workers=num_workers,
+            progress=part_of(report, 0.2, 0.8),
         )
-        entry = round_entry(choice, chosen, record, batch, budget, prices, source, selection, seed, before)
+        batch = found_batch.rows
+        entry = round_entry(choice, chosen, record, found_batch, budget, prices, source, before)
         report(0.8, "writing fields")
         results = begun(rows, brain_key, label_field, before)
         results.config.embeddings, results.config.predictions = source.recorded, model.source
         results.config.test, results.config.skip = test, list(skip)
         results.config.class_names = list(standing.labels_per_class)
-        after = with_round(results, rows, choice, entry, batch)
+        after = with_round(results, choice, entry, found_batch)
         documents = None
         if store_predictions and model.head is not None:
-            documents = model.documents(standing.ids)
+            documents = model.documents(standing.ids, found.matrix)
             after.config.fields[PREDICTION] = after.backend.path(rows.samples, brain_key, PREDICTION)
             after.config.columns = [*COLUMNS, PREDICTION]
-        if before is None:
-            begin_campaign(after)
-        write_round(after, lock, differences(after, before), before, documents)
-        save_batch_view(after, entry.number, entry.why)
+        if not preview:
+            if before is None:
+                begin_campaign(after)
+            write_round(after, lock, differences(after, before), before, documents)
+            save_batch_view(after, entry.number, entry.why)
     return Batch(
         after,
         entry.number,
@@ -221,6 +240,42 @@ def next_batch(
         entry.n_candidates,
         list(standing.labels_per_class),
         standing.ids[batch],
+        preview,
+    )
+
+
+def preview_next(results: RoundsResults) -> Batch:
+    """Where the next batch would fall: of the last one's size, by the same fields and the recommended method.
+
+    Args:
+        results: a campaign with a round
+
+    Returns:
+        the :class:`Batch`; nothing is written
+
+    Raises:
+        CoresetError: if the campaign has no round, or its embeddings or costs are in no field
+    """
+    last, config = results.last, results.config
+    if last is None:
+        raise CoresetError(f"'{results.key}' has no round; next_batch() begins one")
+    if config.embeddings is None:
+        raise CoresetError(f"'{results.key}' was given vectors, in no field; give them to next_batch(preview=True)")
+    rows = Rows(results.samples, config.patches_field)
+    own = config.predictions.split(", ") if config.predictions else []
+    return next_batch(
+        results.samples,
+        last.size,
+        results.key,
+        config.label_field,
+        config.embeddings,
+        own if own and all(map(rows.has, own)) else HEAD,
+        test=config.test,
+        skip=config.skip,
+        random_share=last.n_random / last.size,
+        preview=True,
+        seed=last.seed,
+        progress=False,
     )
 
 
@@ -239,6 +294,14 @@ def _amount(budget: Any) -> float:
     if isinstance(budget, bool) or not isinstance(budget, Real) or not 0 < float(budget) < np.inf:
         raise CoresetError(f"budget must be a positive number in the unit of cost=, got {budget!r}")
     return float(budget)
+
+
+def _share(share: Any, cost: Any) -> float:
+    if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) < 1:
+        raise CoresetError(f"random_share must be a share in [0, 1) of the batch, got {share!r}")
+    if share and cost is not None:
+        raise CoresetError("random_share= is a share of the images, and with cost= their number is open; leave one out")
+    return float(share)
 
 
 def _array(cost: Any) -> np.ndarray:
@@ -302,54 +365,3 @@ def _pending(
                 )
             pending |= mine
     return pending
-
-
-def _select(
-    choice: Choice,
-    name: str,
-    budget: float,
-    prices: Prices | None,
-    arguments: dict[str, Any],
-    deduplicate: bool,
-    seed: int,
-    num_workers: int | None,
-    progress: ProgressCallback,
-) -> tuple[Selection, np.ndarray]:
-    """The selection, and the rows of the batch."""
-    from ..runs.near_duplicates import find_near_copies
-
-    method, candidates = get_method(name), choice.candidates
-    if method.needs_model and choice.model.predictions is None:
-        raise CoresetError(f"method '{name}' needs predictions: {choice.model.notes[0]}")
-    if not candidates.any():
-        left = "; ".join(choice.left_out()) or "all have a label"
-        raise CoresetError(f"nothing is left to label of {len(candidates):,} {choice.standing.rows.noun}: {left}")
-    copies = None
-    if deduplicate:
-        copies = find_near_copies(choice.standing.rows, choice.found, seed=seed, num_workers=num_workers)
-    if prices is not None:
-        candidates = candidates & ~prices.too_dear
-        if "cost" in method.per_row:
-            arguments = {**arguments, "cost": prices.cost}
-
-    def select(k: int) -> Selection:
-        return method.select(
-            choice.found.matrix,
-            int(choice.preselected.sum()) + k,
-            labels=choice.standing.known(choice.found.valid) if method.needs_labels else None,
-            predictions=choice.model.predictions,
-            head=choice.model.head,
-            preselected=choice.preselected,
-            excluded=~candidates & ~choice.preselected,
-            deduplicate=deduplicate,
-            near_copies=copies,
-            seed=seed,
-            num_workers=num_workers,
-            progress=progress,
-            **arguments,
-        )
-
-    if prices is not None:
-        return prices.pay(select, candidates)
-    selection = select(min(int(budget), int(candidates.sum())))
-    return selection, selection.indices[~choice.preselected[selection.indices]]

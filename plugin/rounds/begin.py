@@ -18,6 +18,7 @@ from .history import COLUMNS, Round
 from .model import RoundModel
 from .prices import Prices
 from .row_values import placed, places, predicted_classes
+from .select import Chosen
 from .standing import Standing
 
 if TYPE_CHECKING:
@@ -28,18 +29,16 @@ def round_entry(
     choice: Choice,
     method: str,
     record: dict[str, Any],
-    batch: np.ndarray,
+    chosen: Chosen,
     budget: float,
     prices: Prices | None,
     source: EmbeddingSource,
-    selection: Selection,
-    seed: int,
     before: RoundsResults | None,
 ) -> Round:
     """The record of the round."""
     from ..embeddings.record import embedding_record
 
-    standing, model = choice.standing, choice.model
+    standing, model, batch = choice.standing, choice.model, chosen.rows
     pool = ~standing.has_label & choice.found.valid
     models = {name: embedding_record(standing.rows.samples, name) for name in source.recorded or []}
     return Round(
@@ -47,7 +46,7 @@ def round_entry(
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         method=method,
         method_kwargs=record,
-        seed=seed,
+        seed=choice.seed,
         embeddings=source.recorded,
         models={name: found for name, found in models.items() if found},
         predictions=model.source,
@@ -57,9 +56,10 @@ def round_entry(
         budget=budget,
         n_labels=int(standing.labelled.sum()),
         n_candidates=int(choice.candidates.sum()),
+        n_random=chosen.n_random,
         cost=None if prices is None else prices.source,
         spent=None if prices is None else prices.spent(batch),
-        why=_why(choice, method, batch, budget, prices, source, selection),
+        why=_why(choice, method, chosen, budget, prices, source),
         mean_confidence=model.mean_confidence(pool),
         entropy=model.entropy(pool),
         kappa=None if before is None else _kappa(before, standing, model),
@@ -69,14 +69,13 @@ def round_entry(
 def _why(
     choice: Choice,
     method: str,
-    batch: np.ndarray,
+    chosen: Chosen,
     budget: float,
     prices: Prices | None,
     source: EmbeddingSource,
-    selection: Selection,
 ) -> str:
     """One paragraph on a batch."""
-    standing, model = choice.standing, choice.model
+    standing, model, batch = choice.standing, choice.model, chosen.rows
     noun, classes = standing.rows.noun, standing.labels_per_class
     n_labels = sum(classes.values())
     vectors = " + ".join(source.recorded) if source.recorded else "the vectors given"
@@ -86,6 +85,8 @@ def _why(
         if n_labels
         else "there was no label before",
     ]
+    if chosen.n_random:
+        sentences.append(f"the first {chosen.n_random:,} of the batch were drawn at random")
     if model.source is not None:
         whose = "the light head" if model.head is not None else f"'{model.source}'"
         sentences.append(f"predictions are those of {whose}")
@@ -95,7 +96,7 @@ def _why(
             sentences.append(f"{prices.too_dear.sum():,} cost more than the whole budget")
     elif len(batch) < budget:
         sentences.append(f"{budget:,} were asked for, but no more are left")
-    if selection.details.get("equally_uncertain"):
+    if chosen.selection.details.get("equally_uncertain"):
         sentences.append("the model is equally uncertain of all of them, so the order follows coverage alone")
     left_out = choice.left_out()
     if left_out:
@@ -125,6 +126,15 @@ def _kappa(before: RoundsResults, standing: Standing, model: RoundModel) -> floa
     return cohen_kappa(old, new)
 
 
+def _uncertainty(choice: Choice, selection: Selection) -> np.ndarray:
+    """(n,) how uncertain the model is of every row, by the measure that the batch was chosen by."""
+    from ..selection.pool import row_uncertainty
+
+    predictions, measure = choice.model.predictions, selection.details.get("measure")
+    assert predictions is not None
+    return row_uncertainty(predictions, measure, choice.model.head, choice.found.matrix, choice.seed, choice.neighbors)
+
+
 def begun(rows: Rows, key: str, label_field: str, before: RoundsResults | None) -> RoundsResults:
     """The campaign to continue: a copy of it as it was, or an empty one."""
     from ... import __version__
@@ -144,9 +154,9 @@ def begun(rows: Rows, key: str, label_field: str, before: RoundsResults | None) 
     return RoundsResults(rows.samples, config, key, backend=config.build())
 
 
-def with_round(results: RoundsResults, rows: Rows, choice: Choice, entry: Round, batch: np.ndarray) -> RoundsResults:
+def with_round(results: RoundsResults, choice: Choice, entry: Round, chosen: Chosen) -> RoundsResults:
     """The campaign with one round more."""
-    standing, model = choice.standing, choice.model
+    standing, model, batch = choice.standing, choice.model, chosen.rows
     known = set(results.ids.tolist())
     fresh = np.array([row_id not in known for row_id in standing.ids.tolist()], dtype=bool)
     ids = np.concatenate([results.ids, standing.ids[fresh]]).astype("U24")
@@ -161,14 +171,11 @@ def with_round(results: RoundsResults, rows: Rows, choice: Choice, entry: Round,
     round_[here[batch]], order[here[batch]] = entry.number, np.arange(len(batch))
     uncertain, arrays = np.full(len(ids), np.nan), dict(results.arrays)
     if model.predictions is not None:
-        from ..selection.predictions import uncertainty
-
         free = choice.candidates
-        values = uncertainty(model.predictions, model.predictions.default_measure)
-        uncertain[here[free]] = values[free]
+        uncertain[here[free]] = _uncertainty(choice, chosen.selection)[free]
         predicted, confidence = np.full(len(ids), -1), np.full(len(ids), np.nan)
         predicted[here] = model.predictions.predicted
-        confidence[here] = model.shown.confidence if model.shown is not None else np.nan
+        confidence[here] = model.confidence
         arrays[f"predicted_{entry.number}"] = predicted.astype(np.int32)
         arrays[f"confidence_{entry.number}"] = confidence.astype(np.float16)
     return results.successor(

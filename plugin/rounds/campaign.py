@@ -293,7 +293,9 @@ class RoundsResults(fob.BrainResults):
 
         Args:
             metric ("accuracy"): ``"accuracy"``, ``"class_mean_accuracy"``, ``"confidence"`` (the estimate without a
-                test set), or a metric that was given to :func:`record_round`
+                test set), ``"coverage"`` (share of the images within the coverage radius of a label), a metric that was
+                given to :func:`record_round`, or of the random stream ``"stream_accuracy"`` (of the predictions that a
+                batch was chosen by) and ``"random_accuracy"`` (of the light head on random labels alone)
             seed (0): the random seed of the band
 
         Returns:
@@ -372,6 +374,20 @@ class RoundsResults(fob.BrainResults):
             raise CoresetError(f"'{self.key}' has no round {number!r}; its rounds are {known}")
         dataset = self.samples._root_dataset
         return round_view(dataset, self.config.patches_field, self.backend.path(dataset, self.key, "round"), number)
+
+    def random_view(self, number: int | None = None) -> DatasetView:
+        """What was drawn at random for a batch, see ``random_share`` of :func:`next_batch`.
+
+        Args:
+            number (None): the round; by default all of them
+
+        Examples:
+            >>> len(rounds.random_view())  # these rounds had no random stream
+            0
+        """
+        from .stream import in_stream
+
+        return self.rows().as_patches().samples.select(self.ids[in_stream(self, number)].tolist())
 
     def cancel(self, number: int) -> None:
         """Takes an open round back: its rows are as if they had not been asked for; labels stay.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..dataset.embeddings import Embeddings
 from ..vectors.near_duplicates import near_duplicate_radius
-from ..vectors.neighbors import pairwise_distances, unit_rows
+from ..vectors.neighbors import nearest_neighbors, unit_rows
+from .coverage import within
 from .model import RoundModel
 from .standing import Standing
-
-#: Distances held at a time, 64 MB.
-_DISTANCES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class Choice:
         model: what a model says
         asked: (n,) bool, rows that an earlier round asked for
         pending: (n,) bool, those of them that have not come back
-        near_test: (n,) bool, near-duplicates of test images
-        exclude_near_test: whether those are not asked for
+        exclude_near_test: whether near-duplicates of test images are not asked for
+        seed: the random seed
     """
 
     standing: Standing
@@ -35,15 +34,39 @@ class Choice:
     model: RoundModel
     asked: np.ndarray
     pending: np.ndarray
-    near_test: np.ndarray
     exclude_near_test: bool
+    seed: int
 
-    @property
+    @cached_property
+    def near_duplicate_radius(self) -> float:
+        """The distance within which two rows count as near-duplicates, read from all of them."""
+        return near_duplicate_radius(self.found.matrix[self.found.valid], seed=self.seed)
+
+    @cached_property
+    def near_test(self) -> np.ndarray:
+        """(n,) bool, near-duplicates of test images: learned from, they would flatter the test."""
+        near, test = np.zeros(len(self.standing), dtype=bool), self.standing.test & self.found.valid
+        rest = np.flatnonzero(~self.standing.test & self.found.valid)
+        if test.any() and len(rest):
+            unit = unit_rows(self.found.matrix[rest])[0]
+            near[rest] = within(unit, unit_rows(self.found.matrix[test])[0], self.near_duplicate_radius)
+        return near
+
+    def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest rows of every row, and how far they are; a row without embedding has itself."""
+        used = np.flatnonzero(self.found.valid)
+        indices = np.repeat(np.arange(len(self.standing))[:, None], k, axis=1)
+        distances = np.zeros(indices.shape, dtype=np.float32)
+        near, far = nearest_neighbors(unit_rows(self.found.matrix[used])[0], k, seed=self.seed)
+        indices[used, : near.shape[1]], distances[used, : near.shape[1]] = used[near], far
+        return indices, distances
+
+    @cached_property
     def preselected(self) -> np.ndarray:
         """(n,) bool, what has a label, or will: the batch continues from it."""
         return (self.standing.labelled | self.pending) & self.found.valid
 
-    @property
+    @cached_property
     def candidates(self) -> np.ndarray:
         """(n,) bool, what may be asked for."""
         standing, model = self.standing, self.model
@@ -73,27 +96,3 @@ class Choice:
             then = "left out" if self.exclude_near_test else "exclude_test_copies=True leaves them out"
             parts.append(f"{leaks:,} {noun} are near-duplicates of test images ({then})")
         return parts
-
-
-def near_test_images(standing: Standing, found: Embeddings, seed: int) -> np.ndarray:
-    """Finds rows that are near-duplicates of a test image: learned from, they would flatter the test.
-
-    Args:
-        standing: which rows are test images
-        found: the embeddings
-        seed: the random seed
-
-    Returns:
-        (n,) bool
-    """
-    near, test = np.zeros(len(standing), dtype=bool), standing.test & found.valid
-    rest = np.flatnonzero(~standing.test & found.valid)
-    if not test.any() or not len(rest):
-        return near
-    unit = unit_rows(found.matrix[test])[0]
-    radius = near_duplicate_radius(found.matrix[found.valid], seed=seed)
-    step = max(1, _DISTANCES // len(unit))
-    for start in range(0, len(rest), step):
-        part = rest[start : start + step]
-        near[part] = pairwise_distances(unit_rows(found.matrix[part])[0], unit).min(axis=1) <= radius
-    return near

@@ -26,7 +26,7 @@ class Measured:
         value: in [0, 1]
         standard_error: None if it is not known
         n: test images, or what else it was measured on; None if that is not known
-        source: ``"light head"``, a field of predictions, an evaluation run, or ``"typed"``
+        source: ``"light head"``, a field of predictions, an evaluation run, ``"embeddings"``, or ``"typed"``
     """
 
     value: float
@@ -55,6 +55,7 @@ class Round:
         budget: images that were wanted, or with costs what could be spent
         n_labels: labels before the round
         n_candidates: images to choose from
+        n_random: images of the batch that were drawn at random; they come first in it
         why: one paragraph: what was read, what was chosen, what could not be used
         cost: the field of costs, or what stands for an array; None if labels cost the same
         spent: what the labels of the batch cost; None if labels cost the same
@@ -69,6 +70,8 @@ class Round:
         n_changed: labels of earlier rounds that were changed or removed since the last record
         n_labels_after: labels when it was recorded, test images not counted
         labels_per_class: class -> labels then
+        n_random_labels: labels of images that were drawn at random, in all rounds, when it was recorded
+        radius: the distance within which an image counts as covered by a label
         metrics: name -> :class:`Measured`
         change: of the accuracy since the last record, on the same test images, and its standard error
         minutes: what the labels took, if somebody said so
@@ -94,6 +97,7 @@ class Round:
     n_labels: int
     n_candidates: int
     why: str
+    n_random: int = 0
     cost: str | None = None
     spent: float | None = None
     mean_confidence: float | None = None
@@ -107,6 +111,8 @@ class Round:
     n_changed: int = 0
     n_labels_after: int | None = None
     labels_per_class: dict[str, int] = field(default_factory=dict)
+    n_random_labels: int | None = None
+    radius: float | None = None
     metrics: dict[str, Measured] = field(default_factory=dict)
     change: tuple[float, float] | None = None
     minutes: float | None = None

@@ -26,7 +26,8 @@ class RoundModel:
 
     Attributes:
         predictions: what it says of every row; None if it is not known
-        shown: the same with confidences as people see them, calibrated if they are the head's
+        confidence: (n,) confidences as people see them, calibrated if they are the head's; NaN where not known
+        entropies: (n,) normalised entropies, likewise; None where only confidences are known
         head: the light head, if that is the model
         source: ``"light head"``, the fields, or ``"array"``; None without a model
         facts: how it was read or fitted
@@ -34,7 +35,8 @@ class RoundModel:
     """
 
     predictions: Predictions | None = None
-    shown: Predictions | None = None
+    confidence: np.ndarray = field(default_factory=lambda: np.empty(0))
+    entropies: np.ndarray | None = None
     head: LinearHead | None = None
     source: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -48,34 +50,31 @@ class RoundModel:
 
     def mean_confidence(self, rows: np.ndarray) -> float | None:
         """The mean confidence in some rows, as people are told it."""
-        known = rows & self.shown.present if self.shown is not None else rows & False
-        return float(self.shown.confidence[known].mean()) if self.shown is not None and known.any() else None
+        return _mean(self.confidence, rows) if self.predictions is not None else None
 
     def entropy(self, rows: np.ndarray) -> float | None:
         """Mean normalised entropy in some rows; None where only confidences are known."""
-        if self.shown is None or self.shown.probabilities is None:
-            return None
-        known = np.flatnonzero(rows & self.shown.present)
-        return float(uncertainty(self.shown.take(known), "entropy").mean()) if len(known) else None
+        return None if self.entropies is None else _mean(self.entropies, rows)
 
-    def documents(self, ids: np.ndarray) -> dict[str, Any]:
-        """The predictions as FiftyOne stores them, with the logarithms of the probabilities as logits.
+    def documents(self, ids: np.ndarray, matrix: np.ndarray) -> dict[str, Any]:
+        """The light head's predictions as FiftyOne stores them, with the logarithms of the probabilities as logits.
 
         Args:
             ids: (n,) row ids
+            matrix: (n, d) embeddings
 
         Returns:
             a mapping from row id to ``Classification``; rows without a prediction are left out
         """
         import fiftyone as fo
 
-        assert self.shown is not None
-        assert self.shown.probabilities is not None
-        logits = np.log(np.maximum(self.shown.probabilities, np.finfo(np.float32).tiny))
-        names, confidence = self.labels(), self.shown.confidence.tolist()
+        assert self.head is not None
+        said = self.head.probabilities(matrix, calibrated=True)
+        logits = np.log(np.maximum(said, np.finfo(np.float32).tiny))
+        names, confidence = self.labels(), said.max(axis=1).tolist()
         return {
             ids[row]: fo.Classification(label=names[row], confidence=confidence[row], logits=logits[row])
-            for row in np.flatnonzero(self.shown.present).tolist()
+            for row in np.flatnonzero(np.isfinite(said[:, 0])).tolist()
         }
 
 
@@ -107,7 +106,7 @@ def read_model(
         CoresetError: if predictions cannot be used
     """
     if isinstance(predictions, str) and predictions == HEAD:
-        return _light_head(standing, found, seed)
+        return light_head(standing, found, seed)
     named = [predictions] if isinstance(predictions, str) else predictions
     if isinstance(named, list | tuple) and label_field in named:
         raise CoresetError(
@@ -117,20 +116,38 @@ def read_model(
     return _of_user(standing, stored, label_field)
 
 
-def _light_head(standing: Standing, found: Embeddings, seed: int) -> RoundModel:
-    labels = standing.known(found.valid)
+def _mean(values: np.ndarray, rows: np.ndarray) -> float | None:
+    """The mean over the rows of which a value is known."""
+    known = values[rows & np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def light_head(standing: Standing, found: Embeddings, seed: int, learned: np.ndarray | None = None) -> RoundModel:
+    """Fits the light head.
+
+    Args:
+        standing: the rows and their labels
+        found: their embeddings
+        seed: the random seed
+        learned (None): (n,) bool, the rows to learn from; by default all that have a label and an embedding
+
+    Returns:
+        the model; without predictions if fewer than two classes are labelled
+    """
+    usable = found.valid if learned is None else found.valid & learned
+    labels = standing.known(usable)
     seen = len({label for label in labels if label is not None})
     if seen < 2:
         few = "no label" if seen == 0 else "labels of one class only"
         note = f"there is {few}, so the batch is chosen by embeddings alone; label at least two classes for more"
         return RoundModel(notes=[note.replace("there is labels", "there are labels")])
-    labels = [OFF_TOPIC if off else label for label, off in zip(labels, standing.off_topic & found.valid, strict=True)]
+    labels = [OFF_TOPIC if off else label for label, off in zip(labels, standing.off_topic & usable, strict=True)]
     lost = int((standing.labelled & ~found.valid).sum())
     notes = [f"{lost:,} labelled {standing.rows.noun} have no embedding, and the light head does not see them"]
     head = fit_head(found.matrix, labels, seed=seed, off_topic=OFF_TOPIC)
     return RoundModel(
         head.predictions(found.matrix),
-        head.predictions(found.matrix, calibrated=True),
+        *head.calibrated_confidence(found.matrix),
         head,
         LIGHT_HEAD,
         {"C": head.C, "temperature": head.temperature},
@@ -168,4 +185,5 @@ def _of_user(standing: Standing, stored: StoredPredictions, label_field: str) ->
         if names:
             shown = ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
             notes.append(f"{what}: {shown}")
-    return RoundModel(made, made, None, stored.source, {"form": stored.form}, notes)
+    entropies = None if made.probabilities is None else uncertainty(made, "entropy")
+    return RoundModel(made, made.confidence, entropies, None, stored.source, {"form": stored.form}, notes)

@@ -60,11 +60,13 @@ class Prices:
             raise CoresetError(f"the cheapest label costs {least} in '{source}', more than the budget {number(budget)}")
         return cls(np.where(candidates, cost, 1.0), source, budget, too_dear)
 
-    def pay(self, select: Callable[[int], Selection], candidates: np.ndarray) -> tuple[Selection, np.ndarray]:
+    def pay(
+        self, select: Callable[[int], tuple[Selection, np.ndarray]], candidates: np.ndarray
+    ) -> tuple[Selection, np.ndarray]:
         """Asks for rows until less is left of the budget than a typical label costs.
 
         Args:
-            select: the selection of so many new rows
+            select: the selection of so many new rows, and these rows, first to label first
             candidates: (n,) bool, the rows that can be asked for and paid
 
         Returns:
@@ -73,8 +75,8 @@ class Prices:
         n, usual = int(candidates.sum()), float(np.median(self.cost[candidates]))
         k = min(n, math.ceil(self.budget / usual))
         while True:
-            selection = select(k)
-            batch = affordable(selection.indices[candidates[selection.indices]], self.cost, self.budget)
+            selection, rows = select(k)
+            batch = affordable(rows, self.cost, self.budget)
             if k == n or self.budget - self.spent(batch) < usual:
                 return selection, batch
             k = min(n, 2 * k)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,13 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .agreement import paired_change
 from .campaign import RoundsResults
+from .coverage import labelled_coverage
 from .history import OUTCOMES, Round, in_record_order, view_name
 from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
 from .model import HEAD, RoundModel, read_model
 from .standing import Standing, read_standing
+from .stream import random_accuracy, stream_accuracy
 from .tag_labels import write_labels_from_tags
 from .write import differences, write_round
 
@@ -51,7 +54,8 @@ def record_round(
 
     Without ``metrics``, ``predictions`` or ``eval_key``, the light head is fitted on the labels and judged on the
     labelled test images; without test images there is the mean calibrated confidence on the unlabelled images, an
-    estimate. Calling again records the round again, e.g. when your own model has been trained.
+    estimate. Where there are embeddings, the share of the images that the labels cover is measured too. Calling again
+    records the round again, e.g. when your own model has been trained.
 
     Args:
         dataset: the dataset or one of its views
@@ -102,12 +106,21 @@ def record_round(
         mine = _meant(before, outcome, number)
         report(0.2, "judging the model")
         model = RoundModel()
+        vectors = config.embeddings if embeddings is None else embeddings
+        found = _embeddings(rows, vectors, required=predictions is None and not (typed or eval_key))
         if predictions is not None or not (typed or eval_key):
-            vectors = config.embeddings if embeddings is None else embeddings
-            found = _embeddings(rows, vectors, required=predictions is None)
             source = HEAD if predictions is None else predictions
             model = read_model(standing, found, source, label_field=labels, classes=classes, form=form, seed=mine.seed)
         measured, correct = measure_model(standing, model)
+        measured |= stream_accuracy(before, mine, standing)
+        if model.head is not None:
+            by_random, n_random = random_accuracy(before, standing, found, mine.seed)
+            measured |= by_random
+            mine = dataclasses.replace(mine, n_random_labels=n_random)
+        covered = labelled_coverage(standing, found, _radius(before, config.embeddings), mine.seed)
+        if covered is not None:
+            measured["coverage"] = covered[0]
+            mine = dataclasses.replace(mine, radius=covered[1])
         measured |= evaluated_metrics(standing, eval_key) | typed
         entry = _recorded(before, mine, standing, outcome, measured, minutes)
         arrays = dict(before.arrays)
@@ -230,15 +243,24 @@ def _minutes(minutes: Any) -> float | None:
 
 
 def _embeddings(rows: Rows, vectors: Any, required: bool) -> Embeddings:
-    """The embeddings that the light head needs; none if it is not asked."""
+    """The embeddings for the light head and the coverage; none if the head is not asked and they cannot be read."""
+    none = Embeddings(np.empty((len(rows), 0), dtype=np.float32), np.ones(len(rows), dtype=bool))
     if not required:
-        return Embeddings(np.empty((len(rows), 0), dtype=np.float32), np.ones(len(rows), dtype=bool))
+        with contextlib.suppress(CoresetError):
+            return none if vectors is None else EmbeddingSource.of(vectors).load(rows)
+        return none
     if vectors is None:
         raise CoresetError(
             "the last batch was chosen by vectors that are in no field: give embeddings= again for the light head, or "
             "predictions=, eval_key= or metrics="
         )
     return EmbeddingSource.of(vectors).load(rows)
+
+
+def _radius(before: RoundsResults, embeddings: list[str] | None) -> float | None:
+    """The coverage radius of earlier rounds on the same embeddings, so that rounds can be compared."""
+    known = [entry.radius for entry in before.history if entry.embeddings == embeddings and entry.radius is not None]
+    return known[0] if known and embeddings is not None else None
 
 
 def _outcomes(before: RoundsResults, standing: Standing) -> np.ndarray:

@@ -15,6 +15,9 @@ from .history import LIGHT_HEAD, Measured, Round
 if TYPE_CHECKING:
     from .campaign import RoundsResults
 
+#: The metric of the head that learned from the random stream alone; its labels are those of the stream.
+RANDOM = "random_accuracy"
+
 #: Labels a class below which the power law is known to fail (Jain et al., CVPR 2023).
 _PER_CLASS = 5
 
@@ -52,7 +55,7 @@ def curve(results: RoundsResults, metric: str, seed: int) -> LearningCurve:
     classes = max(len(entry.labels_per_class) for entry, _ in found)
     source = found[-1][1].source
     return learning_curve(
-        [max(1, entry.n_labels_after or 0) for entry, _ in found],
+        [max(1, (entry.n_random_labels if metric == RANDOM else entry.n_labels_after) or 0) for entry, _ in found],
         [1 - value.value for _, value in found],
         None if any(error is None for error in errors) else [error for error in errors if error is not None],
         seed,

@@ -13,8 +13,9 @@ from ..dataset.rows import Rows
 from ..diagnostics.tables import Content, html_card, percent, text_card
 from ..errors import CoresetError
 from ..vectors.kmeans import kmeans
-from ..vectors.neighbors import pairwise_distances, unit_rows
+from ..vectors.neighbors import unit_rows
 from ..vectors.radius import coverage_radius
+from .coverage import within
 from .row_values import latest, placed, places, predicted_classes
 from .standing import read_standing
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 #: Test images in a cluster from which on they tell its error; of fewer, the 95 % interval spans half of all errors.
 _ENOUGH_TESTED = 10
-
-#: Distances held at a time.
-_DISTANCES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0)
     clusters = np.full(len(rows), -1)
     clusters[used] = kmeans(unit, min(n_clusters, len(used)), seed=seed)[0]
     covered = np.zeros(len(rows), dtype=bool)
-    covered[used] = _within(unit, standing.labelled[used], coverage_radius(unit, seed=seed))
+    covered[used] = within(unit, unit[standing.labelled[used]], coverage_radius(unit, seed=seed))
     here = places(results.ids, standing.ids)
     correct = placed(latest(results, "correct", -1), here, -1)
     confidence = placed(latest(results, "confidence", np.nan), here, np.nan)
@@ -199,13 +197,3 @@ def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def _within(unit: np.ndarray, labelled: np.ndarray, radius: float) -> np.ndarray:
-    """(n,) bool, rows within the radius of a labelled one."""
-    near = np.zeros(len(unit), dtype=bool)
-    labels = unit[labelled]
-    step = max(1, _DISTANCES // max(1, len(labels)))
-    for start in range(0, len(unit) if len(labels) else 0, step):
-        near[start : start + step] = pairwise_distances(unit[start : start + step], labels).min(axis=1) <= radius
-    return near

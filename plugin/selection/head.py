@@ -128,6 +128,31 @@ class LinearHead:
         )
         return found if self.off_topic is None else replace(found, off_topic=self.off_topic_probability(embeddings))
 
+    def calibrated_confidence(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How sure the head is, as people should be told; all probabilities are never held at once.
+
+        Args:
+            embeddings: (m, d) embeddings
+
+        Returns:
+            (m,) float64 largest calibrated probability and (m,) float64 entropy over its largest possible value, NaN in
+            unusable rows
+
+        Examples:
+            >>> confidence, entropy = fc.fit_head(embeddings, labels).calibrated_confidence(embeddings)
+            >>> confidence.shape == entropy.shape == (60,)
+            True
+        """
+        from scipy.special import softmax, xlogy
+
+        keep = np.arange(len(self.classes)) != self._off_topic_place
+        confidence, entropy = np.empty(len(embeddings)), np.empty(len(embeddings))
+        for rows in blocks(len(embeddings), _BLOCK_ROWS):
+            P = softmax(self.logits(embeddings[rows])[:, keep] / np.float32(self.temperature), axis=1)
+            confidence[rows] = P.max(axis=1)
+            entropy[rows] = np.maximum(-xlogy(P, P).sum(axis=1), 0) / np.log(max(P.shape[1], 2))
+        return confidence, entropy
+
     def boundary(self, embeddings: np.ndarray) -> np.ndarray:
         """How near rows lie to the boundary: the first ones that a small change of the weights turns.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -153,16 +154,8 @@ class Pool:
             (n,) float64; 0 in preselected rows without a prediction
         """
         assert self.predictions is not None
-        measure = measure or self.predictions.default_measure
-        if measure == "fused" and measure not in self.predictions.measured:
-            u = fused_uncertainty(self.predictions, self.neighbors(FUSED_NEIGHBORS))
-            return np.nan_to_num(u, nan=0.0)
-        if self.head is not None and measure not in self.predictions.measured:
-            if measure == "disagreement":
-                return self.head.disagreement(self.X, self.seed)
-            if measure == "boundary":
-                return self.head.boundary(self.X)
-        return np.nan_to_num(uncertainty(self.predictions, measure), nan=0.0)
+        found = row_uncertainty(self.predictions, measure, self.head, self.X, self.seed, self.neighbors)
+        return np.nan_to_num(found, nan=0.0)
 
     def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`."""
@@ -196,6 +189,35 @@ class Pool:
             predictions=None if self.predictions is None else self.predictions.take(rows),
             copies=None if self.copies is None else self.copies.take(rows),
         )
+
+
+def row_uncertainty(
+    predictions: Predictions,
+    measure: str | None,
+    head: LinearHead | None,
+    matrix: np.ndarray,
+    seed: int,
+    neighbors: Callable[[int], tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray:
+    """How uncertain a model is of every row, see :meth:`Pool.uncertainty`; NaN in rows without a prediction.
+
+    Args:
+        predictions: of n rows
+        measure: None for the best that they allow
+        head: the light head that made them, or None
+        matrix: (n, d) embeddings
+        seed: the random seed
+        neighbors: gives the k nearest rows of every row
+    """
+    measure = measure or predictions.default_measure
+    if measure not in predictions.measured:
+        if measure == "fused":
+            return fused_uncertainty(predictions, neighbors(FUSED_NEIGHBORS))
+        if head is not None and measure == "disagreement":
+            return head.disagreement(matrix, seed)
+        if head is not None and measure == "boundary":
+            return head.boundary(matrix)
+    return uncertainty(predictions, measure)
 
 
 @dataclass(frozen=True)

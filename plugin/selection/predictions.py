@@ -147,14 +147,7 @@ class Predictions:
             >>> fc.Predictions.from_logits([[2.0, -1.0], [-3.0, 0.5]], ["cat", "dog"]).predicted.tolist()
             [0, 1]
         """
-        from scipy.special import logsumexp
-
-        Z = _matrix(logits, "logits")
-        found = cls._read(Z, classes, missing, "logits")
-        energy = np.full(len(Z), np.nan)
-        for rows in _blocks(Z):
-            energy[rows] = -logsumexp(Z[rows].astype(np.float64), axis=1)
-        return replace(found, measured={"energy": np.where(found.present, energy, np.nan)})
+        return cls._read(_matrix(logits, "logits"), classes, missing, "logits")
 
     @classmethod
     def _read(
@@ -166,7 +159,8 @@ class Predictions:
         _require_sound(found.n_spoilt, int(asked.sum()), _WRONG[form])
         P = found.matrix
         best = np.where(found.usable, P.argmax(axis=1), -1)
-        return cls(P, P.max(axis=1).astype(np.float64), names, best, n_unusable=found.n_spoilt)
+        measured = {} if found.energy is None else {"energy": found.energy}
+        return cls(P, P.max(axis=1).astype(np.float64), names, best, measured=measured, n_unusable=found.n_spoilt)
 
     @classmethod
     def from_confidence(cls, confidence: Any, labels: Sequence[str | None] | None = None) -> Predictions:

@@ -34,12 +34,14 @@ class Probabilities:
         usable: (n,) bool
         form: what the numbers were read as, see :data:`FORMS`
         n_spoilt: rows that hold numbers which cannot be used
+        energy: (n,) float64 ``-logsumexp`` of logits, NaN in rows without; None of any other form
     """
 
     matrix: np.ndarray
     usable: np.ndarray
     form: str
     n_spoilt: int
+    energy: np.ndarray | None = None
 
 
 def as_probabilities(matrix: np.ndarray, present: np.ndarray, form: str | None = None) -> Probabilities:
@@ -63,8 +65,10 @@ def as_probabilities(matrix: np.ndarray, present: np.ndarray, form: str | None =
             wide = block.astype(np.float64)
             peak = wide.max(axis=1)
             finite[rows] = np.isfinite(peak) & ~np.isnan(wide).any(axis=1)  # -inf is the logarithm of 0
-            proper[rows] = (wide.min(axis=1) >= 0) & (peak <= 1 + _SUM) & (np.abs(wide.sum(axis=1) - 1) <= _SUM)
-            logged[rows] = (peak <= _SUM) & (np.abs(np.exp(wide).sum(axis=1) - 1) <= _SUM)
+            if form in (None, "probabilities"):
+                proper[rows] = (wide.min(axis=1) >= 0) & (peak <= 1 + _SUM) & (np.abs(wide.sum(axis=1) - 1) <= _SUM)
+            if form is None:
+                logged[rows] = (peak <= _SUM) & (np.abs(np.exp(wide).sum(axis=1) - 1) <= _SUM)
     finite &= present
     if form is None:
         n = max(1, int(finite.sum()))
@@ -72,13 +76,18 @@ def as_probabilities(matrix: np.ndarray, present: np.ndarray, form: str | None =
         form = next((name for name, rows in likely.items() if (rows & finite).sum() >= _MOST * n), "logits")
     usable = finite & proper if form == "probabilities" else finite
     found = np.full(matrix.shape, np.nan, dtype=np.float32)
+    energy = np.full(len(matrix), np.nan) if form == "logits" else None
     for rows, block in row_blocks(matrix, max(1, _BLOCK_VALUES // matrix.shape[1])):
         mine = usable[rows]
         wide = block[mine].astype(np.float64)
+        peak = wide.max(axis=1, keepdims=True)
         if form != "probabilities":
-            wide = np.exp(wide - wide.max(axis=1, keepdims=True))
-        found[rows][mine] = wide / wide.sum(axis=1, keepdims=True)
-    return Probabilities(found, usable, form, int((present & ~usable).sum()))
+            wide = np.exp(wide - peak)
+        total = wide.sum(axis=1, keepdims=True)
+        found[rows][mine] = wide / total
+        if energy is not None:
+            energy[rows][mine] = -(peak + np.log(total))[:, 0]
+    return Probabilities(found, usable, form, int((present & ~usable).sum()), energy)
 
 
 def too_many_spoilt(n_spoilt: int, n_present: int) -> bool:

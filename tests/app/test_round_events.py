@@ -76,7 +76,13 @@ def test_timeline_says_what_became_of_every_round(campaign):
     assert [entry["labels"] for entry in answer["rounds"]] == [6, 12]
     assert answer["rounds"][0]["change"] is None
     assert len(answer["rounds"][1]["change"]) == 2
-    assert [metric["id"] for metric in answer["metrics"]] == ["accuracy", "class_mean_accuracy", "confidence"]
+    assert [metric["id"] for metric in answer["metrics"]] == [
+        "accuracy",
+        "class_mean_accuracy",
+        "confidence",
+        "coverage",
+    ]
+    assert answer["rounds"][1]["coverage"] == fc.load_rounds(campaign).last.metrics["coverage"].value
 
 
 def test_an_open_round_counts_the_labels_so_far(copy):
@@ -110,6 +116,22 @@ def test_map_is_coloured_by_what_rounds_know(campaign):
     assert codes(campaign, "outcome")[1]["counts"] == [12, 0, 0]
     answer, _ = send(campaign, "load_coloring", "cs", channel="rounds:rounds:changed", k=0)
     assert "two rounds with predictions" in answer["error"], "the first was chosen by embeddings alone"
+
+
+def test_map_shows_where_the_next_batch_would_fall(copy):
+    found, legend = codes(copy, "next")
+    assert legend["counts"] == [6]
+    shown = find_run(copy, "cs").ids[found == 0]
+    assert set(shown) == set(ask(copy).ids)
+
+
+def test_random_labels_have_points_of_their_own(copy):
+    for _ in range(2):
+        batch = fc.next_batch(copy, 6, label_field="gt", embeddings="emb", random_share=0.5, progress=False)
+        label(copy, batch.view)
+        fc.record_round(copy, progress=False)
+    answer, _ = send(copy, "load_learning_curve", metric="accuracy")
+    assert [point["n"] for point in answer["random"]] == [3, 6]
 
 
 def test_more_rounds_than_colours_are_ordered(copy):

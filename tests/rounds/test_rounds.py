@@ -220,7 +220,7 @@ def test_vectors_that_are_in_no_field_are_asked_for_again(pool, ask):
     label(ask(embeddings=vectors).view)
     with pytest.raises(fc.CoresetError, match="chosen by vectors that are in no field: give embeddings= again"):
         fc.record_round(pool)
-    assert list(fc.record_round(pool, embeddings=vectors).metrics) == ["confidence"]
+    assert list(fc.record_round(pool, embeddings=vectors).metrics) == ["confidence", "coverage"]
     assert list(fc.record_round(pool, metrics={"accuracy": 0.5}).metrics) == ["accuracy"]
 
 
@@ -229,8 +229,8 @@ def test_without_test_images_there_is_an_estimate_and_no_accuracy(pool, ask):
     assert "There are no test images, so accuracy can only be estimated; reserve_test()" in batch.why
     label(batch.view)
     entry = fc.record_round(pool)
-    assert list(entry.metrics) == ["confidence"]
-    with pytest.raises(fc.CoresetError, match="has the metric 'accuracy'; measured are: confidence"):
+    assert list(entry.metrics) == ["confidence", "coverage"]
+    with pytest.raises(fc.CoresetError, match="has the metric 'accuracy'; measured are: confidence, coverage"):
         fc.load_rounds(pool).curve()
     assert "not known yet" in fc.load_rounds(pool).advice().summary()
 

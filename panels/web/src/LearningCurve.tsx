@@ -50,6 +50,11 @@ export function LearningChart({ curve, target, width, height }: Props) {
       {target !== null && <line x1={frame.left} x2={width - frame.right} y1={y(target)} y2={y(target)} className="fc-target-line" />}
       <path d={path(fitted)} className={line ? "fc-line fc-line-covered" : "fc-line fc-line-between"} />
       {continued.length > 0 && <path d={path(continued)} className="fc-line fc-line-continued" data-cy="coreset-learning-continued" />}
+      {curve.random.map(({ n, value }) => (
+        <circle key={`random-${n}`} cx={x(n)} cy={y(value)} r={3.5} className="fc-random" data-cy="coreset-learning-random">
+          <title>{`${count(n)} random labels: ${oneDecimal(value)}`}</title>
+        </circle>
+      ))}
       {points.map(({ n, value, error }) => (
         <g key={n} className="fc-measured" data-cy="coreset-learning-point">
           <title>{`${count(n)} labels: ${oneDecimal(value)}${error === null ? "" : ` ± ${(100 * error).toFixed(1)}`}`}</title>

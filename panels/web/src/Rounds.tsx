@@ -127,6 +127,7 @@ function Timeline({ rounds, color, onOpen }: TimelineProps) {
                 {count(round.labelled)} of {count(round.size)} labelled
               </span>
               {restOf(round) && <span>{restOf(round)}</span>}
+              {round.coverage !== null && <span title={TERMS.coverage}>{percent(round.coverage)} covered</span>}
               <span title={TERMS.method}>{round.method}</span>
               <time dateTime={round.created}>{dayOf(round.created)}</time>
             </span>
@@ -197,6 +198,12 @@ function Growth({ identity, campaign: { key, metrics }, call, width, height }: O
             <LearningChart curve={curve} target={target} width={width} height={height} />
             <p className="fc-key">
               <i className="fc-key-point" /> <Term name="points">{curve.label}, ± SE</Term>
+              {curve.random.length > 0 && (
+                <>
+                  {" "}
+                  <i className="fc-key-random" /> <Term name="random">random labels alone</Term>
+                </>
+              )}
               {curve.line && (
                 <>
                   {" "}

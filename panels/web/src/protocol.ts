@@ -222,6 +222,8 @@ export interface Round {
   accuracy: number | null;
   /** Of the accuracy since the round before, on the same test images, and its standard error. */
   change: [number, number] | null;
+  /** Share of the images that the labels cover. */
+  coverage: number | null;
   minutes: number | null;
 }
 
@@ -238,6 +240,8 @@ export interface Campaign extends CampaignSummary {
 export interface LearningCurve {
   /** Labels, metric and its standard error, if it is known, of each recorded round. */
   points: { n: number; value: number; error: number | null }[];
+  /** What the random part of the batches alone would have given, likewise. */
+  random: { n: number; value: number; error: number | null }[];
   /** The fitted law and its 80 % band; null while there are too few rounds. */
   line: { n: number[]; value: number[]; low: number[]; high: number[] } | null;
   /** What was measured, and of which model. */

@@ -10,6 +10,8 @@ export const TERMS = {
   change: "How many points the accuracy moved since the round before, on the same test set; ± is its standard error, so a change below twice that may be chance.",
   curve: "How good the model is after each round, against the number of labels it learned from.",
   points: "One recorded round; the bar is its standard error, and a smaller test set makes it longer.",
+  coverage: "How much of the pool lies near a label, by the embeddings: known without a test set.",
+  random: "The same kind of model, learned from the labels of the random part of the batches alone.",
   band: "The curve is expected to run inside this band in four of five cases.",
   continued: "Dotted: where the curve is expected to go, never further than twice the labels there are.",
   target: "How good the model has to be; the advice says how many more labels that may take.",
@@ -81,7 +83,8 @@ export interface Scale {
 }
 
 /** Places of the curve's parts in a frame: labels from 0, and as much of 0 to 1 as is needed. */
-export function curveScale({ points, line }: LearningCurve, target: number | null, frame: Frame): Scale {
+export function curveScale({ points: measured, random, line }: LearningCurve, target: number | null, frame: Frame): Scale {
+  const points = [...measured, ...random];
   const labels = Math.max(1, ...points.map(({ n }) => n), ...(line?.n ?? []));
   const ends = points.flatMap(({ value, error }) => [value - (error ?? 0), value + (error ?? 0)]);
   const values = [...ends, ...(line?.low ?? []), ...(line?.high ?? []), ...(target === null ? [] : [target])];

@@ -144,6 +144,7 @@ export const STYLES = `
 .fc-learning { display: block; } .fc-line-between { stroke: var(--faint); stroke-width: 1.2; } .fc-line-continued { stroke: var(--cover); stroke-dasharray: 1.5 4; stroke-linecap: round; }
 .fc-target-line { stroke: var(--good); stroke-dasharray: 6 4; opacity: .8; }
 .fc-measured line { stroke: var(--cover); stroke-width: 1.6; } .fc-measured circle { fill: var(--cover); stroke: var(--ground); stroke-width: 1.5; }
+.fc-random { fill: var(--ground); stroke: var(--cover); stroke-width: 1.5; } .fc-root .fc-key .fc-key-random { width: 7px; height: 7px; border: 1.5px solid var(--cover); border-radius: 50%; }
 .fc-root .fc-key .fc-key-point { width: 8px; height: 8px; border: 0; border-radius: 50%; background: var(--cover); } .fc-key .fc-key-continued { border-top: 2px dotted var(--cover); }
 .fc-root .fc-advice { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 8px; font-size: 12.5px; }
 .fc-advice li { border-left: 2px solid var(--accent); padding-left: 9px; } .fc-advice small { display: block; color: var(--faint); font-size: 11px; line-height: 1.3; }

@@ -3,7 +3,7 @@ import { LearningCurve, Round, WeakSpot } from "../src/protocol";
 import { changeOf, curveScale, dayOf, evidenceOf, isClear, niceTicks, parseTarget, restOf, splitLine, TERMS } from "../src/rounds";
 
 const FRAME = { width: 300, height: 150, left: 40, right: 10, top: 10, bottom: 20 };
-const curve = (points: LearningCurve["points"], line: LearningCurve["line"] = null): LearningCurve => ({ points, line, label: "accuracy", note: "", advice: [] });
+const curve = (points: LearningCurve["points"], line: LearningCurve["line"] = null): LearningCurve => ({ points, random: [], line, label: "accuracy", note: "", advice: [] });
 
 describe("words", () => {
   it("explains every term in a sentence", () => {

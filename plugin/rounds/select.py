@@ -1,0 +1,145 @@
+"""The rows of a batch: by a method, a share of them at random, one of each group of near-duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import CoresetError
+from ..progress import ProgressCallback
+from ..selection.registry import get_method
+from ..vectors.near_duplicates import EXACT_ROWS
+from ..vectors.neighbors import pairwise_distances, unit_rows
+from ..vectors.row_hash import seeded_order
+from .choice import Choice
+from .coverage import within
+from .prices import Prices
+
+if TYPE_CHECKING:
+    from ..selection.method import Selection
+
+#: The selection of so many new rows, and these rows, first to label first.
+Select = Callable[[int], tuple["Selection", np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A batch.
+
+    Attributes:
+        selection: what the method chose
+        rows: (k,) int64 rows, first to label first, those drawn at random before the others
+        n_random: how many were drawn at random
+    """
+
+    selection: Selection
+    rows: np.ndarray
+    n_random: int
+
+
+def select_batch(
+    choice: Choice,
+    name: str,
+    budget: float,
+    prices: Prices | None,
+    arguments: dict[str, Any],
+    *,
+    random_share: float,
+    deduplicate: bool,
+    seed: int,
+    num_workers: int | None,
+    progress: ProgressCallback,
+) -> Chosen:
+    """Chooses the rows of a batch.
+
+    Args:
+        choice: what there is to choose from
+        name: the method
+        budget: rows, or what may be spent
+        prices: what labels cost, or None
+        arguments: of the method
+        random_share: share of the batch that is drawn at random; the method continues from it as from labelled rows
+        deduplicate: whether one row of each group of near-duplicates comes before any second one
+        seed: the random seed
+        num_workers: threads
+        progress: a progress callback
+
+    Raises:
+        CoresetError: if the method cannot choose, or nothing is left
+    """
+    method, candidates = get_method(name), choice.candidates
+    if method.needs_model and choice.model.predictions is None:
+        raise CoresetError(f"method '{name}' needs predictions: {choice.model.notes[0]}")
+    if not candidates.any():
+        left = "; ".join(choice.left_out()) or "all have a label"
+        raise CoresetError(f"nothing is left to label of {len(candidates):,} {choice.standing.rows.noun}: {left}")
+    if prices is not None:
+        candidates = candidates & ~prices.too_dear
+        if "cost" in method.per_row:
+            arguments = {**arguments, "cost": prices.cost}
+    size = min(int(budget), int(candidates.sum()))
+    drawn = _drawn(choice, candidates, min(round(random_share * size), size - 1), seed)
+    free = candidates.copy()
+    free[drawn] = False
+    known = choice.preselected.copy()
+    known[drawn] = True
+    copies, by_picks = None, False
+    if deduplicate:
+        from ..runs.near_duplicates import find_near_copies
+
+        copies = find_near_copies(choice.standing.rows, choice.found, seed=seed, num_workers=num_workers)
+        by_picks = copies is None and len(candidates) > EXACT_ROWS
+
+    def select(k: int) -> tuple[Selection, np.ndarray]:
+        selection = method.select(
+            choice.found.matrix,
+            int(known.sum()) + k,
+            labels=choice.standing.known(choice.found.valid) if method.needs_labels else None,
+            predictions=choice.model.predictions,
+            head=choice.model.head,
+            preselected=known,
+            excluded=~free & ~known,
+            deduplicate=deduplicate and not by_picks,
+            near_copies=copies,
+            seed=seed,
+            num_workers=num_workers,
+            progress=progress,
+            **arguments,
+        )
+        return selection, selection.indices[free[selection.indices]]
+
+    distinct = _distinct(choice, select, known, int(free.sum())) if by_picks else select
+    if prices is not None:
+        selection, batch = prices.pay(distinct, free)
+    else:
+        selection, batch = distinct(size - len(drawn))
+    return Chosen(selection, np.concatenate([drawn, batch]), len(drawn))
+
+
+def _drawn(choice: Choice, candidates: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """K candidates at random, whatever the order of the files."""
+    return seeded_order(choice.found.matrix, seed, np.flatnonzero(candidates))[:k]
+
+
+def _distinct(choice: Choice, select: Select, known: np.ndarray, n_free: int) -> Select:
+    """Of a large pool only what was picked is compared, with each other and with what is known: groups of all rows
+    would take longer than everything else.
+    """
+
+    def distinct(k: int) -> tuple[Selection, np.ndarray]:
+        asked, labelled = k, unit_rows(choice.found.matrix[known])[0]
+        while True:
+            selection, rows = select(asked)
+            picks = unit_rows(choice.found.matrix[rows])[0]
+            is_copy = within(picks, labelled, choice.near_duplicate_radius)
+            close = pairwise_distances(picks, picks) <= choice.near_duplicate_radius
+            for place in range(1, len(rows)):
+                is_copy[place] |= (close[place, :place] & ~is_copy[:place]).any()
+            if len(rows) - is_copy.sum() >= k or asked >= n_free:
+                return selection, np.concatenate([rows[~is_copy], rows[is_copy]])[:k]
+            asked = min(n_free, max(2 * asked, k + 2 * int(is_copy.sum())))
+
+    return distinct
