@@ -40,6 +40,7 @@ class Params(EmbeddedRows):
     random_share: float = Field(
         0.0, ge=0, lt=1, title="Share drawn at random", description="Shows without bias how good the model is"
     )
+    balance: bool = Field(False, title="Balance the classes, as the model predicts them")
     preview: bool = Field(False, title="Only show which images it would be")
     ask_again: bool = Field(False, title="Also what was asked for in recorded rounds and has not come back")
     exclude_test_copies: bool = Field(False, title="Leave out near-duplicates of test images")
@@ -86,6 +87,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             form.text("skip")
             form.suggest("cost", number_fields(form.dataset, params.rows))
             form.number("random_share")
+            form.tick("balance")
             form.tick("ask_again")
             form.tick("exclude_test_copies")
             form.tick("force")
@@ -105,6 +107,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             skip=[tag.strip() for tag in params.skip.split(",") if tag.strip()],
             cost=params.cost,
             random_share=params.random_share,
+            balance=params.balance,
             preview=params.preview,
             ask_again=params.ask_again,
             exclude_test_copies=params.exclude_test_copies,

@@ -1,6 +1,6 @@
-"""Time of a batch and of the head: 100 of n images of 512 dimensions, and 1,000 labels of 100 classes.
+"""Time of a batch and of the head: 100 of n images, and 1,000 labels of 100 classes, as ``next_batch`` does it.
 
-python -m benchmarks.rounds.speed --n 100000
+python -m benchmarks.rounds.speed --n 1000000 --methods uherding
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from functools import partial
 
 import fiftyone_coreset as fc
 import numpy as np
+from fiftyone_coreset.plugin.vectors.near_duplicates import near_duplicate_radius
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=100_000)
+    parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--methods", nargs="+", default=["uherding", "margin", "badge", "dropquery"])
     args = parser.parse_args()
     rng = np.random.default_rng(0)
-    centers, classes = rng.normal(size=(100, 512)).astype(np.float32), rng.integers(0, 100, args.n)
-    X = rng.normal(size=(args.n, 512)).astype(np.float32)
+    centers, classes = rng.normal(size=(100, args.dim)).astype(np.float32), rng.integers(0, 100, args.n)
+    X = rng.standard_normal((args.n, args.dim), dtype=np.float32)
     X += centers[classes]
     labelled = np.zeros(args.n, dtype=bool)
     labelled[np.concatenate([np.flatnonzero(classes == c)[:10] for c in range(100)])] = True
     known = np.where(labelled, classes, -1)
     fc.fit_head(X[:2000], classes[:2000] % 3, C=100.0)  # imports
     head = timed("fit_head, 1,000 labels of 100 classes, penalty chosen", lambda: fc.fit_head(X, known))
-    timed("fit_head, penalty given", lambda: fc.fit_head(X, known, C=100.0))
     said = timed(f"predictions of {args.n}", lambda: head.predictions(X))
+    timed("calibrated confidences", lambda: head.calibrated_confidence(X))
+    timed("near-duplicate radius", lambda: near_duplicate_radius(X))
     for name in args.methods:
         batch(name, X[:500], 20, np.arange(5), head, said.take(np.arange(500)))  # imports
         timed(f"{name}, 100 of {args.n}", partial(batch, name, X, 1100, labelled, head, said))

@@ -109,6 +109,7 @@ def next_batch(
     skip: Sequence[str] = ("skip", "off_topic"),
     cost: Any = None,
     random_share: float = 0.0,
+    balance: bool = False,
     ask_again: bool = False,
     deduplicate: bool = True,
     exclude_test_copies: bool = False,
@@ -146,6 +147,8 @@ def next_batch(
             ``"uherding"``, weigh gain against cost
         random_share (0.0): share in [0, 1) of the batch that is drawn at random, and comes first in it. It says without
             bias how good the model is on what is left, and what random labels would have given
+        balance (False): take the next image from the class with the fewest labels and picks, by what the model predicts
+            (PCB; Bang et al., CVPR 2024); with a few labels a class predictions are often wrong
         ask_again (False): also ask for images of recorded rounds that have not come back; by default they count as
             being labelled
         deduplicate (True): ask for one image of each group of near-duplicates before any second one
@@ -196,6 +199,11 @@ def next_batch(
             _require_free_view(rows, brain_key, before)
         report(0.05, "reading embeddings")
         found = source.load(rows)
+        if size := len(rows) * len(standing.labels_per_class) * 4e-9:
+            report(
+                0.1,
+                f"predicting {len(standing.labels_per_class):,} classes of {len(rows):,} {rows.noun}, {size:.1f} GB",
+            )
         model = read_model(standing, found, predictions, label_field=label_field, classes=classes, form=form, seed=seed)
         choice = Choice(standing, found, model, asked > 0, pending, exclude_test_copies, seed)
         chosen = method or (FIRST_METHOD if model.predictions is None else METHOD)
@@ -209,6 +217,7 @@ def next_batch(
             prices,
             arguments,
             random_share=random_share,
+            balance=balance,
             deduplicate=deduplicate,
             seed=seed,
             num_workers=num_workers,

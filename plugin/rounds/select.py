@@ -48,6 +48,7 @@ def select_batch(
     arguments: dict[str, Any],
     *,
     random_share: float,
+    balance: bool,
     deduplicate: bool,
     seed: int,
     num_workers: int | None,
@@ -62,6 +63,7 @@ def select_batch(
         prices: what labels cost, or None
         arguments: of the method
         random_share: share of the batch that is drawn at random; the method continues from it as from labelled rows
+        balance: whether the classes, as they are labelled or predicted, take turns, those with few labels first
         deduplicate: whether one row of each group of near-duplicates comes before any second one
         seed: the random seed
         num_workers: threads
@@ -80,6 +82,8 @@ def select_batch(
         candidates = candidates & ~prices.too_dear
         if "cost" in method.per_row:
             arguments = {**arguments, "cost": prices.cost}
+    if balance:
+        arguments = arguments | _turns(choice)
     size = min(int(budget), int(candidates.sum()))
     drawn = _drawn(choice, candidates, min(round(random_share * size), size - 1), seed)
     free = candidates.copy()
@@ -117,6 +121,18 @@ def select_batch(
     else:
         selection, batch = distinct(size - len(drawn))
     return Chosen(selection, np.concatenate([drawn, batch]), len(drawn))
+
+
+def _turns(choice: Choice) -> dict[str, Any]:
+    """The constraints under which classes take turns."""
+    from ..selection.predictions import class_groups
+
+    predictions = choice.model.predictions
+    if predictions is None:
+        raise CoresetError(f"balance=True needs predictions: {choice.model.notes[0]}")
+    if not predictions.classes:
+        raise CoresetError("balance=True needs predicted classes, and these predictions have none")
+    return {"groups": class_groups(predictions, choice.standing.known(choice.found.valid)), "quota": "uniform"}
 
 
 def _drawn(choice: Choice, candidates: np.ndarray, k: int, seed: int) -> np.ndarray:
