@@ -20,6 +20,8 @@ from .quotas import factorize, is_missing
 _MAX_DIM, _PROJECTED_DIM, _PROJECTION_ROWS = 512, 200, 5000
 #: The penalty, and the ones to choose among from so many labels a class on; measured in docs/rounds-evidence.md.
 _PENALTY, _PENALTIES, _ENOUGH_PER_CLASS = 100.0, (10.0, 100.0, 1000.0), 5
+#: Rows that mean and variance are read from, where there are more.
+_STANDARD_ROWS = 100_000
 _FOLDS = 5
 #: Steps of the solver; the loss is flat long before.
 _MAX_STEPS = 300
@@ -275,10 +277,10 @@ def fit_head(
 ) -> LinearHead:
     """Fits the light head on the labelled rows of a pool.
 
-    Embeddings are scaled to unit length, standardised over all rows, labelled or not, and divided by the root of their
-    dimension; above 512 dimensions they are projected on the first 200 principal components. On them a weakly
-    regularised multinomial logistic regression is fit (lbfgs), and its temperature is the one of smallest loss on
-    out-of-fold logits (Guo et al., ICML 2017).
+    Embeddings are scaled to unit length, standardised over all rows, labelled or not (over 100,000 drawn at random if
+    there are more), and divided by the root of their dimension; above 512 dimensions they are projected on the first
+    200 principal components. On them a weakly regularised multinomial logistic regression is fit (lbfgs), and its
+    temperature is the one of smallest loss on out-of-fold logits (Guo et al., ICML 2017).
 
     Args:
         embeddings: (n, d) embeddings of the whole pool, in any form :func:`.as_matrix` reads
@@ -364,21 +366,23 @@ def _read_labels(
 
 def _standardisation(matrix: np.ndarray, valid: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Center and projection of unit rows; features have mean squared norm 1 before the projection."""
-    n, dim = int(valid.sum()), matrix.shape[1]
+    used, dim = np.flatnonzero(valid), matrix.shape[1]
+    if len(used) > _STANDARD_ROWS:  # drawn by content: files may be sorted by class
+        used = np.sort(seeded_order(matrix, seed, used)[:_STANDARD_ROWS])
     total, squares = np.zeros(dim), np.zeros(dim)
-    for rows in blocks(len(matrix), _BLOCK_ROWS):
-        unit = normalized(matrix[rows][valid[rows]].astype(np.float64))
+    for rows in blocks(len(used), _BLOCK_ROWS):
+        unit = normalized(matrix[used[rows]].astype(np.float64))
         total += unit.sum(axis=0)
         squares += (unit**2).sum(axis=0)
-    center = total / n
-    variance = squares / n - center**2
+    center = total / len(used)
+    variance = squares / len(used) - center**2
     # A dimension that never changes says nothing; rounding leaves a little of its variance.
     scale = np.where(variance > 1e-12, 1 / np.sqrt(np.maximum(variance, 1e-12)), 0) / np.sqrt(dim)
     if dim <= _MAX_DIM:
         return center, scale
-    sample = np.flatnonzero(valid)
-    if n > _PROJECTION_ROWS:  # drawn by content: files may be sorted by class
-        sample = np.sort(seeded_order(matrix, seed, sample)[:_PROJECTION_ROWS])
+    sample = used
+    if len(used) > _PROJECTION_ROWS:
+        sample = np.sort(seeded_order(matrix, seed, used)[:_PROJECTION_ROWS])
     standard = (normalized(matrix[sample].astype(np.float64)) - center) * scale
     _, directions = np.linalg.eigh(standard.T @ standard)
     return center, scale[:, None] * directions[:, ::-1][:, :_PROJECTED_DIM]

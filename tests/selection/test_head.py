@@ -64,6 +64,18 @@ def test_features_have_mean_squared_norm_1():
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-4)
 
 
+def test_a_sample_of_a_large_pool_tells_its_mean_and_spread(monkeypatch):
+    X, classes = blobs(n=4_000)
+    order = np.argsort(classes, kind="stable")  # files sorted by class
+    labels = np.array(some(classes, 12), dtype=object)
+    whole = fit_head(X[order], labels[order])
+    monkeypatch.setattr(module, "_STANDARD_ROWS", 1_000)
+    drawn, again = (fit_head(X[rows], labels[rows]) for rows in (order, order[::-1]))
+    np.testing.assert_allclose(drawn.center, whole.center, atol=0.06)
+    np.testing.assert_allclose(drawn.projection, whole.projection, rtol=0.1)
+    np.testing.assert_allclose(drawn.center, again.center, atol=1e-12)
+
+
 def test_a_projection_does_not_depend_on_the_order_of_files(monkeypatch):
     monkeypatch.setattr(module, "_PROJECTION_ROWS", 100)
     X, classes = blobs(300, dim=520, noise=2.0)
