@@ -14,6 +14,7 @@ from ..vectors.matrix import as_matrix, row_blocks
 from ..vectors.row_hash import row_keys
 from .brain_vectors import align, origin_of, read_index, runs_with_vectors
 from .rows import FRAMES, IN_FRAMES, Rows
+from .stored_arrays import decoded
 
 #: The field that embeddings are written to, and read from, unless another is named.
 DEFAULT_FIELD = "clip_embeddings"
@@ -209,8 +210,6 @@ def _fingerprints(blocks: list[np.ndarray]) -> np.ndarray:
 
 def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of a field, else of the brain run of this name."""
-    from fiftyone.core.utils import deserialize_numpy_array
-
     if _is_of_slice(rows, name):
         return as_matrix(_of_slice(rows, name), name=f"field '{name}'")
     if not rows.has(name) and name in rows.dataset.list_brain_runs():
@@ -228,10 +227,7 @@ def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
             f"field '{rows.path(name)}' does not exist on dataset '{rows.dataset.name}', and no similarity index is "
             f"called so; run compute_embeddings(samples, embeddings_field='{name}') first"
         )
-    values = rows.values(name)
-    if not rows.has(name):  # FiftyOne reads an attribute that nobody declared as it is stored
-        values = [deserialize_numpy_array(value) if isinstance(value, bytes) else value for value in values]
-    return as_matrix(values, name=f"field '{rows.path(name)}'")
+    return as_matrix(rows.vectors(name), name=f"field '{rows.path(name)}'")
 
 
 def _is_of_slice(rows: Rows, name: str) -> bool:
@@ -264,8 +260,8 @@ def _of_slice(rows: Rows, name: str) -> list[Any]:
     slice_name, _, field = name.partition(".")
     group_id = f"{rows.dataset.group_field}.id"
     of_slice = rows.dataset.select_group_slices(slice_name, _allow_mixed=True)
-    by_group = dict(zip(*of_slice.values([group_id, field]), strict=True))
-    return [by_group.get(group) for group in rows.values(group_id)]
+    by_group = dict(zip(*of_slice.values([group_id, field], _raw=True), strict=True))
+    return decoded([by_group.get(group) for group in rows.values(group_id, as_stored=True)])
 
 
 def _require_any(valid: np.ndarray, name: str, rows: Rows) -> np.ndarray:

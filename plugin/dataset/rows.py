@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
+from .stored_arrays import decoded
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -243,12 +244,21 @@ class Rows:
             return self.source.match_frames(condition)
         return self.source.filter_labels(self.patches_field, condition)
 
-    def values(self, field: str) -> list[Any]:
-        """One value a row, ``None`` where missing."""
+    def vectors(self, field: str) -> list[Any]:
+        """One array a row of a field that holds vectors, ``None`` where missing; the arrays may be read-only."""
+        return decoded(self.values(field, as_stored=True))
+
+    def values(self, field: str, as_stored: bool = False) -> list[Any]:
+        """One value a row, ``None`` where missing.
+
+        Args:
+            field: the field
+            as_stored (False): whether to leave values as the database has them, e.g. arrays as bytes
+        """
         if self.patches_field is None:
             if self._held is None:
-                return self.samples.values(field)
-            ids, values = self.samples.values(["id", field])
+                return self.samples.values(field, _raw=as_stored)
+            ids, values = self.samples.values(["id", field], _raw=as_stored)
             if ids == self._held:
                 return values
             by_id = dict(zip(ids, values, strict=True))
@@ -259,7 +269,7 @@ class Rows:
             pairs = zip(*self.source.values(["id", self.path("id")]), strict=True)
             by_id = {row_id: video for video, row_ids in pairs for row_id in row_ids}
         else:
-            ids, values = self.source.values([self.path("id"), self.path(field)])
+            ids, values = self.source.values([self.path("id"), self.path(field)], _raw=as_stored)
             by_id = dict(zip(*(chain.from_iterable(filter(None, nested)) for nested in (ids, values)), strict=True))
         return [by_id.get(row_id) for row_id in self.ids()]
 

@@ -123,7 +123,7 @@ def read_fingerprints(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
     record = record_of(rows, FINGERPRINT_FIELD)
     if record is None or not _SPEC.same_weights(ClipSpec.of(record)) or not rows.has(FINGERPRINT_FIELD):
         return None
-    values = rows.values(FINGERPRINT_FIELD)
+    values = rows.vectors(FINGERPRINT_FIELD)
     there = np.array([value is not None for value in values], dtype=bool)
     if not there.any():
         return None

@@ -100,7 +100,9 @@ def place(embeddings: np.ndarray, points: np.ndarray, added: np.ndarray, method:
     # The points are linear in the embeddings, so the directions can be read back.
     some = slice(None, None, max(1, len(embeddings) // _READ_BACK))
     middle, center = embeddings[some].mean(axis=0, dtype=float), points[some].mean(axis=0, dtype=float)
-    directions = np.linalg.lstsq(embeddings[some] - middle, points[some] - center, rcond=_ROUNDING)[0]
+    spread = embeddings[some] - middle
+    # Products of the directions with themselves: their squared lengths are d numbers, however many rows there are.
+    directions = np.linalg.lstsq(spread.T @ spread, spread.T @ (points[some] - center), rcond=_ROUNDING**2)[0]
     return ((added - middle) @ directions + center).astype(np.float32)
 
 
