@@ -1,9 +1,11 @@
-"""What must be installed, checked before any long work starts."""
+"""What must be installed, and what a number must be, checked before any long work starts."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 from .errors import CoresetError
 
@@ -21,6 +23,21 @@ _DISTRIBUTIONS = {
 
 #: Importable module -> the extra of this package that brings it, in versions that fit each other.
 _EXTRAS = {"torch": "clip", "open_clip": "clip", "matplotlib": "plot", "pyarrow": "scale", "ray": "ray"}
+
+
+def check_count(name: str, value: Any, least: int) -> None:
+    """Checks a number of things; None stands for what suits the machine.
+
+    Args:
+        name: the argument
+        value: what was given
+        least: the least that works
+
+    Raises:
+        CoresetError: if it is neither None nor a whole number from ``least``
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least):
+        raise CoresetError(f"{name} must be a whole number from {least}, or None, got {value!r}")
 
 
 def require(modules: Iterable[str]) -> None:

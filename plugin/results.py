@@ -111,7 +111,7 @@ class CoresetResults(fob.BrainResults):
     @property
     def noun(self) -> str:
         """What was ranked, in messages: images, groups of them, objects or frames."""
-        return "groups" if self.config.whole_groups else noun_of(self.config.patches_field)
+        return "groups" if self.config.whole_groups else noun_of(self.config.patches_field, self.samples.media_type)
 
     @property
     def score(self) -> np.ndarray | None:

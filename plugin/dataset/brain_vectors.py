@@ -56,7 +56,7 @@ def origin_of(rows: Rows, key: str) -> str:
         )
     if config.patches_field != rows.patches_field:
         of = f"objects in '{config.patches_field}'" if config.patches_field else noun_of(None)
-        wanted = f"objects in '{rows.patches_field}'" if rows.patches_field else noun_of(None)
+        wanted = f"objects in '{rows.patches_field}'" if rows.patches_field else rows.noun
         raise CoresetError(f"brain run '{key}' has vectors of {of}, but {wanted} are asked for; name another one")
     if config.type == "similarity":
         return key

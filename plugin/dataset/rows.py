@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,15 @@ IN_FRAMES = "frames."
 _VIDEO = "sample_id"
 
 
-def noun_of(patches_field: str | None) -> str:
-    """What rows are called in messages: frames, objects of a label field, or images."""
-    return "images" if patches_field is None else "frames" if patches_field == FRAMES else "objects"
+#: What samples of a medium are called, if they are no images.
+_MEDIA = {"video": "videos", "point-cloud": "point clouds", "3d": "scenes"}
+
+
+def noun_of(patches_field: str | None, media_type: str | None = None) -> str:
+    """What rows are called in messages: frames, objects of a label field, or samples of a medium, images by default."""
+    if patches_field is None:
+        return _MEDIA.get(media_type or "", "images")
+    return "frames" if patches_field == FRAMES else "objects"
 
 
 def counted(n: int, noun: str) -> str:
@@ -156,7 +163,7 @@ class Rows:
     @property
     def noun(self) -> str:
         """What the rows are called in messages."""
-        return "groups" if self.are_groups else noun_of(self.patches_field)
+        return "groups" if self.are_groups else noun_of(self.patches_field, self.samples.media_type)
 
     @property
     def are_groups(self) -> bool:
@@ -246,7 +253,12 @@ class Rows:
 
     def vectors(self, field: str) -> list[Any]:
         """One array a row of a field that holds vectors, ``None`` where missing; the arrays may be read-only."""
-        return decoded(self.values(field, as_stored=True))
+        try:
+            return decoded(self.values(field, as_stored=True))
+        except (EOFError, ValueError, zlib.error) as error:
+            raise CoresetError(
+                f"field '{self.path(field)}' holds bytes that are no array ({error}); write its vectors again"
+            ) from error
 
     def values(self, field: str, as_stored: bool = False) -> list[Any]:
         """One value a row, ``None`` where missing.

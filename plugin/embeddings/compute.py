@@ -14,6 +14,7 @@ from ..dataset.rows import Rows
 from ..dataset.tags import require_tags, write_tag
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
+from ..requirements import check_count
 from .decode import MAX_PIXELS
 from .embedder import Embedder
 from .field import EmbeddingField, field_lock
@@ -108,8 +109,7 @@ def compute_embeddings(
         ("num_workers", num_workers, 0),
         ("max_pixels", max_pixels, 1),
     ):
-        if value is not None and value < least:
-            raise CoresetError(f"{name} must be at least {least}, got {value}")
+        check_count(name, value, least)
     chosen = DEFAULT_MODEL if model is None else model
     spec = resolve_model(chosen, pretrained, checkpoint)
     unharmed = "what was embedded is kept: see that mongod runs, and call again to continue"

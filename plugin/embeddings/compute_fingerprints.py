@@ -9,6 +9,7 @@ from ..dataset.lock import database_faults
 from ..dataset.tags import write_tag
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
+from ..requirements import check_count
 from .compute import image_rows
 from .decode import MAX_PIXELS
 from .fingerprint import SIDE
@@ -64,9 +65,8 @@ def compute_fingerprints(
         0
     """
     rows = image_rows(samples)
-    for name, value, least in (("num_workers", num_workers, 0), ("max_pixels", max_pixels, 1)):
-        if value is not None and value < least:
-            raise CoresetError(f"{name} must be at least {least}, got {value}")
+    check_count("num_workers", num_workers, 0)
+    check_count("max_pixels", max_pixels, 1)
     unharmed = "the fingerprints taken are kept: see that mongod runs, and call again to continue"
     with database_faults(unharmed), fingerprint_field(rows, overwrite) as field:
         total = samples.count("id")

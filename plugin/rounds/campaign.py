@@ -229,7 +229,7 @@ class RoundsResults(fob.BrainResults):
     @property
     def noun(self) -> str:
         """What is labelled, in messages: images or objects."""
-        return noun_of(self.config.patches_field)
+        return noun_of(self.config.patches_field, self.samples.media_type)
 
     @property
     def last(self) -> Round | None:

@@ -14,7 +14,7 @@ from ..diagnostics.sets import SetCoverage, set_coverage
 from ..diagnostics.tables import Content, html_card, markdown_card, number, percent, text_card
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
-from ..requirements import require
+from ..requirements import check_count, require
 from ..seeds import check_seed
 from ..vectors.points import Points
 from ..vectors.radius import comparison_radii
@@ -284,6 +284,7 @@ def compare_sets(
     """
     require(("numba", "sklearn"))
     seed = check_seed(seed)
+    check_count("num_workers", num_workers, 1)
     if len(names) != 2 or names[0] == names[1]:
         raise CoresetError(f"names must be two different names, got {tuple(names)!r}")
     if n_random < 2:

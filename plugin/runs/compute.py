@@ -16,7 +16,7 @@ from ..dataset.rows import Rows, rows_of
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
-from ..requirements import require
+from ..requirements import check_count, require
 from ..results import CoresetResults
 from ..seeds import check_seed
 from ..selection.cost import expected_cost
@@ -112,6 +112,7 @@ def compute_coreset(
         )
     rows = rows_of(samples, embeddings)
     seed = check_seed(seed)
+    check_count("num_workers", num_workers, 1)
     if model is not None and similarity_index is not None:
         raise CoresetError("model= computes embeddings and similarity_index= names some; give one of them")
     source = EmbeddingSource.chosen(rows, embeddings, similarity_index)

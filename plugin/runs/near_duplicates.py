@@ -17,7 +17,7 @@ from ..dataset.rows import FRAMES, Rows, rows_of
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
-from ..requirements import require
+from ..requirements import check_count, require
 from ..seeds import check_seed
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ def near_duplicates(
     """
     require(("numba", "sklearn"))
     seed = check_seed(seed)
+    check_count("num_workers", num_workers, 1)
     rows = rows_of(samples, embeddings)
     with reporting(progress, "Near-duplicates") as tell:
         tell(0.0, "reading embeddings")

@@ -21,7 +21,7 @@ from ..diagnostics.metric import Metric, RandomBand
 from ..diagnostics.tables import Content, html_card, markdown_card, number, percent, text_card
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
-from ..requirements import require
+from ..requirements import check_count, require
 from ..seeds import check_seed
 from ..selection.split import Traits, joined, split
 from ..vectors.near_duplicates import near_duplicates
@@ -182,6 +182,7 @@ def split_by_coverage(
     """
     require(("numba", "sklearn"))
     seed = check_seed(seed)
+    check_count("num_workers", num_workers, 1)
     shares = _checked({"train": 0.8, "val": 0.1, "test": 0.1} if fractions is None else fractions)
     rows = Rows(samples)
     source = EmbeddingSource.chosen(rows, embeddings, similarity_index)

@@ -16,7 +16,7 @@ from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
-from ..requirements import require
+from ..requirements import check_count, require
 from ..results import CoresetResults
 from ..vectors import half
 from ..vectors.added_rows import LOOK_ALIKE, NEAR_COPY, NEW
@@ -143,6 +143,7 @@ def update_coreset(
         3
     """
     require(("numba", "sklearn"))
+    check_count("num_workers", num_workers, 1)
     results = load_run(samples, brain_key)
     unharmed = "the run is as it was: see that mongod runs, and call again"
     with (

@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
+from ..requirements import check_count
 from ..seeds import check_seed
 from ..vectors.near_duplicates import NearDuplicates
 from .budget import parse_budget, ranking_budget, resolve_budget
@@ -227,7 +227,7 @@ class Method:
             CoresetError: if the input is unusable or the request cannot be met; the message says what is feasible
         """
         seed = check_seed(seed)
-        _check_workers(num_workers)
+        check_count("num_workers", num_workers, 1)
         given = self._given(labels, text_embeddings, predictions, head, near_copies)
         self._check_parameters(method_kwargs)
         budget = None if k is None else parse_budget(k)
@@ -334,11 +334,6 @@ def _difficulty(asked: str, embeddings: Any, labels: Any, seed: int) -> np.ndarr
             "select among the others"
         )
     return found
-
-
-def _check_workers(num_workers: Any) -> None:
-    if not (num_workers is None or (isinstance(num_workers, Integral) and int(num_workers) >= 1)):
-        raise CoresetError(f"num_workers must be a whole number from 1, or None for all cores, got {num_workers!r}")
 
 
 def register(name: str, description: str, **traits: Any) -> Callable[[Callable[..., Picks]], Callable[..., Picks]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fiftyone.core.utils as fou
+import numpy as np
 import pytest
 from fiftyone_coreset.plugin.dataset.rows import Rows
+from fiftyone_coreset.plugin.dataset.stored_arrays import decoded
+from fiftyone_coreset.plugin.errors import CoresetError
 
 
 @pytest.fixture
@@ -35,3 +39,26 @@ def test_objects(boxes, as_patches):
     assert boxes.values("boxes.detections.place") == [[None, 1], [None], None, [3, None]]
     rows.set_values("place", {ids[1]: None})
     assert rows.values("place") == [None, None, None, 3, None]
+
+
+def test_stored_arrays_are_decoded_as_fiftyone_does():
+    rng = np.random.default_rng(0)
+    shapes = [5, 5, 6, 5, 0, 0, (2, 3), (2, 3), (), 5, 1500, 1500]
+    dtypes = ["f4", "f4", "f4", "f8", ">f4", "f4", "f4", "f4", "f4", "u1", "f2", "f2"]
+    arrays = [np.asarray(rng.uniform(0, 99, shape)).astype(dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    stored = [fou.serialize_numpy_array(array) for array in arrays]
+    found = decoded([None, *stored, [1.0, 2.0]])
+    assert (found[0], found[-1]) == (None, [1.0, 2.0])
+    for array, expected in zip(found[1:-1], map(fou.deserialize_numpy_array, stored), strict=True):
+        np.testing.assert_array_equal(array, expected, strict=True)
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"junk", fou.serialize_numpy_array(np.zeros(3))[:9], b"x\x9c\x03\x00\x00\x00\x00\x01"]
+)
+def test_bytes_that_are_no_array_are_named(dataset, spoilt):
+    made = dataset(["/nowhere/1.png", "/nowhere/2.png"])
+    made.set_values("emb", [np.zeros(3), np.ones(3)])
+    made._sample_collection.update_one({"filepath": "/nowhere/2.png"}, {"$set": {"emb": spoilt}})
+    with pytest.raises(CoresetError, match="field 'emb' holds bytes that are no array"):
+        Rows(made).vectors("emb")

@@ -332,7 +332,7 @@ def test_fields_that_cannot_hold_vectors(dataset, image_folder, embed):
 
 @pytest.mark.parametrize("argument", [{"batch_size": 0}, {"num_workers": -1}])
 def test_impossible_numbers(dataset, image_folder, embed, argument):
-    with pytest.raises(CoresetError, match=f"{next(iter(argument))} must be at least"):
+    with pytest.raises(CoresetError, match=f"{next(iter(argument))} must be a whole number from"):
         embed(dataset(image_folder(n=1)), **argument)
 
 

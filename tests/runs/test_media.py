@@ -22,6 +22,7 @@ def test_samples_of_any_medium_are_ranked_by_their_own_vectors(dataset, vectors,
     if as_field:
         made.set_values("emb", list(vectors))
     run = fc.compute_coreset(made, "emb" if as_field else vectors, **QUICK)
+    assert run.noun == {"video": "videos", "point-cloud": "point clouds", "3d": "scenes"}[media]
     images = dataset([f"/nowhere/{row}.png" for row in range(N)])
     assert run.rank.tolist() == fc.compute_coreset(images, vectors, **QUICK).rank.tolist()
     view = fc.create_coreset_view(made, "coreset", 5, tag="kept")

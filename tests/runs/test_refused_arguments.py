@@ -20,7 +20,7 @@ REFUSED = [
     ({"excluded": 5}, r"^excluded: expected a view, a tag, a boolean field or a list of ids, got 5$"),
     ({"groups": "gt", "min_per_group": None}, r"^min_per_group must be a whole number from 0, got None$"),
     ({"groups": "gt", "min_per_group": -1}, r"^min_per_group must be a whole number from 0, got -1$"),
-    ({"num_workers": "a"}, r"^num_workers must be a whole number from 1, or None for all cores, got 'a'$"),
+    ({"num_workers": "a"}, r"^num_workers must be a whole number from 1, or None, got 'a'$"),
     ({"groups": False}, r"^groups must hold one value for each of the 40 rows, got bool$"),
     ({"weights": {}}, r"^weights must be numbers "),
     ({"weights": np.ones(40) * 1j}, r"^weights must be numbers \(they are complex128\)"),
@@ -54,3 +54,18 @@ def test_numpy_seeds_are_whole_numbers_too(embedded, quick):
     import numpy as np
 
     assert fc.compute_coreset(embedded(), "emb", **quick, seed=np.int64(3)).config.seed == 3
+
+
+def test_threads_that_are_no_number(embedded, quick):
+    dataset = embedded()
+    run = fc.compute_coreset(dataset, "emb", **quick)
+    halves = dataset[:20], dataset[20:]
+    for threads in (0, -1, 1.5, "a", True):
+        for call in (
+            lambda given: run.update(**given),
+            lambda given: fc.near_duplicates(dataset, "emb", **given),
+            lambda given: fc.compare_sets(*halves, "emb", **given),
+            lambda given: fc.split_by_coverage(dataset, embeddings="emb", **given),
+        ):
+            with pytest.raises(fc.CoresetError, match="num_workers must be a whole number from 1, or None"):
+                call({"num_workers": threads, "progress": False})
