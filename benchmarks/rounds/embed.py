@@ -38,7 +38,10 @@ def main() -> None:
     rows = np.sort(np.random.default_rng(0).permutation(rows)[: args.most])
     names = {"query": args.model, "judge": args.judge}
     vectors = {name: features(model, images[rows]).astype(np.float32) for name, model in names.items()}
-    np.savez(args.to, labels=np.unique(labels[rows], return_inverse=True)[1], **vectors)
+    small = np.stack(
+        [np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BOX)) for image in images[rows]]
+    )
+    np.savez(args.to, labels=np.unique(labels[rows], return_inverse=True)[1], images=small, **vectors)
     print(f"{args.to}: {len(rows)} images, {len(np.unique(labels[rows]))} classes")
 
 

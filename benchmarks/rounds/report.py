@@ -32,7 +32,9 @@ def read(results: Path) -> dict[tuple[str, str, int], Curves]:
             if int(line["seed"]) < _FIRST_DEVELOPMENT_SEED:
                 cell = line["dataset"], line["kind"], int(line["batch"])
                 numbers = {
-                    name: float(text) for name, text in line.items() if name not in ("dataset", "kind", "method")
+                    name: float(text)
+                    for name, text in line.items()
+                    if text and name not in ("dataset", "kind", "method")
                 }
                 cells[cell][int(line["seed"]), line["method"]].append(numbers)
     return cells
@@ -62,8 +64,21 @@ def gains(cells: dict[tuple[str, str, int], Curves]) -> str:
             f"{difference(gain(curves, 'uherding', figure, 'maxherding'))} {judge}"
             for figure, judge in (("accuracy", "with the head"), ("probe", "on the other embedding"))
         )
-        parts += ["", f"`uherding` less `maxherding`, on the same pools: {beside}.", ""]
+        parts += ["", f"`uherding` less `maxherding`, on the same pools: {beside}.", "", *from_scratch(curves)]
     return "\n".join(parts)
+
+
+def from_scratch(curves: Curves) -> list[str]:
+    """What a network trained from scratch on the last labels gains over one trained on random labels."""
+    last = {cell: curve[-1]["network"] for cell, curve in curves.items() if "network" in curve[-1]}
+    parts = []
+    for method in sorted({name for _, name in last} - {"random"}):
+        gains = np.array([last[seed, name] - last[seed, "random"] for seed, name in last if name == method])
+        parts.append(f"`{method}` {difference(gains)} in {len(gains)} pools")
+    if not parts:
+        return []
+    random = 100 * np.mean([value for (_, name), value in last.items() if name == "random"])
+    return [f"A small network from scratch, last round, over random's {random:.1f}: {'; '.join(parts)}.", ""]
 
 
 def row(curves: Curves, method: str) -> str:

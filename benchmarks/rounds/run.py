@@ -7,7 +7,8 @@
 ``digits`` is scikit-learn's, by their pixels, judged also by their edges; ``benchmarks.rounds.embed`` makes files.
 A pool and its test set are drawn by the seed; ``--kind longtail`` thins the classes out, 20 : 1. All methods of a pool
 start from the same random batch, ask with the light head on what they have, and are judged on the test set by (a) that
-head and (b) a logistic probe on the other embedding. Appends to ``benchmarks/rounds/results.csv``; what is there is not
+head, (b) a logistic probe on the other embedding, and, with ``--network``, (c) after the last round a small network
+that is trained from scratch on the labelled images. Appends to ``benchmarks/rounds/results.csv``; what is there is not
 run again. ``report`` writes ``docs/rounds-evidence.md``.
 
 Development and evidence are apart: seeds from 100 on are for trying things out, and the report leaves them out. The
@@ -42,15 +43,15 @@ COLUMNS = [
         "classes",
         "confidence",
     ),
-    *("cross_validated", "seconds"),
+    *("cross_validated", "seconds", "network"),
 ]
 METHODS = ["random", "uherding", "maxherding", "margin", "badge", "dropquery", "lcmd"]
 _IMBALANCE = 20.0
 _PENALTY = 100.0
 
 
-def load(name: str) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
-    """Name, embeddings to select by, embeddings to judge by, and classes."""
+def load(name: str) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Name, embeddings to select by, embeddings to judge by, classes, and images for the network."""
     if name == "digits":
         from sklearn.datasets import load_digits
 
@@ -58,9 +59,9 @@ def load(name: str) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
         edges = np.concatenate(
             [np.abs(edge).reshape(len(digits.images), -1) for edge in np.gradient(digits.images, axis=(1, 2))], axis=1
         )
-        return name, digits.data.astype(np.float32), edges.astype(np.float32), digits.target
+        return name, digits.data.astype(np.float32), edges.astype(np.float32), digits.target, None
     with np.load(name) as stored:
-        return Path(name).stem, stored["query"], stored["judge"], stored["labels"]
+        return Path(name).stem, stored["query"], stored["judge"], stored["labels"], stored.get("images")
 
 
 def draw(labels: np.ndarray, kind: str, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,9 +77,11 @@ def draw(labels: np.ndarray, kind: str, size: int, seed: int) -> tuple[np.ndarra
     return rng.permutation(pool), test
 
 
-def curve(method: str, data: tuple, rows: tuple[np.ndarray, np.ndarray], batch: int, rounds: int, seed: int):
+def curve(
+    method: str, data: tuple, rows: tuple[np.ndarray, np.ndarray], batch: int, rounds: int, seed: int, network: bool
+):
     """One record a round."""
-    _, query, _, labels = data
+    _, query, _, labels, images = data
     pool = rows[0]
     X, y = query[pool], labels[pool]
     known = np.full(len(pool), -1)
@@ -86,7 +89,12 @@ def curve(method: str, data: tuple, rows: tuple[np.ndarray, np.ndarray], batch: 
     known[first], began = y[first], time.process_time()
     for number in range(rounds + 1):
         head = fc.fit_head(X, known, n_classes=int(labels.max()) + 1, C=_PENALTY, seed=seed)
-        yield figures(head, data, rows, known) | {"seconds": round(time.process_time() - began, 2)}
+        found = figures(head, data, rows, known) | {"seconds": round(time.process_time() - began, 2)}
+        if network and number == rounds:
+            found["network"] = from_scratch(
+                images[pool[known >= 0]], known[known >= 0], images[rows[1]], labels[rows[1]], seed
+            )
+        yield found
         if number < rounds:
             began = time.process_time()
             chosen, labelled = fc.get_method(method), np.flatnonzero(known >= 0)
@@ -99,7 +107,7 @@ def curve(method: str, data: tuple, rows: tuple[np.ndarray, np.ndarray], batch: 
 def figures(
     head: fc.LinearHead, data: tuple, rows: tuple[np.ndarray, np.ndarray], known: np.ndarray
 ) -> dict[str, float]:
-    _, query, other, labels = data
+    _, query, other, labels, _ = data
     pool, test = rows
     truth, free = labels[test], known < 0
     said = head.probabilities(query[test]).argmax(axis=1)
@@ -125,6 +133,19 @@ def probe(X: np.ndarray, y: np.ndarray, test: np.ndarray, truth: np.ndarray) -> 
     return float(make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200)).fit(X, y).score(test, truth))
 
 
+def from_scratch(images: np.ndarray, y: np.ndarray, test: np.ndarray, truth: np.ndarray, seed: int) -> float:
+    """Accuracy of the small residual network of ``benchmarks.quality``."""
+    import torch
+
+    from ..quality.judges import cnn
+    from ..quality.pools import ImagePool
+
+    torch.set_num_threads(1)
+    none = np.empty((len(y), 0), dtype=np.float32)
+    pool = ImagePool(images, y, np.arange(len(y)), np.zeros(len(y), dtype=int), none, none, test, truth, none)
+    return cnn(pool, np.arange(len(y)), seed)["accuracy"]
+
+
 def run(args: argparse.Namespace) -> None:
     data = load(args.data)
     if not RESULTS.exists():
@@ -140,7 +161,9 @@ def run(args: argparse.Namespace) -> None:
             if (data[0], args.kind, str(seed), method, str(args.batch)) in done:
                 continue
             cell = {"dataset": data[0], "kind": args.kind, "seed": seed, "method": method, "batch": args.batch}
-            records = [cell | record for record in curve(method, data, rows, args.batch, args.rounds, seed)]
+            records = [
+                cell | record for record in curve(method, data, rows, args.batch, args.rounds, seed, args.network)
+            ]
             with RESULTS.open("a", newline="") as file:
                 lines = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 lines.writerows(
@@ -158,6 +181,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--size", type=int, default=1200, help="images of a pool; a test set of up to 2,000 is left")
+    parser.add_argument("--network", action="store_true", help="also train a small network from scratch, at the end")
     arguments = parser.parse_args()
     if arguments.data == "report":
         write_report(RESULTS)
