@@ -186,9 +186,18 @@ def _send(dataset: fo.Dataset, results: CoresetResults, params: Params, name: st
     key = "".join(letter if letter.isalnum() else "_" for letter in name)
     classes = [word.strip() for word in (params.classes or "").split(",") if word.strip()]
     new = {} if dataset.has_field(params.label_field) else {"label_type": "classification"}
-    results.view(params.budget).annotate(
-        key, backend=params.backend, label_field=params.label_field, classes=classes or None, launch_editor=False, **new
-    )
+    how = {"label_field": params.label_field, "classes": classes or None, "launch_editor": False, **new}
+    before = dataset.list_annotation_runs()
+    try:
+        results.view(params.budget).annotate(key, backend=params.backend, **how)
+    except Exception as error:  # every tool's client has exceptions of its own
+        if key not in before and dataset.has_annotation_run(key):  # which FiftyOne registers before it sends anything
+            dataset.delete_annotation_run(key)
+        address = fo.annotation_config.backends[params.backend]["url"]
+        raise CoresetError(
+            f"{params.backend} at {address} did not take the labelling task ({error}); see that it runs, and that "
+            "FiftyOne has its address and an account for it"
+        ) from error
     return f"annotation run '{key}' in {params.backend}; load_annotations('{key}', unexpected='ignore') fetches labels"
 
 

@@ -1,11 +1,15 @@
 """Export coreset: what is made holds what the budget keeps, and nothing of anybody else's is replaced."""
 
+import re
 from pathlib import Path
 
 import fiftyone as fo
 import fiftyone_coreset as fc
 import pandas as pd
 import pytest
+from fiftyone.core.config import load_annotation_config
+from fiftyone.utils.cvat import CVATBackend
+from fiftyone_coreset.operators.export_coreset import annotation_tools
 
 
 @pytest.fixture
@@ -102,3 +106,26 @@ def test_labelling_goes_to_a_tool_that_is_set_up(execute, form, ranked, monkeypa
     assert asked["ids"] == ranked.sort_by("coreset_rank").limit(2).sort_by("id").values("id")
     assert (asked["classes"], asked["label_type"], asked["launch_editor"]) == (["a", "b"], "classification", False)
     assert "load_annotations('first', unexpected='ignore')" in answer["made"]
+
+
+def test_what_the_refusal_says_to_set_sets_up_a_tool(form, ranked, monkeypatch):
+    (sentence,) = form("export_coreset", ranked, action="annotate")
+    told = re.findall(r"FIFTYONE_[A-Z_]+", sentence)
+    assert len(told) == 5
+    for name in told:
+        monkeypatch.setenv(name, "http://127.0.0.1:9" if name.endswith("_URL") else "x")
+    monkeypatch.setattr(fo, "annotation_config", load_annotation_config())
+    assert sorted(annotation_tools()) == ["cvat", "labelstudio"]
+
+
+@pytest.mark.parametrize("dies", ["at once", "while sending"])
+def test_a_tool_that_does_not_answer_is_named(execute, ranked, monkeypatch, dies):
+    account = {"url": "http://127.0.0.1:9", "username": "a", "password": "b"}
+    monkeypatch.setitem(fo.annotation_config.backends, "cvat", fo.annotation_config.backends["cvat"] | account)
+    if dies == "while sending":
+        monkeypatch.setattr(CVATBackend, "connect_to_api", lambda self: None)
+    with pytest.raises(Exception, match=r"cvat at http://127\.0\.0\.1:9 did not take the labelling task"):
+        execute("export_coreset", ranked, budget=2, action="annotate", backend="cvat", label_field="new", classes="a")
+    ranked.reload()
+    assert ranked.list_annotation_runs() == []
+    assert not ranked.has_field("new")
