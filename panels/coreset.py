@@ -78,7 +78,8 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
             allow_multiple=False,
             help_markdown=(
                 "See what a coreset keeps, covers and leaves out, choose the budget, and save the view.\n\n"
-                "Drag to move, scroll to zoom, Shift and drag for a lasso, Escape to leave it."
+                "Drag to move, scroll to zoom, Shift and drag for a lasso, Escape to leave it. By keyboard: arrows, "
+                "`+` and `-`, and Enter to filter the grid to what is in sight."
             ),
         )
 
@@ -329,7 +330,7 @@ def _embeddings_name(fields: list[str] | None) -> str:
 
 def _model_name(models: dict[str, Any]) -> str | None:
     """The embedding models in a few words."""
-    return ", ".join(str(ClipSpec.of(record)) for record in models.values()) or None
+    return ", ".join(ClipSpec.of(record).model for record in models.values()) or None
 
 
 def _digest(value: Any) -> str:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 #: Report figures in the order of the card, with the label that is read there.
 _LABELS = {
     "coverage": "Covered",
-    "distance_median": "Nearest kept, median",
-    "distance_95": "Nearest kept, 95 %",
+    "distance_median": "Median distance",
+    "distance_95": "95 % distance",
     "near_duplicate_rate": "Near-duplicates kept",
-    "distance_mean": "Nearest kept, mean",
+    "distance_mean": "Mean distance",
 }
 #: Numbers read to find what lies near the image under the cursor, about 0.1 s.
 _MAX_SEARCHED = 2e7
@@ -37,11 +37,18 @@ _OFF_THE_CURVE = {name: (label, name in _SHARES) for name, label in _LABELS.item
 
 #: Report figures that are measured for the budget: label, and whether they are shares.
 _MEASURED = {
-    "energy_distance": ("Energy distance", False),
+    "energy_distance": ("Shift from the whole", False),
     "class_coverage": ("Classes kept", True),
-    "class_worst": ("Worst class, kept / fair", False),
-    "cluster_coverage": ("Clusters kept", True),
-    "cluster_worst": ("Worst cluster, kept / fair", False),
+    "class_worst": ("Worst class, of its fair share", True),
+    "cluster_coverage": ("Kinds of images kept", True),
+    "cluster_worst": ("Worst kind, of its fair share", True),
+}
+#: What a curator reads about a figure where the library's own words are those of its definition.
+_EXPLAINED = {
+    "energy_distance": "how differently the kept images are spread than all images, as energy distance; 0 is alike",
+    "class_worst": "what is kept of the class that comes off worst, of what its size would give it",
+    "cluster_coverage": "groups of like images (clusters) of which at least one image is kept",
+    "cluster_worst": "what is kept of the group of like images that comes off worst, of what its size would give it",
 }
 
 
@@ -88,18 +95,18 @@ def report_payload(run: PanelRun, k: int) -> dict[str, Any]:
     left = run.n_alive(k)
     report = run.results.report(left, n_random=5, max_rows=4_000)
     shown = _MEASURED if run.results.alive().all() else _OFF_THE_CURVE | _MEASURED
-    rows = [_row(report.metrics[name], *words) for name, words in shown.items() if name in report.metrics]
+    rows = [_row(name, report.metrics[name], *words) for name, words in shown.items() if name in report.metrics]
     return {"rows": rows + _stability_rows(run, left), "warnings": report.warnings}
 
 
-def _row(metric: Metric, label: str, share: bool) -> dict[str, Any]:
+def _row(name: str, metric: Metric, label: str, share: bool) -> dict[str, Any]:
     write = percent if share else number
     return {
         "label": label,
         "value": write(metric.value),
         "random": write(metric.random.mean) if metric.random else None,
         "verdict": {"better": "better", "worse": "worse", "like random": "same"}.get(metric.verdict),
-        "explanation": metric.explanation,
+        "explanation": _EXPLAINED.get(name, metric.explanation),
     }
 
 

@@ -437,7 +437,7 @@ CUT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (1100, 700)])
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (1100, 700), (900, 700)])
 def test_nothing_is_cut_and_nothing_overlaps(panel, size):
     panel.page.set_viewport_size({"width": size[0], "height": size[1]})
     panel.page.wait_for_timeout(500)

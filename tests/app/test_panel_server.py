@@ -388,7 +388,7 @@ def test_report_payload_is_the_report(scored):
     run = find_run(scored, "cs")
     sent = {row["label"]: row for row in figures.report_payload(run, 20)["rows"]}
     report = run.results.report(20, n_random=5, max_rows=4_000)
-    assert sent["Energy distance"]["value"] == number(report["energy_distance"].value)
+    assert sent["Shift from the whole"]["value"] == number(report["energy_distance"].value)
     assert sent["Classes kept"]["value"] == "100 %"
     assert all(row["explanation"] for row in sent.values())
     assert sent["Reliability"]["value"] == number(run.config.reliability)

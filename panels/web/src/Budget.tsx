@@ -1,8 +1,10 @@
 import React, { useEffect, useState } from "react";
-import { count, fromSlider, parseBudget, percent, toSlider } from "./budget";
+import { count, fromSlider, parseBudget, percent, stepFrom, toSlider } from "./budget";
 import { css, Mode, Status, statusColor } from "./colors";
 import { CurveChart } from "./Curve";
 import { Curve } from "./protocol";
+import { Term } from "./Term";
+import { TermName, TERMS } from "./terms";
 
 interface Props {
   /** How many images there are, and how many of them are kept. */
@@ -28,23 +30,28 @@ interface Props {
 }
 
 const TARGETS = [0.8, 0.9, 0.95, 0.99];
+const ARROWS: Record<string, 1 | -1 | undefined> = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
 
 /** From what is good to what is not. */
-export const STATUSES: { status: Status; label: string; says: string }[] = [
-  { status: "kept", label: "Kept", says: "in the coreset" },
-  { status: "redundant", label: "Redundant", says: "look-alike of a kept one" },
-  { status: "covered", label: "Covered", says: "like a kept one" },
-  { status: "uncovered", label: "Uncovered", says: "unlike any kept one" },
+export const STATUSES: { status: Status; label: string; says: string; term: TermName }[] = [
+  { status: "kept", label: "Kept", says: "in the coreset", term: "kept" },
+  { status: "redundant", label: "Redundant", says: "look-alike of a kept one", term: "lookAlike" },
+  { status: "covered", label: "Covered", says: "like a kept one", term: "covered" },
+  { status: "uncovered", label: "Uncovered", says: "unlike any kept one", term: "uncovered" },
 ];
+
+const NEAR_COPY = { says: "near-copy of a kept one", term: "nearCopy" } as const;
 
 /** Chooses how much to keep, and says what that keeps, covers and leaves out. */
 export function Budget(props: Props) {
   const { n, k, mode, counts, onBudget } = props;
-  const tiles = STATUSES.map((tile) => (props.fingerprints && tile.status === "redundant" ? { ...tile, says: "near-copy of a kept one" } : tile));
+  const tiles = STATUSES.map((tile) => (props.fingerprints && tile.status === "redundant" ? { ...tile, ...NEAR_COPY } : tile));
   return (
     <section className="fc-section">
       <div className="fc-budget-row">
-        <h3>Budget</h3>
+        <h3>
+          <Term name="budget">Budget</Term>
+        </h3>
         <NumberBox label={`Budget in number of ${props.noun}`} name="count" value={count(k)} n={n} onBudget={onBudget} />
         <span className="fc-unit">{props.noun} =</span>
         <NumberBox
@@ -65,16 +72,16 @@ export function Budget(props: Props) {
             ))}
           </div>
           <dl className="fc-tiles">
-            {tiles.map(({ status, label, says }) => (
-              <div key={status} title={says} data-cy={`coreset-tile-${status}`}>
+            {tiles.map(({ status, label, says, term }) => (
+              <div key={status} title={TERMS[term]} data-cy={`coreset-tile-${status}`}>
                 <dt>
                   <i style={{ background: css(statusColor(status, mode)) }} />
                   {label}
                 </dt>
                 <dd>
                   <b>{percent(counts[status] / n)}</b> <span>{count(counts[status])}</span>
+                  <small>{says}</small>
                 </dd>
-                <small>{says}</small>
               </div>
             ))}
           </dl>
@@ -98,15 +105,22 @@ export function Budget(props: Props) {
         step={1}
         value={Math.round(toSlider(k, n) * 1000)}
         onChange={(event) => onBudget(fromSlider(Number(event.target.value) / 1000, n))}
+        onKeyDown={(event) => {
+          const by = ARROWS[event.key];
+          if (!by) return;
+          event.preventDefault();
+          onBudget(stepFrom(k, by, n));
+        }}
       />
       {props.curve && (
         <p className="fc-key">
-          <i className="fc-key-covered" /> covered % <i className="fc-key-redundant" /> near-duplicates kept %{" "}
-          <i className="fc-key-band" /> random <i className="fc-key-knee" /> knee
+          <i className="fc-key-covered" /> <Term name="coverage">covered %</Term> <i className="fc-key-redundant" />{" "}
+          <Term name="repeats">near-duplicates kept %</Term> <i className="fc-key-band" /> <Term name="chance">random</Term>{" "}
+          <i className="fc-key-knee" /> <Term name="knee">knee</Term>
         </p>
       )}
       <div className="fc-targets">
-        <span>Smallest budget covering</span>
+        <Term name="smallest">Smallest budget covering</Term>
         {TARGETS.map((share) => {
           const budget = props.budgetFor(share);
           return (

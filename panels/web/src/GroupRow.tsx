@@ -2,6 +2,7 @@ import React, { useEffect, useRef } from "react";
 import { count, percent } from "./budget";
 import { KIND } from "./groups";
 import { Member } from "./protocol";
+import { TermName, TERMS } from "./terms";
 import { Thumb } from "./Thumb";
 
 /** The height of a row, as the list counts with it. */
@@ -38,7 +39,11 @@ interface Props {
   does: Does;
 }
 
-const KINDS: Record<number, string> = { [KIND.exact]: "the same pixels", [KIND.nearCopy]: "the same scene", [KIND.lookAlike]: "look-alikes" };
+const KINDS: Record<number, { label: string; term: TermName }> = {
+  [KIND.exact]: { label: "the same pixels", term: "samePixels" },
+  [KIND.nearCopy]: { label: "the same scene", term: "sameScene" },
+  [KIND.lookAlike]: { label: "look-alikes", term: "lookAlikes" },
+};
 
 /** One group, side by side: the image that stays, then what it stands for. */
 export const GroupRow = React.memo(function GroupRow(props: Props) {
@@ -56,8 +61,8 @@ export const GroupRow = React.memo(function GroupRow(props: Props) {
   return (
     <div
       className={`fc-group${focused ? " fc-focused" : ""}${props.selected ? " fc-selected" : ""}`}
-      role="row"
-      aria-selected={props.selected}
+      role="group"
+      aria-label={`${count(size)} ${noun}, ${KINDS[props.kind].label}`}
       data-cy="coreset-group"
       data-group={number}
       style={{ top: props.top, height: ROW }}
@@ -69,9 +74,11 @@ export const GroupRow = React.memo(function GroupRow(props: Props) {
             {count(size)} {noun}
           </b>
         </label>
-        <span className="fc-faint">{KINDS[props.kind]}</span>
+        <span className="fc-faint" title={TERMS[KINDS[props.kind].term]}>
+          {KINDS[props.kind].label}
+        </span>
         {props.kind === KIND.nearCopy && (
-          <span className="fc-sure" title="How probable it is that every one of them is a copy of the first">
+          <span className="fc-sure" title={TERMS.sure}>
             <i>
               <i style={{ width: `${100 * props.certainty}%` }} />
             </i>
@@ -133,7 +140,7 @@ function Tile({ member, leads, focused, kept, sized, onFocus, onKeep, onApart, o
       <Thumb path={member.path} box={member.box} />
       <div className="fc-marks">
         {marks.map((mark) => (
-          <span key={mark} className={mark === "to delete" ? "fc-mark-bad" : ""}>
+          <span key={mark} className={mark === "to delete" ? "fc-mark-bad" : ""} title={mark === "in coreset" ? TERMS.inCoreset : undefined}>
             {mark}
           </span>
         ))}
@@ -149,8 +156,8 @@ function Tile({ member, leads, focused, kept, sized, onFocus, onKeep, onApart, o
         </div>
       )}
       <figcaption>
-        {leads ? <b>stays</b> : member.agreement !== null ? <span title="How well the pixels agree, after small shifts">pixels agree {percent(Math.max(0, member.agreement))}</span> : null}
-        {!leads && member.distance !== null && <span title="Distance between the embeddings">distance {member.distance.toFixed(2)}</span>}
+        {leads ? <b title={TERMS.stays}>stays</b> : member.agreement !== null ? <span title={TERMS.agree}>pixels agree {percent(Math.max(0, member.agreement))}</span> : null}
+        {!leads && member.distance !== null && <span title={TERMS.distance}>distance {member.distance.toFixed(2)}</span>}
         {sized && member.size && <span>{member.size.join(" × ")}</span>}
       </figcaption>
     </figure>

@@ -237,6 +237,7 @@ export function PointMap(props: Props) {
       ArrowRight: () => to(shift, 0),
       ArrowUp: () => to(0, shift),
       ArrowDown: () => to(0, -shift),
+      Enter: () => props.onRegion(box([0, 0], [2 * middle[0], 2 * middle[1]]).map((p) => toPlane(p, camera.current, size.current))),
       Escape: props.onEscape,
     };
     if (!moves[event.key]) return;
@@ -253,7 +254,7 @@ export function PointMap(props: Props) {
       data-kept={props.kept}
       data-selected={props.selected.length}
       role="application"
-      aria-label="Map: drag to move, scroll to zoom, Shift and drag to draw a lasso, Escape to leave it"
+      aria-label="Map: arrows move, plus and minus zoom, 0 shows all, Enter filters the grid to what is in sight, Escape leaves that"
       onPointerDown={onPointerDown}
       onPointerMove={onPointerMove}
       onPointerUp={onPointerUp}

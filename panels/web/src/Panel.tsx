@@ -8,6 +8,7 @@ import { RefreshIcon } from "./icons";
 import { Events, RunList, RunSummary } from "./protocol";
 import { decodeRun, LoadedRun, memory, useCall } from "./server";
 import { STYLES } from "./styles";
+import { TERMS } from "./terms";
 import { RoundsAlone } from "./RoundsAlone";
 import { useCampaign } from "./useCampaign";
 import { Workspace } from "./Workspace";
@@ -44,6 +45,10 @@ export function CoresetPanel({ schema, data }: Props) {
   const [left, setLeft] = useState<number | null>(null);
   const list = useLoaded(() => call("load_runs", {}), [data?.dataset, data?.runs_version, asked, reloads]);
   useEffect(() => setPicked(null), [data?.dataset]);
+  // The App's view bar does not let go of Tab, so the keyboard would never come here by itself.
+  useEffect(() => {
+    if (document.activeElement === document.body) root.current?.focus({ preventScroll: true });
+  }, []);
 
   const runs = list.value?.runs ?? [];
   const wanted = picked ?? list.value?.last?.key;
@@ -60,7 +65,7 @@ export function CoresetPanel({ schema, data }: Props) {
   };
 
   return (
-    <div ref={root} className={`fc-root fc-${mode}`} data-cy="coreset-panel" onPointerEnter={lookAgain}>
+    <div ref={root} className={`fc-root fc-${mode}`} tabIndex={-1} data-cy="coreset-panel" onPointerEnter={lookAgain} onKeyDown={keepEnter}>
       <style>{STYLES}</style>
       {list.error && <Message text={list.error} onRetry={() => setReloads(reloads + 1)} />}
       {!list.value && !list.error && <Message text="Looking for coreset runs …" />}
@@ -74,7 +79,7 @@ export function CoresetPanel({ schema, data }: Props) {
           summary={summary}
           header={(run) => (
             <header className="fc-header">
-              <select data-cy="coreset-run" aria-label="Run" value={summary.key} onChange={(event) => setPicked(event.target.value)}>
+              <select data-cy="coreset-run" aria-label="Run" title={TERMS.run} value={summary.key} onChange={(event) => setPicked(event.target.value)}>
                 {runs.map(({ key }) => (
                   <option key={key} value={key}>
                     {key}
@@ -116,6 +121,11 @@ export function CoresetPanel({ schema, data }: Props) {
       )}
     </div>
   );
+}
+
+/** The App takes Enter from every button; Control and Enter are for its forms. */
+function keepEnter(event: React.KeyboardEvent) {
+  if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) event.stopPropagation();
 }
 
 /** Says so when the run that was on show has gone. */
@@ -170,7 +180,7 @@ function Reliability({ value }: { value: number }) {
   const level = value >= 0.95 ? "good" : value >= 0.8 ? "fair" : "poor";
   const says = { good: "stable", fair: "moderately stable", poor: "unstable: run more draws" }[level];
   return (
-    <span className={`fc-reliability fc-${level}`} title={`Split-half reliability ${value.toFixed(3)}: scores are ${says}`}>
+    <span className={`fc-reliability fc-${level}`} title={`${TERMS.reliability} Here ${value.toFixed(3)}: ${says}`}>
       reliability {value.toFixed(2)}
     </span>
   );

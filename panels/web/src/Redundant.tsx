@@ -6,6 +6,7 @@ import { certainEnough, Groups, listed, Order, restOf, scrollTo, sightOf, Tab } 
 import { RefreshIcon } from "./icons";
 import { Call, Chosen } from "./protocol";
 import { LoadedRun } from "./server";
+import { TermName, TERMS } from "./terms";
 import { useGroups } from "./useGroups";
 
 interface Props {
@@ -19,7 +20,10 @@ interface Props {
   onDeleted: () => void;
 }
 
-const TABS: Record<Tab, string> = { copies: "Copies", "look-alikes": "Look-alikes" };
+const TABS: Record<Tab, { label: string; term: TermName }> = {
+  copies: { label: "Copies", term: "copies" },
+  "look-alikes": { label: "Look-alikes", term: "lookAlikes" },
+};
 
 /** Groups of near-duplicates side by side, and what to do about them. */
 export function Redundant({ run, call, k, fingerprints, onBack, onDeleted }: Props) {
@@ -202,14 +206,14 @@ export function Redundant({ run, call, k, fingerprints, onBack, onDeleted }: Pro
         </button>
         <div className="fc-tabs" role="tablist">
           {(Object.keys(TABS) as Tab[]).map((name) => (
-            <button key={name} type="button" role="tab" aria-selected={tab === name} data-cy={`coreset-tab-${name}`} onClick={() => setTab(name)}>
-              {TABS[name]} <small>{count(left[name].length)}</small>
+            <button key={name} type="button" role="tab" aria-selected={tab === name} title={TERMS[TABS[name].term]} data-cy={`coreset-tab-${name}`} onClick={() => setTab(name)}>
+              {TABS[name].label} <small>{count(left[name].length)}</small>
             </button>
           ))}
         </div>
         <label className="fc-order">
           <span>Sort by</span>
-          <select data-cy="coreset-order" value={order} onChange={(event) => setOrder(event.target.value as Order)}>
+          <select aria-label="Sort by" data-cy="coreset-order" value={order} onChange={(event) => setOrder(event.target.value as Order)}>
             <option value="size">largest first</option>
             <option value="certainty">{tab === "copies" ? "most certain first" : "closest first"}</option>
           </select>
@@ -229,10 +233,9 @@ export function Redundant({ run, call, k, fingerprints, onBack, onDeleted }: Pro
       <div
         ref={list}
         className="fc-groups"
-        role="grid"
+        role="application"
         tabIndex={0}
-        aria-label="Groups of near-duplicates"
-        aria-rowcount={shown.length}
+        aria-label="Groups of near-duplicates: up and down go through them, left and right through the images of one"
         data-cy="coreset-groups"
         data-place={place}
         data-at={focus.at}
@@ -305,6 +308,6 @@ export function Redundant({ run, call, k, fingerprints, onBack, onDeleted }: Pro
 function says({ fingerprints, falseAlarms }: Groups, tab: Tab, noun: string): string {
   if (tab === "look-alikes") return `These look alike to the model; they are not proven to be copies. ${fingerprints ? "Look before you act." : "Fingerprints tell copies from look-alikes."}`;
   if (!fingerprints) return `Copies are told by fingerprints of the pixels, and these ${noun} have none yet. See the look-alikes.`;
-  const wrong = falseAlarms ? ` Links that are expected to be false: ${percent(falseAlarms)}.` : "";
+  const wrong = falseAlarms ? ` About ${percent(falseAlarms)} of these links are expected to be wrong.` : "";
   return `The same scene, told by the pixels: cropped, shifted, saved again, or a moment later.${wrong}`;
 }

@@ -1,5 +1,7 @@
 import React, { useState } from "react";
 import { Report, ReportRow } from "./protocol";
+import { Term } from "./Term";
+import { TERMS } from "./terms";
 
 interface Props {
   /** Rows that follow the slider at once. */
@@ -11,7 +13,7 @@ interface Props {
   error: string;
 }
 
-const VERDICTS = { better: "▲ better", worse: "▼ worse", same: "≈ same" } as const;
+const VERDICTS = { better: "▲ better", worse: "▼ worse", same: "≈ like random" } as const;
 
 /** The figures of the coreset beside what a random subset of its size would show. */
 export function ReportCard({ live, note, report, busy, error }: Props) {
@@ -21,7 +23,7 @@ export function ReportCard({ live, note, report, busy, error }: Props) {
   return (
     <section className="fc-section" data-cy="coreset-report" aria-busy={busy}>
       <h3>
-        Report <span className="fc-busy">{busy ? "measuring …" : ""}</span>
+        <Term name="report">Report</Term> <span className="fc-busy">{busy ? "measuring …" : ""}</span>
       </h3>
       {error && <p className="fc-warning">{error}</p>}
       {rows.length > 0 && (
@@ -29,10 +31,14 @@ export function ReportCard({ live, note, report, busy, error }: Props) {
           <table className="fc-report" onMouseLeave={() => setHovered(null)}>
             <thead>
               <tr>
-                <th />
-                <th>this</th>
-                <th>random</th>
-                <th />
+                <td />
+                <th scope="col" title={TERMS.this}>
+                  this
+                </th>
+                <th scope="col" title={TERMS.random}>
+                  random
+                </th>
+                <td />
               </tr>
             </thead>
             <tbody>
@@ -48,7 +54,7 @@ export function ReportCard({ live, note, report, busy, error }: Props) {
                   <th scope="row">{row.label}</th>
                   <td>{row.value}</td>
                   <td className="fc-faint">{row.random ?? ""}</td>
-                  <td className={`fc-verdict fc-${row.verdict}`}>{row.verdict ? VERDICTS[row.verdict] : ""}</td>
+                  <td className={`fc-verdict fc-${row.verdict}`} title={row.verdict ? TERMS.verdict : undefined}>{row.verdict ? VERDICTS[row.verdict] : ""}</td>
                 </tr>
               ))}
             </tbody>

@@ -4,8 +4,10 @@ import { CATEGORIES, css } from "./colors";
 import { useLoaded } from "./hooks";
 import { LearningChart } from "./LearningCurve";
 import { Call, Campaign, Legend, Round, WeakSpot } from "./protocol";
-import { changeOf, dayOf, evidenceOf, isClear, oneDecimal, parseTarget, restOf, TermName, TERMS } from "./rounds";
+import { changeOf, dayOf, evidenceOf, isClear, oneDecimal, parseTarget, restOf } from "./rounds";
 import { memory } from "./server";
+import { Term } from "./Term";
+import { TERMS } from "./terms";
 import { ChosenCampaign } from "./useCampaign";
 
 interface Props {
@@ -82,15 +84,6 @@ export function Rounds({ dataset, campaign, call, act, width, wide, legend }: Pr
   );
 }
 
-/** A term with its explanation. */
-function Term({ name, children }: { name: TermName; children: React.ReactNode }) {
-  return (
-    <span className="fc-term" title={TERMS[name]}>
-      {children}
-    </span>
-  );
-}
-
 /** The colour that the map gives a round; null where it is not coloured by named rounds. */
 function roundColor(legend: Legend | null, number: number): string | null {
   const code = legend?.kind === "category" ? legend.labels.indexOf(`round ${number}`) : -1;
@@ -108,43 +101,45 @@ function Timeline({ rounds, color, onOpen }: TimelineProps) {
   const [all, setAll] = useState(false);
   const shown = [...rounds].reverse().slice(0, all ? rounds.length : SHOWN);
   return (
-    <ol className="fc-timeline">
-      {shown.map((round) => (
-        <li key={round.number}>
-          <button type="button" data-cy={`coreset-round-${round.number}`} title={round.why} onClick={() => onOpen(round.number)}>
-            <i style={{ background: color(round.number) ?? undefined }} className={round.open ? "fc-open" : ""} />
-            <b>Round {round.number}</b>
-            <span className="fc-round-score">
-              {round.open ? <em>open</em> : round.accuracy !== null && oneDecimal(round.accuracy)}
-              {round.change && (
-                <small className={isClear(round.change) ? (round.change[0] > 0 ? "fc-better" : "fc-worse") : ""} title={TERMS.change}>
-                  {changeOf(round.change)}
-                </small>
+    <>
+      <ol className="fc-timeline">
+        {shown.map((round) => (
+          <li key={round.number}>
+            <button type="button" data-cy={`coreset-round-${round.number}`} title={round.why} onClick={() => onOpen(round.number)}>
+              <i style={{ background: color(round.number) ?? undefined }} className={round.open ? "fc-open" : ""} />
+              <b>Round {round.number}</b>
+              <span className="fc-round-score">
+                {round.open ? <em>open</em> : round.accuracy !== null && oneDecimal(round.accuracy)}
+                {round.change && (
+                  <small className={isClear(round.change) ? (round.change[0] > 0 ? "fc-better" : "fc-worse") : ""} title={TERMS.change}>
+                    {changeOf(round.change)}
+                  </small>
+                )}
+              </span>
+              <span className="fc-round-says">
+                <span title={TERMS.labelled}>
+                  {count(round.labelled)} of {count(round.size)} labelled
+                </span>
+                {restOf(round) && <span>{restOf(round)}</span>}
+                {round.coverage !== null && <span title={TERMS.nearLabel}>{percent(round.coverage)} covered</span>}
+                <span title={TERMS.method}>{round.method}</span>
+                <time dateTime={round.created}>{dayOf(round.created)}</time>
+              </span>
+              {round.open && (
+                <span className="fc-progress" aria-hidden="true">
+                  <i style={{ width: percent(round.size ? (round.labelled + round.skipped + round.offTopic) / round.size : 0).replace(" ", "") }} />
+                </span>
               )}
-            </span>
-            <span className="fc-round-says">
-              <span title={TERMS.labelled}>
-                {count(round.labelled)} of {count(round.size)} labelled
-              </span>
-              {restOf(round) && <span>{restOf(round)}</span>}
-              {round.coverage !== null && <span title={TERMS.coverage}>{percent(round.coverage)} covered</span>}
-              <span title={TERMS.method}>{round.method}</span>
-              <time dateTime={round.created}>{dayOf(round.created)}</time>
-            </span>
-            {round.open && (
-              <span className="fc-progress" aria-hidden="true">
-                <i style={{ width: percent(round.size ? (round.labelled + round.skipped + round.offTopic) / round.size : 0).replace(" ", "") }} />
-              </span>
-            )}
-          </button>
-        </li>
-      ))}
+            </button>
+          </li>
+        ))}
+      </ol>
       {rounds.length > SHOWN && (
         <button type="button" className="fc-chip" onClick={() => setAll(!all)}>
           {all ? "Show the latest" : `Show all ${rounds.length} rounds`}
         </button>
       )}
-    </ol>
+    </>
   );
 }
 
@@ -201,7 +196,7 @@ function Growth({ identity, campaign: { key, metrics }, call, width, height }: O
               {curve.random.length > 0 && (
                 <>
                   {" "}
-                  <i className="fc-key-random" /> <Term name="random">random labels alone</Term>
+                  <i className="fc-key-random" /> <Term name="randomPart">random labels alone</Term>
                 </>
               )}
               {curve.line && (

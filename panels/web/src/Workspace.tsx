@@ -13,6 +13,8 @@ import { PaletteKind } from "./renderer";
 import { Redundant } from "./Redundant";
 import { ReportCard } from "./ReportCard";
 import { Rounds } from "./Rounds";
+import { Term } from "./Term";
+import { TERMS } from "./terms";
 import { decodeColoring, decodeLayers, LoadedRun, memory } from "./server";
 import { FitIcon, ToolIcon } from "./icons";
 import { ChosenCampaign } from "./useCampaign";
@@ -199,7 +201,7 @@ export function Workspace({ run, list, campaign, call, mode, wide, width, viewVe
           </button>
         </div>
         <label className="fc-colorby">
-          Colour by
+          <Term name="colour">Colour by</Term>
           <select data-cy="coreset-color" value={channel.id} title={channel.explanation} onChange={(event) => setChannel(event.target.value)}>
             {channels.map(({ id, label }) => (
               <option key={id} value={id}>
@@ -262,7 +264,7 @@ export function Workspace({ run, list, campaign, call, mode, wide, width, viewVe
             marksKept={tab === "budget"}
             onCompare={other && (() => act("", call("compare", { key: run.key, k, other: other.key })))}
           />
-          <p className="fc-caption" title={run.projectionNote} data-cy="coreset-caption">
+          <p className="fc-caption" title={`${TERMS.map} ${run.projectionNote}`} data-cy="coreset-caption">
             {onServer && coloring.busy ? "colouring … · " : ""}
             {visible && view.value ? `${count(view.value.shown)} of ${count(left.n)} in view · ` : ""}
             {sifted && only.size ? `${count(sifted.reduce((sum, bit) => sum + bit, 0))} picked in the legend · ` : ""}

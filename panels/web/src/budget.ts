@@ -21,6 +21,12 @@ export function fromSlider(t: number, n: number): number {
   return Math.min(n, Math.max(1, Math.round(low * (n / low) ** Math.min(1, Math.max(0, t)))));
 }
 
+/** The budget one press of an arrow key away: half a percent of the slider, and never the same one. */
+export function stepFrom(k: number, by: 1 | -1, n: number): number {
+  const near = fromSlider(toSlider(k, n) + 0.005 * by, n);
+  return Math.min(n, Math.max(1, by > 0 ? Math.max(k + 1, near) : Math.min(k - 1, near)));
+}
+
 /** A budget as typed: "180", "1,800", "10%" or "2.5 %"; null if it is none. */
 export function parseBudget(text: string, n: number): number | null {
   const match = /^\s*([\d,]*\.?\d+)\s*(%?)\s*$/.exec(text);

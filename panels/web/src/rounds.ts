@@ -2,28 +2,6 @@
 import { count } from "./budget";
 import { LearningCurve, Round, WeakSpot } from "./protocol";
 
-/** What the terms mean, in a sentence each. */
-export const TERMS = {
-  round: "One request for labels: a batch is chosen, labelled, and then recorded.",
-  labelled: "How many of the batch have a label by now, of those that were asked for.",
-  method: "The rule that chose the batch. The first takes what is typical of every region; later ones take what the model is unsure of, spread over the whole pool.",
-  change: "How many points the accuracy moved since the round before, on the same test set; ± is its standard error, so a change below twice that may be chance.",
-  curve: "How good the model is after each round, against the number of labels it learned from.",
-  points: "One recorded round; the bar is its standard error, and a smaller test set makes it longer.",
-  coverage: "How much of the pool lies near a label, by the embeddings: known without a test set.",
-  random: "The same kind of model, learned from the labels of the random part of the batches alone.",
-  band: "The curve is expected to run inside this band in four of five cases.",
-  continued: "Dotted: where the curve is expected to go, never further than twice the labels there are.",
-  target: "How good the model has to be; the advice says how many more labels that may take.",
-  advice: "Signals to weigh, not a verdict: what the next batch may bring, what the target takes, and whether predictions still move.",
-  spots: "Groups of look-alikes without label where most errors are expected; click one to see it.",
-  spot: "The classes that the model predicts most often in this group.",
-  share: "This group's share of all without label.",
-  labels: "Labels there are in this group.",
-  error: "How many of the predictions in this group are expected to be wrong: told by ten of the test set where it holds as many, else by how confident the model is.",
-} as const;
-export type TermName = keyof typeof TERMS;
-
 /** A day as people read it, e.g. "29 Nov 2026". */
 export function dayOf(created: string): string {
   const date = new Date(created);

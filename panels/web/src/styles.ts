@@ -8,10 +8,11 @@ export const STYLES = `
   --rule: var(--fo-palette-divider, #ffffff1f);
   --accent: #4aa8f0; --good: #5ec8a0; --warn: #f3d34a; --bad: #ff8a5c; --ink: #0b1118; --cover: #9fd0f5; --dup: #f3d34a;
   display: flex; flex-direction: column; width: 100%; height: 100%; min-height: 420px; overflow: hidden;
-  box-sizing: border-box; color: var(--text); font-size: 13px; line-height: 1.4;
+  box-sizing: border-box; container: panel / inline-size; color: var(--text); font-size: 13px; line-height: 1.4;
   font-family: var(--fo-fontFamily-body, Palanquin, "Inter", system-ui, sans-serif);
 }
 .fc-root.fc-light { --accent: #0b66b8; --good: #0a7a55; --warn: #8a6700; --bad: #b93a08; --ink: #fff; --cover: #0b66b8; --dup: #a87f00; }
+.fc-root:focus { outline: none; }
 .fc-root *, .fc-root *::before { box-sizing: border-box; }
 :where(.fc-root) :where(h2, h3, p, dl, dd, ol) { margin: 0; padding: 0; }
 .fc-root h3 { font-size: 12px; font-weight: 600; letter-spacing: .02em; color: var(--text); }
@@ -22,7 +23,7 @@ export const STYLES = `
 .fc-root :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 .fc-root select { background: var(--raised); border: 1px solid var(--rule); border-radius: 6px; padding: 4px 6px; max-width: 190px; text-overflow: ellipsis; }
 .fc-root select option { background: var(--raised); color: var(--text); }
-.fc-faint, .fc-unit, .fc-note { color: var(--faint); }
+.fc-faint, .fc-unit, .fc-note { color: var(--faint); } .fc-unit { white-space: nowrap; }
 
 .fc-header { display: flex; align-items: center; gap: 10px; padding: 8px 12px; border-bottom: 1px solid var(--rule); flex: none; min-width: 0; }
 .fc-header select { font-weight: 600; flex: none; }
@@ -90,7 +91,7 @@ export const STYLES = `
 .fc-tiles dt { display: flex; align-items: center; gap: 6px; color: var(--faint); font-size: 12px; }
 .fc-tiles dt i { width: 9px; height: 9px; border-radius: 50%; }
 .fc-tiles dd b { font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; } .fc-tiles dd span { color: var(--faint); font-size: 12px; font-variant-numeric: tabular-nums; }
-.fc-tiles small { display: block; color: var(--faint); font-size: 11px; line-height: 1.25; }
+.fc-tiles dd small { display: block; color: var(--faint); font-size: 11px; line-height: 1.25; }
 .fc-note { padding: 6px 0 10px; font-size: 12px; }
 .fc-curve { display: block; touch-action: none; cursor: ew-resize; }
 .fc-gridline { stroke: var(--rule); } .fc-tick { fill: var(--faint); font-size: 10px; }
@@ -122,7 +123,7 @@ export const STYLES = `
 .fc-actions { flex: none; padding: 10px 16px; border-top: 1px solid var(--rule); display: flex; flex-direction: column; gap: 6px; background: var(--ground); }
 .fc-body:not(.fc-wide) .fc-actions { position: sticky; bottom: 0; z-index: 4; }
 .fc-body:not(.fc-wide) .fc-actions { flex-direction: row; flex-wrap: wrap; padding: 8px 16px; } .fc-body:not(.fc-wide) .fc-actions > * { flex: 1 1 auto; }
-.fc-actions > div { display: flex; gap: 6px; } .fc-actions > div button { flex: 1 1 auto; padding: 4px 2px; font-size: 12px; white-space: nowrap; }
+.fc-actions > div { display: flex; flex-wrap: wrap; gap: 6px; } .fc-actions > div button { flex: 1 1 auto; padding: 4px 2px; font-size: 12px; white-space: nowrap; }
 .fc-root .fc-primary { background: var(--accent); color: var(--ink); border-color: transparent; font-weight: 600; padding: 7px 14px; }
 .fc-root .fc-primary:hover:not(:disabled) { filter: brightness(1.08); }
 
@@ -140,7 +141,7 @@ export const STYLES = `
 .fc-root .fc-round-score .fc-better { color: var(--good); } .fc-root .fc-round-score .fc-worse { color: var(--bad); }
 .fc-round-says { grid-column: 2 / -1; display: flex; flex-wrap: wrap; gap: 0 6px; font-size: 12px; color: var(--faint); font-variant-numeric: tabular-nums; } .fc-round-says > :not(:last-child)::after { content: " ·"; }
 .fc-progress { grid-column: 2 / -1; height: 4px; border-radius: 2px; background: var(--rule); overflow: hidden; margin-top: 4px; } .fc-progress i { display: block; height: 100%; background: var(--accent); }
-.fc-timeline > .fc-chip { margin: 4px 0 0 27px; }
+.fc-timeline + .fc-chip { margin: 4px 0 0 27px; }
 .fc-learning { display: block; } .fc-line-between { stroke: var(--faint); stroke-width: 1.2; } .fc-line-continued { stroke: var(--cover); stroke-dasharray: 1.5 4; stroke-linecap: round; }
 .fc-target-line { stroke: var(--good); stroke-dasharray: 6 4; opacity: .8; }
 .fc-measured line { stroke: var(--cover); stroke-width: 1.6; } .fc-measured circle { fill: var(--cover); stroke: var(--ground); stroke-width: 1.5; }
@@ -161,6 +162,7 @@ export const STYLES = `
 .fc-redundant { flex: 1 1 auto; min-height: 0; display: flex; flex-direction: column; container-type: inline-size; }
 .fc-groups-top { flex: none; display: flex; align-items: center; gap: 8px; padding: 8px 12px 0; }
 .fc-tabs { display: flex; gap: 2px; margin-right: auto; }
+.fc-root .fc-tabs button, .fc-groups-top > button { white-space: nowrap; }
 .fc-root .fc-tabs button { background: none; border: 0; border-bottom: 2px solid transparent; border-radius: 0; padding: 5px 10px; color: var(--faint); font-weight: 600; }
 .fc-root .fc-tabs button[aria-selected="true"] { color: var(--text); border-bottom-color: var(--accent); }
 .fc-tabs small, .fc-scope small { font-weight: 400; color: var(--faint); font-variant-numeric: tabular-nums; }
@@ -202,7 +204,14 @@ export const STYLES = `
 .fc-root .fc-told { display: flex; align-items: center; gap: 10px; min-height: 26px; font-size: 12.5px; } .fc-told-bad { color: var(--bad); } .fc-root .fc-told button { padding: 1px 9px; font-size: 12px; }
 .fc-root .fc-keys { display: flex; flex-wrap: wrap; gap: 1px 12px; color: var(--faint); font-size: 11px; } @container (max-width: 700px) {
   .fc-keys, .fc-order span, .fc-certain small { display: none !important; }
-  .fc-root .fc-does button { padding: 3px 7px; font-size: 12px; } .fc-root .fc-tabs button { padding: 5px 7px; } .fc-group-head { width: 112px; }
+  .fc-root .fc-does button { padding: 3px 7px; font-size: 12px; } .fc-root .fc-tabs button, .fc-groups-top > button { white-space: nowrap; }
+.fc-root .fc-tabs button { padding: 5px 7px; } .fc-group-head { width: 112px; }
+}
+@container panel (max-width: 460px) {
+  .fc-colorby .fc-term { display: none; } .fc-colorby select { max-width: 132px; }
+  .fc-bottom { flex-direction: column; align-items: stretch; gap: 0; } .fc-caption { align-self: flex-end; max-width: 100%; }
+  .fc-root .fc-box { width: 54px; } .fc-root .fc-box-percent { width: 50px; }
+  .fc-groups-top { flex-wrap: wrap; } .fc-tabs { order: 1; flex: 1 1 100%; } .fc-order { margin-left: auto; }
 }
 .fc-keys kbd { font: inherit; color: var(--text); border: 1px solid var(--rule); border-radius: 4px; padding: 0 4px; }
 `;

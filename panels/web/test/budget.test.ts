@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { budgetForCoverage, budgetOnCurve, count, fromSlider, Left, liveRows, NEVER, parseBudget, percent, short, statusCodes, statusCounts, toSlider, valueAt } from "../src/budget";
+import { budgetForCoverage, budgetOnCurve, count, fromSlider, Left, liveRows, NEVER, parseBudget, percent, short, statusCodes, statusCounts, stepFrom, toSlider, valueAt } from "../src/budget";
 import { STATUS } from "../src/colors";
 import { Curve } from "../src/protocol";
 import numbers from "./numbers.json";
@@ -25,6 +25,17 @@ describe("the slider", () => {
     expect(toSlider(n, n)).toBe(1);
     expect(fromSlider(1, n)).toBe(n);
     expect(fromSlider(0, n)).toBeGreaterThanOrEqual(1);
+  });
+  it.each([7, 60, 1797, 1_000_000])("moves with every press of an arrow key, of %d", (n) => {
+    let [k, presses] = [1, 0];
+    for (; k < n; presses++) {
+      const next = stepFrom(k, 1, n);
+      expect(next).toBeGreaterThan(k);
+      expect(stepFrom(next, -1, n)).toBeLessThan(next);
+      k = next;
+    }
+    expect(presses).toBeLessThanOrEqual(Math.min(n, 200 + Math.log(500) / 0.005));
+    expect([stepFrom(n, 1, n), stepFrom(1, -1, n)]).toEqual([n, 1]);
   });
   it("gives equal ratios equal room", () => {
     const n = 100_000;
