@@ -8,6 +8,7 @@ import example_data
 import fiftyone as fo
 import pytest
 from matplotlib.path import Path as Outline
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.app
 
@@ -70,7 +71,8 @@ def test_the_keyboard_is_enough(app, dataset):
 
     tab_to(app, '[data-cy="coreset-create-view"]')
     keys.press("Enter")
-    app.page.locator('[data-cy="operators-prompt-modal"]').wait_for()
+    form = app.page.locator('[data-cy="operators-prompt-modal"]')
+    expect(form.get_by_role("button", name="Execute")).to_be_enabled(timeout=60_000)
     keys.press("Control+Enter")
     app.page.get_by_text(f"Saved the view 'coreset {k}'").first.wait_for()
     dataset.reload()
