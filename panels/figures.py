@@ -40,15 +40,15 @@ _MEASURED = {
     "energy_distance": ("Shift from the whole", False),
     "class_coverage": ("Classes kept", True),
     "class_worst": ("Worst class, of its fair share", True),
-    "cluster_coverage": ("Kinds of images kept", True),
+    "cluster_coverage": ("Kinds kept", True),
     "cluster_worst": ("Worst kind, of its fair share", True),
 }
 #: What a curator reads about a figure where the library's own words are those of its definition.
 _EXPLAINED = {
-    "energy_distance": "how differently the kept images are spread than all images, as energy distance; 0 is alike",
+    "energy_distance": "how far the kept are from being spread as all are, as energy distance; 0 is alike",
     "class_worst": "what is kept of the class that comes off worst, of what its size would give it",
-    "cluster_coverage": "groups of like images (clusters) of which at least one image is kept",
-    "cluster_worst": "what is kept of the group of like images that comes off worst, of what its size would give it",
+    "cluster_coverage": "groups of what is alike (clusters) of which at least one is kept",
+    "cluster_worst": "what is kept of the group that comes off worst, of what its size would give it",
 }
 
 
