@@ -9,10 +9,10 @@ INSTALLED := $(VENV)/.installed
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
-	@echo "Installing into $(VENV): FiftyOne, torch, the tests' and documents' tools; 6.8 GB on Linux x86_64"
+	@echo "Installing into $(VENV): FiftyOne, torch, the tests' and documents' tools; 6.8 GB on Linux x86_64, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --editable ".[dev,mongod]"
+	$(BIN)/python -m uv pip install --python $(BIN)/python --editable ".[dev,mongod]"
 	touch $@
 
 # make demo ARGS="--images ~/photos --app"
