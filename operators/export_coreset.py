@@ -184,6 +184,7 @@ def _make_dataset(dataset: fo.Dataset, results: CoresetResults, params: Params, 
 
 def _send(dataset: fo.Dataset, results: CoresetResults, params: Params, name: str) -> str:
     key = "".join(letter if letter.isalnum() else "_" for letter in name)
+    key = key if key.isidentifier() else f"coreset_{key}"  # names of datasets begin with a date unless one is given
     classes = [word.strip() for word in (params.classes or "").split(",") if word.strip()]
     new = {} if dataset.has_field(params.label_field) else {"label_type": "classification"}
     how = {"label_field": params.label_field, "classes": classes or None, "launch_editor": False, **new}

@@ -124,8 +124,9 @@ def test_a_tool_that_does_not_answer_is_named(execute, ranked, monkeypatch, dies
     monkeypatch.setitem(fo.annotation_config.backends, "cvat", fo.annotation_config.backends["cvat"] | account)
     if dies == "while sending":
         monkeypatch.setattr(CVATBackend, "connect_to_api", lambda self: None)
-    with pytest.raises(Exception, match=r"cvat at http://127\.0\.0\.1:9 did not take the labelling task"):
+    with pytest.raises(Exception, match=r"cvat at http://127\.0\.0\.1:9 did not take the labelling task") as refused:
         execute("export_coreset", ranked, budget=2, action="annotate", backend="cvat", label_field="new", classes="a")
+    assert "annotation run key" not in str(refused.value)
     ranked.reload()
     assert ranked.list_annotation_runs() == []
     assert not ranked.has_field("new")
