@@ -20,7 +20,7 @@ from fiftyone_coreset.plugin.dataset.rows import Rows
 from fiftyone_coreset.plugin.results import CoresetResults
 from fiftyone_coreset.plugin.selection.budget import parse_budget
 from fiftyone_coreset.plugin.vectors.matrix import as_matrix
-from fuzz import CALLS, EXAMPLES, QUIET, is_a_sentence, junk
+from fuzz import CALLS, DEEP, EXAMPLES, QUIET, is_a_sentence, junk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -202,9 +202,10 @@ LIKELY = st.one_of(
 )  # fmt: skip
 
 
-def test_events_of_the_panel(run):
+@pytest.mark.parametrize("names", [[name] for name in sorted(EVENTS)] if DEEP else [sorted(EVENTS)], ids=",".join)
+def test_events_of_the_panel(names, run):
     dataset, _ = run
-    for name in sorted(EVENTS):
+    for name in names:
         ask_anything(dataset, name)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..requirements import require
+from ..figures import new_figure
 from ..selection.budget import covering_prefix
 from .metric import MEANING, Metric, RandomBand
 from .tables import Content, html_card, number, text_card
@@ -202,10 +202,7 @@ class CoverageCurve:
             >>> figure = results.curve().plot(budget=12)
             >>> figure.savefig("curve.png")
         """
-        require(("matplotlib",))
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(12, 3.5), layout="constrained")
+        figure = new_figure(12, 3.5)
         for axes, (name, title, knee) in zip(figure.subplots(1, len(_PANES)), _PANES, strict=True):
             mean, sd = self.random_mean[name], self.random_sd[name]
             top = np.inf if name == "distance_95" else 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..diagnostics.tables import Content, html_card, number, text_card
 from ..errors import CoresetError
-from ..requirements import require
+from ..figures import new_figure
 from ..seeds import check_seed
 
 #: Rounds from which on a power law is fitted; it has three parameters.
@@ -178,10 +178,7 @@ class LearningCurve:
             >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
             >>> curve.plot(target=0.8).savefig("learning-curve.png")
         """
-        require(("matplotlib",))
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure = new_figure(6, 4)
         axes = figure.subplots()
         errors = np.nan_to_num(self.standard_errors)
         axes.errorbar(self.n_labels, 1 - self.errors, yerr=errors, fmt="o", color="tab:orange", label="rounds, ± SE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import partial
 
 import numpy as np
@@ -119,6 +120,7 @@ def test_bad_input_is_refused(n, errors, spread, sentence):
 
 def test_the_plot_shows_rounds_band_and_target():
     figure = learning_curve(N, law(N, 2, 0.5, 0.1), np.full(5, 0.01)).plot(target=0.8)
+    assert pickle.loads(pickle.dumps(figure))._repr_png_().startswith(b"\x89PNG")  # what a notebook shows
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert set(labels) == {"rounds, ± SE", "80% band", "fitted power law", "target, 0.8"}
     dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
