@@ -58,9 +58,10 @@ def embed(
 ) -> StageState:
     """Embeds the images of a run, unit by unit; units that are there are not made again.
 
-    The vectors are those of :func:`~fiftyone_coreset.compute_embeddings`, bit for bit on the same device. An image that
-    cannot be embedded costs only itself: its row says why. Images that the system refused to read are tried again by
-    the next call. A run of a table of vectors copies these, without a model.
+    The vectors are those of :func:`~fiftyone_coreset.compute_embeddings`, bit for bit on the same device for the same
+    batches and threads, else but for the last digit. An image that cannot be embedded costs only itself: its row says
+    why. Images that the system refused to read are tried again by the next call. A run of a table of vectors copies
+    these, without a model.
 
     Args:
         out: the folder of the run

@@ -7,6 +7,7 @@ at any time: the unit it had is done again by another.
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -142,6 +143,8 @@ class _Worker:
     """The actor: loads the work with the first task, so that a refusal is that of a task."""
 
     def __init__(self, work: Work, cores: int) -> None:
+        # Ray's workers have threads, beside which a forked child may wait for a lock for ever.
+        multiprocessing.set_start_method("spawn", force=True)
         self._work, self._cores = work, cores
         self._stack = ExitStack()
         self._do: Any = None
