@@ -75,6 +75,9 @@ def test_workers_make_the_same_files(cluster, write_vectors, tmp_path):
     assert all_steps(source, tmp_path / "ray", CLUSTER) == all_steps(source, tmp_path / "local", "local")
 
 
+@pytest.mark.skipif(
+    os.environ.get("CORESET_FAULTS") != "deep", reason="two processes that import torch; CORESET_FAULTS=deep runs it"
+)
 def test_images_have_the_same_vectors(cluster, image_folder, tmp_path):
     """On as many threads: sums of a matrix product depend on them in the last digits."""
     import torch
