@@ -118,7 +118,12 @@ def select(
     with one_writer(folder, share), reporting(progress, "Selecting") as report:
         candidates, scores = None, None
         if among is not None:
-            candidates = read_ranking(out, among)["row"].to_numpy()
+            candidates = np.sort(read_ranking(out, among)["row"].to_numpy())
+            if arguments["keep"] > len(candidates):
+                raise CoresetError(
+                    f"keep asks for {arguments['keep']:,} rows, and selection '{among}' has {len(candidates):,} "
+                    "candidates; ask for fewer"
+                )
             arguments["among"] = {"name": among, "key": Stage.load(run.folder / SELECT / among).key}
         elif method == "zcore":
             scores = read_scores(run)["score"].to_numpy()
@@ -129,7 +134,7 @@ def select(
         if footer(ranking_path(run, name), stage.key) is not None:
             return StageState(name, 1, [])
         if candidates is not None:
-            order = _among(run, stage, candidates, num_workers, report)
+            order = _among(run, stage.record, candidates, num_workers, report)
             _write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
         if method in SCORED:
@@ -173,15 +178,9 @@ def _check_among(method: str) -> None:
 
 
 def _among(
-    run: ScaleRun, stage: Stage, candidates: np.ndarray, num_workers: int | None, report: ProgressCallback
+    run: ScaleRun, record: dict[str, Any], rows: np.ndarray, num_workers: int | None, report: ProgressCallback
 ) -> np.ndarray:
     """(k,) int64 rows that a method chooses of some rows, on this machine."""
-    record, rows = stage.record, np.sort(candidates)
-    if record["keep"] > len(rows):
-        raise CoresetError(
-            f"keep asks for {record['keep']:,} rows, and selection '{record['among']['name']}' has {len(rows):,} "
-            "candidates; ask for fewer"
-        )
     report(0.0, f"{len(rows):,} candidates expected to take {_forecast(run, record, len(rows), 1)}")
     vectors = np.empty((len(rows), run.dimension()), dtype=np.float32)
     for places, part in run.vectors_of(rows):

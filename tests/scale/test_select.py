@@ -171,6 +171,8 @@ def test_any_method_chooses_among_candidates(vector_run):
     ):
         with pytest.raises(CoresetError, match=message):
             scale.select(run.folder, **arguments)
+    scale.select(run.folder, "auto", among="stratified", keep=30)  # a refusal leaves nothing behind
+    assert set(scale.read_ranking(run.folder, "auto")["row"].to_pylist()) <= set(candidates.tolist())
 
 
 def test_what_is_refused(vector_run):
