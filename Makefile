@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test lowest lint docs package web clean
+.PHONY: install demo test lowest python lint docs package web clean
 
 install: $(INSTALLED)
 
@@ -33,12 +33,15 @@ else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-# The library with the lowest versions that pyproject.toml allows, in an environment of its own
-lowest: $(INSTALLED)
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .cache/lowest
-	$(BIN)/python -m uv pip install --quiet --python .cache/lowest/bin/python --resolution lowest-direct \
+# The library in an environment of its own: with the lowest versions that pyproject.toml allows, or under another Python,
+# e.g. make python PYTHON=python3.13 ARGS="tests/vectors"
+lowest: RESOLUTION := lowest-direct
+python: RESOLUTION := highest
+lowest python: $(INSTALLED)
+	$(BIN)/python -m uv venv --quiet --clear --python $(PYTHON) .cache/$@
+	$(BIN)/python -m uv pip install --quiet --python .cache/$@/bin/python --resolution $(RESOLUTION) \
 		--editable ".[dev,mongod]"
-	.cache/lowest/bin/python -m pytest $(PROCESSES) -m "not app" --ignore tests/test_install.py $(ARGS)
+	.cache/$@/bin/python -m pytest $(PROCESSES) -m "not app" --ignore tests/test_install.py $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -15,7 +15,6 @@ from ..plugin.errors import CoresetError
 from ..plugin.results import CoresetResults
 from ..plugin.runs.compute import compute_coreset
 from ..plugin.runs.views import create_coreset_view
-from .coverage_map import draw_coverage_map
 from .images import load_digits_dataset, load_folder_dataset
 
 _FIELD = "clip_embeddings"
@@ -55,7 +54,7 @@ def run_demo(home: Path, images: Path | None, model: str | None, seed: int, app_
     for budget in _BUDGETS:
         create_coreset_view(dataset, _KEY, budget, name=f"{_KEY} {budget:.0%}", overwrite=True)
     picture = home / f"coverage-map-{dataset.name}.png"
-    draw_coverage_map(results, _BUDGETS[0], picture)
+    results.plot(_BUDGETS[0], backend="matplotlib").savefig(picture, dpi=110)
     console.print(f"\n{results.config.method}, seed {seed}: {results.config.facts['why']}.\n", highlight=False)
     console.print(_summary(results))
     console.print(f"Coverage map: {picture}")

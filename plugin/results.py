@@ -309,6 +309,27 @@ class CoresetResults(fob.BrainResults):
             raise CoresetError(f"run '{self.key}' was stored without its coverage curve; compute it again")
         return self._curve
 
+    def plot(self, budget: Any = "10%", backend: str = "plotly") -> Any:
+        """Draws the map: what a budget keeps, what repeats that, what is covered by it, and what is not.
+
+        Args:
+            budget ("10%"): see :meth:`budget`
+            backend ("plotly"): "plotly" for an interactive figure, as FiftyOne's are, "matplotlib" for a static one
+
+        Returns:
+            a figure
+
+        Raises:
+            CoresetError: if the run has no map, the budget cannot be met, or there is no such backend
+
+        Examples:
+            >>> results.plot("10%").write_html("map.html")
+            >>> results.plot("10%", backend="matplotlib").savefig("map.png")
+        """
+        from .run_figures import map_of
+
+        return map_of(self, budget, backend)
+
     def first_cover(self, progress: ProgressCallback = silence) -> FirstCover:
         """The budgets from which on every image is covered, and redundant; computed with the run if it has a map.
 

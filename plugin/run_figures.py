@@ -1,4 +1,4 @@
-"""The figures of a run that are measured when they are asked for: report, explanation, what every budget covers."""
+"""What is measured of a run when it is asked for: report, explanation, map, what every budget covers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .dataset.rows import FRAMES
 from .diagnostics.explain import RowExplanation, explain_row
 from .diagnostics.report import CoresetReport, coreset_report
 from .errors import CoresetError
+from .figures import GREY, ORANGE, PURPLE, SKY, Mark, Pane, draw
 from .kept_rows import kept_rows
 from .progress import ProgressCallback
 from .vectors.points import Points
@@ -74,6 +75,57 @@ def first_cover_of(results: CoresetResults, progress: ProgressCallback) -> First
         None if copies is None else copies[order],
         progress,
     )
+
+
+def first_budgets_of(results: CoresetResults) -> tuple[np.ndarray, np.ndarray] | None:
+    """(n,) budgets from which on each row is covered, and repeats a kept one; None if there are too many rows."""
+    from .diagnostics.first_cover import MAX_ROWS
+
+    if len(results) > MAX_ROWS:
+        return None
+    first = results.first_cover()
+    covered, duplicate = (np.empty(len(results), dtype=np.uint32) for _ in range(2))
+    covered[results.ranking], duplicate[results.ranking] = first.covered_at, first.duplicate_at
+    return covered, duplicate
+
+
+def status_of(results: CoresetResults, k: int) -> dict[str, np.ndarray]:
+    """Rows by what they are at a budget, but for those that are kept; the most telling first."""
+    budgets = first_budgets_of(results)
+    if budgets is None:
+        return {}
+    covered, duplicate = budgets
+    dropped = results.ranking[k:]
+    dropped = dropped[results.alive()[dropped]]
+    redundant = dropped[duplicate[dropped] <= k]
+    uncovered = dropped[(covered[dropped] > k) & (duplicate[dropped] > k)]
+    return {
+        "redundant": redundant[np.argsort(duplicate[redundant], kind="stable")],
+        "uncovered": uncovered[np.argsort(-covered[uncovered].astype(np.int64), kind="stable")],
+    }
+
+
+def map_of(results: CoresetResults, budget: Any, backend: str) -> Any:
+    """See :meth:`.CoresetResults.plot`."""
+    if results.points is None:
+        raise CoresetError(f"run '{results.key}' has no map; compute it again with projection='umap' or 'pca'")
+    kept = results.kept(budget)
+    status = status_of(results, len(kept))
+    redundant, uncovered = (status.get(name, np.empty(0, dtype=np.int64)) for name in ("redundant", "uncovered"))
+    others = np.setdiff1d(np.flatnonzero(results.alive()), np.concatenate([kept, redundant, uncovered]))
+    parts = [
+        ("covered" if status else "not kept", others, SKY, 5),
+        ("redundant", redundant, PURPLE, 5),
+        ("not covered", uncovered, GREY, 5),
+        ("kept", kept, ORANGE, 8),
+    ]
+    marks = []
+    for name, rows, color, size in parts:
+        hover = np.array([f"{name}, rank {results.rank[row]:,}<br>{results.ids[row]}" for row in rows])
+        x, y = results.points[rows].T
+        if len(rows):
+            marks.append(Mark(f"{name}, {len(rows):,}", x, y, color, "points", size=size, hover=hover))
+    return draw([Pane(marks)], 8, 5.5, backend)
 
 
 def explanation_of(results: CoresetResults, row_id: str, budget: Any) -> RowExplanation:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..figures import new_figure
+from ..figures import BLUE, GREY, LIGHT, ORANGE, RED, Mark, Pane, draw
 from ..selection.budget import covering_prefix
 from .metric import MEANING, Metric, RandomBand
 from .tables import Content, html_card, number, text_card
@@ -189,35 +189,40 @@ class CoverageCurve:
         knee = int(self.budgets[np.argmax(share - redundant / redundant[-1])]) if redundant[-1] else None
         return {"coverage": int(self.budgets[np.argmax(covered - share)]), "near_duplicate_rate": knee}
 
-    def plot(self, budget: int | None = None) -> Any:
+    def plot(self, budget: int | None = None, backend: str = "plotly") -> Any:
         """Draws coverage, distance and near-duplicates against the budget, with the random band and the knees.
 
         Args:
             budget (None): a budget to mark
+            backend ("plotly"): "plotly" for an interactive figure, as FiftyOne's are, "matplotlib" for a static one
 
         Returns:
-            a ``matplotlib`` figure with one pane a quantity; the random band is mean ± 2 SD
+            a figure with one pane a quantity; the random band is mean ± 2 SD
+
+        Raises:
+            CoresetError: if there is no such backend, or matplotlib is not installed
 
         Examples:
-            >>> figure = results.curve().plot(budget=12)
-            >>> figure.savefig("curve.png")
+            >>> results.curve().plot(budget=12).write_html("curve.html")
+            >>> results.curve().plot(budget=12, backend="matplotlib").savefig("curve.png")
         """
-        figure = new_figure(12, 3.5)
-        for axes, (name, title, knee) in zip(figure.subplots(1, len(_PANES)), _PANES, strict=True):
-            mean, sd = self.random_mean[name], self.random_sd[name]
-            top = np.inf if name == "distance_95" else 1
-            band = np.clip([mean - 2 * sd, mean + 2 * sd], 0, top)
-            axes.fill_between(self.budgets, *band, color="0.85", label="random")
-            axes.plot(self.budgets, mean, color="0.6", linewidth=1)
-            axes.plot(self.budgets, self.values[name], color="tab:orange", label="this ranking")
-            at = self.knees[knee] if knee else None
-            if at is not None:
-                axes.axvline(at, color="tab:blue", linestyle=":", label=f"knee, {at:,}")
-            if budget is not None:
-                axes.axvline(budget, color="tab:red", linestyle="--", label=f"budget, {budget:,}")
-            axes.set(xlabel="kept", ylabel=title, xlim=(0, self.max_budget), ylim=(0, None))
-            axes.legend(frameon=False, fontsize="small")
-        return figure
+        return draw([self._pane(*pane, budget) for pane in _PANES], 12, 3.5, backend)
+
+    def _pane(self, name: str, title: str, knee: str | None, budget: int | None) -> Pane:
+        mean, sd, values = self.random_mean[name], self.random_sd[name], self.values[name]
+        band = np.clip([mean - 2 * sd, mean + 2 * sd], 0, np.inf if name == "distance_95" else 1)
+        marks = [
+            Mark("random, ± 2 SD", self.budgets, band, LIGHT, "band"),
+            Mark("random, mean", self.budgets, mean, GREY),
+            Mark("this ranking", self.budgets, values, ORANGE),
+        ]
+        top = [0, max(band.max(), values.max())]
+        at = self.knees[knee] if knee else None
+        if at is not None:
+            marks.append(Mark(f"knee of the {title}, {at:,}", [at, at], top, BLUE, "dotted"))
+        if budget is not None:
+            marks.append(Mark(f"budget, {budget:,}", [budget, budget], top, RED, "dashed"))
+        return Pane(marks, "kept", title, from_zero=True)
 
     def __repr__(self) -> str:
         return f"<CoverageCurve of {self.n:,} rows, budgets 1 to {self.max_budget:,}; print it to read it>"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..diagnostics.tables import Content, html_card, number, text_card
 from ..errors import CoresetError
-from ..figures import new_figure
+from ..figures import BLUE, LIGHT, ORANGE, Mark, Pane, draw
 from ..seeds import check_seed
 
 #: Rounds from which on a power law is fitted; it has three parameters.
@@ -165,35 +165,37 @@ class LearningCurve:
         low, high = _quantiles(_power(self.refits[:, None], n))
         return n, 1 - _power(self.law, n), 1 - high, 1 - low
 
-    def plot(self, target: float | None = None) -> Any:
+    def plot(self, target: float | None = None, backend: str = "plotly") -> Any:
         """Draws the rounds with their standard errors, the law, and its band, dotted beyond the labels at hand.
 
         Args:
             target (None): a value of the metric to mark
+            backend ("plotly"): "plotly" for an interactive figure, as FiftyOne's are, "matplotlib" for a static one
 
         Returns:
-            a ``matplotlib`` figure
+            a figure
+
+        Raises:
+            CoresetError: if there is no such backend, or matplotlib is not installed
 
         Examples:
             >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
-            >>> curve.plot(target=0.8).savefig("learning-curve.png")
+            >>> curve.plot(target=0.8).write_html("learning-curve.html")
+            >>> curve.plot(target=0.8, backend="matplotlib").savefig("learning-curve.png")
         """
-        figure = new_figure(6, 4)
-        axes = figure.subplots()
         errors = np.nan_to_num(self.standard_errors)
-        axes.errorbar(self.n_labels, 1 - self.errors, yerr=errors, fmt="o", color="tab:orange", label="rounds, ± SE")
+        marks = [Mark("rounds, ± SE", self.n_labels, 1 - self.errors, ORANGE, "points", errors)]
         line = self.drawn()
         if line is not None:
             n, value, low, high = line
-            axes.fill_between(n, low, high, color="0.85", label=f"{_BAND:.0%} band")
             measured = n <= self.n_labels[-1]
-            axes.plot(n[measured], value[measured], color="tab:orange", label="fitted power law")
-            axes.plot(n[~measured], value[~measured], color="tab:orange", linestyle=":")
+            band = Mark(f"{_BAND:.0%} band", n, np.array([low, high]), LIGHT, "band")
+            fitted = Mark("fitted power law", n[measured], value[measured], ORANGE)
+            marks = [band, fitted, Mark("", n[~measured], value[~measured], ORANGE, "dotted"), *marks]
         if target is not None:
-            axes.axhline(target, color="tab:blue", linestyle="--", label=f"target, {number(target)}")
-        axes.set(xlabel="labels", ylabel=self.metric)
-        axes.legend(frameon=False, fontsize="small")
-        return figure
+            reach = [self.n_labels[0], self.n_labels[-1] if line is None else self.horizon]
+            marks.append(Mark(f"target, {number(target)}", reach, [target, target], BLUE, "dashed"))
+        return draw([Pane(marks, "labels", self.metric)], 6, 4, backend)
 
     def __repr__(self) -> str:
         return f"<LearningCurve of {len(self)} rounds; print it to read it>"

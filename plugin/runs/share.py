@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..run_facts import facts_of
+from ..run_figures import first_budgets_of, status_of
 from ..selection.budget import budget_words
 from ..vectors.neighbors import unit_rows
 from .load import load_run
@@ -86,7 +87,7 @@ def _page(results: CoresetResults, budget: Any) -> str:
     kept = results.kept(budget)
     k, noun = len(kept), results.noun
     shown, note = _dots(results)
-    status = _status(results, k)
+    status = status_of(results, k)
     title = f"{k:,} of {results.alive().sum():,} {noun} of '{results.rows().dataset.name}'"
     words = {
         "title": title,
@@ -119,34 +120,6 @@ def _dots(results: CoresetResults) -> tuple[np.ndarray, str]:
     return np.sort(chosen), f"{MOST_DOTS:,} of the {len(alive):,} are shown, drawn at random."
 
 
-def _first_budgets(results: CoresetResults) -> tuple[np.ndarray, np.ndarray] | None:
-    """(n,) budgets from which on each row is covered, and repeats a kept one; None if there are too many rows."""
-    from ..diagnostics.first_cover import MAX_ROWS
-
-    if len(results) > MAX_ROWS:
-        return None
-    first = results.first_cover()
-    covered, duplicate = (np.empty(len(results), dtype=np.uint32) for _ in range(2))
-    covered[results.ranking], duplicate[results.ranking] = first.covered_at, first.duplicate_at
-    return covered, duplicate
-
-
-def _status(results: CoresetResults, k: int) -> dict[str, np.ndarray]:
-    """Rows by what they are at a budget, but for those that are kept; the most telling first."""
-    budgets = _first_budgets(results)
-    if budgets is None:
-        return {}
-    covered, duplicate = budgets
-    dropped = results.ranking[k:]
-    dropped = dropped[results.alive()[dropped]]
-    redundant = dropped[duplicate[dropped] <= k]
-    uncovered = dropped[(covered[dropped] > k) & (duplicate[dropped] > k)]
-    return {
-        "redundant": redundant[np.argsort(duplicate[redundant], kind="stable")],
-        "uncovered": uncovered[np.argsort(-covered[uncovered].astype(np.int64), kind="stable")],
-    }
-
-
 def _data(results: CoresetResults, shown: np.ndarray, k: int) -> dict[str, Any]:
     """What the page draws the map from."""
     if results.points is None:
@@ -157,7 +130,7 @@ def _data(results: CoresetResults, shown: np.ndarray, k: int) -> dict[str, Any]:
     order = np.empty(len(results), dtype=np.uint32)
     alive = results.alive()
     order[results.ranking] = np.cumsum(alive[results.ranking]) - alive[results.ranking]  # without what was deleted
-    budgets = _first_budgets(results)
+    budgets = first_budgets_of(results)
     never = np.full(len(results), np.iinfo(np.uint32).max, dtype=np.uint32)
     covered, duplicate = budgets if budgets is not None else (np.zeros_like(never), never)
     arrays = {
@@ -178,7 +151,7 @@ def _text(array: np.ndarray) -> str:
 def _curve(results: CoresetResults, k: int) -> str:
     """The curve as a drawing inside the page."""
     drawing = io.StringIO()
-    results.curve().plot(k).savefig(drawing, format="svg")
+    results.curve().plot(k, backend="matplotlib").savefig(drawing, format="svg")
     text = drawing.getvalue()
     return text[text.index("<svg") :]
 

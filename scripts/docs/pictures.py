@@ -64,7 +64,7 @@ def main():
     }
     draw("redundancy", f"{len(bursts)} of {len(points)} points in large groups of near-duplicates", layers)
 
-    figure = curve.plot(budget=40)
+    figure = curve.plot(budget=40, backend="matplotlib")
     figure.savefig(FOLDER / "budget.png", dpi=80)
 
     budgets = np.linspace(0.05, 0.95, 19)

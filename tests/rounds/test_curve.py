@@ -119,9 +119,21 @@ def test_bad_input_is_refused(n, errors, spread, sentence):
 
 
 def test_the_plot_shows_rounds_band_and_target():
-    figure = learning_curve(N, law(N, 2, 0.5, 0.1), np.full(5, 0.01)).plot(target=0.8)
+    curve = learning_curve(N, law(N, 2, 0.5, 0.1), np.full(5, 0.01))
+    named = {"rounds, ± SE", "80% band", "fitted power law", "target, 0.8"}
+    figure = curve.plot(target=0.8, backend="matplotlib")
     assert pickle.loads(pickle.dumps(figure))._repr_png_().startswith(b"\x89PNG")  # what a notebook shows
-    labels = figure.axes[0].get_legend_handles_labels()[1]
-    assert set(labels) == {"rounds, ± SE", "80% band", "fitted power law", "target, 0.8"}
+    assert set(figure.axes[0].get_legend_handles_labels()[1]) == named
     dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     assert dotted[0].get_xdata().min() > 800
+    interactive = curve.plot(target=0.8)
+    assert {trace.name for trace in interactive.data if trace.showlegend} == named
+    (rounds,) = [trace for trace in interactive.data if trace.name == "rounds, ± SE"]
+    assert np.allclose(rounds.y, 1 - law(N, 2, 0.5, 0.1))
+    assert np.allclose(rounds.error_y.array, 0.01)
+    assert next(trace for trace in interactive.data if trace.line.dash == "dot").x.min() > 800
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(CoresetError, match="backend='bokeh': give 'plotly'"):
+        learning_curve(N, law(N, 2, 0.5, 0.1)).plot(backend="bokeh")
