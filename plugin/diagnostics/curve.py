@@ -206,7 +206,7 @@ class CoverageCurve:
             >>> results.curve().plot(budget=12).write_html("curve.html")
             >>> results.curve().plot(budget=12, backend="matplotlib").savefig("curve.png")
         """
-        return draw([self._pane(*pane, budget) for pane in _PANES], 12, 3.5, backend)
+        return draw([self._pane(name, title, knee, budget) for name, title, knee in _PANES], 12, 3.5, backend)
 
     def _pane(self, name: str, title: str, knee: str | None, budget: int | None) -> Pane:
         mean, sd, values = self.random_mean[name], self.random_sd[name], self.values[name]
