@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import fiftyone as fo
 import fiftyone.operators.types as types
 from pydantic import Field
 
 from ..plugin.dataset.predictions import prediction_fields
 from ..plugin.dataset.rows import Rows as LibraryRows
-from ..plugin.door import FieldPath, RunName, Seed, Tag
+from ..plugin.door import FieldPath, Lines, RunName, Seed, Tag
+from ..plugin.rounds.anchors import ANCHORS
 from ..plugin.rounds.batch import FIRST_METHOD, METHOD, next_batch
 from ..plugin.rounds.load import list_campaigns
-from ..plugin.rounds.model import HEAD
+from ..plugin.rounds.read_model import HEAD
 from ..plugin.rounds.standing import describe_standing
+from ..plugin.rounds.texts import TEXTS
 from ..plugin.selection.registry import list_methods
 from .constraints_form import number_fields
-from .form import EmbeddedRows, chosen_embeddings, label_fields, target_rows
+from .form import IMAGES, EmbeddedRows, chosen_embeddings, label_fields, target_rows
 from .operator import Answer, CoresetOperator
 from .rounds_form import DEFAULT_CAMPAIGN
 
 #: Stands for the method that fits the labels there are.
 _RECOMMENDED = "recommended"
+
+#: Models that need no field of predictions.
+_MODELS = {
+    HEAD: "A light model on the embeddings",
+    TEXTS: "Class names, as the CLIP model of the embeddings reads them; the light model takes over",
+}
 
 
 class Params(EmbeddedRows):
@@ -28,6 +37,9 @@ class Params(EmbeddedRows):
     label_field: FieldPath = Field("ground_truth", title="Label field", description="May not exist yet")
     predictions: FieldPath = Field(HEAD, title="Predictions")
     budget: int = Field(100, ge=1, le=1_000_000, title="Images to label")
+    classes: Lines | None = Field(
+        None, title="Class names", description="For class texts; by default those of the dataset and of the labels"
+    )
     method: str = Field(_RECOMMENDED, max_length=100, title="Method")
     brain_key: RunName = Field(DEFAULT_CAMPAIGN, title="Name of the rounds")
     test: Tag = Field("test", title="Tag of test images", description="These are never asked for")
@@ -35,11 +47,13 @@ class Params(EmbeddedRows):
     cost: FieldPath | None = Field(
         None,
         title="Cost of a label",
-        description="Optional: a field of minutes or money; the number above is then what may be spent",
+        description="Optional: a field of minutes or money, or 'boxes' that a detector expects; the number above is "
+        "then what may be spent",
     )
     random_share: float = Field(
         0.0, ge=0, lt=1, title="Share drawn at random", description="Shows without bias how good the model is"
     )
+    anchors: bool = Field(False, title="Only near labelled images: for rare classes in a very large pool")
     balance: bool = Field(False, title="Balance the classes, as the model predicts them")
     preview: bool = Field(False, title="Only show which images it would be")
     ask_again: bool = Field(False, title="Also what was asked for in recorded rounds and has not come back")
@@ -71,9 +85,11 @@ class SelectNextBatch(CoresetOperator[Params]):
         params = form.params
         form.rows()
         form.embeddings()
-        form.suggest("label_field", label_fields(form.dataset, params.rows))
+        form.suggest("label_field", label_fields(form.dataset, params.rows) + _box_fields(form.dataset, params.rows))
         fields = prediction_fields(form.dataset, but=params.label_field)
-        form.choose("predictions", {HEAD: "A light model on the embeddings"} | fields, default=HEAD)
+        form.choose("predictions", _MODELS | fields, default=HEAD)
+        if params.predictions == TEXTS:
+            form.text("classes")
         form.whole_number("budget")
         rows = LibraryRows(target_rows(form.ctx, params))
         form.say("standing", describe_standing(rows, params.label_field, params.test))
@@ -87,6 +103,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             form.text("skip")
             form.suggest("cost", number_fields(form.dataset, params.rows))
             form.number("random_share")
+            form.tick("anchors")
             form.tick("balance")
             form.tick("ask_again")
             form.tick("exclude_test_copies")
@@ -107,6 +124,8 @@ class SelectNextBatch(CoresetOperator[Params]):
             skip=[tag.strip() for tag in params.skip.split(",") if tag.strip()],
             cost=params.cost,
             random_share=params.random_share,
+            classes=_names(params.classes) if params.predictions == TEXTS else None,
+            pool=ANCHORS if params.anchors else "all",
             balance=params.balance,
             preview=params.preview,
             ask_again=params.ask_again,
@@ -128,3 +147,15 @@ class SelectNextBatch(CoresetOperator[Params]):
 
     def run_name(self, params):
         return f"next {params.budget:,} to label in '{params.label_field}'"
+
+
+def _box_fields(dataset: fo.Dataset, rows: str) -> list[str]:
+    """Fields of boxes, which images can be labelled with."""
+    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField) if rows == IMAGES else {}
+    return [name for name, field in schema.items() if field.document_type is fo.Detections]
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names between commas or on lines of their own."""
+    names = [name.strip() for name in (text or "").replace("\n", ",").split(",")]
+    return [name for name in names if name] or None

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..plugin.dataset.predictions import prediction_fields
 from ..plugin.rounds.load import load_rounds
-from ..plugin.rounds.model import HEAD
+from ..plugin.rounds.read_model import HEAD
 from . import grid, rounds
 from .events import PLUGIN, OfRun, event
 

@@ -110,9 +110,14 @@ def prediction_fields(dataset: Dataset, but: str | None = None) -> dict[str, str
 
     found = {}
     for name, declared in dataset.get_field_schema(ftype=fo.EmbeddedDocumentField).items():
-        if name == but or declared.document_type not in (fo.Classification, fo.Classifications):
+        if name == but:
             continue
-        if dataset.exists(f"{name}.logits").limit(1).values("id"):
+        if declared.document_type is fo.Detections:
+            if dataset.exists(f"{name}.detections.confidence").limit(1).values("id"):
+                found[name] = f"'{name}', boxes of a detector (experimental)"
+        elif declared.document_type not in (fo.Classification, fo.Classifications):
+            continue
+        elif dataset.exists(f"{name}.logits").limit(1).values("id"):
             found[name] = f"'{name}', class probabilities"
         elif declared.document_type is fo.Classification and dataset.exists(f"{name}.confidence").limit(1).values("id"):
             found[name] = f"'{name}', confidence only"
@@ -147,7 +152,7 @@ def _read_field(rows: Rows, name: str, classes: Sequence[str] | None, form: str 
         )
     ids = rows.values(f"{name}.id")
     has_document = np.array([row_id is not None for row_id in ids], dtype=bool)
-    _require_most(has_document, name, rows)
+    require_most(has_document, name, rows)
     labels = np.array(rows.values(f"{name}.label"), dtype=object)
     filtered = has_document & np.array([label is None for label in labels])
     logits = rows.values(f"{name}.logits")
@@ -212,7 +217,7 @@ def _read_scores(rows: Rows, name: str, classes: Sequence[str] | None) -> Stored
     if all(value is None for value in logits):
         raise CoresetError(f"predictions: field '{name}' holds Classifications without logits; {_REMEDY}")
     matrix, present = _stacked(rows, name, logits)
-    _require_most(present, name, rows)
+    require_most(present, name, rows)
     finite = present & np.isfinite(matrix).all(axis=1)
     n_spoilt = int((present & ~finite).sum())
     _require_sound(n_spoilt, int(present.sum()), f"field '{name}'", rows, "scores")
@@ -239,7 +244,7 @@ def _read_array(rows: Rows, array: Any, classes: Sequence[str] | None, form: str
         given = "no classes" if classes is None else f"{len(classes)} classes, {len(set(classes))} of them different"
         raise CoresetError(f"predictions: name the {matrix.shape[1]} columns of the array with classes=, got {given}")
     present = np.atleast_1d(~np.isnan(matrix).all(axis=1))
-    _require_most(present, "array", rows)
+    require_most(present, "array", rows)
     found = as_probabilities(matrix, present, form)
     _require_sound(found.n_spoilt, int(present.sum()), "the array", rows, found.form)
     names, notes = list(map(str, classes)), _spoilt_note(found.n_spoilt, rows)
@@ -339,7 +344,12 @@ def _nothing(n: int) -> np.ndarray:
     return np.array([None] * n, dtype=object)
 
 
-def _require_most(present: np.ndarray, name: str, rows: Rows) -> None:
+def require_most(present: np.ndarray, name: str, rows: Rows) -> None:
+    """Refuses predictions of fewer than half of the rows.
+
+    Raises:
+        CoresetError: if they are
+    """
     if not present.any():
         raise CoresetError(f"predictions: '{name}' is empty in all {len(present):,} {rows.noun}; predict them first")
     if present.mean() < 0.5:

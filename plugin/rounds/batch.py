@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..dataset.arguments import resolve_arguments
+from ..dataset.boxes import holds_boxes
 from ..dataset.embeddings import EmbeddingSource
 from ..dataset.lock import database_faults, run_lock
 from ..dataset.names import require_free_view
@@ -21,16 +22,18 @@ from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
 from ..seeds import check_seed
 from ..selection.columns import real
+from .anchors import ANCHORS, anchor_pool
 from .begin import begun, round_entry, with_round
 from .campaign import RoundsResults
 from .choice import Choice
 from .history import COLUMNS, PREDICTION, view_name
 from .load import list_campaigns, mend, read_campaign
-from .model import HEAD, read_model
-from .prices import Prices
-from .row_values import placed, places
+from .pending import asked_by, pending_rows
+from .prices import BOXES, Prices, boxes_to_draw
+from .read_model import HEAD, read_model
 from .select import select_batch
-from .standing import Standing, read_standing
+from .standing import read_standing
+from .texts import TEXTS
 from .write import begin_campaign, differences, save_batch_view, write_round
 
 if TYPE_CHECKING:
@@ -41,9 +44,6 @@ logger = logging.getLogger(__name__)
 
 #: The method before two classes are labelled (the image nearest each k-means centre did best), and after.
 FIRST_METHOD, METHOD = "kmedoids", "uherding"
-
-#: Share of a batch that may be without label when the next one is asked for.
-_OPEN = 0.1
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def next_batch(
     predictions: Any = HEAD,
     *,
     method: str | None = None,
+    pool: str = "all",
     test: str | None = "test",
     skip: Sequence[str] = ("skip", "off_topic"),
     cost: Any = None,
@@ -113,7 +114,7 @@ def next_batch(
     ask_again: bool = False,
     deduplicate: bool = True,
     exclude_test_copies: bool = False,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | Mapping[str, str] | None = None,
     form: str | None = None,
     store_predictions: bool = False,
     force: bool = False,
@@ -134,17 +135,22 @@ def next_batch(
         samples: a dataset, a view, or a ``to_patches()`` view to label objects
         budget (100): images to ask for; fewer if fewer are left. With ``cost``, what their labels may cost
         brain_key ("rounds"): the name of the campaign
-        label_field ("ground_truth"): a ``Classification`` or string field; it may not exist yet
+        label_field ("ground_truth"): a ``Classification`` or string field; it may not exist yet. A ``Detections`` field
+            (experimental): an image is labelled once the field holds something, be it an empty list
         embeddings ("clip_embeddings"): as in :func:`~fiftyone_coreset.compute_coreset`
         predictions ("head"): ``"head"``, a field, a list of fields or an (n, C) array with ``classes=``, see
-            :func:`.read_predictions`
+            :func:`.read_predictions`; ``"class texts"`` to begin without labels, see :func:`.text_model`; a
+            ``Detections`` field with confidences (experimental), see :func:`.box_uncertainty`
         method (None): a selection method; by default ``"kmedoids"`` before two classes are labelled, then
             ``"uherding"``
+        pool ("all"): ``"anchors"`` chooses among some thousand images that are most similar to labelled ones of any
+            class, rare ones included, see :func:`.anchor_pool`: for classes below 1 % of a very large pool
         test ("test"): the tag of the test images (:func:`reserve_test`), which are never asked for
         skip (("skip", "off_topic")): tags of images that are not asked for
         cost (None): what the label of each image costs, in minutes or money: a field of positive numbers, or an (n,)
-            array in the collection's order. The budget is then in the same unit, and methods that can, such as
-            ``"uherding"``, weigh gain against cost
+            array in the collection's order. ``"boxes"``: the boxes that a detector's ``predictions`` expect in it, one
+            at least. The budget is then in the same unit, and methods that can, such as ``"uherding"``, weigh gain
+            against cost
         random_share (0.0): share in [0, 1) of the batch that is drawn at random, and comes first in it. It says without
             bias how good the model is on what is left, and what random labels would have given
         balance (False): take the next image from the class with the fewest labels and picks, by what the model predicts
@@ -153,7 +159,8 @@ def next_batch(
             being labelled
         deduplicate (True): ask for one image of each group of near-duplicates before any second one
         exclude_test_copies (False): do not ask for near-duplicates of test images
-        classes (None): names of the classes of the predictions
+        classes (None): names of the classes of the predictions. For class texts a dict of label -> words where labels
+            are no words
         form (None): what predictions are, ``"logits"``, ``"probabilities"`` or ``"log-probabilities"``; by default the
             numbers tell
         store_predictions (False): also write what the light head predicts, with logits, to ``<brain_key>_prediction``
@@ -179,10 +186,11 @@ def next_batch(
     require(("numba", "sklearn"))
     rows, seed = Rows(samples), check_seed(seed)
     budget = _count(budget) if cost is None else _amount(budget)
-    random_share = _share(random_share, cost)
+    random_share = _share(random_share, cost, pool)
     require_tags(rows)
     source = EmbeddingSource.of(embeddings)
-    if cost is not None:
+    by_boxes = isinstance(cost, str) and cost == BOXES and _expects_boxes(rows, predictions)
+    if cost is not None and not by_boxes:
         method_kwargs["cost"] = cost if isinstance(cost, str) else _array(cost)
     arguments, record = resolve_arguments(rows, source.recorded, method_kwargs)
     unharmed = "nothing that was there is changed: see that mongod runs, and call again"
@@ -193,8 +201,8 @@ def next_batch(
     ):
         before = _stored(rows, brain_key, label_field)
         standing = read_standing(rows, label_field, test, skip)
-        asked = _asked(before, standing)
-        pending = _pending(before, standing, asked, force or preview, ask_again)
+        asked = asked_by(before, standing)
+        pending = pending_rows(before, standing, asked, force or preview, ask_again)
         if not preview:
             _require_free_view(rows, brain_key, before)
         report(0.05, "reading embeddings")
@@ -204,12 +212,25 @@ def next_batch(
                 0.1,
                 f"predicting {len(standing.labels_per_class):,} classes of {len(rows):,} {rows.noun}, {size:.1f} GB",
             )
-        model = read_model(standing, found, predictions, label_field=label_field, classes=classes, form=form, seed=seed)
+        model = read_model(
+            standing,
+            found,
+            predictions,
+            embeddings=source,
+            label_field=label_field,
+            classes=classes,
+            form=form,
+            seed=seed,
+        )
         choice = Choice(standing, found, model, asked > 0, pending, exclude_test_copies, seed)
+        if pool == ANCHORS:
+            known, k = standing.known(found.valid), int(min(budget, len(rows)))
+            choice = replace(choice, near_anchors=anchor_pool(found.matrix, known, choice.candidates, k, seed))
         chosen = method or (FIRST_METHOD if model.predictions is None else METHOD)
         prices = None
         if cost is not None:
-            prices = Prices.of(arguments.pop("cost"), record.pop("cost"), budget, choice.candidates)
+            each, unit = boxes_to_draw(model) if by_boxes else (arguments.pop("cost"), record.pop("cost"))
+            prices = Prices.of(each, unit, budget, choice.candidates)
         found_batch = select_batch(
             choice,
             chosen,
@@ -272,13 +293,15 @@ def preview_next(results: RoundsResults) -> Batch:
         raise CoresetError(f"'{results.key}' was given vectors, in no field; give them to next_batch(preview=True)")
     rows = Rows(results.samples, config.patches_field)
     own = config.predictions.split(", ") if config.predictions else []
+    is_known = config.predictions == TEXTS or (bool(own) and all(map(rows.has, own)))
     return next_batch(
         results.samples,
         last.size,
         results.key,
         config.label_field,
         config.embeddings,
-        own if own and all(map(rows.has, own)) else HEAD,
+        (own if len(own) > 1 else own[0]) if is_known else HEAD,
+        classes=last.classes if config.predictions == TEXTS else None,
         test=config.test,
         skip=config.skip,
         random_share=last.n_random / last.size,
@@ -305,11 +328,15 @@ def _amount(budget: Any) -> float:
     return float(budget)
 
 
-def _share(share: Any, cost: Any) -> float:
+def _share(share: Any, cost: Any, pool: str) -> float:
     if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) < 1:
         raise CoresetError(f"random_share must be a share in [0, 1) of the batch, got {share!r}")
     if share and cost is not None:
         raise CoresetError("random_share= is a share of the images, and with cost= their number is open; leave one out")
+    if pool not in ("all", ANCHORS):
+        raise CoresetError(f"pool must be 'all' or '{ANCHORS}', got {pool!r}")
+    if share and pool == ANCHORS:
+        raise CoresetError(f"random_share= is drawn from all images, and pool='{ANCHORS}' leaves most out; drop one")
     return float(share)
 
 
@@ -318,6 +345,15 @@ def _array(cost: Any) -> np.ndarray:
         return real(cost)
     except (TypeError, ValueError) as error:
         raise CoresetError(f"cost must be a field or an array of numbers, one a row ({error})") from error
+
+
+def _expects_boxes(rows: Rows, predictions: Any) -> bool:
+    """Whether "boxes" means those that a detector expects, and not a field of that name."""
+    if not holds_boxes(rows, predictions) and not rows.has(BOXES):
+        raise CoresetError(
+            f"cost='{BOXES}' counts the boxes that a detector expects; name the field of its detections as predictions="
+        )
+    return holds_boxes(rows, predictions)
 
 
 def _count(budget: Any) -> int:
@@ -346,31 +382,3 @@ def _stored(rows: Rows, key: str, label_field: str) -> RoundsResults | None:
         if stored != given:
             raise CoresetError(f"'{key}' has {what} '{stored}', not '{given}'; choose another brain_key")
     return results
-
-
-def _asked(before: RoundsResults | None, standing: Standing) -> np.ndarray:
-    """(n,) int16 number of the round that asked for a row, as the campaign has it."""
-    if before is None:
-        return np.full(len(standing), -1, dtype=np.int16)
-    return placed(before.round, places(before.ids, standing.ids), -1)
-
-
-def _pending(
-    before: RoundsResults | None, standing: Standing, numbers: np.ndarray, force: bool, ask_again: bool
-) -> np.ndarray:
-    """(n,) bool, rows that were asked for and have not come back; refuses if the last round has too many of them."""
-    pending = np.zeros(len(standing), dtype=bool)
-    if before is None:
-        return pending
-    waiting = ~standing.labelled & ~standing.skipped & ~standing.test
-    for entry in before.history:
-        if entry.is_open or not ask_again:
-            mine = (numbers == entry.number) & waiting
-            if entry is before.last and entry.is_open and mine.sum() > _OPEN * entry.size and not force:
-                raise CoresetError(
-                    f"round {entry.number} of '{before.key}' is open: {mine.sum():,} of its {entry.size:,} "
-                    f"{standing.rows.noun} have no label in '{before.config.label_field}'; label them, record_round(), "
-                    "or pass force=True"
-                )
-            pending |= mine
-    return pending

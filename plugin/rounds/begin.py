@@ -77,16 +77,18 @@ def _why(
     """One paragraph on a batch."""
     standing, model, batch = choice.standing, choice.model, chosen.rows
     noun, classes = standing.rows.noun, standing.labels_per_class
-    n_labels = sum(classes.values())
+    n_labels, what = int(standing.labelled.sum()), "labels" if standing.boxes is None else "images with boxes"
     vectors = " + ".join(source.recorded) if source.recorded else "the vectors given"
     sentences = [
         f"{len(batch):,} of {choice.candidates.sum():,} {noun} were chosen by {method} on {vectors}",
-        f"{n_labels:,} labels in {len(classes):,} classes were there before"
+        f"{n_labels:,} {what} in {len(classes):,} classes were there before"
         if n_labels
         else "there was no label before",
     ]
     if chosen.n_random:
         sentences.append(f"the first {chosen.n_random:,} of the batch were drawn at random")
+    if chosen.n_blind:
+        sentences.append(f"the last {chosen.n_blind:,} are of those in which '{model.source}' finds nothing")
     if model.source is not None:
         whose = "the light head" if model.head is not None else f"'{model.source}'"
         sentences.append(f"predictions are those of {whose}")

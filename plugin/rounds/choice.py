@@ -27,6 +27,7 @@ class Choice:
         pending: (n,) bool, those of them that have not come back
         exclude_near_test: whether near-duplicates of test images are not asked for
         seed: the random seed
+        near_anchors: (n,) bool, the rows to choose among, if not among all
     """
 
     standing: Standing
@@ -36,6 +37,7 @@ class Choice:
     pending: np.ndarray
     exclude_near_test: bool
     seed: int
+    near_anchors: np.ndarray | None = None
 
     @cached_property
     def near_duplicate_radius(self) -> float:
@@ -73,6 +75,8 @@ class Choice:
         free = self.found.valid & ~standing.labelled & ~standing.test & ~standing.skipped & ~self.pending
         if self.exclude_near_test:
             free &= ~self.near_test
+        if self.near_anchors is not None:
+            free &= self.near_anchors
         return free if model.predictions is None else free & model.predictions.present
 
     def left_out(self) -> list[str]:
@@ -91,6 +95,9 @@ class Choice:
         moved = int((self.asked & standing.test).sum())
         if moved:
             parts.append(f"{moved:,} of the test images were asked for by an earlier round, which counts them no more")
+        if self.near_anchors is not None:
+            far = int((~self.near_anchors & rest & ~standing.skipped & self.found.valid).sum())
+            parts.append(f"{far:,} far from the labelled {noun}")
         leaks = int((self.near_test & rest & self.found.valid).sum())
         if leaks:
             then = "left out" if self.exclude_near_test else "exclude_test_copies=True leaves them out"

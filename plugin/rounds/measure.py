@@ -40,6 +40,8 @@ def measure_model(standing: Standing, model: RoundModel) -> tuple[dict[str, Meas
     if confidence is not None:
         n = int((pool & model.predictions.present).sum())
         metrics["confidence"] = Measured(confidence, None, n, model.source)
+    if not model.predictions.classes:
+        return metrics, None
     judged = np.flatnonzero(standing.test & standing.has_label & model.predictions.present)
     if not len(judged):
         return metrics, None

@@ -1,23 +1,18 @@
-"""What a model says of the rows of a round: the light head, or predictions of the user's model."""
+"""What a model says of the rows of a round, and the light head, which is one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..dataset.boxes import StoredBoxes
 from ..dataset.embeddings import Embeddings
-from ..dataset.predictions import StoredPredictions, looks_like_ground_truth, read_predictions
-from ..errors import CoresetError
 from ..selection.head import LinearHead, fit_head
-from ..selection.predictions import Predictions, uncertainty
+from ..selection.predictions import Predictions
 from .history import LIGHT_HEAD
 from .standing import OFF_TOPIC, Standing
-
-#: The value of ``predictions`` that asks for the light head.
-HEAD = "head"
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,7 @@ class RoundModel:
         source: ``"light head"``, the fields, or ``"array"``; None without a model
         facts: how it was read or fitted
         notes: what a person should know, in sentences
+        boxes: what a detector predicts, if that is the model
     """
 
     predictions: Predictions | None = None
@@ -41,6 +37,7 @@ class RoundModel:
     source: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    boxes: StoredBoxes | None = None
 
     def labels(self) -> np.ndarray:
         """(n,) predicted classes, None where there is none."""
@@ -78,44 +75,6 @@ class RoundModel:
         }
 
 
-def read_model(
-    standing: Standing,
-    found: Embeddings,
-    predictions: Any,
-    *,
-    label_field: str,
-    classes: Sequence[str] | None = None,
-    form: str | None = None,
-    seed: int = 0,
-) -> RoundModel:
-    """Fits the light head on the labels, or reads the predictions of the user's model.
-
-    Args:
-        standing: the rows and their labels
-        found: their embeddings
-        predictions: ``"head"``, or what :func:`.read_predictions` takes
-        label_field: where labels are, which cannot be predictions
-        classes (None): names of the classes, see :func:`.read_predictions`
-        form (None): see :func:`.read_predictions`
-        seed (0): the random seed
-
-    Returns:
-        the model; without predictions if fewer than two classes are labelled and the head was asked for
-
-    Raises:
-        CoresetError: if predictions cannot be used
-    """
-    if isinstance(predictions, str) and predictions == HEAD:
-        return light_head(standing, found, seed)
-    named = [predictions] if isinstance(predictions, str) else predictions
-    if isinstance(named, list | tuple) and label_field in named:
-        raise CoresetError(
-            f"'{label_field}' holds the labels, so it cannot hold the predictions too; name another field"
-        )
-    stored = read_predictions(standing.rows, predictions, classes=classes, form=form)
-    return _of_user(standing, stored, label_field)
-
-
 def _mean(values: np.ndarray, rows: np.ndarray) -> float | None:
     """The mean over the rows of which a value is known."""
     known = values[rows & np.isfinite(values)]
@@ -134,6 +93,9 @@ def light_head(standing: Standing, found: Embeddings, seed: int, learned: np.nda
     Returns:
         the model; without predictions if fewer than two classes are labelled
     """
+    if standing.boxes is not None:
+        return RoundModel(notes=["labels are boxes, of which the light head learns nothing, so the batch is chosen by "
+            "embeddings alone; name your detector's field as predictions= for more"])  # fmt: skip
     usable = found.valid if learned is None else found.valid & learned
     labels = standing.known(usable)
     seen = len({label for label in labels if label is not None})
@@ -153,37 +115,3 @@ def light_head(standing: Standing, found: Embeddings, seed: int, learned: np.nda
         {"C": head.C, "temperature": head.temperature},
         notes if lost else [],
     )
-
-
-def _as_predictions(stored: StoredPredictions) -> Predictions:
-    """Stored predictions with what they tell of uncertainty: the energy of logits, the disagreement of several."""
-    if stored.probabilities is None:
-        return Predictions.from_confidence(stored.confidence, stored.labels.tolist())
-    if stored.members:
-        return Predictions.of_committee([
-            Predictions.from_probabilities(member, stored.classes, missing=~stored.valid) for member in stored.members
-        ])  # fmt: skip
-    made = Predictions.from_probabilities(stored.probabilities, stored.classes, missing=~stored.valid)
-    return made if stored.energy is None else replace(made, measured={"energy": stored.energy})
-
-
-def _of_user(standing: Standing, stored: StoredPredictions, label_field: str) -> RoundModel:
-    unlabelled = ~standing.has_label
-    if unlabelled.any() and not (stored.valid & unlabelled).any():
-        raise CoresetError(
-            f"'{stored.source}' has predictions of labelled {standing.rows.noun} only; predict the unlabelled ones too"
-        )
-    notes = list(stored.notes)
-    if looks_like_ground_truth(stored, standing.labels):
-        notes.append(f"'{stored.source}' agrees with every label: it looks like ground truth, not like predictions")
-    made = _as_predictions(stored)
-    labelled, predicted = {label for label in standing.labels if label is not None}, set(made.classes)
-    for what, names in (
-        (f"classes that '{stored.source}' never predicts", labelled - predicted),
-        (f"predicted classes that no label in '{label_field}' has", predicted - labelled if labelled else set()),
-    ):
-        if names:
-            shown = ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
-            notes.append(f"{what}: {shown}")
-    entropies = None if made.probabilities is None else uncertainty(made, "entropy")
-    return RoundModel(made, made.confidence, entropies, None, stored.source, {"form": stored.form}, notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +12,14 @@ import numpy as np
 from ..diagnostics.tables import number
 from ..errors import CoresetError
 from ..selection.costs import affordable
+from .model import RoundModel
 
 if TYPE_CHECKING:
     from ..selection.method import Selection
+
+
+#: The value of ``cost`` that asks for the boxes that a detector expects.
+BOXES = "boxes"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,24 @@ class Prices:
                 return selection, batch
             k = min(n, 2 * k)
 
+    def less(self, rows: np.ndarray) -> Prices:
+        """The same costs, with what is left of the budget after some rows were paid."""
+        return replace(self, budget=self.budget - self.spent(rows))
+
     def spent(self, batch: np.ndarray) -> float:
         """What the labels of some rows cost."""
         return float(self.cost[batch].sum())
+
+
+def boxes_to_draw(model: RoundModel) -> tuple[np.ndarray, str]:
+    """What it costs to draw the boxes of every image.
+
+    Args:
+        model: a detector
+
+    Returns:
+        (n,) float64 boxes that it expects, one at least, since an image without boxes must be looked at too; and what
+        this is called
+    """
+    assert model.boxes is not None
+    return np.maximum(model.boxes.expected, 1), f"boxes of {model.boxes.source}"

@@ -22,10 +22,12 @@ from .coverage import labelled_coverage
 from .history import OUTCOMES, Round, in_record_order, view_name
 from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
-from .model import HEAD, RoundModel, read_model
+from .model import RoundModel
+from .read_model import HEAD, read_model
 from .standing import Standing, read_standing
 from .stream import random_accuracy, stream_accuracy
 from .tag_labels import write_labels_from_tags
+from .texts import TEXTS
 from .write import differences, write_round
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def record_round(
     eval_key: str | None = None,
     minutes: float | None = None,
     labels_from_tags: Mapping[str, str] | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | Mapping[str, str] | None = None,
     form: str | None = None,
     progress: bool | ProgressCallback | None = None,
 ) -> Round:
@@ -107,10 +109,20 @@ def record_round(
         report(0.2, "judging the model")
         model = RoundModel()
         vectors = config.embeddings if embeddings is None else embeddings
-        found = _embeddings(rows, vectors, required=predictions is None and not (typed or eval_key))
+        by_vectors = predictions is None or (isinstance(predictions, str) and predictions == TEXTS)
+        found = _embeddings(rows, vectors, required=by_vectors and not (typed or eval_key))
         if predictions is not None or not (typed or eval_key):
             source = HEAD if predictions is None else predictions
-            model = read_model(standing, found, source, label_field=labels, classes=classes, form=form, seed=mine.seed)
+            model = read_model(
+                standing,
+                found,
+                source,
+                embeddings=vectors,
+                label_field=labels,
+                classes=classes,
+                form=form,
+                seed=mine.seed,
+            )
         measured, correct = measure_model(standing, model)
         measured |= stream_accuracy(before, mine, standing)
         if model.head is not None:

@@ -10,6 +10,8 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback
+from ..selection.costs import affordable
+from ..selection.predictions import Predictions, class_groups
 from ..selection.registry import get_method
 from ..vectors.near_duplicates import EXACT_ROWS
 from ..vectors.neighbors import pairwise_distances, unit_rows
@@ -20,6 +22,9 @@ from .prices import Prices
 
 if TYPE_CHECKING:
     from ..selection.method import Selection
+
+#: Share of a batch for images in which a detector finds nothing, and how they are chosen.
+_BLIND, _BLIND_METHOD = 0.1, "maxherding"
 
 #: The selection of so many new rows, and these rows, first to label first.
 Select = Callable[[int], tuple["Selection", np.ndarray]]
@@ -33,11 +38,13 @@ class Chosen:
         selection: what the method chose
         rows: (k,) int64 rows, first to label first, those drawn at random before the others
         n_random: how many were drawn at random
+        n_blind: how many a detector finds nothing in; they come last
     """
 
     selection: Selection
     rows: np.ndarray
     n_random: int
+    n_blind: int = 0
 
 
 def select_batch(
@@ -90,22 +97,32 @@ def select_batch(
     free[drawn] = False
     known = choice.preselected.copy()
     known[drawn] = True
+    blind = _blind(choice, free, known, min(int(budget), int(candidates.sum())), prices, seed, num_workers)
+    free[blind], known[blind] = False, True
     copies, by_picks = None, False
     if deduplicate:
         from ..runs.near_duplicates import find_near_copies
 
-        copies = find_near_copies(choice.standing.rows, choice.found, seed=seed, num_workers=num_workers)
-        by_picks = copies is None and len(candidates) > EXACT_ROWS
+        if choice.near_anchors is None:
+            copies = find_near_copies(choice.standing.rows, choice.found, seed=seed, num_workers=num_workers)
+        by_picks = copies is None and (choice.near_anchors is not None or len(candidates) > EXACT_ROWS)
+    part = None if choice.near_anchors is None else np.flatnonzero(free | known)
+
+    def seen(value: Any) -> Any:
+        return _of_part(value, part, len(free))
+
+    labels = choice.standing.known(choice.found.valid) if method.needs_labels else None
+    matrix, predictions, arguments = seen(choice.found.matrix), seen(choice.model.predictions), seen(arguments)
 
     def select(k: int) -> tuple[Selection, np.ndarray]:
         selection = method.select(
-            choice.found.matrix,
+            matrix,
             int(known.sum()) + k,
-            labels=choice.standing.known(choice.found.valid) if method.needs_labels else None,
-            predictions=choice.model.predictions,
+            labels=seen(labels),
+            predictions=predictions,
             head=choice.model.head,
-            preselected=known,
-            excluded=~free & ~known,
+            preselected=seen(known),
+            excluded=seen(~free & ~known),
             deduplicate=deduplicate and not by_picks,
             near_copies=copies,
             seed=seed,
@@ -113,20 +130,32 @@ def select_batch(
             progress=progress,
             **arguments,
         )
-        return selection, selection.indices[free[selection.indices]]
+        rows = selection.indices if part is None else part[selection.indices]
+        return selection, rows[free[rows]]
 
     distinct = _distinct(choice, select, known, int(free.sum())) if by_picks else select
     if prices is not None:
-        selection, batch = prices.pay(distinct, free)
+        selection, batch = prices.less(blind).pay(distinct, free)
     else:
-        selection, batch = distinct(size - len(drawn))
-    return Chosen(selection, np.concatenate([drawn, batch]), len(drawn))
+        selection, batch = distinct(size - len(drawn) - len(blind))
+    return Chosen(selection, np.concatenate([drawn, batch, blind]), len(drawn), len(blind))
+
+
+def _of_part(value: Any, part: np.ndarray | None, n: int) -> Any:
+    """What holds one value for each of n rows, of some rows; anything else as it is."""
+    if part is None or value is None:
+        return value
+    if isinstance(value, Predictions):
+        return value.take(part)
+    if isinstance(value, dict):
+        return {name: _of_part(each, part, n) for name, each in value.items()}
+    if isinstance(value, list) and len(value) == n:
+        return [value[row] for row in part.tolist()]
+    return value[part] if isinstance(value, np.ndarray) and len(value) == n else value
 
 
 def _turns(choice: Choice) -> dict[str, Any]:
     """The constraints under which classes take turns."""
-    from ..selection.predictions import class_groups
-
     predictions = choice.model.predictions
     if predictions is None:
         raise CoresetError(f"balance=True needs predictions: {choice.model.notes[0]}")
@@ -138,6 +167,35 @@ def _turns(choice: Choice) -> dict[str, Any]:
 def _drawn(choice: Choice, candidates: np.ndarray, k: int, seed: int) -> np.ndarray:
     """K candidates at random, whatever the order of the files."""
     return seeded_order(choice.found.matrix, seed, np.flatnonzero(candidates))[:k]
+
+
+def _blind(
+    choice: Choice,
+    free: np.ndarray,
+    known: np.ndarray,
+    size: int,
+    prices: Prices | None,
+    seed: int,
+    num_workers: int | None,
+) -> np.ndarray:
+    """A tenth of the batch from images in which a detector finds nothing, by coverage: it is certain of them, and no
+    batch would ever show what it cannot see.
+    """
+    boxes = choice.model.boxes
+    unseen = np.zeros(len(free), dtype=bool) if boxes is None else free & boxes.is_blind
+    k = min(int(unseen.sum()), round(_BLIND * size))
+    if k == 0:
+        return np.empty(0, dtype=np.int64)
+    chosen = get_method(_BLIND_METHOD).select(
+        choice.found.matrix,
+        int(known.sum()) + k,
+        preselected=known,
+        excluded=~unseen & ~known,
+        seed=seed,
+        num_workers=num_workers,
+    )
+    rows = chosen.indices[unseen[chosen.indices]]
+    return rows if prices is None else affordable(rows, prices.cost, _BLIND * prices.budget)
 
 
 def _distinct(choice: Choice, select: Select, known: np.ndarray, n_free: int) -> Select:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..dataset.boxes import holds_boxes, read_drawn_boxes
 from ..dataset.labels import read_labels
 from ..dataset.rows import Rows
+from ..errors import CoresetError
 
 #: The tag of images that show none of the classes; other tags to skip say nothing about the image.
 OFF_TOPIC = "off_topic"
@@ -22,11 +24,12 @@ class Standing:
     Attributes:
         rows: the rows
         ids: (n,) their ids
-        labels: n labels, test images included; None where there is none
+        labels: n labels, test images included; None where there is none. Of boxes they say how many there are of what
         test: (n,) bool, test images
         skipped: (n,) bool, rows with a tag to skip and no label, off-topic ones included
         off_topic: (n,) bool, those that show none of the classes
         notes: what a person should know about the labels, in sentences
+        boxes: class -> boxes of every image, None in images without label; None if labels are no boxes
     """
 
     rows: Rows
@@ -36,6 +39,7 @@ class Standing:
     skipped: np.ndarray
     off_topic: np.ndarray
     notes: list[str]
+    boxes: list[Counter[str] | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,12 +56,21 @@ class Standing:
 
     @property
     def labels_per_class(self) -> dict[str, int]:
-        """Class -> labels, test images not counted."""
+        """Class -> labels, or boxes, test images not counted."""
+        if self.boxes is not None:
+            mine = (found for found, is_mine in zip(self.boxes, self.labelled, strict=True) if is_mine and found)
+            return dict(sorted(sum(mine, Counter[str]()).items()))
         counts = Counter(label for label, mine in zip(self.labels, self.labelled, strict=True) if mine and label)
         return dict(sorted(counts.items()))
 
     def known(self, usable: np.ndarray) -> list[str | None]:
-        """The labels to learn from: n labels, None in test images and rows that are not usable."""
+        """The labels to learn from: n labels, None in test images and rows that are not usable.
+
+        Raises:
+            CoresetError: if labels are boxes
+        """
+        if self.boxes is not None:
+            raise CoresetError("labels are boxes, several an image, and this needs one label an image")
         return [label if mine else None for label, mine in zip(self.labels, self.labelled & usable, strict=True)]
 
 
@@ -78,14 +91,26 @@ def read_standing(rows: Rows, label_field: str, test: str | None, skip: Sequence
     """
     ids = np.array(rows.ids())
     tags = [set(found or ()) for found in rows.values("tags")]
-    stored = read_labels(rows, label_field) if rows.has(label_field) else [None] * len(ids)
-    labels = [label if label is not None and label.strip() else None for label in stored or []]
+    boxes = read_drawn_boxes(rows, label_field) if holds_boxes(rows, label_field) else None
+    stored = _stored(rows, label_field, boxes)
+    labels = [label if label is not None and label.strip() else None for label in stored]
     is_test = np.array([test in found for found in tags], dtype=bool)
     has_label = np.array([label is not None for label in labels], dtype=bool)
     off_topic = np.array([OFF_TOPIC in found for found in tags], dtype=bool) & (OFF_TOPIC in skip)
     skipped = np.array([bool(found.intersection(skip)) for found in tags], dtype=bool) & ~is_test & ~has_label
-    notes = _notes(rows, label_field, stored or [], labels)
-    return Standing(rows, ids, labels, is_test, skipped, off_topic & skipped, notes)
+    notes = _notes(rows, label_field, stored, labels) if boxes is None else []
+    return Standing(rows, ids, labels, is_test, skipped, off_topic & skipped, notes, boxes)
+
+
+def _stored(rows: Rows, label_field: str, boxes: list[Counter[str] | None] | None) -> list[str | None]:
+    """The label of every row as it is stored; of boxes how many there are of what."""
+    if boxes is not None:
+        return [None if found is None else _words(found) for found in boxes]
+    return (read_labels(rows, label_field) if rows.has(label_field) else None) or [None] * len(rows)
+
+
+def _words(boxes: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(boxes.items())) or "no box"
 
 
 def describe_standing(rows: Rows, label_field: str, test: str | None) -> str:
@@ -98,11 +123,11 @@ def describe_standing(rows: Rows, label_field: str, test: str | None) -> str:
     """
     total = len(rows)
     reserved = sum(test in (tags or ()) for tags in rows.values("tags"))
-    labels = read_labels(rows, label_field) if rows.has(label_field) else []
-    counts = Counter(label for label in labels or [] if label is not None and label.strip())
-    n_labels = counts.total()
+    boxes = read_drawn_boxes(rows, label_field) if holds_boxes(rows, label_field) else None
+    labels = [label for label in _stored(rows, label_field, boxes) if label is not None and label.strip()]
+    n_labels, n_classes = len(labels), len(set(labels) if boxes is None else set().union(*filter(None, boxes)))
     tail = f"; {reserved:,} are test images" if reserved else "; no test images are reserved"
-    return f"{n_labels:,} of {total:,} {rows.noun} have a label, in {len(counts):,} classes{tail}"
+    return f"{n_labels:,} of {total:,} {rows.noun} have a label, in {n_classes:,} classes{tail}"
 
 
 def _notes(rows: Rows, label_field: str, stored: Sequence[str | None], labels: Sequence[str | None]) -> list[str]:

@@ -126,7 +126,7 @@ class LinearHead:
         found = Predictions.from_logits(
             logits[:, keep] / np.float32(self.temperature if calibrated else 1),
             tuple(str(name) for name, kept in zip(self.classes, keep, strict=True) if kept),
-            missing=~np.isfinite(logits[:, 0]),
+            missing=np.isnan(logits[:, 0]),  # minus infinity is that of a class without label
         )
         return found if self.off_topic is None else replace(found, off_topic=self.off_topic_probability(embeddings))
 

@@ -1,0 +1,152 @@
+"""Rounds for detectors: labels are boxes, and a detector's scores say what it is unsure of. Experimental."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import fiftyone as fo
+import fiftyone_coreset as fc
+import numpy as np
+import pytest
+from fiftyone_coreset.plugin.dataset.boxes import box_uncertainty
+from hypothesis import given
+from hypothesis import strategies as st
+
+N = 60
+
+
+def entropy(p):
+    return -sum(share * math.log2(share) for share in (p, 1 - p) if share > 0)
+
+
+@given(st.lists(st.floats(0, 1), max_size=9))
+def test_the_uncertainty_of_an_image_is_that_of_its_boxes(scores):
+    entropies = sorted(map(entropy, scores), reverse=True)
+    found = {name: value[0] for name, value in box_uncertainty([scores]).items()}
+    assert found == pytest.approx({
+        "top5": sum(entropies[:5]) / 5,
+        "max": max(entropies, default=0),
+        "mean": sum(entropies) / max(1, len(entropies)),
+        "sum": sum(entropies),
+    }, abs=1e-9)  # fmt: skip
+    assert box_uncertainty([scores[::-1]]) == pytest.approx(found, abs=1e-9)
+
+
+def boxes(scores, label="car"):
+    return fo.Detections(
+        detections=[fo.Detection(label=label, bounding_box=[0, 0, 0.5, 0.5], confidence=score) for score in scores]
+    )
+
+
+@pytest.fixture
+def detected(pool):
+    """The pool with a detector's boxes in "pred": image i has i // 10 of them; and their scores."""
+    rng = np.random.default_rng(0)
+    scores = [rng.uniform(0.1, 0.9, row // 10).tolist() for row in range(N)]
+    pool.set_values("pred", [boxes(found) for found in scores])
+    return pool, dict(zip(pool.values("id"), scores, strict=True))
+
+
+def draw(samples, field="gt", n=2):
+    """What a person does: two boxes in every image."""
+    drawn = {row_id: boxes([None] * n) for row_id in samples.values("id")}
+    samples._root_dataset.set_values(field, drawn, key_field="id")
+
+
+@pytest.mark.parametrize("measure", [None, "top5", "max", "mean", "sum"])
+def test_the_most_uncertain_images_are_asked_for(detected, ask, measure):
+    _, scores = detected
+    batch = ask(predictions="pred", method="margin", measure=measure, budget=10, deduplicate=False)
+    wanted = {row: box_uncertainty([found])[measure or "top5"][0] for row, found in scores.items()}
+    *seen, blind = batch.ids.tolist()
+    assert seen == sorted(wanted, key=lambda row: -wanted[row])[:9]
+    assert scores[blind] == [], "a tenth of the batch is of images in which the detector finds nothing"
+    assert "The last 1 are of those in which 'pred' finds nothing" in batch.why
+    assert "rounds for detectors are experimental" in batch.why
+
+
+def test_uherding_takes_the_uncertainty_of_boxes(detected, ask):
+    pool, scores = detected
+    batch = ask(predictions="pred", budget=10)
+    assert batch.results.last.method == "uherding"
+    assert sum(not scores[row] for row in batch.ids) == 1
+    stored = dict(zip(pool.values("id"), pool.values("rounds_uncertainty"), strict=True))
+    assert stored == pytest.approx(
+        {row: box_uncertainty([found])["top5"][0] for row, found in scores.items()}, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("method", [None, "margin", "kmedoids"])
+def test_a_budget_of_boxes_is_kept_and_used(detected, ask, method):
+    _, scores = detected
+    batch = ask(predictions="pred", method=method, budget=20, cost="boxes")
+    expected = {row: max(1, sum(found)) for row, found in scores.items()}
+    spent = sum(expected[row] for row in batch.ids)
+    assert 20 - np.median(list(expected.values())) < spent <= 20
+    assert batch.results.last.spent == pytest.approx(spent)
+    assert len(set(batch.ids)) == len(batch)
+    assert "of 20 by 'boxes of pred'" in batch.why
+
+
+def test_a_round_of_boxes(detected, ask):
+    pool, _ = detected
+    batch = ask(predictions="pred")
+    draw(pool.select(batch.ids[:5].tolist()))
+    pool.set_values("gt", {str(batch.ids[-1]): fo.Detections(detections=[])}, key_field="id")
+    draw(fc.reserve_test(pool, 9))
+    entry = fc.record_round(pool, metrics={"mAP": 0.4})
+    assert (entry.n_returned, entry.n_labels_after) == (6, 6), "an empty list is a label: somebody looked"
+    assert entry.labels_per_class == dict(Counter({"car": 10}))
+    assert entry.metrics["mAP"].value == 0.4
+    assert "accuracy" not in fc.record_round(pool, predictions="pred").metrics, "boxes are not compared as classes"
+    again = ask(predictions="pred")
+    assert not set(batch.ids) & set(again.ids)
+    assert "6 images with boxes in 1 classes were there before" in again.why
+    by_coverage = ask(force=True, brain_key="other")
+    assert "light head learns nothing, so the batch is chosen by embeddings alone" in by_coverage.why
+    draw(pool.select(str(batch.ids[0])), n=3)
+    assert fc.record_round(pool, number=1).n_changed == 1
+
+
+def test_an_evaluation_of_boxes_is_read(detected, ask):
+    pool, _ = detected
+    draw(ask(predictions="pred").view)
+    draw(fc.reserve_test(pool, 9))
+    test = pool.match_tags("test")
+    found = test.evaluate_detections("pred", gt_field="gt", eval_key="eval", compute_mAP=True)
+    entry = fc.record_round(pool, eval_key="eval")
+    assert entry.metrics["mAP"].value == pytest.approx(found.mAP())
+    assert fc.load_rounds(pool).curve("mAP").n_labels.tolist() == [6]
+
+
+def _without_scores(pool):
+    pool.set_values("pred", [boxes([None]) for _ in range(N)])
+
+
+def _half_predicted(pool):
+    pool.set_values("pred", [boxes([0.5]) if row < 20 else None for row in range(N)])
+
+
+REFUSED = [
+    (_without_scores, {}, "60 boxes in field 'pred' have no confidence from 0 to 1"),
+    (_half_predicted, {}, "'pred' is missing in 40 of 60 images, over half"),
+    (None, {"balance": True}, "balance=True needs predicted classes, and these predictions have none"),
+    (None, {"method": "badge"}, "needs the probabilities of all classes"),
+    (None, {"label_field": "pred"}, "'pred' holds the labels, so it cannot hold the predictions too"),
+    (None, {"cost": "boxes", "predictions": "head"}, "cost='boxes' counts the boxes that a detector expects"),
+    (None, {"method": "affinity", "label_field": "drawn"}, "labels are boxes, several an image"),
+]  # fmt: skip
+
+
+def test_what_cannot_be_used_is_refused(detected, ask):
+    pool, _ = detected
+    draw(pool[:20], "drawn")
+    stored = pool.values("pred")
+    for prepare, arguments, sentence in REFUSED:
+        if prepare is not None:
+            prepare(pool)
+        with pytest.raises(fc.CoresetError, match=sentence):
+            ask(**{"predictions": "pred"} | arguments)
+        pool.set_values("pred", stored)
+    assert pool.list_brain_runs() == []
