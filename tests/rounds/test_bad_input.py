@@ -89,6 +89,7 @@ def _batch_under_test(pool):
 ANSWERED = [
     (_nothing_labelled, {}, "There is no field 'gt' yet"),
     (_nothing_labelled, {}, "no label, so the batch is chosen by embeddings alone; label at least two classes"),
+    (_nothing_labelled, {"label_field": "boxes"}, "Labels are boxes, of which the light head learns nothing"),
     (_one_class, {}, "There are labels of one class only, so the batch is chosen by embeddings alone"),
     (_nothing_labelled, {"budget": 100}, "60 of 60 images were chosen by kmedoids .*100 were asked for, but no more"),
     (_labels_without_embedding, {}, "2 labelled images have no embedding, and the light head does not see them"),
@@ -106,7 +107,7 @@ REFUSED = [
     (_nothing_labelled, {"predictions": "gt"}, "'gt' holds the labels, so it cannot hold the predictions too"),
     (_nothing_labelled, {"method": "uherding"}, "method 'uherding' needs predictions: there is no label"),
     (_nothing_labelled, {"method": "nowhere"}, "there is no selection method 'nowhere'"),
-    (_nothing_labelled, {"label_field": "boxes"}, "label field 'boxes' must be a Classification"),
+    (_nothing_labelled, {"label_field": "lines"}, "label field 'lines' must be a Classification"),
     (_nothing_labelled, {"budget": 0}, "budget must be a whole number of images from 1, got 0"),
     (_nothing_labelled, {"budget": 2.5}, "budget must be a whole number of images from 1, got 2.5"),
     (_nothing_labelled, {"budget": True}, "budget must be a whole number of images from 1, got True"),
@@ -123,11 +124,12 @@ REFUSED = [
 
 @pytest.fixture
 def prepared(pool):
-    """The pool with detections in "boxes", and images of class a tagged "a"."""
+    """The pool with fields for detections and polylines, "boxes" and "lines", and images of class a tagged "a"."""
     import fiftyone as fo
 
     pool.select([row_id for row_id, name in truth(pool).items() if name == "a"]).tag_samples("a")
     pool.add_sample_field("boxes", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
+    pool.add_sample_field("lines", fo.EmbeddedDocumentField, embedded_doc_type=fo.Polylines)
     return pool
 
 
