@@ -6,7 +6,6 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.brain as fob
-import fiftyone.core.utils as fou
 import numpy as np
 
 from ..dataset.lock import run_lock, schema_turn
@@ -14,14 +13,13 @@ from ..dataset.owned import delete_fields, owned_fields
 from ..dataset.rows import Rows, noun_of
 from ..dataset.run_record import delete_files
 from ..diagnostics.tables import html_card, markdown_card, text_card
-from ..errors import CoresetError
 from ..owning_run import OwningRun
 from ..rank_views import retarget_views, views_on_rank
-from ..stored_run import pack_ids, read_array, unpack_ids
-from . import summary
+from . import summary, views
 from .advice import Advice
 from .curve import LearningCurve
-from .history import COLUMNS, Round, view_name
+from .history import COLUMNS, Round
+from .stored import ARRAYS, read_stored, stored_campaign
 from .weak_spots import WeakSpots, find_weak_spots
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Version of what a campaign stores; raised when an older reader could not read it.
 FORMAT_VERSION = 1
-
-_ARRAYS = {"round": np.int16, "order": np.int32, "uncertainty": np.float32, "outcome": np.int8}
 
 
 class RoundsConfig(fob.BrainMethodConfig):
@@ -129,7 +125,7 @@ class Rounds(OwningRun):
             if path != config.fields.get(mark["column"]):
                 retarget_views(dataset, path, config.fields[mark["column"]])
                 delete_fields(dataset, [path])
-        self._rename_views(dataset, name)
+        views.rename_views(dataset, config.fields["round"], name)
 
     def cleanup(self, samples: SampleCollection, key: str) -> None:
         """Deletes the campaign's fields, and the saved views that cannot be opened without them."""
@@ -148,15 +144,6 @@ class Rounds(OwningRun):
     def views(self, dataset: Dataset, key: str) -> list[str]:
         """Names the saved views that are defined by the campaign's fields."""
         return sorted({name for path in self.get_fields(dataset, key) for name in views_on_rank(dataset, path)})
-
-    def _rename_views(self, dataset: Dataset, name: str) -> None:
-        """Lets the views that carry our name follow it."""
-        taken = set(dataset.list_saved_views())
-        for view in views_on_rank(dataset, self.config.fields["round"]):
-            stem, _, number = view.rpartition(" round ")
-            wanted = view_name(name, number)
-            if number.isdigit() and stem != name and wanted not in taken:
-                dataset.update_saved_view_info(view, {"name": wanted})
 
 
 class RoundsResults(fob.BrainResults):
@@ -251,7 +238,7 @@ class RoundsResults(fob.BrainResults):
             a campaign under the same name
         """
         config = copy.deepcopy(self.config)
-        columns = {name: changes.pop(name, getattr(self, name).copy()) for name in _ARRAYS}
+        columns = {name: changes.pop(name, getattr(self, name).copy()) for name in ARRAYS}
         kept = {name: changes.get(name, getattr(self, name)) for name in ("history", "ids", "labels", "arrays")}
         samples = changes.get("samples", self.samples)
         return RoundsResults(samples, config, self.key, columns=columns, backend=config.build(), **kept)
@@ -368,12 +355,7 @@ class RoundsResults(fob.BrainResults):
             >>> len(rounds.view(1))
             4
         """
-        numbers = [entry.number for entry in self.history]
-        if isinstance(number, bool) or number not in (0, *numbers):
-            known = ", ".join(map(str, numbers)) or "no number yet"
-            raise CoresetError(f"'{self.key}' has no round {number!r}; its rounds are {known}")
-        dataset = self.samples._root_dataset
-        return round_view(dataset, self.config.patches_field, self.backend.path(dataset, self.key, "round"), number)
+        return views.batch_view(self, number)
 
     def random_view(self, number: int | None = None) -> DatasetView:
         """What was drawn at random for a batch, see ``random_share`` of :func:`next_batch`.
@@ -385,9 +367,7 @@ class RoundsResults(fob.BrainResults):
             >>> len(rounds.random_view())  # these rounds had no random stream
             0
         """
-        from .stream import in_stream
-
-        return self.rows().as_patches().samples.select(self.ids[in_stream(self, number)].tolist())
+        return views.random_view(self, number)
 
     def cancel(self, number: int) -> None:
         """Takes an open round back: its rows are as if they had not been asked for; labels stay.
@@ -412,48 +392,8 @@ class RoundsResults(fob.BrainResults):
 
     def serialize(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The stored form: JSON with compressed numpy arrays, never pickle."""
-        stored = super().serialize(*args, **kwargs)
-        arrays = {"ids": pack_ids(self.ids)} | {name: getattr(self, name) for name in _ARRAYS} | self.arrays
-        stored["rounds"] = [entry.to_dict() for entry in self.history]
-        stored["labels"] = self.labels
-        stored["arrays"] = {name: fou.serialize_numpy_array(array, ascii=True) for name, array in arrays.items()}
-        return stored
+        return super().serialize(*args, **kwargs) | stored_campaign(self)
 
     @classmethod
     def _from_dict(cls, d: dict[str, Any], samples: Any, config: RoundsConfig, key: str) -> RoundsResults:
-        arrays = {name: read_array(text, name, key) for name, text in d["arrays"].items()}
-        ids = unpack_ids(arrays.pop("ids"))
-        columns = {name: arrays.pop(name).astype(dtype) for name, dtype in _ARRAYS.items()}
-        if any(len(values) != len(ids) for values in [*columns.values(), d["labels"]]):
-            raise ValueError("the arrays differ in length")
-        history = [Round.from_dict(stored) for stored in d["rounds"]]
-        return cls(samples, config, key, history=history, ids=ids, columns=columns, labels=d["labels"], arrays=arrays)
-
-
-def round_view(dataset: Dataset, patches_field: str | None, path: str, number: int) -> DatasetView:
-    """The rows of a round, by the field that says so.
-
-    Args:
-        dataset: the dataset
-        patches_field: the label field whose objects are labelled, or None
-        path: the dataset path of the round field
-        number: the round
-
-    Returns:
-        a view
-
-    Raises:
-        CoresetError: if the field is gone: a view of it would be empty
-    """
-    from fiftyone import ViewField as F
-
-    if not dataset.has_field(path):
-        raise CoresetError(
-            f"field '{path}' of dataset '{dataset.name}' was renamed or deleted; load_rounds() writes it again"
-        )
-    if dataset.media_type == "group":
-        dataset = dataset.select_group_slices(media_type="image")
-    if patches_field is None:
-        return dataset.match(F(path) == number)
-    field = path.rpartition(".")[2]
-    return dataset.filter_labels(patches_field, F(field) == number).to_patches(patches_field)
+        return cls(samples, config, key, **read_stored(d, key))

@@ -1,0 +1,137 @@
+"""Measures the panel's tab *Rounds* in the real App: each click, on the server and until the browser has drawn it.
+
+    python -m benchmarks.panel_rounds --n 100000
+
+Runs a private mongod and App server and headless Chromium (software GL). A campaign of two recorded rounds and an open
+one, on synthetic embeddings in ten classes; 500 test images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from fiftyone_coreset.demo.database import running_mongod
+from fiftyone_coreset.demo.environment import use_private_fiftyone
+from fiftyone_coreset.demo.plugin_link import link_plugin
+
+from .panel import MAP, Probe, app_server, make_dataset
+
+_BATCH, _TEST, _CLASSES = 100, 500, 10
+_COLORS = ["round", "uncertainty", "predicted", "outcome", "test", "changed"]
+
+
+def add_rounds(name: str) -> None:
+    """Two recorded rounds and an open one."""
+    import fiftyone as fo
+    import fiftyone_coreset as fc
+
+    dataset = fo.load_dataset(name)
+    vectors = np.stack(dataset.values("emb"))
+    shown = (vectors @ np.random.default_rng(1).normal(size=(vectors.shape[1], _CLASSES))).argmax(axis=1)
+    class_of = dict(zip(dataset.values("id"), map(str, shown), strict=True))
+
+    def label(view) -> None:
+        labels = {row: fo.Classification(label=class_of[row]) for row in view.values("id")}
+        dataset.set_values("label", labels, key_field="id")
+
+    label(fc.reserve_test(dataset, size=_TEST))
+    for number in (1, 2, 3):
+        started = time.perf_counter()
+        batch = fc.next_batch(dataset, _BATCH, label_field="label", embeddings="emb", progress=False)
+        if number < 3:
+            label(batch.view)
+            fc.record_round(dataset, progress=False)
+        print(f"round {number} in {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def on_server(name: str) -> dict:
+    """Processor seconds of the server and kilobytes sent for each click."""
+    import fiftyone as fo
+    from fiftyone.operators.executor import ExecutionContext, Executor
+    from fiftyone_coreset.panels.coreset import CoresetPanel
+
+    dataset, figures = fo.load_dataset(name), {}
+
+    def measured(what: str, event: str, **params) -> dict:
+        request = {"dataset_name": dataset.name, "params": params, "view": []}
+        context = ExecutionContext(request, Executor())
+        before = time.process_time(), time.perf_counter()
+        answer = getattr(CoresetPanel(), event)(context)
+        cpu, wall = time.process_time() - before[0], time.perf_counter() - before[1]
+        sent = len(json.dumps(answer)) / 1000
+        figures[what] = {"cpu_s": round(cpu, 2), "wall_s": round(wall, 2), "sent_kb": round(sent, 1)}
+        return answer
+
+    for what in ("open the tab, first time", "open the tab"):
+        measured(what, "load_campaign", key="rounds")
+    measured("curve and advice", "load_learning_curve", key="rounds", metric="accuracy", target=0.9)
+    for color in (*_COLORS, "next"):
+        measured(f"colour by {color}", "load_coloring", key="coreset", channel=f"rounds:rounds:{color}", k=0)
+    for what in ("weak spots, first time", "weak spots"):
+        found = measured(what, "load_weak_spots", key="rounds")
+    measured("open a weak spot", "show_weak_spot", key="rounds", version=found["version"], place=0)
+    measured("open a batch", "show_round", key="rounds", number=1)
+    return figures
+
+
+def in_browser(probe: Probe) -> dict:
+    """Seconds from a click until it is drawn."""
+    page = probe.page
+    page.wait_for_timeout(3000)
+    probe.open_panel()
+    figures = {
+        "open the tab": probe.timed(
+            lambda: page.locator('[data-cy="coreset-turn-to-rounds"]').click(),
+            "() => document.querySelector('[data-cy=\"coreset-learning-point\"]')",
+        )
+    }
+    figures["weak spots"] = probe.timed(lambda: None, "() => document.querySelector('[data-cy=\"coreset-spot-0\"]')")
+    select = page.locator('[data-cy="coreset-color"]')
+    for color in _COLORS[1:]:
+        drawn = page.locator(MAP).get_attribute("data-drawn")
+        figures[f"colour by {color}"] = probe.timed(
+            lambda color=color: select.select_option(f"rounds:rounds:{color}"),
+            f"before => document.querySelector('{MAP}').dataset.drawn !== before",
+            drawn,
+        )
+    figures["zoom_frame"] = probe.pan()
+    figures["open a weak spot"] = probe.timed(
+        lambda: page.locator('[data-cy="coreset-spot-0"]').click(),
+        "() => !/^100,000/.test(document.querySelector('[data-cy=\"entry-counts\"]')?.innerText ?? '100,000')",
+    )
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in figures.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=100_000)
+    args = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="coreset-rounds-"))
+    use_private_fiftyone(home)
+    from playwright.sync_api import sync_playwright
+
+    try:
+        with running_mongod(home):
+            link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
+            name = make_dataset(args.n, home)
+            add_rounds(name)
+            print(json.dumps(on_server(name), indent=1), flush=True)
+            with app_server.running_server(home / "server.log") as url, sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=shutil.which("chromium"), args=app_server.CHROMIUM_ARGS
+                )
+                print(json.dumps(in_browser(Probe(browser, url, name)) | {"load": os.getloadavg()[0]}), flush=True)
+                browser.close()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
