@@ -77,6 +77,7 @@ def add_scale_commands(commands: Any) -> None:
 
     recipe = _step(steps, "run", "all steps, from a TOML file", _run)
     recipe.add_argument("recipe", metavar="FILE", help="out, and the sections plan, embed, score, select and import")
+    recipe.add_argument("--dry-run", action="store_true", help="say what the steps would need, and do nothing")
 
     status = _step(steps, "status", "what of a run is there", _status)
     _add_run(status)
@@ -95,6 +96,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_places(parser: argparse.ArgumentParser) -> None:
     """Where a step is worked on."""
     parser.add_argument("--units", metavar="I/N", help="a share of the units, for one of N processes or machines")
+    parser.add_argument("--price", type=float, help="of a machine for an hour, to say what the step will cost")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="this process, or workers of Ray")
     parser.add_argument("--address", help="of the Ray cluster, e.g. auto; RAY_ADDRESS, or one of this machine's own")
     parser.add_argument("--ray-workers", type=int, metavar="N", help="workers of Ray; as many as fit by default")
@@ -114,7 +116,8 @@ def _places(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.engine == "local" and any(of_ray.values()):
         raise CoresetError("--address, --ray-workers, --cpus-per-worker and --gpus-per-worker ask for --engine ray")
-    return {"units": options.units, "engine": of_ray if options.engine == "ray" else "local", "progress": _Lines()}
+    engine = of_ray if options.engine == "ray" else "local"
+    return {"units": options.units, "engine": engine, "price": options.price, "progress": _Lines()}
 
 
 class _Lines:
@@ -212,7 +215,7 @@ def _import(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from .plugin.scale import run_recipe
 
-    for found in run_recipe(options.recipe, _Lines()):
+    for found in run_recipe(options.recipe, _Lines(), dry_run=options.dry_run):
         print(found)
     return 0
 

@@ -1,16 +1,16 @@
-"""What the steps of a run need beside what they say they need, and what choosing cell by cell loses.
+"""What the steps of a run need beside what they are said to need, and what choosing cell by cell loses.
 
-    python -m benchmarks.scale --n 100000 [--dimensions 64] [--rows-per-cell 10000] [--central]
+    python -m benchmarks.scale --n 100000 [--dimensions 64] [--rows-per-cell 10000] [--draws 1000000] [--central]
 
-Vectors in clusters of unequal size and width are planned, copied, scored with 10 draws a row and selected by facility
-location, in a folder that is removed again. Times are processor seconds of all threads and seconds by the clock; memory
-is the highest of the process so far. ``--central`` also selects at once, and compares how well both represent all rows.
+Vectors in clusters of unequal size and width are planned, copied, scored and selected by facility location, in a folder
+that is removed again. Times are processor seconds of all threads, beside those that ``plugin/scale/model.py`` says of
+one core; memory is the highest of the step. Parts of steps are listed below them: the constants of the model are these
+times divided by what was done. ``--central`` also selects at once, and compares how well both represent all rows.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -38,18 +38,43 @@ def write_table(matrix: np.ndarray, path: Path) -> None:
     pq.write_table(pa.table({"id": np.arange(len(matrix)), "vector": column}), path, row_group_size=10_000)
 
 
-def measured(name: str, step: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Runs a step, and prints what it said and what it took."""
-    said: list[str] = []
-    cpu, clock = time.process_time(), time.perf_counter()
-    found = step(*arguments, progress=lambda fraction, message: said.append(message), **options)
-    cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(
-        f"{name}: {cpu:.1f} s of CPU, {clock:.1f} s, {memory:.2f} GB so far; said: {said[0] if said else ''}",
-        flush=True,
-    )
-    return found
+def highest_memory() -> float:
+    """The most bytes that the process had since the last call (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    Path("/proc/self/clear_refs").write_text("5")
+    return float(status.split("VmHWM:")[1].split()[0]) * 1e3
+
+
+def timed(name: str, function: Callable[..., Any], said: Any = None) -> Callable[..., Any]:
+    """The function, which then prints what it took, and what it was said to take."""
+
+    def run(*arguments: Any, **options: Any) -> Any:
+        highest_memory()
+        cpu = time.process_time()
+        found = function(*arguments, **options)
+        cpu = time.process_time() - cpu
+        line = f"{name:24}{cpu:9.2f} s"
+        if said is not None:
+            line += f"{said.seconds:9.2f} s said{highest_memory() / 1e9:7.2f} GB{said.memory / 1e9:7.2f} GB said"
+        print(line, flush=True)
+        return found
+
+    return run
+
+
+def watch_parts() -> None:
+    """Lets the parts of steps print what they took."""
+    from fiftyone_coreset.plugin.scale import scoring, selecting
+
+    for module, names in ((scoring, ("open_columns", "_combine")), (selecting, ("find_centers", "_merge"))):
+        for name in names:
+            setattr(module, name, timed(f"  {name.strip('_')}", getattr(module, name)))
+        do_all = module.do_all
+
+        def watched(engine: Any, work: Any, *others: Any, do_all: Callable[..., Any] = do_all) -> None:
+            timed(f"  {type(work).__name__} in all", do_all)(engine, work, *others)
+
+        module.do_all = watched  # type: ignore[attr-defined]
 
 
 def representation(Z: np.ndarray, kept: np.ndarray) -> float:
@@ -60,6 +85,7 @@ def representation(Z: np.ndarray, kept: np.ndarray) -> float:
 
 def main() -> None:
     from fiftyone_coreset.plugin import scale
+    from fiftyone_coreset.plugin.scale import model
     from fiftyone_coreset.plugin.selection.registry import get_method
     from fiftyone_coreset.plugin.vectors.neighbors import unit_rows
 
@@ -67,25 +93,32 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--dimensions", type=int, default=64)
     parser.add_argument("--rows-per-cell", type=int, default=10_000)
+    parser.add_argument("--draws", type=int, help="10 for each row by default")
+    parser.add_argument("--method", default="facility_location")
     parser.add_argument("--keep", type=float, default=0.05)
     parser.add_argument("--central", action="store_true")
     options = parser.parse_args()
-    matrix = vectors(options.n, options.dimensions)
+    n, d, method = options.n, options.dimensions, options.method
+    one, size = scale.Machines(cores=1), model.Size(n, d, -(-n // 10_000))
+    draws, n_cells, keep = options.draws or 10 * n, -(-n // options.rows_per_cell), round(options.keep * n)
+    watch_parts()
     with tempfile.TemporaryDirectory(prefix="coreset-scale-") as folder:
-        write_table(matrix, Path(folder) / "vectors.parquet")
-        run = Path(folder) / "run"
-        columns = {"id_column": "id", "vector_column": "vector"}
-        measured("plan", scale.plan, Path(folder) / "vectors.parquet", run, **columns)
-        measured("embed (copy)", scale.embed, run)
-        measured("score", scale.score, run)
-        measured("select", scale.select, run, keep=options.keep, rows_per_cell=options.rows_per_cell)
-        size = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
-        print(f"storage of the run: {size / 1e6:.0f} MB")
-        by_cells = scale.read_ranking(run, "facility_location")["row"].to_numpy()
+        table, run = Path(folder) / "vectors.parquet", Path(folder) / "run"
+        write_table(vectors(n, d), table)
+        timed("plan", scale.plan, model.plan_need(n, one))(table, run, id_column="id", vector_column="vector")
+        timed("embed (copy)", scale.embed, model.embed_need(size, one))(run)
+        timed("score", scale.score, model.score_need(size, one, draws, 8))(run, n_draws=draws, num_workers=1)
+        need = model.select_need(size, one, method, keep, n_cells)
+        timed("select", scale.select, need)(run, method, keep, rows_per_cell=options.rows_per_cell, num_workers=1)
+        written = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
+        said = scale.dry_run(n, d, one, vectors=True, n_draws=draws, method=method, keep=keep)
+        expected = said.total.storage - said.steps["import"].storage
+        print(f"storage of the run: {written / 1e6:.0f} MB, {expected / 1e6:.0f} MB said")
+        by_cells = scale.read_ranking(run, method)["row"].to_numpy()
     if options.central:
+        matrix = vectors(n, d)
         Z = unit_rows(matrix)[0]
-        select = get_method("facility_location").select
-        central = measured("at once", select, matrix, len(by_cells), seed=0).indices
+        central = timed("at once", get_method(method).select)(matrix, len(by_cells), seed=0).indices
         chance = np.random.default_rng(1).permutation(len(Z))
         for k in (len(by_cells) // 10, len(by_cells)):
             cells, once, random = (representation(Z, order[:k]) for order in (by_cells, central, chance))

@@ -5,8 +5,10 @@ aside and renamed. So a step that was killed continues where it stopped, several
 step whose parts are all there does nothing. Units are worked on in this process, or by the workers of a Ray cluster.
 """
 
+from .dry_run import DryRun, dry_run
 from .embedding import embed
 from .engines import RayEngine
+from .forecast import Machines
 from .imports import import_coreset
 from .manifest import plan
 from .recipe import run_recipe
@@ -17,10 +19,13 @@ from .selecting import read_ranking, select
 from .state import RunState, StageState, status
 
 __all__ = [
+    "DryRun",
+    "Machines",
     "RayEngine",
     "RunState",
     "ScaleRun",
     "StageState",
+    "dry_run",
     "embed",
     "import_coreset",
     "open",

@@ -78,6 +78,15 @@ def find_centers(run: ScaleRun, path: Path, rows_per_cell: int, seed: int) -> np
                 np.save(file, centers)
 
         write_atomically(path, write)
+    return read_centers(path)
+
+
+def read_centers(path: Path) -> np.ndarray:
+    """The centers in a file.
+
+    Raises:
+        CoresetError: if it is damaged
+    """
     try:
         return np.load(path)
     except (OSError, ValueError, EOFError) as error:

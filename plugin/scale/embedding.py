@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from ..embeddings.decode import MAX_PIXELS
 from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting, silence
 from .engines import Engine, as_engine
 from .engines.base import Failure
-from .forecast import Forecast
 from .image_units import ImageUnits
 from .lock import one_writer
+from .model import Size, embed_need
 from .parts import Stage
 from .run import EMBEDDINGS, ScaleRun
 from .share import Share, units_of
@@ -37,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 #: Units without a single vector after which a run gives up: it is the access that is wrong, not the images.
 _HOPELESS_UNITS = 10
-#: Bytes of a row besides its vector: id, address and outcome.
-_ROW_BYTES = 100
 _DEFAULT_MODEL = "ViT-B-32"
 
 
@@ -54,6 +50,7 @@ def embed(
     max_pixels: int = MAX_PIXELS,
     units: str | None = None,
     engine: str | Mapping[str, Any] | Engine = "local",
+    price: float | None = None,
     progress: bool | ProgressCallback | None = False,
 ) -> StageState:
     """Embeds the images of a run, unit by unit; units that are there are not made again.
@@ -74,6 +71,7 @@ def embed(
         max_pixels (100,000,000): images with more pixels than this are not decoded
         units (None): a share of the units, ``"I/N"`` with I from 1 to N, for one of N processes or machines
         engine ("local"): where they are worked on: ``"local"``, in this process, ``"ray"``, or a :class:`RayEngine`
+        price (None): of a machine for an hour, to say what the step will cost
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
 
     Returns:
@@ -113,7 +111,7 @@ def embed(
         if todo:
             name = model or _DEFAULT_MODEL
             work = EmbedWork(run.folder, stage, spec, name, device, batch_size, num_workers, max_pixels)
-            _work(run, todo, work, as_engine(engine), report)
+            _work(run, todo, work, as_engine(engine), price, report)
     return stage_state(stage, range(run.n_units))
 
 
@@ -204,15 +202,17 @@ class EmbedWork:
         return Made(dimension, rows.first_failure() if rows.dimension is None else None)
 
 
-def _work(run: ScaleRun, todo: list[int], work: EmbedWork, engine: Engine, report: ProgressCallback) -> None:
+def _work(
+    run: ScaleRun, todo: list[int], work: EmbedWork, engine: Engine, price: float | None, report: ProgressCallback
+) -> None:
     """Makes parts; those of units without a vector wait until another shows how long vectors are."""
     rows = sum(run.unit_rows[unit] for unit in todo)
     dimension, done = _dimension_there(work.stage, run), 0
     with engine.start(work, len(todo)) as crew:
         for _, measured in crew.map([Probe(todo[0])], 1, silence):
             if not isinstance(measured, Failure) and measured[1] is not None:
-                seconds = measured[0] / crew.n_workers
-                forecast = _forecast(rows, max(run.unit_rows), measured[1], seconds)
+                machines = dataclasses.replace(crew.machines, price=price)
+                forecast = embed_need(Size(rows, measured[1], len(todo)), machines, measured[0])
                 forecast.check_space(work.stage.folder)
                 report(0.0, f"{rows:,} rows expected to take {forecast}")
         while todo:
@@ -249,10 +249,3 @@ def _dimension_there(stage: Stage, run: ScaleRun) -> int | None:
         if facts is not None:
             return int(facts["dimension"])
     return None
-
-
-def _forecast(rows: int, unit_rows: int, dimension: int, seconds_per_row: float) -> Forecast:
-    vectors = 4 * dimension + _ROW_BYTES
-    return Forecast(
-        rows * seconds_per_row, psutil.Process().memory_info().rss + 4 * unit_rows * vectors, rows * vectors
-    )

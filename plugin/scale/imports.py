@@ -12,6 +12,8 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..selection.budget import resolve_budget
 from ..selection.method import Selection
+from .forecast import Machines
+from .model import import_need
 from .parts import Stage
 from .run import SELECT, ScaleRun
 from .scoring import read_scores
@@ -135,6 +137,8 @@ def import_coreset(
         table = table.slice(0, resolve_budget(keep, len(table)))
     ranked = _Ranked(run, Stage.load(run.folder / SELECT / name), table)
     with reporting(progress, "Importing") as report:
+        need = import_need(run.dimension(), len(table), Machines())
+        report(0.0, f"{len(table):,} rows expected to take {need} of the database")
         if only == "coreset":
             made = _dataset(ranked, dataset, embeddings_field)
             _add_samples(ranked, made, embeddings_field, part_of(report, 0.0, 0.5))

@@ -13,7 +13,9 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from ..requirements import require
+from .forecast import Machines
 from .lock import one_writer
+from .model import plan_need
 from .parts import FORMAT_VERSION, Stage, write_once
 from .run import MANIFEST, RECORD, ScaleRun
 from .sources import Listed, Source, find_source, text_digest
@@ -70,6 +72,8 @@ def plan(
     }
     with one_writer(out), reporting(progress, "Listing") as report:
         if not (out / RECORD).is_file():
+            if found.n_rows is not None:
+                report(0.0, f"{found.n_rows:,} rows expected to take {plan_need(found.n_rows, Machines())}")
             _write(found, out, asked, report)
     run = ScaleRun(out)
     different = [name for name, value in asked.items() if run.record[name] != value]

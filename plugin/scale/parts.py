@@ -148,9 +148,16 @@ def write_table(
     table = table.replace_schema_metadata({_FOOTER_KEY: _json(described).encode()})
 
     def write(aside: Path) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetWriter(aside, table.schema, compression="zstd", write_page_checksum=True) as writer:
+        # Numbers of vectors hardly come twice, so a dictionary of them costs time and storage; their bytes are sorted.
+        vectors = [field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)]
+        encoding = {
+            "use_dictionary": [name for name in table.column_names if name not in vectors],
+            "use_byte_stream_split": [f"{name}.list.element" for name in vectors],
+        }
+        with pq.ParquetWriter(aside, table.schema, compression="zstd", write_page_checksum=True, **encoding) as writer:
             if row_groups is None:
                 writer.write_table(table, row_group_size=_ROW_GROUP)
                 return

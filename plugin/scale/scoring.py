@@ -8,15 +8,13 @@ the same in any order. So the scores have the same bits for any number of units,
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting, silence
@@ -27,8 +25,9 @@ from ..selection.methods.zcore.reliability import split_half_reliability
 from .columns import open_columns
 from .engines import Engine, as_engine
 from .engines.base import do_all
-from .forecast import Forecast
+from .forecast import Machines
 from .lock import one_writer
+from .model import Size, score_need
 from .parts import Stage, footer, read_table, write_table
 from .run import SCORE, ScaleRun
 from .share import Share, units_of
@@ -38,13 +37,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Draws for each row by default.
-_DRAWS_PER_ROW = 10
+DRAWS_PER_ROW = 10
 #: Bits after the point; an image gains or loses at most 1 a draw, so fewer where there are more than 2**32 draws.
 _MOST_BITS, _ALL_BITS = 30, 62
-#: Measured (docs/benchmarks-zcore.md): seconds of a core a draw at 50,000 rows, and the power of n they grow with.
-_DRAW_SECONDS, _DRAW_ROWS, _DRAW_POWER = 13.6e-6, 50_000, 0.38
-#: Bytes a row: of each thread's working memory and effects that wait, and of a sum.
-_THREAD_BYTES, _SUM_BYTES = 120, 32
 _SUMS = ("coverage_0", "coverage_1", "redundancy_0", "redundancy_1")
 
 
@@ -59,6 +54,7 @@ def score(
     num_workers: int | None = None,
     units: str | None = None,
     engine: str | Mapping[str, Any] | Engine = "local",
+    price: float | None = None,
     progress: bool | ProgressCallback | None = False,
 ) -> StageState:
     """Scores the rows of a run with ZCore; units of draws that are there are not taken again.
@@ -77,6 +73,7 @@ def score(
         num_workers (None): threads; by default all cores this process, or a worker of the engine, may use
         units (None): a share of the units, ``"I/N"`` with I from 1 to N
         engine ("local"): where they are worked on: ``"local"``, in this process, ``"ray"``, or a :class:`RayEngine`
+        price (None): of a machine for an hour, to say what the step will cost
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
 
     Returns:
@@ -101,7 +98,7 @@ def score(
     embeddings = run.embeddings_digest()
     n = run.n_usable()
     folder = run.folder / SCORE
-    arguments: dict[str, Any] = {"n_draws": n_draws or _DRAWS_PER_ROW * n, "seed": seed, "n_units": n_units}
+    arguments: dict[str, Any] = {"n_draws": n_draws or DRAWS_PER_ROW * n, "seed": seed, "n_units": n_units}
     arguments |= {"n_neighbors": n_neighbors, "exponent": exponent}
     with one_writer(folder, share), reporting(progress, "Scoring") as report:
         stage = Stage.begin(folder, {"stage": SCORE, "input": embeddings, **arguments})
@@ -109,7 +106,7 @@ def score(
             stage.sweep()
         todo = stage.missing(units_of(share, n_units))
         if todo:
-            _draw(run, todo, DrawWork(run.folder, stage, n, num_workers), as_engine(engine), report)
+            _draw(run, todo, DrawWork(run.folder, stage, n, num_workers), as_engine(engine), price, report)
         state = stage_state(stage, range(n_units))
         if state.complete and footer(_scores_path(run), stage.key) is None:
             _combine(run, stage)
@@ -168,15 +165,20 @@ class DrawWork:
             yield do
 
 
-def _draw(run: ScaleRun, todo: list[int], work: DrawWork, engine: Engine, report: ProgressCallback) -> None:
-    record = work.stage.record
-    with Workers(work.num_workers) as workers:
-        share = len(todo) / record["n_units"]
-        forecast = _forecast(run, work.n, share * record["n_draws"], len(todo), workers.number)
+def _draw(
+    run: ScaleRun, todo: list[int], work: DrawWork, engine: Engine, price: float | None, report: ProgressCallback
+) -> None:
+    n_draws = round(work.stage.record["n_draws"] * len(todo) / work.stage.record["n_units"])
+
+    def before(machines: Machines) -> None:
+        on = replace(machines, cores=work.num_workers or machines.cores, price=price)
+        forecast = score_need(Size(work.n, run.dimension(), run.n_units), on, n_draws, len(todo))
         forecast.check_space(work.stage.folder)
-        report(0.0, f"{round(share * record['n_draws']):,} draws expected to take {forecast}")
-        open_columns(run, workers, part_of(report, 0.0, 0.2))  # once, before the workers of the engine map them
-    do_all(engine, work, todo, "unit of draws", part_of(report, 0.2, 1.0))
+        report(0.0, f"{n_draws:,} draws expected to take {forecast}")
+        with Workers(work.num_workers) as workers:
+            open_columns(run, workers, part_of(report, 0.0, 0.2))  # once, before the workers of the engine map them
+
+    do_all(engine, work, todo, "unit of draws", part_of(report, 0.2, 1.0), before)
 
 
 def _bits(n_draws: int) -> int:
@@ -228,10 +230,3 @@ def _combine(run: ScaleRun, stage: Stage) -> None:
         spread[name] = pa.array(whole, mask=without)
     facts = {"n_draws": int(draws.sum()), "reliability": None if math.isnan(reliability) else reliability}
     write_table(_scores_path(run), pa.table(spread), stage.key, facts, run.unit_rows)
-
-
-def _forecast(run: ScaleRun, n: int, n_draws: float, n_parts: int, n_threads: int) -> Forecast:
-    seconds = n_draws * _DRAW_SECONDS * (n / _DRAW_ROWS) ** _DRAW_POWER / min(n_threads, os.cpu_count() or 1)
-    memory = psutil.Process().memory_info().rss + n * (_THREAD_BYTES * n_threads + 2 * _SUM_BYTES)
-    dimension = run.dimension()
-    return Forecast(seconds, memory, n * (5 * dimension + 8 + _SUM_BYTES * n_parts) + _SUM_BYTES * len(run))

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..seeds import check_seed
 from ..selection.budget import resolve_budget
-from ..selection.cost import USUAL_DIMENSIONS, expected_cost
 from ..selection.registry import get_method
-from .cells import Cells, assign, find_centers
+from .cells import Cells, assign, find_centers, read_centers
 from .engines import Engine, as_engine
 from .engines.base import do_all
-from .forecast import Forecast
+from .forecast import Machines
 from .lock import one_builder, one_writer
+from .model import Size, among_need, select_need
 from .parts import Stage, footer, read_table, write_table
 from .run import SCORE, SELECT, ScaleRun
 from .scoring import read_scores
@@ -40,8 +38,6 @@ SCORED = ("random", "zcore")
 #: Methods that work cell by cell; their picks are nested, so that every prefix of the ranking is a selection.
 BY_CELLS = ("facility_location", "maxherding", "stratified")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-#: Bytes of a row of a ranking: number, rank, cell, id and address.
-_RANKED_BYTES = 120
 
 
 def select(
@@ -56,6 +52,7 @@ def select(
     num_workers: int | None = None,
     units: str | None = None,
     engine: str | Mapping[str, Any] | Engine = "local",
+    price: float | None = None,
     progress: bool | ProgressCallback | None = False,
 ) -> StageState:
     """Chooses the rows of a run that are to be kept, first to keep first.
@@ -79,6 +76,7 @@ def select(
         units (None): a share of the units and cells, ``"I/N"`` with I from 1 to N; call again until it is complete,
             because cells need all units
         engine ("local"): where they are worked on: ``"local"``, in this process, ``"ray"``, or a :class:`RayEngine`
+        price (None): of a machine for an hour, to say what the step will cost
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
 
     Returns:
@@ -134,14 +132,17 @@ def select(
         if footer(ranking_path(run, name), stage.key) is not None:
             return StageState(name, 1, [])
         if candidates is not None:
-            order = _among(run, stage.record, candidates, num_workers, report)
+            order = _among(run, stage.record, candidates, num_workers, price, report)
             _write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
         if method in SCORED:
+            size = Size(n, run.dimension(), run.n_units)
+            need = select_need(size, Machines(price=price), method, arguments["keep"], 0)
+            report(0.0, f"{n:,} rows expected to take {need}")
             order = _by_score(run, scores, stage.record)
             _write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
-        return _by_cells(run, stage, share, num_workers, as_engine(engine), report)
+        return _by_cells(run, stage, share, num_workers, as_engine(engine), price, report)
 
 
 def ranking_path(run: ScaleRun, name: str) -> Path:
@@ -178,10 +179,17 @@ def _check_among(method: str) -> None:
 
 
 def _among(
-    run: ScaleRun, record: dict[str, Any], rows: np.ndarray, num_workers: int | None, report: ProgressCallback
+    run: ScaleRun,
+    record: dict[str, Any],
+    rows: np.ndarray,
+    num_workers: int | None,
+    price: float | None,
+    report: ProgressCallback,
 ) -> np.ndarray:
     """(k,) int64 rows that a method chooses of some rows, on this machine."""
-    report(0.0, f"{len(rows):,} candidates expected to take {_forecast(run, record, len(rows), 1)}")
+    size = Size(len(rows), run.dimension(), run.n_units)
+    need = among_need(size, Machines(cores=num_workers, price=price), record["method"], record["keep"])
+    report(0.0, f"{len(rows):,} candidates expected to take {need}")
     vectors = np.empty((len(rows), run.dimension()), dtype=np.float32)
     for places, part in run.vectors_of(rows):
         vectors[places] = part
@@ -199,21 +207,36 @@ def _by_score(run: ScaleRun, scores: np.ndarray | None, record: dict[str, Any]) 
 
 
 def _by_cells(
-    run: ScaleRun, stage: Stage, share: Share | None, num_workers: int | None, engine: Engine, report: ProgressCallback
+    run: ScaleRun,
+    stage: Stage,
+    share: Share | None,
+    num_workers: int | None,
+    engine: Engine,
+    price: float | None,
+    report: ProgressCallback,
 ) -> StageState:
     """Sorts the run into cells, orders every cell, and merges their orders; as far as the share goes."""
-    record = stage.record
-    with one_builder(stage.folder, "cells"):
-        centers = find_centers(run, stage.folder / "centers.npy", record["rows_per_cell"], record["seed"])
+    record, path = stage.record, stage.folder / "centers.npy"
+
+    def find() -> np.ndarray:
+        with one_builder(stage.folder, "cells"):
+            return find_centers(run, path, record["rows_per_cell"], record["seed"])
+
+    def before(machines: Machines) -> None:
+        n = run.n_usable()
+        n_cells = math.ceil(n / record["rows_per_cell"])
+        on = replace(machines, cores=num_workers or machines.cores, price=price)
+        forecast = select_need(Size(n, run.dimension(), run.n_units), on, record["method"], record["keep"], n_cells)
+        forecast.check_space(stage.folder)
+        report(0.0, f"{n:,} rows in about {n_cells:,} cells expected to take {forecast}")
+        find()
+
     sorted_units = Stage.begin(stage.folder / "cells", {"stage": "cells", "selection": stage.key})
     if share is None:
         sorted_units.sweep()
-    forecast = _forecast(run, record, run.n_usable(), len(centers))
     todo = sorted_units.missing(units_of(share, run.n_units))
-    if todo:
-        forecast.check_space(stage.folder)
-    report(0.0, f"{run.n_usable():,} rows in {len(centers):,} cells expected to take {forecast}")
-    do_all(engine, AssignWork(run.folder, sorted_units, centers), todo, "unit", part_of(report, 0.0, 0.2))
+    do_all(engine, AssignWork(run.folder, sorted_units, path), todo, "unit", part_of(report, 0.0, 0.2), before)
+    centers = find()
     if sorted_units.missing(range(run.n_units)):
         return stage_state(stage, range(len(centers)))
     wanted = turn_counts(Cells(run, sorted_units, len(centers)).sizes, record["keep"])
@@ -233,21 +256,21 @@ class AssignWork:
     Attributes:
         folder: of the run
         stage: where the parts go
-        centers: (c, d) float32 centers of the cells
+        centers: the file of the centers of the cells
     """
 
     folder: Path
     stage: Stage
-    centers: np.ndarray
+    centers: Path
 
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
         """Opens the run; see :class:`.engines.base.Work`."""
-        run = ScaleRun(self.folder)
+        run, centers = ScaleRun(self.folder), read_centers(self.centers)
 
         def do(unit: int, report: ProgressCallback) -> None:
-            assign(run, self.stage, unit, self.centers)
-            report(1.0, f"unit {unit:,} sorted into {len(self.centers):,} cells")
+            assign(run, self.stage, unit, centers)
+            report(1.0, f"unit {unit:,} sorted into {len(centers):,} cells")
 
         yield do
 
@@ -327,15 +350,3 @@ def _write_ranking(run: ScaleRun, stage: Stage, rows: np.ndarray, cells: np.ndar
         }
     )
     write_table(stage.folder / "ranking.parquet", table, stage.key, {"n": run.n_usable()})
-
-
-def _forecast(run: ScaleRun, record: dict[str, Any], n: int, n_cells: int) -> Forecast:
-    """By the measured cost of the method on the rows of a cell."""
-    dimension = run.dimension()
-    seconds, memory = 0.0, float(psutil.Process().memory_info().rss)
-    # Time hardly falls with the dimensions below those that were measured.
-    cost = expected_cost(record["method"], math.ceil(n / n_cells), max(dimension, USUAL_DIMENSIONS))
-    if cost is not None:
-        seconds = n_cells * cost.seconds / (os.cpu_count() or 1)
-        memory += cost.gigabytes * 1e9
-    return Forecast(seconds, memory, n * (4 * dimension + 8) + record["keep"] * _RANKED_BYTES)

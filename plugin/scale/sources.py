@@ -50,11 +50,13 @@ class Source:
         name: what identifies it: an absolute path, or ``fiftyone:<dataset>``
         listing: the rows in a fixed order, a unit at a time
         vector_column: the column that holds vectors, or None if images are to be embedded
+        n_rows: how many rows there are, or None where only listing tells
     """
 
     name: str
     listing: Iterator[Listed]
     vector_column: str | None = None
+    n_rows: int | None = None
 
 
 def find_source(
@@ -131,7 +133,7 @@ def _of_dataset(source: Any, size: int) -> Source:
         for start in range(0, len(ids), size):
             yield Listed(pa.array(ids[start : start + size]), pa.array(paths[start : start + size]))
 
-    return Source(f"{FIFTYONE}{source._root_dataset.name}", listing())
+    return Source(f"{FIFTYONE}{source._root_dataset.name}", listing(), n_rows=len(source))
 
 
 def _of_tables(path: Path, tables: list[Path], columns: dict[str, str | None], size: int) -> Source:
@@ -168,7 +170,7 @@ def _of_tables(path: Path, tables: list[Path], columns: dict[str, str | None], s
                     yield _of_batch(batch, ids, uris, vectors and {**file_state(table), "start": start})
                     start += len(batch)
 
-    return Source(str(path), listing(), vectors)
+    return Source(str(path), listing(), vectors, sum(pq.read_metadata(table).num_rows for table in tables))
 
 
 def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: Any) -> Listed:

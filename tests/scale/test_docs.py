@@ -16,7 +16,8 @@ def test_the_commands_of_the_page_run(dataset, image_folder, tmp_path, monkeypat
     (tmp_path / "images0").rename(tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     page = PAGE.read_text()
-    Path("recipe.toml").write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
+    for name, recipe in re.findall(r"```toml\n# (\S+)\n(.*?)```", page, re.DOTALL):
+        Path(name).write_text(recipe)
     for block in re.findall(r"```shell\n(.*?)```", page, re.DOTALL):
         for line in block.strip().splitlines():
             program, *arguments = shlex.split(line)

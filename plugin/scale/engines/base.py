@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 from ...progress import ProgressCallback
+from ..forecast import Machines
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +50,10 @@ class Crew(Protocol[Task, _Given]):
     """Workers that have begun.
 
     Attributes:
-        n_workers: how many there are
+        machines: how many there are, and where
     """
 
-    n_workers: int
+    machines: Machines
 
     def map(
         self, tasks: Iterable[Task], total: int, report: ProgressCallback
@@ -90,7 +91,14 @@ class Engine(Protocol):
         ...
 
 
-def do_all(engine: Engine, work: Work[int, None], numbers: Sequence[int], what: str, report: ProgressCallback) -> None:
+def do_all(
+    engine: Engine,
+    work: Work[int, None],
+    numbers: Sequence[int],
+    what: str,
+    report: ProgressCallback,
+    before: Callable[[Machines], object] | None = None,
+) -> None:
     """Has numbered parts made; those that nobody could make stay missing, and are told of.
 
     Args:
@@ -99,10 +107,13 @@ def do_all(engine: Engine, work: Work[int, None], numbers: Sequence[int], what: 
         numbers: of the parts
         what: a part is called in a warning
         report: told how far it is
+        before (None): called before the first part is made, with where that will be
     """
     if not numbers:
         return
     with engine.start(work, len(numbers)) as crew:
+        if before is not None:
+            before(crew.machines)
         for number, failed in crew.map(numbers, len(numbers), report):
             if isinstance(failed, Failure):
                 logger.warning("%s %d is set aside: %s", what, number, failed.reason)

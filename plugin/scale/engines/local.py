@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from ...progress import ProgressCallback, part_of
+from ..forecast import Machines
 from .base import Crew, Failure, Result, Task, Work
 
 
@@ -16,19 +17,21 @@ class LocalEngine:
 
     @contextmanager
     def start(self, work: Work[Task, Result], n_tasks: int) -> Iterator[Crew[Task, Result]]:
-        """Loads what the work needs; see :class:`.base.Engine`."""
-        with work.begin(None) as do:
-            yield _Alone(do)
+        """What the work needs is loaded with the first task; see :class:`.base.Engine`."""
+        with ExitStack() as stack:
+            yield _Alone(work, stack)
 
 
 class _Alone:
-    n_workers = 1
-
-    def __init__(self, do: Callable) -> None:
-        self._do = do
+    def __init__(self, work: Work, stack: ExitStack) -> None:
+        self.machines = Machines()
+        self._work, self._stack = work, stack
+        self._do: Callable | None = None
 
     def map(
         self, tasks: Iterable[Task], total: int, report: ProgressCallback
     ) -> Iterator[tuple[Task, Result | Failure]]:
+        if self._do is None:
+            self._do = self._stack.enter_context(self._work.begin(None))
         for place, task in enumerate(tasks):
             yield task, self._do(task, part_of(report, place / total, (place + 1) / total))

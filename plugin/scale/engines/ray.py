@@ -7,6 +7,7 @@ at any time: the unit it had is done again by another.
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 from collections import deque
@@ -18,6 +19,7 @@ from typing import Any
 from ...errors import CoresetError
 from ...progress import ProgressCallback, silence
 from ...requirements import require
+from ..forecast import Machines
 from .base import Crew, Failure, Result, Task, Work
 
 logger = logging.getLogger(__name__)
@@ -85,8 +87,11 @@ class RayEngine:
         if not there:
             _connect(self.address)
         try:
-            cpus, n_workers = self._room([node["Resources"] for node in ray.nodes() if node["Alive"]])
-            crew = _Workers(work, min(n_workers, n_tasks), cpus, self.gpus_per_worker)
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            cpus, n_workers = self._room(nodes)
+            n_workers = min(n_workers, n_tasks)
+            machines = Machines(min(len(nodes), n_workers), math.ceil(n_workers / len(nodes)), cpus)
+            crew = _Workers(work, n_workers, machines, self.gpus_per_worker)
             try:
                 yield crew
             finally:
@@ -158,12 +163,13 @@ class _Worker:
 class _Workers:
     """Actors, each with one task at a time."""
 
-    def __init__(self, work: Work, n_workers: int, cpus: int, gpus: float) -> None:
+    def __init__(self, work: Work, n_workers: int, machines: Machines, gpus: float) -> None:
         import ray
 
-        self.n_workers = n_workers
-        self._work, self._cpus = work, cpus
-        self._kind = ray.remote(_Worker).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)
+        self.machines = machines
+        self._work, self._n_workers, self._cpus = work, n_workers, machines.threads
+        options = {"num_cpus": self._cpus, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
+        self._kind = ray.remote(_Worker).options(**options)
         self._hired: list[Any] = []
         self._idle: list[Any] = []
 
@@ -176,7 +182,7 @@ class _Workers:
         busy: dict[Any, tuple[Any, Task, int]] = {}
         done, empty = 0, False
         while True:
-            while len(busy) < self.n_workers and not (empty and not again):
+            while len(busy) < self._n_workers and not (empty and not again):
                 if again:
                     task, attempts = again.popleft()
                 else:
@@ -210,7 +216,7 @@ class _Workers:
                 else:
                     self._idle.append(worker)
                 done += 1
-                report(done / total, f"{done:,} of {total:,} units, by {self.n_workers} workers")
+                report(done / total, f"{done:,} of {total:,} units, by {self._n_workers} workers")
                 yield task, result
 
     def dismiss(self) -> None:

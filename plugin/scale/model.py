@@ -1,0 +1,130 @@
+"""What steps need: sums over a few measured constants.
+
+``python -m benchmarks.scale`` prints what was measured beside what is said here; docs/scale.md has how far they differ.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..selection.cost import USUAL_DIMENSIONS, expected_cost
+from .forecast import Forecast, Machines
+
+#: Seconds of a core: to list a row, to carry a row and a number of its vector from one part to another, to read such a
+#: number, and to order it in a column.
+_LIST, _ROW, _NUMBER, _READ, _SORT = 1.5e-6, 3e-6, 0.1e-6, 0.02e-6, 0.045e-6
+#: Seconds of a core: a draw among so many rows, and the power of the rows that it grows with.
+_DRAW, _DRAW_ROWS, _DRAW_POWER = 36e-6, 100_000, 0.25
+#: Seconds of a core: a number of a row beside one of a center, a row group that is opened, a row that is imported.
+_PRODUCT, _OPEN, _IMPORT = 0.1e-9, 0.9e-3, 1e-3
+#: Seconds in which libraries are loaded and kernels compiled, where a step needs them.
+_START = 2.0
+#: Bytes of a process that has loaded what it needs.
+_PROCESS = 0.5e9
+#: Bytes of a row: listed, besides its vector, in a ranking; of its sums in a part, in a thread, and when added up.
+_LISTED, _BESIDES, _RANKED, _SUMS, _THREAD, _ADDED = 40, 100, 120, 32, 120, 150
+#: Rows that centers are made from, and passes over them.
+_SAMPLE, _PASSES = 1_000_000, 25
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a run is.
+
+    Attributes:
+        rows: with a vector
+        dimension: length of a vector
+        units: of rows
+    """
+
+    rows: int
+    dimension: int
+    units: int
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of all vectors."""
+        return self.rows * self.dimension
+
+
+def plan_need(rows: int, on: Machines) -> Forecast:
+    """What ``plan`` needs: one process lists."""
+    return _forecast(on, rows * _LIST, _PROCESS + 4 * 8 * rows, rows * _LISTED)
+
+
+def embed_need(size: Size, on: Machines, seconds_per_row: float | None = None) -> Forecast:
+    """What ``embed`` needs.
+
+    Args:
+        size: of the run
+        on: the machines
+        seconds_per_row (None): of one worker; by default that of copying vectors which are there
+    """
+    if seconds_per_row is None:
+        seconds_per_row = _ROW + _NUMBER * size.dimension
+    vectors = 4 * size.dimension + _BESIDES
+    in_hand = 4 * vectors * math.ceil(size.rows / size.units)
+    seconds = size.rows * seconds_per_row / min(on.n_workers, size.units)
+    return _forecast(on, seconds, on.workers * (_PROCESS + in_hand), size.rows * vectors)
+
+
+def score_need(size: Size, on: Machines, n_draws: float, n_parts: int) -> Forecast:
+    """What ``score`` needs: one process makes columns, workers draw, one process adds up."""
+    columns = size.numbers * (_READ + _SORT / on.threads)
+    busy = min(on.n_workers, n_parts) * on.threads
+    draws = n_draws * _DRAW * (size.rows / _DRAW_ROWS) ** _DRAW_POWER / busy
+    memory = size.rows * max(on.workers * (on.threads * _THREAD + 2 * _SUMS), _ADDED)
+    storage = size.rows * (5 * size.dimension + 8 + _SUMS * (n_parts + 1))
+    return _forecast(on, _START + columns + draws + size.rows * _ROW, on.workers * _PROCESS + memory, storage)
+
+
+def select_need(size: Size, on: Machines, method: str, keep: int, n_cells: int) -> Forecast:
+    """What ``select`` needs: one process makes centers, workers sort units and order cells, one process merges.
+
+    Args:
+        size: of the run
+        on: the machines
+        method: its name
+        keep: rows to keep
+        n_cells: cells it works by; 0 where it needs none
+    """
+    merging, ranking = keep * _ROW, keep * _RANKED
+    if not n_cells:
+        return _forecast(on, size.rows * _LIST + merging, _PROCESS + size.rows * _LISTED, ranking)
+    in_cell = math.ceil(size.rows / n_cells)
+    sample = min(size.rows, _SAMPLE)
+    centers = _START + size.numbers * _READ + _PASSES * sample * n_cells * size.dimension * _PRODUCT
+    sorting = (size.rows * _ROW + size.numbers * _NUMBER) / min(on.n_workers, size.units)
+    sorting += size.numbers * n_cells * _PRODUCT / (on.n_workers * on.threads)
+    reading = (n_cells * min(size.units, in_cell) * _OPEN + size.numbers * _READ) / min(on.n_workers, n_cells)
+    ordering, of_cell = _ordering(in_cell, size.dimension, method)
+    ordering *= n_cells / (min(on.n_workers, n_cells) * on.threads)
+    of_driver = _PROCESS + 3 * 4 * sample * size.dimension + 8 * n_cells * size.units
+    seconds = centers + sorting + reading + ordering + merging
+    storage = size.rows * (4 * size.dimension + 8) + ranking
+    return _forecast(on, seconds, max(on.workers * of_cell, of_driver), storage)
+
+
+def among_need(size: Size, on: Machines, method: str, keep: int) -> Forecast:
+    """What a method needs that chooses among some rows, on one machine."""
+    seconds, memory = _ordering(size.rows, size.dimension, method)
+    reading = size.numbers * _READ + size.units * _OPEN + keep * _ROW
+    return _forecast(on, _START + reading + seconds / on.threads, memory, keep * _RANKED)
+
+
+def import_need(dimension: int, keep: int, on: Machines) -> Forecast:
+    """What ``import`` needs: one process; the storage is that of the database."""
+    return _forecast(on, _START + keep * _IMPORT, _PROCESS + keep * (12 * dimension + 1_000), keep * 5 * dimension)
+
+
+def _ordering(rows: int, dimension: int, method: str) -> tuple[float, float]:
+    """Seconds of a core and bytes in which a method orders rows; 0 seconds if it was never measured."""
+    # Time hardly falls with the dimensions below those that were measured.
+    cost = expected_cost(method, rows, max(dimension, USUAL_DIMENSIONS))
+    return (0.0, _PROCESS) if cost is None else (cost.seconds, cost.gigabytes * 1e9)
+
+
+def _forecast(on: Machines, seconds: float, memory: float, storage: float) -> Forecast:
+    cost = None if on.price is None else on.price * on.nodes * seconds / 3600
+    return Forecast(seconds, memory, storage, cost)
