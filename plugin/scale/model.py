@@ -9,23 +9,24 @@ import math
 from dataclasses import dataclass
 
 from ..selection.cost import USUAL_DIMENSIONS, expected_cost
+from ..vectors.kmeans import rows_seen
 from .forecast import Forecast, Machines
 
-#: Seconds of a core: to list a row, to carry a row and a number of its vector from one part to another, to read such a
-#: number, and to order it in a column.
-_LIST, _ROW, _NUMBER, _READ, _SORT = 1.5e-6, 3e-6, 0.1e-6, 0.02e-6, 0.045e-6
+#: Seconds of a core: to list a row, to write what is found of it, to carry a number of its vector from one part to
+#: another, to read such a number, and to order it in a column.
+_LIST, _ROW, _NUMBER, _READ, _SORT = 1.5e-6, 6e-6, 0.1e-6, 0.02e-6, 0.045e-6
 #: Seconds of a core: a draw among so many rows, and the power of the rows that it grows with.
-_DRAW, _DRAW_ROWS, _DRAW_POWER = 36e-6, 100_000, 0.25
+_DRAW, _DRAW_ROWS, _DRAW_POWER = 45e-6, 100_000, 0.5
 #: Seconds of a core: a number of a row beside one of a center, a row group that is opened, a row that is imported.
-_PRODUCT, _OPEN, _IMPORT = 0.1e-9, 0.9e-3, 1e-3
+_PRODUCT, _OPEN, _IMPORT = 0.3e-9, 0.9e-3, 1e-3
 #: Seconds in which libraries are loaded and kernels compiled, where a step needs them.
 _START = 2.0
 #: Bytes of a process that has loaded what it needs.
 _PROCESS = 0.5e9
 #: Bytes of a row: listed, besides its vector, in a ranking; of its sums in a part, in a thread, and when added up.
 _LISTED, _BESIDES, _RANKED, _SUMS, _THREAD, _ADDED = 40, 100, 120, 32, 120, 150
-#: Rows that centers are made from, and passes over them.
-_SAMPLE, _PASSES = 1_000_000, 25
+#: Rows that centers are made from.
+_SAMPLE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def embed_need(size: Size, on: Machines, seconds_per_row: float | None = None) -
         seconds_per_row (None): of one worker; by default that of copying vectors which are there
     """
     if seconds_per_row is None:
-        seconds_per_row = _ROW + _NUMBER * size.dimension
+        seconds_per_row = _NUMBER * size.dimension
     vectors = 4 * size.dimension + _BESIDES
     in_hand = 4 * vectors * math.ceil(size.rows / size.units)
     seconds = size.rows * seconds_per_row / min(on.n_workers, size.units)
@@ -94,8 +95,8 @@ def select_need(size: Size, on: Machines, method: str, keep: int, n_cells: int) 
         return _forecast(on, size.rows * _LIST + merging, _PROCESS + size.rows * _LISTED, ranking)
     in_cell = math.ceil(size.rows / n_cells)
     sample = min(size.rows, _SAMPLE)
-    centers = _START + size.numbers * _READ + _PASSES * sample * n_cells * size.dimension * _PRODUCT
-    sorting = (size.rows * _ROW + size.numbers * _NUMBER) / min(on.n_workers, size.units)
+    centers = _START + size.numbers * _READ + rows_seen(sample, n_cells) * n_cells * size.dimension * _PRODUCT
+    sorting = size.numbers * _NUMBER / min(on.n_workers, size.units)
     sorting += size.numbers * n_cells * _PRODUCT / (on.n_workers * on.threads)
     reading = (n_cells * min(size.units, in_cell) * _OPEN + size.numbers * _READ) / min(on.n_workers, n_cells)
     ordering, of_cell = _ordering(in_cell, size.dimension, method)

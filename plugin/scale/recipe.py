@@ -109,8 +109,8 @@ def _read(path: Path) -> dict[str, Any]:
         if name == "out":
             continue
         if name not in (*_STEPS, *_DESCRIPTIONS) or not isinstance(arguments, dict):
-            known = ", ".join((*_STEPS, *_DESCRIPTIONS))
-            raise CoresetError(f"{path} has {name!r}, but its sections are {known}")
+            sections = ", ".join((*_STEPS, *_DESCRIPTIONS))
+            raise CoresetError(f"{path} has {name!r}, but its sections are {sections}")
         if name in _DESCRIPTIONS:
             _refuse_unknown(path, name, arguments, _DESCRIPTIONS[name])
             continue

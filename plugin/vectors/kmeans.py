@@ -10,6 +10,8 @@ import numpy as np
 _FULL_PASS = 20_000_000
 #: Rows per cluster that mini-batches are drawn from: more move the centers little (faiss samples as many).
 _SAMPLED = 256
+#: Passes of mini-batches over what is sampled.
+_BATCH_STEPS = 5
 _BLOCK_ROWS = 16_384
 
 
@@ -43,7 +45,12 @@ def kmeans(
             rows = np.sort(np.random.default_rng(seed).choice(len(points), _SAMPLED * n_clusters, replace=False))
             sampled, their_weights = points[rows], None if weights is None else weights[rows]
         model = MiniBatchKMeans(
-            n_clusters, init="random", n_init=1, batch_size=max(4096, 4 * n_clusters), max_iter=5, random_state=seed
+            n_clusters,
+            init="random",
+            n_init=1,
+            batch_size=max(4096, 4 * n_clusters),
+            max_iter=_BATCH_STEPS,
+            random_state=seed,
         )
     # scikit-learn adds the partial sums of its threads in the order they finish; one thread is reproducible.
     with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
@@ -51,6 +58,26 @@ def kmeans(
         model.fit(sampled, sample_weight=their_weights)
     centers = model.cluster_centers_.astype(np.float32)
     return nearest_center(points, centers)[0], centers
+
+
+def rows_seen(n_points: int, n_clusters: int, n_steps: int = 25) -> int:
+    """How many rows :func:`kmeans` compares with all centers at most.
+
+    Args:
+        n_points: rows
+        n_clusters: clusters to form
+        n_steps (25): passes over the data
+
+    Returns:
+        rows, each as often as it is compared
+
+    Examples:
+        >>> rows_seen(1_000, 10)
+        26000
+    """
+    if n_points * n_clusters <= _FULL_PASS:
+        return (n_steps + 1) * n_points
+    return _BATCH_STEPS * min(n_points, _SAMPLED * n_clusters) + n_points
 
 
 def central_rows(
