@@ -26,7 +26,7 @@ def add_scale_commands(commands: Any) -> None:
 
     plan = _step(steps, "plan", "list a folder, a Parquet table or fiftyone:<dataset>", _plan)
     plan.add_argument("source", metavar="SOURCE")
-    plan.add_argument("out", metavar="OUT", help="the folder of the run")
+    plan.add_argument("out", metavar="OUT", help="the folder of the run, or its address in an object store")
     plan.add_argument("--id-column", metavar="NAME", help="the column of ids in a table; addresses by default")
     plan.add_argument("--uri-column", metavar="NAME", help="the column of image files in a table")
     plan.add_argument("--vector-column", metavar="NAME", help="the column of vectors in a table")
@@ -90,7 +90,7 @@ def _step(steps: Any, name: str, description: str, run: Any) -> argparse.Argumen
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", metavar="OUT", help="the folder of the run")
+    parser.add_argument("out", metavar="OUT", help="the folder of the run, or its address in an object store")
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:

@@ -17,12 +17,20 @@ _DISTRIBUTIONS = {
     "numba": "numba",
     "sklearn": "scikit-learn",
     "pyarrow": "pyarrow",
+    "fsspec": "fsspec",
     "matplotlib": "matplotlib",
     "ray": "ray",
 }
 
 #: Importable module -> the extra of this package that brings it, in versions that fit each other.
-_EXTRAS = {"torch": "clip", "open_clip": "clip", "matplotlib": "plot", "pyarrow": "scale", "ray": "ray"}
+_EXTRAS = {
+    "torch": "clip",
+    "open_clip": "clip",
+    "matplotlib": "plot",
+    "pyarrow": "scale",
+    "fsspec": "scale",
+    "ray": "ray",
+}
 
 
 def check_count(name: str, value: Any, least: int) -> None:

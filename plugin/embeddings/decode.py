@@ -93,12 +93,15 @@ _REFUSALS = frozenset(
 
 
 def decode(
-    path: str, framing: Framing | WholeImage, boxes: Sequence[Box] | None = None, max_pixels: int = MAX_PIXELS
+    source: str | bytes | OSError,
+    framing: Framing | WholeImage,
+    boxes: Sequence[Box] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> list[Decoded]:
     """Decodes an image file completely; never raises for a bad file.
 
     Args:
-        path: the file
+        source: the file, its content, or why that could not be read
         framing: the model's input size
         boxes (None): cut these objects out, from one decoding; by default the whole image
         max_pixels (100,000,000): larger images fail before they are decoded; decoding takes up to 8 bytes a pixel
@@ -108,9 +111,9 @@ def decode(
     """
     n = 1 if boxes is None else len(boxes)
     try:
-        image, taken = _read(path, framing if boxes is None else None, max_pixels)
+        image, taken = _read(source, framing if boxes is None else None, max_pixels)
     except (FileNotFoundError, NotADirectoryError) as error:
-        unread = _ADDRESS.search(path) and not isinstance(error, _StorageError)
+        unread = isinstance(source, str) and _ADDRESS.search(source) and not isinstance(error, _StorageError)
         reason = "not a local file; download the media first" if unread else _reason(error)
         return [Decoded(None, Outcome.MISSING, reason)] * n
     except Exception as error:  # Pillow's decoders raise errors of any type on damaged files
@@ -127,14 +130,18 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(path: str, framing: Framing | WholeImage | None, max_pixels: int) -> tuple[Image.Image, datetime | None]:
+def _read(
+    source: str | bytes | OSError, framing: Framing | WholeImage | None, max_pixels: int
+) -> tuple[Image.Image, datetime | None]:
     """Reads the first frame, upright, in RGB; a whole JPEG no larger than the framing needs; and when it was taken."""
-    content = _remote(path)
+    if isinstance(source, OSError):
+        raise source
+    content = io.BytesIO(source) if isinstance(source, bytes) else _remote(source)
     if content is None:
-        kind = os.stat(path).st_mode
+        kind = os.stat(source).st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a fifo would wait for ever; a folder says so itself
             raise ValueError("not a regular file")
-    image, turn, taken = _open(path if content is None else content, framing, max_pixels)
+    image, turn, taken = _open(source if content is None else content, framing, max_pixels)
     return image if turn is None else image.transpose(turn), taken
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from queue import SimpleQueue
@@ -50,6 +50,7 @@ def batches(
     batch_size: int,
     num_workers: int,
     max_pixels: int = MAX_PIXELS,
+    fetch: Callable[[Sequence[ImageFile]], Sequence[ImageFile]] = lambda files: files,
 ) -> Iterator[Batch]:
     """Decodes files batch by batch, in order.
 
@@ -61,6 +62,7 @@ def batches(
         batch_size: files in a batch
         num_workers: processes that decode; 0 decodes in this process, which a file may then keep busy or crash
         max_pixels (100,000,000): see :func:`.decode.decode`
+        fetch: reads the content of the files of a batch, beside decoding; by default decoding reads them
 
     Yields:
         the batches
@@ -71,7 +73,7 @@ def batches(
     parts = (files[start : start + batch_size] for start in range(0, len(files), batch_size))
     if num_workers == 0:
         for part in parts:
-            yield _batch(part, [decode(file.path, framing, file.boxes, max_pixels) for file in part])
+            yield _batch(part, [decode(file.path, framing, file.boxes, max_pixels) for file in fetch(part)])
         return
     processes: list[DecodingProcess] = []
     idle: SimpleQueue[DecodingProcess] = SimpleQueue()
@@ -79,11 +81,11 @@ def batches(
     def work(part: Sequence[ImageFile]) -> Batch:
         process = idle.get()
         try:
-            return _batch(part, process.decode(part))
+            return _batch(part, process.decode(fetch(part)))
         finally:
             idle.put(process)
 
-    threads = ThreadPoolExecutor(num_workers, thread_name_prefix="decode-images")  # they only wait for the processes
+    threads = ThreadPoolExecutor(num_workers, thread_name_prefix="decode-images")  # they only fetch and wait
     pending: deque[Future[Batch]] = deque()
     try:
         for _ in range(num_workers):

@@ -33,12 +33,12 @@ class ImageFile(NamedTuple):
     """One file to decode, once.
 
     Args:
-        path: the file
+        path: the file; or its content, or why that could not be read, where that is known already
         ids: the sample id, or the ids of the objects to cut out
         boxes: the objects' bounding boxes, or None for the whole image
     """
 
-    path: str
+    path: str | bytes | OSError
     ids: Sequence[str]
     boxes: Sequence[Box] | None = None
 

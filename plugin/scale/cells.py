@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import math
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import CoresetError
 from ..vectors.kmeans import kmeans, nearest_center
 from ..vectors.neighbors import unit_rows
-from .parts import Stage, write_atomically
+from .parts import Stage
 from .run import ScaleRun
+from .store import Place, readable, write_once
 
 #: Rows from which the cells are made.
 _SAMPLE_ROWS = 1_000_000
@@ -58,7 +59,7 @@ class Cells:
         return np.concatenate(rows), np.concatenate(vectors)
 
 
-def find_centers(run: ScaleRun, path: Path, rows_per_cell: int, seed: int) -> np.ndarray:
+def find_centers(run: ScaleRun, path: Place, rows_per_cell: int, seed: int) -> np.ndarray:
     """The centers of the cells, made once.
 
     Args:
@@ -71,24 +72,22 @@ def find_centers(run: ScaleRun, path: Path, rows_per_cell: int, seed: int) -> np
         (c, d) float32 centers of unit vectors
     """
     if not path.is_file():
-        centers = _centers(_sample(run, seed), math.ceil(run.n_usable() / rows_per_cell), seed)
-
-        def write(aside: Path) -> None:
-            with open(aside, "wb") as file:  # np.save would add a suffix to the name
-                np.save(file, centers)
-
-        write_atomically(path, write)
+        content = io.BytesIO()
+        np.save(content, _centers(_sample(run, seed), math.ceil(run.n_usable() / rows_per_cell), seed))
+        write_once(path, content.getvalue())
     return read_centers(path)
 
 
-def read_centers(path: Path) -> np.ndarray:
+def read_centers(path: Place) -> np.ndarray:
     """The centers in a file.
 
     Raises:
         CoresetError: if it is damaged
     """
     try:
-        return np.load(path)
+        return np.load(readable(path))
+    except CoresetError:
+        raise
     except (OSError, ValueError, EOFError) as error:
         raise CoresetError(f"{path} is damaged ({error}); delete its folder and select again") from error
 

@@ -14,7 +14,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback
 from ..selection.methods.zcore.engine import Tables, Workers, make_tables
 from .lock import one_builder
-from .parts import Stage, write_once
+from .parts import Stage, write_record
 from .run import ScaleRun
 
 COLUMNS = "columns"
@@ -48,9 +48,9 @@ def open_columns(run: ScaleRun, workers: Workers, report: ProgressCallback) -> C
     Raises:
         CoresetError: if they are of other vectors than those that are there now, or fewer than 2 rows are usable
     """
-    folder = run.folder / COLUMNS
+    folder = run.scratch / COLUMNS
     record = {"format": 1, "stage": COLUMNS, "input": run.embeddings_digest()}
-    with one_builder(run.folder, COLUMNS):
+    with one_builder(run.scratch, COLUMNS):
         if not Stage.exists(folder):
             _build(run, folder, record, workers, report)
     Stage.begin(folder, record)
@@ -90,5 +90,5 @@ def _build(run: ScaleRun, folder: Path, record: dict[str, Any], workers: Workers
     np.savez(aside / "tables.npz", edges=tables.edges, triangles=tables.triangles)
     values.flush()
     codes.flush()
-    write_once(aside / "stage.json", record)
+    write_record(aside / "stage.json", record)
     os.replace(aside, folder)

@@ -24,6 +24,7 @@ from .parts import Stage
 from .run import EMBEDDINGS, ScaleRun
 from .share import Share, units_of
 from .state import StageState, stage_state
+from .store import Place, StorePath
 from .vector_units import VectorUnits
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _DEFAULT_MODEL = "ViT-B-32"
 
 
 def embed(
-    out: str | Path,
+    out: str | Path | StorePath,
     *,
     model: str | None = None,
     pretrained: str | None = None,
@@ -107,7 +108,8 @@ def embed(
         stage = Stage.begin(folder, {"stage": EMBEDDINGS, "input": run.digest, **identity})
         if share is None:
             stage.sweep()
-        todo = [unit for unit in units_of(share, run.n_units) if _is_to_be_made(stage.facts(unit))]
+        mine = units_of(share, run.n_units)
+        todo = [unit for unit, facts in zip(mine, stage.all_facts(mine), strict=True) if _is_to_be_made(facts)]
         if todo:
             name = model or _DEFAULT_MODEL
             work = EmbedWork(run.folder, stage, spec, name, device, batch_size, num_workers, max_pixels)
@@ -163,7 +165,7 @@ class EmbedWork:
         max_pixels: larger images are not decoded
     """
 
-    folder: Path
+    folder: Place
     stage: Stage
     spec: ClipSpec | None
     name: str

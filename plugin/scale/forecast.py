@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..errors import CoresetError
+from .store import Place
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,14 @@ class Forecast:
         text = f"about {duration(self.seconds)}, {size(self.memory)} of memory, {size(self.storage)} of storage"
         return text if self.cost is None else f"{text}, at a cost of {self.cost:,.2f}"
 
-    def check_space(self, folder: Path) -> None:
-        """Refuses what the disk cannot hold.
+    def check_space(self, folder: Place) -> None:
+        """Refuses what the disk cannot hold; a store has no end.
 
         Raises:
             CoresetError: if there is not enough space
         """
+        if not isinstance(folder, Path):
+            return
         free = shutil.disk_usage(folder).free
         if self.storage > free:
             raise CoresetError(

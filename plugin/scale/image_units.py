@@ -11,12 +11,11 @@ from ..embeddings.decode import Decoded, decode
 from ..embeddings.loading import batches, choose_workers
 from ..embeddings.record import ClipSpec, make_record
 from ..embeddings.report import Outcome
-from ..embeddings.workers import DecodingProcess, ImageFile
+from ..embeddings.workers import DecodingProcess
+from .fetching import Fetch
 from .table import UnitRows
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ..embeddings.embedder import Embedder
     from ..embeddings.zoo import ZooEmbedder
     from .parts import Stage
@@ -60,9 +59,10 @@ class ImageUnits:
         """Embeds a unit and says what became of every row."""
         rows = self._manifest.read(unit)
         found = UnitRows(rows)
-        files = _files(rows)
-        workers = self._workers(len(files))
-        for batch in batches(files, self._embedder.framing, self._batch_size, workers, self._max_pixels):
+        fetch = Fetch(rows)
+        workers = self._workers(len(rows))
+        options = (self._embedder.framing, self._batch_size, workers, self._max_pixels, fetch)
+        for batch in batches(fetch.files, *options):
             for failure in batch.failures:
                 found.fail(int(failure.id), failure.outcome, failure.reason)
             if not batch.ids:
@@ -90,7 +90,7 @@ class ImageUnits:
         """
         rows = self._manifest.read(unit)
         workers = self._workers(len(rows))
-        outcomes, decoding = self._decode(_files(rows.slice(0, _PROBE + 1)), workers)
+        outcomes, decoding = self._decode(Fetch(rows.slice(0, _PROBE + 1)), workers)
         pixels = [found[0].pixels for found in outcomes if found[0].pixels is not None]
         if not pixels:
             return 0.0, None
@@ -102,18 +102,18 @@ class ImageUnits:
         embedding = (time.perf_counter() - started) / len(pixels)
         return decoding + embedding if self._embedder.on_cpu else max(decoding, embedding), dimension
 
-    def _decode(self, files: list[ImageFile], workers: int) -> tuple[list[list[Decoded]], float]:
+    def _decode(self, fetch: Fetch, workers: int) -> tuple[list[list[Decoded]], float]:
         """Decodes some files, and says how long one takes by the clock."""
-        framing = self._embedder.framing
+        framing, files = self._embedder.framing, fetch.files
         if not workers:
             started = time.perf_counter()
-            outcomes = [decode(file.path, framing, max_pixels=self._max_pixels) for file in files]
+            outcomes = [decode(file.path, framing, max_pixels=self._max_pixels) for file in fetch(files)]
             return outcomes, (time.perf_counter() - started) / len(files)
         process = DecodingProcess(framing, self._max_pixels)
         try:
-            first = process.decode(files[:1])  # starts the process
+            first = process.decode(fetch(files[:1]))  # starts the process
             started = time.perf_counter()
-            outcomes = process.decode(files[1:]) or first
+            outcomes = process.decode(fetch(files[1:])) or first
             return outcomes, (time.perf_counter() - started) / len(outcomes) / workers
         finally:
             process.close()
@@ -121,7 +121,3 @@ class ImageUnits:
     def _workers(self, n_files: int) -> int:
         on_cpu = self._embedder.on_cpu
         return choose_workers(self._num_workers, n_files, self._batch_size, on_cpu, self._cores)
-
-
-def _files(rows: pa.Table) -> list[ImageFile]:
-    return [ImageFile(path, [str(place)]) for place, path in enumerate(rows["uri"].to_pylist())]

@@ -19,6 +19,7 @@ from .run import SELECT, ScaleRun
 from .scoring import read_scores
 from .selecting import read_ranking
 from .sources import FIFTYONE
+from .store import StorePath
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +81,7 @@ class _Ranked:
 
 
 def import_coreset(
-    out: str | Path,
+    out: str | Path | StorePath,
     name: str,
     dataset: str,
     *,

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from ..errors import CoresetError
 from .share import Share
+from .store import Place, StorePath
 
 
 @contextmanager
-def one_writer(folder: Path, share: Share | None = None) -> Iterator[None]:
+def one_writer(folder: Place, share: Share | None = None) -> Iterator[None]:
     """Holds the right to write parts of a stage.
 
-    Whoever works on all units is alone; whoever works on a share may work beside other shares.
+    Whoever works on all units is alone; whoever works on a share may work beside other shares. A store has no locks:
+    there, two that work on the same units make the same parts twice.
 
     Args:
         folder: the folder of the stage
@@ -25,6 +27,9 @@ def one_writer(folder: Path, share: Share | None = None) -> Iterator[None]:
     Raises:
         CoresetError: if another process holds it
     """
+    if isinstance(folder, StorePath):
+        yield
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         held.enter_context(_locked(folder, "lock", fcntl.LOCK_EX if share is None else fcntl.LOCK_SH))
@@ -34,8 +39,14 @@ def one_writer(folder: Path, share: Share | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def one_builder(folder: Path, name: str) -> Iterator[None]:
-    """Holds the right to make something that all shares need; waits while another process makes it."""
+def one_builder(folder: Place, name: str) -> Iterator[None]:
+    """Holds the right to make something that all shares need; waits while another process makes it.
+
+    In a store all may make it, and the first stays.
+    """
+    if isinstance(folder, StorePath):
+        yield
+        return
     with _locked(folder, f"lock-{name}", fcntl.LOCK_EX, wait=True):
         yield
 

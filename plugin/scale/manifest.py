@@ -16,14 +16,15 @@ from ..requirements import require
 from .forecast import Machines
 from .lock import one_writer
 from .model import plan_need
-from .parts import FORMAT_VERSION, Stage, write_once
+from .parts import FORMAT_VERSION, Stage, write_record
 from .run import MANIFEST, RECORD, ScaleRun
 from .sources import Listed, Source, find_source, text_digest
+from .store import Place, StorePath, as_place
 
 
 def plan(
     source: Any,
-    out: str | Path,
+    out: str | Path | StorePath,
     *,
     id_column: str | None = None,
     uri_column: str | None = None,
@@ -37,9 +38,9 @@ def plan(
     is there.
 
     Args:
-        source: a folder of images, a Parquet file or a folder of them, ``"fiftyone:<name>"``, or a FiftyOne collection
-            of images
-        out: the folder of the run; created if necessary
+        source: a folder of images, a Parquet file or a folder of them, also by an address in an object store,
+            ``"fiftyone:<name>"``, or a FiftyOne collection of images
+        out: the folder of the run, or its address in an object store; created if necessary
         id_column (None): the column of ids in a table, whole numbers or text; by default the addresses are the ids
         uri_column (None): the column of image files in a table
         vector_column (None): the column of vectors in a table, so that nothing has to be embedded
@@ -61,7 +62,7 @@ def plan(
     require(["pyarrow"])
     if rows_per_unit < 1:
         raise CoresetError(f"rows_per_unit must be at least 1, got {rows_per_unit}")
-    out = Path(out).expanduser().absolute()
+    out = as_place(out)
     found = find_source(source, id_column, uri_column, vector_column, rows_per_unit)
     asked = {
         "source": found.name,
@@ -85,18 +86,20 @@ def plan(
     return run
 
 
-def _write(source: Source, out: Path, asked: dict[str, Any], report: ProgressCallback) -> None:
+def _write(source: Source, out: Place, asked: dict[str, Any], report: ProgressCallback) -> None:
     """Writes the manifest, and last the record that makes it valid."""
     import pyarrow as pa
 
     folder = out / MANIFEST
-    shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed: without a record it is nothing
+    if isinstance(folder, Path):
+        shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed: without a record it is nothing
     stage = Stage.begin(folder, asked)
-    digest, unit_rows, keys = hashlib.sha256(), [], []
+    digest, unit_rows, keys, written = hashlib.sha256(), [], [], []
     for number, listed in enumerate(_checked(source.listing)):
-        stage.write(number, pa.table({"id": listed.ids, "uri": listed.uris}), {"origin": listed.origin})
-        text_digest(listed.ids, digest)
-        text_digest(listed.uris, digest)
+        table = pa.table({"id": listed.ids, "uri": listed.uris, "size": listed.sizes})
+        written.append(stage.write(number, table, {"origin": listed.origin}))
+        for column in table.columns:
+            text_digest(column, digest)
         digest.update(repr(listed.origin).encode())
         keys.append(_keys(listed.ids))
         unit_rows.append(len(listed.ids))
@@ -104,8 +107,10 @@ def _write(source: Source, out: Path, asked: dict[str, Any], report: ProgressCal
     if not unit_rows:
         raise CoresetError(f"{source.name} holds no images, so there is nothing to plan")
     _refuse_duplicates(stage, np.concatenate(keys), unit_rows)
+    if [(facts or {}).get("digest") for facts in stage.all_facts(range(len(written)))] != written:
+        raise CoresetError(f"{out} is planned by another process at the same time; plan again when that is done")
     record = {"n": sum(unit_rows), "unit_rows": unit_rows, "digest": digest.hexdigest()[:16]}
-    write_once(out / RECORD, {"format": FORMAT_VERSION, "package_version": _package_version(), **asked, **record})
+    write_record(out / RECORD, {"format": FORMAT_VERSION, "package_version": _package_version(), **asked, **record})
 
 
 def _checked(listing: Iterator[Listed]) -> Iterator[Listed]:

@@ -1,6 +1,6 @@
 """Numbered Parquet parts of one stage: a part is complete or not there, and says which stage it belongs to.
 
-A part is written aside and renamed, so a process that is killed leaves what was there. Its footer holds the key of its
+A part is there when it is whole, so a process that is killed leaves what was there. Its footer holds the key of its
 stage, and every page a checksum, so what belongs to another run, or was damaged, is never mixed in.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import CoresetError
+from .store import Place, at_once, readable, write_atomically, write_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,13 +34,13 @@ class Stage:
         record: JSON-able facts that identify the stage: its input and its arguments
     """
 
-    def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Place, record: Mapping[str, Any]) -> None:
         self.folder = folder
         self.record = dict(record)
         self.key = hashlib.sha256(_json(self.record).encode()).hexdigest()[:16]
 
     @classmethod
-    def begin(cls, folder: Path, record: Mapping[str, Any]) -> Stage:
+    def begin(cls, folder: Place, record: Mapping[str, Any]) -> Stage:
         """Begins a stage, or continues it if it was begun with the same record.
 
         Raises:
@@ -49,7 +48,7 @@ class Stage:
         """
         stage = cls(folder, {"format": FORMAT_VERSION, **record})
         folder.mkdir(parents=True, exist_ok=True)
-        if not write_once(folder / _RECORD, stage.record):
+        if not write_record(folder / _RECORD, stage.record):
             there = cls.load(folder)
             if there.key != stage.key:
                 names = [name for name in stage.record if stage.record[name] != there.record.get(name)]
@@ -61,7 +60,7 @@ class Stage:
         return stage
 
     @classmethod
-    def load(cls, folder: Path) -> Stage:
+    def load(cls, folder: Place) -> Stage:
         """The stage in a folder.
 
         Raises:
@@ -70,11 +69,11 @@ class Stage:
         return cls(folder, read_record(folder / _RECORD))
 
     @classmethod
-    def exists(cls, folder: Path) -> bool:
+    def exists(cls, folder: Place) -> bool:
         """Whether a stage was begun in a folder."""
         return (folder / _RECORD).is_file()
 
-    def path(self, number: int) -> Path:
+    def path(self, number: int) -> Place:
         """The file of a part."""
         return self.folder / f"part-{number:08d}.parquet"
 
@@ -86,9 +85,14 @@ class Stage:
         """
         return footer(self.path(number), self.key)
 
-    def missing(self, numbers: Iterable[int]) -> list[int]:
+    def all_facts(self, numbers: Iterable[int]) -> Iterator[dict[str, Any] | None]:
+        """What :meth:`facts` says of some parts, in order; a store is asked for several at a time."""
+        return (map if isinstance(self.folder, Path) else at_once)(self.facts, numbers)
+
+    def missing(self, numbers: Sequence[int]) -> list[int]:
         """The parts that are not there, or are damaged."""
-        return [number for number in numbers if self.facts(number) is None]
+        found = zip(numbers, self.all_facts(numbers), strict=True)
+        return [number for number, facts in found if facts is None]
 
     def write(
         self,
@@ -96,9 +100,9 @@ class Stage:
         table: pa.Table,
         facts: Mapping[str, Any] | None = None,
         row_groups: Sequence[int] | None = None,
-    ) -> None:
-        """Writes a part; see :func:`write_table`."""
-        write_table(self.path(number), table, self.key, {"unit": number, **(facts or {})}, row_groups)
+    ) -> str:
+        """Writes a part and returns its digest; see :func:`write_table`."""
+        return write_table(self.path(number), table, self.key, {"unit": number, **(facts or {})}, row_groups)
 
     def read(self, number: int, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
         """Reads a part, or one row group of it.
@@ -108,15 +112,14 @@ class Stage:
         """
         return read_table(self.path(number), self.key, columns, row_group)
 
-    def digest(self, numbers: Iterable[int]) -> str:
+    def digest(self, numbers: Sequence[int]) -> str:
         """What identifies the contents of the parts.
 
         Raises:
             CoresetError: if one is missing
         """
         digests = hashlib.sha256(self.key.encode())
-        for number in numbers:
-            facts = self.facts(number)
+        for number, facts in zip(numbers, self.all_facts(numbers), strict=True):
             if facts is None:
                 raise CoresetError(f"{self.path(number)} is missing or damaged; run the step again that makes it")
             digests.update(facts["digest"].encode())
@@ -124,8 +127,9 @@ class Stage:
 
     def sweep(self) -> None:
         """Removes what killed processes were writing; for whoever is the only writer."""
-        for file in self.folder.glob(".*.tmp"):
-            file.unlink(missing_ok=True)
+        if isinstance(self.folder, Path):  # a store shows nothing before it is whole
+            for file in self.folder.glob(".*.tmp"):
+                file.unlink(missing_ok=True)
 
 
 #: Rows of a row group: about 4 MB of vectors of 512 numbers.
@@ -133,8 +137,8 @@ _ROW_GROUP = 2_000
 
 
 def write_table(
-    path: Path, table: pa.Table, key: str, facts: Mapping[str, Any], row_groups: Sequence[int] | None = None
-) -> None:
+    path: Place, table: pa.Table, key: str, facts: Mapping[str, Any], row_groups: Sequence[int] | None = None
+) -> str:
     """Writes a Parquet file that is complete from the moment it is there.
 
     Args:
@@ -143,11 +147,15 @@ def write_table(
         key: the key of the stage it belongs to
         facts: JSON-able facts for the footer
         row_groups (None): rows of each row group; 2,000 by default
+
+    Returns:
+        a hash of what was written
     """
-    described = {**facts, "stage": key, "format": FORMAT_VERSION, "digest": _digest(table)}
+    digest = _digest(table)
+    described = {**facts, "stage": key, "format": FORMAT_VERSION, "digest": digest}
     table = table.replace_schema_metadata({_FOOTER_KEY: _json(described).encode()})
 
-    def write(aside: Path) -> None:
+    def write(file: BinaryIO) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -157,7 +165,7 @@ def write_table(
             "use_dictionary": [name for name in table.column_names if name not in vectors],
             "use_byte_stream_split": [f"{name}.list.element" for name in vectors],
         }
-        with pq.ParquetWriter(aside, table.schema, compression="zstd", write_page_checksum=True, **encoding) as writer:
+        with pq.ParquetWriter(file, table.schema, compression="zstd", write_page_checksum=True, **encoding) as writer:
             if row_groups is None:
                 writer.write_table(table, row_group_size=_ROW_GROUP)
                 return
@@ -167,9 +175,10 @@ def write_table(
                 start += length
 
     write_atomically(path, write)
+    return digest
 
 
-def read_table(path: Path, key: str, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
+def read_table(path: Place, key: str, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
     """Reads a file of :func:`write_table`, or one row group of it, and checks it.
 
     Raises:
@@ -181,13 +190,13 @@ def read_table(path: Path, key: str, columns: list[str] | None = None, row_group
     if footer(path, key) is None:
         raise CoresetError(f"{path} is missing or damaged; run the step again that makes it")
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(readable(path), page_checksum_verification=True) as file:
             return file.read(columns) if row_group is None else file.read_row_group(row_group, columns)
     except (pa.ArrowException, OSError) as error:
         raise CoresetError(f"{path} is damaged ({error}); delete it and run the step again that makes it") from error
 
 
-def footer(path: Path, key: str) -> dict[str, Any] | None:
+def footer(path: Place, key: str) -> dict[str, Any] | None:
     """The facts in the footer of a file, or None if it is not there or is damaged.
 
     Raises:
@@ -197,7 +206,7 @@ def footer(path: Path, key: str) -> dict[str, Any] | None:
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        metadata = pq.read_metadata(readable(path)).metadata or {}
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError) as error:
@@ -209,36 +218,16 @@ def footer(path: Path, key: str) -> dict[str, Any] | None:
     return facts
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Lets a function write a file aside, and renames it when it is whole and on the disk."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        write(aside)
-        with open(aside, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def write_once(path: Path, record: Mapping[str, Any]) -> bool:
-    """Writes a JSON file unless it is there; of several writers one succeeds.
+def write_record(path: Place, record: Mapping[str, Any]) -> bool:
+    """Writes a JSON file unless it is there.
 
     Returns:
         whether it was written
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    aside.write_text(_json(record) + "\n")
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        return False
-    finally:
-        aside.unlink()
-    return True
+    return write_once(path, f"{_json(record)}\n".encode())
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Place) -> dict[str, Any]:
     """Reads a JSON file.
 
     Raises:
@@ -246,6 +235,8 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(path.read_text())
+    except CoresetError:
+        raise
     except FileNotFoundError as error:
         raise CoresetError(f"there is no {path}; run the step before first") from error
     except (OSError, ValueError) as error:

@@ -59,9 +59,9 @@ def run_recipe(
     recipe = _read(path)
     if dry_run:
         return [_dry(path, recipe)]
-    out = path.parent / recipe.pop("out")
+    out = _place(path.parent, recipe.pop("out"))
     if "plan" in recipe and "source" in recipe["plan"]:
-        recipe["plan"]["source"] = _source(path.parent, recipe["plan"]["source"])
+        recipe["plan"]["source"] = _place(path.parent, recipe["plan"]["source"])
     if "import" in recipe:
         chosen = recipe.get("select", {})
         recipe["import"].setdefault("name", chosen.get("name", chosen.get("method", "facility_location")))
@@ -90,8 +90,8 @@ def _dry(path: Path, recipe: dict[str, Any]) -> DryRun:
     return dataclasses.replace(found, steps={name: found.steps[name] for name in steps})
 
 
-def _source(folder: Path, source: str) -> str:
-    return source if ":" in source else str(folder / source)
+def _place(folder: Path, where: str) -> str:
+    return where if ":" in where else str(folder / where)
 
 
 def _read(path: Path) -> dict[str, Any]:

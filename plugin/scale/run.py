@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +15,7 @@ from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from ..requirements import require
 from .parts import Stage, read_record
+from .store import StorePath, as_place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,12 +41,25 @@ class ScaleRun:
         record: what identifies the input: source, rows, and a hash of all ids and addresses
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path | StorePath) -> None:
         require(["pyarrow"])
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = as_place(folder)
         if not (self.folder / RECORD).is_file():
             raise CoresetError(f"{self.folder} holds no run; plan one first: fiftyone-coreset scale plan SOURCE OUT")
         self.record: dict[str, Any] = read_record(self.folder / RECORD)
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of files that are mapped into memory: that of the run, or one of this machine if it is in a store.
+
+        That is a folder in ``FIFTYONE_CORESET_SCRATCH``, or in ``~/.cache/fiftyone-coreset``.
+        """
+        if isinstance(self.folder, Path):
+            return self.folder
+        home = os.environ.get("FIFTYONE_CORESET_SCRATCH") or "~/.cache/fiftyone-coreset"
+        folder = as_place(home) / f"{self.folder.name}-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     @property
     def unit_rows(self) -> list[int]:
@@ -96,7 +112,7 @@ class ScaleRun:
     def _facts(self) -> list[dict[str, Any]]:
         """What the footers of all parts of vectors say, which are there."""
         stage = self.embeddings
-        return [stage.facts(unit) or {} for unit in range(self.n_units)]
+        return [facts or {} for facts in stage.all_facts(range(self.n_units))]
 
     def n_usable(self) -> int:
         """Rows that have a vector."""
@@ -163,7 +179,7 @@ def usable_vectors(column: pa.Array, start: int = 0) -> tuple[np.ndarray, np.nda
     return start + usable, matrix
 
 
-def open_run(folder: str | Path) -> ScaleRun:
+def open_run(folder: str | Path | StorePath) -> ScaleRun:
     """Opens a run.
 
     Args:

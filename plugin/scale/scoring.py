@@ -32,6 +32,7 @@ from .parts import Stage, footer, read_table, write_table
 from .run import SCORE, ScaleRun
 from .share import Share, units_of
 from .state import StageState, stage_state
+from .store import Place, StorePath
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +45,7 @@ _SUMS = ("coverage_0", "coverage_1", "redundancy_0", "redundancy_1")
 
 
 def score(
-    out: str | Path,
+    out: str | Path | StorePath,
     *,
     n_draws: int | None = None,
     seed: int = 0,
@@ -128,7 +129,7 @@ def read_scores(run: ScaleRun) -> pa.Table:
     return read_table(_scores_path(run), stage.key)
 
 
-def _scores_path(run: ScaleRun) -> Path:
+def _scores_path(run: ScaleRun) -> Place:
     return run.folder / SCORE / "scores.parquet"
 
 
@@ -143,7 +144,7 @@ class DrawWork:
         num_workers: threads, or None
     """
 
-    folder: Path
+    folder: Place
     stage: Stage
     n: int
     num_workers: int | None

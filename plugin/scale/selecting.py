@@ -28,6 +28,7 @@ from .run import SCORE, SELECT, ScaleRun
 from .scoring import read_scores
 from .share import Share, units_of
 from .state import StageState, stage_state
+from .store import Place, StorePath
 from .turns import merge_turns, turn_counts
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def select(
-    out: str | Path,
+    out: str | Path | StorePath,
     method: str = "facility_location",
     keep: int | float | str = "10%",
     *,
@@ -145,12 +146,12 @@ def select(
         return _by_cells(run, stage, share, num_workers, as_engine(engine), price, report)
 
 
-def ranking_path(run: ScaleRun, name: str) -> Path:
+def ranking_path(run: ScaleRun, name: str) -> Place:
     """The file of a ranking."""
     return run.folder / SELECT / name / "ranking.parquet"
 
 
-def read_ranking(out: str | Path, name: str) -> pa.Table:
+def read_ranking(out: str | Path | StorePath, name: str) -> pa.Table:
     """The rows that a selection keeps, first to keep first.
 
     Args:
@@ -259,9 +260,9 @@ class AssignWork:
         centers: the file of the centers of the cells
     """
 
-    folder: Path
+    folder: Place
     stage: Stage
-    centers: Path
+    centers: Place
 
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
@@ -287,7 +288,7 @@ class OrderWork:
         num_workers: threads, or None
     """
 
-    folder: Path
+    folder: Place
     stage: Stage
     sorted_units: Stage
     wanted: np.ndarray

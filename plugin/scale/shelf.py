@@ -8,9 +8,10 @@ from ..errors import CoresetError
 from .parts import Stage, footer
 from .run import RECORD, SELECT, ScaleRun
 from .selecting import ranking_path
+from .store import Place, as_place
 
 
-def runs_in(folder: str | Path) -> dict[str, Path]:
+def runs_in(folder: str | Path) -> dict[str, Place]:
     """The runs that lie in a folder.
 
     Args:
@@ -22,7 +23,7 @@ def runs_in(folder: str | Path) -> dict[str, Path]:
     Raises:
         CoresetError: if there is no such folder
     """
-    folder = Path(folder).expanduser()
+    folder = as_place(folder)
     if not folder.is_dir():
         raise CoresetError(f"{folder} is no folder; make it, or name another one")
     return {path.name: path for path in sorted(folder.iterdir()) if (path / RECORD).is_file()}

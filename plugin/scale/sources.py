@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
+from .store import Place, StorePath, as_place, file_state, readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,11 +36,13 @@ class Listed:
     Attributes:
         ids: their ids, int64 or string
         uris: their addresses, None where there are none
+        sizes: bytes of their files, None where they are not known
         origin: which rows of which file hold their vectors, or None
     """
 
     ids: pa.Array
     uris: pa.Array
+    sizes: pa.Array
     origin: dict[str, Any] | None = None
 
 
@@ -78,10 +82,10 @@ def find_source(
         CoresetError: if it is none of these, or a column is missing
     """
     columns = {"id_column": id_column, "uri_column": uri_column, "vector_column": vector_column}
-    if not isinstance(source, str | os.PathLike) or str(source).startswith(FIFTYONE):
+    if not isinstance(source, str | os.PathLike | StorePath) or str(source).startswith(FIFTYONE):
         _refuse(columns, "a FiftyOne dataset")
         return _of_dataset(source, rows_per_unit)
-    path = Path(source).expanduser().absolute()
+    path = as_place(source)
     if not path.exists():
         raise CoresetError(f"there is no {path}; give a folder of images, a Parquet file, or fiftyone:<dataset>")
     tables = [path] if path.is_file() else sorted(path.glob("*.parquet"))
@@ -97,18 +101,26 @@ def _refuse(columns: dict[str, str | None], what: str) -> None:
         raise CoresetError(f"{given[0]}={columns[given[0]]!r} names a column of a Parquet table, but this is {what}")
 
 
-def _images(folder: Path, size: int) -> Iterator[Listed]:
+def _images(folder: Place, size: int) -> Iterator[Listed]:
     import pyarrow as pa
 
-    pending: list[str] = []
+    found = _local_files(folder) if isinstance(folder, Path) else folder.find()
+    images = (image for image in found if os.path.splitext(image[0].name)[1].lower() in SUFFIXES)
+    while listed := list(itertools.islice(images, size)):
+        names = pa.array([str(path) for path, _ in listed])
+        # Some systems do not measure their files and say 0.
+        yield Listed(names, names, pa.array([n_bytes or None for _, n_bytes in listed], pa.int64()))
+
+
+def _local_files(folder: Path) -> Iterator[tuple[Path, int | None]]:
     for path, folders, files in os.walk(folder):
         folders.sort()
-        pending += [os.path.join(path, name) for name in sorted(files) if Path(name).suffix.lower() in SUFFIXES]
-        while len(pending) >= size:
-            yield Listed(pa.array(pending[:size]), pa.array(pending[:size]))
-            pending = pending[size:]
-    if pending:
-        yield Listed(pa.array(pending), pa.array(pending))
+        for name in sorted(files):
+            file = Path(path, name)
+            try:
+                yield file, file.stat().st_size
+            except OSError:  # embedding it says why
+                yield file, None
 
 
 def _of_dataset(source: Any, size: int) -> Source:
@@ -131,17 +143,18 @@ def _of_dataset(source: Any, size: int) -> Source:
 
         ids, paths = source.values(["id", "filepath"])
         for start in range(0, len(ids), size):
-            yield Listed(pa.array(ids[start : start + size]), pa.array(paths[start : start + size]))
+            names = ids[start : start + size]
+            yield Listed(pa.array(names), pa.array(paths[start : start + size]), pa.nulls(len(names), pa.int64()))
 
     return Source(f"{FIFTYONE}{source._root_dataset.name}", listing(), n_rows=len(source))
 
 
-def _of_tables(path: Path, tables: list[Path], columns: dict[str, str | None], size: int) -> Source:
+def _of_tables(path: Place, tables: list[Place], columns: dict[str, str | None], size: int) -> Source:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        schemas = [pq.read_schema(table) for table in tables]
+        schemas = [pq.read_schema(readable(table)) for table in tables]
     except (pa.ArrowException, OSError) as error:
         raise CoresetError(
             f"{path} is no Parquet table ({error}); give a folder of images or a Parquet file"
@@ -165,7 +178,7 @@ def _of_tables(path: Path, tables: list[Path], columns: dict[str, str | None], s
         for table in tables:
             wanted = list(dict.fromkeys(column for column in (ids, uris) if column is not None))
             start = 0
-            with pq.ParquetFile(table) as file:
+            with pq.ParquetFile(readable(table)) as file:
                 for batch in file.iter_batches(size, columns=wanted):
                     yield _of_batch(batch, ids, uris, vectors and {**file_state(table), "start": start})
                     start += len(batch)
@@ -188,10 +201,10 @@ def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: 
             f"column '{ids or uris}': {max(found.null_count, addresses.null_count)} of {len(batch)} rows have no id or "
             "no address; leave them out of the table"
         )
-    return Listed(found, addresses, origin or None)
+    return Listed(found, addresses, pa.nulls(len(batch), pa.int64()), origin or None)
 
 
-def _check_vectors(tables: list[Path], schemas: list[pa.Schema], column: str) -> None:
+def _check_vectors(tables: list[Place], schemas: list[pa.Schema], column: str) -> None:
     import pyarrow as pa
 
     for table, schema in zip(tables, schemas, strict=True):
@@ -201,12 +214,6 @@ def _check_vectors(tables: list[Path], schemas: list[pa.Schema], column: str) ->
             raise CoresetError(
                 f"column '{column}' of {table} holds {kind}, not vectors: lists of floating-point numbers"
             )
-
-
-def file_state(path: Path) -> dict[str, Any]:
-    """What tells whether a file is still the one that was listed."""
-    found = path.stat()
-    return {"file": str(path), "size": found.st_size, "changed": found.st_mtime_ns}
 
 
 def text_digest(values: pa.Array, into: hashlib._Hash) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..embeddings.report import Outcome
 from .parts import Stage, footer
 from .run import EMBEDDINGS, SCORE, SELECT, ScaleRun
+from .store import Place, StorePath
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,8 +57,7 @@ def stage_state(stage: Stage, numbers: Sequence[int]) -> StageState:
     """
     outcomes: Counter[str] = Counter()
     missing = []
-    for number in numbers:
-        facts = stage.facts(number)
+    for number, facts in zip(numbers, stage.all_facts(numbers), strict=True):
         if facts is None:
             missing.append(number)
         else:
@@ -76,7 +76,7 @@ class RunState:
         stages: the stages that were begun, in the order of the work
     """
 
-    folder: Path
+    folder: Place
     source: str
     n: int
     stages: list[StageState]
@@ -87,7 +87,7 @@ class RunState:
     __repr__ = __str__
 
 
-def status(out: str | Path) -> RunState:
+def status(out: str | Path | StorePath) -> RunState:
     """Says what of a run is there; nothing is changed, and other machines may be working on it.
 
     Args:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..embeddings.report import Outcome
 from ..errors import CoresetError
-from .sources import file_state
+from .store import Place, as_place, check_unchanged, readable
 from .table import UnitRows
 
 if TYPE_CHECKING:
@@ -38,11 +37,8 @@ class VectorUnits:
             CoresetError: if the file changed since it was listed, or vectors differ in length
         """
         rows, origin = self._manifest.read(unit), (self._manifest.facts(unit) or {})["origin"]
-        file = Path(origin["file"])
-        if not file.is_file() or file_state(file) != {name: origin[name] for name in ("file", "size", "changed")}:
-            raise CoresetError(
-                f"{file} was changed or removed since the run was planned; plan a new run in another folder"
-            )
+        file = as_place(origin["file"])
+        check_unchanged(file, origin)
         column = _read_rows(file, self._column, origin["start"], len(rows))
         found = UnitRows(rows)
         present = np.flatnonzero(np.asarray(column.is_valid()))
@@ -66,13 +62,13 @@ class VectorUnits:
         return (time.perf_counter() - started) / sum(found.counts.values()), found.dimension
 
 
-def _read_rows(file: Path, column: str, start: int, count: int) -> pa.Array:
+def _read_rows(file: Place, column: str, start: int, count: int) -> pa.Array:
     """Reads a range of rows; only the row groups that hold them are touched."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(file) as table:
+        with pq.ParquetFile(readable(file)) as table:
             sizes = [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
             ends = np.cumsum(sizes)
             first, last = np.searchsorted(ends, [start, start + count - 1], side="right")
@@ -85,7 +81,7 @@ def _read_rows(file: Path, column: str, start: int, count: int) -> pa.Array:
         ) from error
 
 
-def _matrix(column: pa.Array, file: Path, name: str) -> np.ndarray:
+def _matrix(column: pa.Array, file: Place, name: str) -> np.ndarray:
     """(m, d) float32 vectors of a column without nulls; values that are null are not finite."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -91,7 +91,8 @@ def _killed_at(at: int, moment: str):
             whole(path, write)
             return
         aside = path.with_name(f".{path.name}.killed.tmp")
-        write(aside)
+        with open(aside, "wb") as file:
+            write(file)
         if moment == "writing":
             aside.write_bytes(aside.read_bytes()[:100])
         elif moment == "renamed":

@@ -15,7 +15,7 @@ VECTORS = np.random.default_rng(0).normal(size=(25, 4)).astype(np.float32)
 
 
 def rows_of(run):
-    tables = [run.manifest.read(unit) for unit in range(run.n_units)]
+    tables = [run.manifest.read(unit, ["id", "uri"]) for unit in range(run.n_units)]
     return pa.concat_tables(tables).to_pydict()
 
 
