@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import fiftyone.operators.types as types
 from pydantic import Field
@@ -13,6 +12,9 @@ from ..plugin.door import Line, Parameters, RunName
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of
 from .operator import Answer, CoresetOperator
+
+if TYPE_CHECKING:
+    from ..plugin.scale.store import Place
 
 #: The setting that says where runs lie: a person at the App chooses one of them, and cannot look anywhere else.
 FOLDER = "FIFTYONE_CORESET_RUNS"
@@ -94,7 +96,7 @@ class ImportScaleRun(CoresetOperator[Params]):
         return f"Import '{params.run}'"
 
 
-def _runs() -> dict[str, Path]:
+def _runs() -> dict[str, Place]:
     from ..plugin.scale.shelf import runs_in
 
     folder = os.environ.get(FOLDER)

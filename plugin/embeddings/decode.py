@@ -136,12 +136,12 @@ def _read(
     """Reads the first frame, upright, in RGB; a whole JPEG no larger than the framing needs; and when it was taken."""
     if isinstance(source, OSError):
         raise source
-    content = io.BytesIO(source) if isinstance(source, bytes) else _remote(source)
-    if content is None:
-        kind = os.stat(source).st_mode
+    file = io.BytesIO(source) if isinstance(source, bytes) else _remote(source) or source
+    if isinstance(file, str):
+        kind = os.stat(file).st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a fifo would wait for ever; a folder says so itself
             raise ValueError("not a regular file")
-    image, turn, taken = _open(source if content is None else content, framing, max_pixels)
+    image, turn, taken = _open(file, framing, max_pixels)
     return image if turn is None else image.transpose(turn), taken
 
 

@@ -223,13 +223,15 @@ def image_files(rows: Rows, wanted: set[str] | None = None) -> tuple[list[ImageF
     if rows.patches_field in (None, FRAMES):
         columns = zip(*rows.samples.values(["id", "filepath"]), strict=True)
         return [ImageFile(path, [row_id]) for row_id, path in columns if wanted is None or row_id in wanted], {}
-    objects, sample_ids = defaultdict(list), {}
+    objects: dict[str, tuple[list[str], list[Sequence[float]]]] = defaultdict(lambda: ([], []))
+    sample_ids = {}
     columns = rows.samples.values(["id", "sample_id", "filepath"])
     for row_id, sample_id, path, box in zip(*columns, _boxes(rows), strict=True):
         if wanted is None or row_id in wanted:
-            objects[path].append((row_id, box))
+            objects[path][0].append(row_id)
+            objects[path][1].append(box)
             sample_ids[row_id] = sample_id
-    return [ImageFile(path, *zip(*members, strict=True)) for path, members in objects.items()], sample_ids
+    return [ImageFile(path, ids, boxes) for path, (ids, boxes) in objects.items()], sample_ids
 
 
 def _boxes(rows: Rows) -> list[Sequence[float]]:

@@ -73,7 +73,7 @@ def batches(
     parts = (files[start : start + batch_size] for start in range(0, len(files), batch_size))
     if num_workers == 0:
         for part in parts:
-            yield _batch(part, [decode(file.path, framing, file.boxes, max_pixels) for file in fetch(part)])
+            yield _batch(part, [decode(file.source, framing, file.boxes, max_pixels) for file in fetch(part)])
         return
     processes: list[DecodingProcess] = []
     idle: SimpleQueue[DecodingProcess] = SimpleQueue()

@@ -33,14 +33,21 @@ class ImageFile(NamedTuple):
     """One file to decode, once.
 
     Args:
-        path: the file; or its content, or why that could not be read, where that is known already
+        path: the file
         ids: the sample id, or the ids of the objects to cut out
         boxes: the objects' bounding boxes, or None for the whole image
+        content: what is in it, or why that cannot be read, where that is known already
     """
 
-    path: str | bytes | OSError
+    path: str
     ids: Sequence[str]
     boxes: Sequence[Box] | None = None
+    content: bytes | OSError | None = None
+
+    @property
+    def source(self) -> str | bytes | OSError:
+        """What there is to decode."""
+        return self.path if self.content is None else self.content
 
 
 class DecodingProcess:
@@ -146,7 +153,7 @@ def _serve(pipe: Connection, framing: Framing | WholeImage, max_pixels: int) -> 
     pipe.send([])
     while True:
         for file in pipe.recv():
-            pipe.send(decode(file.path, framing, file.boxes, max_pixels))
+            pipe.send(decode(file.source, framing, file.boxes, max_pixels))
 
 
 def _end_with_parent() -> None:

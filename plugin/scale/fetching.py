@@ -27,7 +27,7 @@ class Fetch:
     def __init__(self, rows: pa.Table) -> None:
         self._answered = False
         self._sizes = rows["size"].to_pylist()
-        self.files = [ImageFile(uri, [str(place)]) for place, uri in enumerate(rows["uri"].to_pylist())]
+        self.files = [ImageFile(_file(uri), [str(place)]) for place, uri in enumerate(rows["uri"].to_pylist())]
 
     def __call__(self, files: Sequence[ImageFile]) -> list[ImageFile]:
         """Reads some images; of one that cannot be read it says why.
@@ -38,7 +38,7 @@ class Fetch:
         while True:
             lost: list[StoreError] = []
 
-            def read(file: ImageFile, lost: list[StoreError] = lost) -> bytes | str | OSError:
+            def read(file: ImageFile, lost: list[StoreError] = lost) -> bytes | OSError | None:
                 try:
                     # Where one image was waited for in vain, the others of the batch are asked for once.
                     return self._read(file, 0.0 if lost else IMAGE_PATIENCE)
@@ -49,11 +49,10 @@ class Fetch:
             found = list(at_once(read, files))
             if self._answered or len(lost) < len(files) or len(files) == 1:
                 self._answered = True
-                return [file._replace(path=content) for file, content in zip(files, found, strict=True)]
+                return [file._replace(content=content) for file, content in zip(files, found, strict=True)]
             self._read(files[0], None)  # waits as long as for a part, or gives up
 
-    def _read(self, file: ImageFile, patience: float | None) -> bytes | str | OSError:
-        assert isinstance(file.path, str)
+    def _read(self, file: ImageFile, patience: float | None) -> bytes | OSError | None:
         place, size = as_place(file.path), self._sizes[int(file.ids[0])]
         try:
             if isinstance(place, StorePath):
@@ -68,4 +67,9 @@ class Fetch:
             return error
         except CoresetError as error:  # e.g. access is refused
             return OSError(errno.EACCES, str(error))
-        return str(place)
+        return None
+
+
+def _file(uri: str) -> str:
+    """What a decoder opens: a path stays as it was given."""
+    return str(as_place(uri)) if uri.startswith("file://") else uri

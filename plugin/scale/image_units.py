@@ -107,7 +107,7 @@ class ImageUnits:
         framing, files = self._embedder.framing, fetch.files
         if not workers:
             started = time.perf_counter()
-            outcomes = [decode(file.path, framing, max_pixels=self._max_pixels) for file in fetch(files)]
+            outcomes = [decode(file.source, framing, max_pixels=self._max_pixels) for file in fetch(files)]
             return outcomes, (time.perf_counter() - started) / len(files)
         process = DecodingProcess(framing, self._max_pixels)
         try:

@@ -64,4 +64,5 @@ def _locked(folder: Path, name: str, kind: int, wait: bool = False) -> Iterator[
             ) from error
         yield
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile has the descriptor too
         os.close(descriptor)

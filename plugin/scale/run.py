@@ -57,7 +57,8 @@ class ScaleRun:
         if isinstance(self.folder, Path):
             return self.folder
         home = os.environ.get("FIFTYONE_CORESET_SCRATCH") or "~/.cache/fiftyone-coreset"
-        folder = as_place(home) / f"{self.folder.name}-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]}"
+        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
+        folder = Path(home).expanduser() / f"{self.folder.name}-{digest}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -8,7 +8,7 @@ from ..errors import CoresetError
 from .parts import Stage, footer
 from .run import RECORD, SELECT, ScaleRun
 from .selecting import ranking_path
-from .store import Place, as_place
+from .store import Place, as_place, entries
 
 
 def runs_in(folder: str | Path) -> dict[str, Place]:
@@ -23,10 +23,10 @@ def runs_in(folder: str | Path) -> dict[str, Place]:
     Raises:
         CoresetError: if there is no such folder
     """
-    folder = as_place(folder)
-    if not folder.is_dir():
-        raise CoresetError(f"{folder} is no folder; make it, or name another one")
-    return {path.name: path for path in sorted(folder.iterdir()) if (path / RECORD).is_file()}
+    place = as_place(folder)
+    if not place.is_dir():
+        raise CoresetError(f"{place} is no folder; make it, or name another one")
+    return {path.name: path for path in entries(place) if (path / RECORD).is_file()}
 
 
 def complete_selections(run: ScaleRun) -> dict[str, int]:
@@ -39,7 +39,7 @@ def complete_selections(run: ScaleRun) -> dict[str, int]:
         CoresetError: if a ranking belongs to something else
     """
     found = {}
-    for folder in sorted((run.folder / SELECT).glob("*")):
+    for folder in entries(run.folder / SELECT):
         if Stage.exists(folder):
             stage = Stage.load(folder)
             if footer(ranking_path(run, folder.name), stage.key) is not None:

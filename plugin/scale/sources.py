@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
-from .store import Place, StorePath, as_place, file_state, readable
+from .store import Place, StorePath, as_place, entries, file_state, readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,7 +88,7 @@ def find_source(
     path = as_place(source)
     if not path.exists():
         raise CoresetError(f"there is no {path}; give a folder of images, a Parquet file, or fiftyone:<dataset>")
-    tables = [path] if path.is_file() else sorted(path.glob("*.parquet"))
+    tables = [path] if path.is_file() else entries(path, "*.parquet")
     if path.is_file() or tables:
         return _of_tables(path, tables, columns, rows_per_unit)
     _refuse(columns, "a folder of images")

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..embeddings.report import Outcome
 from .parts import Stage, footer
 from .run import EMBEDDINGS, SCORE, SELECT, ScaleRun
-from .store import Place, StorePath
+from .store import Place, StorePath, entries
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,7 +113,7 @@ def status(out: str | Path | StorePath) -> RunState:
     if Stage.exists(folder):
         stage = Stage.load(folder)
         stages.append(stage_state(stage, range(stage.record["n_units"])))
-    for folder in sorted((run.folder / SELECT).glob("*")):
+    for folder in entries(run.folder / SELECT):
         if Stage.exists(folder):
             stage = Stage.load(folder)
             facts = footer(folder / "ranking.parquet", stage.key)

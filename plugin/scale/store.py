@@ -234,6 +234,11 @@ def as_place(where: str | os.PathLike[str] | StorePath) -> Place:
     return StorePath(text.rstrip("/"))
 
 
+def entries(place: Place, pattern: str = "*") -> list[Place]:
+    """What lies one level below and has such a name, by name; nothing where there is nothing."""
+    return sorted(place.glob(pattern), key=lambda entry: entry.name)
+
+
 def readable(place: Place) -> Any:
     """What libraries that read files can open: the path, or a file whose bytes come when they are asked for."""
     return place if isinstance(place, Path) else StoreFile(place)

@@ -90,7 +90,7 @@ def all_steps(source, out):
     assert scale.select(out, keep="20%", rows_per_cell=40).complete
     assert [stage.complete for stage in scale.status(out).stages] == [True] * 4
     scores = run.folder / "score" / "scores.parquet"
-    content = scores.read_bytes() if isinstance(scores, Path) else scores.read_whole()
+    content = scores.read_bytes() if isinstance(scores, Path) else scores.read_whole(scores.size())
     ranking = scale.read_ranking(out, "facility_location")
     assert len(set(ranking["cell"].to_pylist())) > 1
     return pq.read_table(pa.BufferReader(content)).to_pydict(), ranking.to_pydict()
