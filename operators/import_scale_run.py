@@ -14,7 +14,7 @@ from ..plugin.request import dataset_of
 from .operator import Answer, CoresetOperator
 
 if TYPE_CHECKING:
-    from ..plugin.scale.store import Place
+    from ..plugin.scale.places import Place
 
 #: The setting that says where runs lie: a person at the App chooses one of them, and cannot look anywhere else.
 FOLDER = "FIFTYONE_CORESET_RUNS"

@@ -11,8 +11,8 @@ from ..errors import CoresetError
 from ..vectors.kmeans import kmeans, nearest_center
 from ..vectors.neighbors import unit_rows
 from .parts import Stage
+from .places import Place, readable, write_once
 from .run import ScaleRun
-from .store import Place, readable, write_once
 
 #: Rows from which the cells are made.
 _SAMPLE_ROWS = 1_000_000

@@ -21,10 +21,11 @@ from .image_units import ImageUnits
 from .lock import one_writer
 from .model import Size, embed_need
 from .parts import Stage
+from .places import Place
 from .run import EMBEDDINGS, ScaleRun
 from .share import Share, units_of
 from .state import StageState, stage_state
-from .store import Place, StorePath
+from .store import StorePath
 from .vector_units import VectorUnits
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..embeddings.workers import ImageFile
 from ..errors import CoresetError
-from .store import StoreError, StorePath, as_place, at_once, refuse_change
+from .places import as_place
+from .store import StoreError, StorePath, at_once, refuse_change
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..errors import CoresetError
-from .store import Place
+from .places import Place
 
 
 @dataclass(frozen=True)

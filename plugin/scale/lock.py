@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import CoresetError
+from .places import Place
 from .share import Share
-from .store import Place, StorePath
+from .store import StorePath
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from .forecast import Machines
 from .lock import one_writer
 from .model import plan_need
 from .parts import FORMAT_VERSION, Stage, write_record
+from .places import Place, as_place
 from .run import MANIFEST, RECORD, ScaleRun
 from .sources import Listed, Source, find_source, text_digest
-from .store import Place, StorePath, as_place
+from .store import StorePath
 
 
 def plan(

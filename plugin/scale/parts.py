@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import CoresetError
-from .store import Place, at_once, readable, write_atomically, write_once
+from .places import Place, readable, write_atomically, write_once
+from .store import at_once
 
 if TYPE_CHECKING:
     import pyarrow as pa

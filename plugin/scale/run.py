@@ -15,7 +15,8 @@ from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from ..requirements import require
 from .parts import Stage, read_record
-from .store import StorePath, as_place
+from .places import as_place
+from .store import StorePath
 
 if TYPE_CHECKING:
     import pyarrow as pa

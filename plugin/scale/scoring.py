@@ -29,10 +29,11 @@ from .forecast import Machines
 from .lock import one_writer
 from .model import Size, score_need
 from .parts import Stage, footer, read_table, write_table
+from .places import Place
 from .run import SCORE, ScaleRun
 from .share import Share, units_of
 from .state import StageState, stage_state
-from .store import Place, StorePath
+from .store import StorePath
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,11 +24,12 @@ from .forecast import Machines
 from .lock import one_builder, one_writer
 from .model import Size, among_need, select_need
 from .parts import Stage, footer, read_table, write_table
+from .places import Place
 from .run import SCORE, SELECT, ScaleRun
 from .scoring import read_scores
 from .share import Share, units_of
 from .state import StageState, stage_state
-from .store import Place, StorePath
+from .store import StorePath
 from .turns import merge_turns, turn_counts
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ..errors import CoresetError
 from .parts import Stage, footer
+from .places import Place, as_place, entries
 from .run import RECORD, SELECT, ScaleRun
 from .selecting import ranking_path
-from .store import Place, as_place, entries
 
 
 def runs_in(folder: str | Path) -> dict[str, Place]:

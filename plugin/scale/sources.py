@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
-from .store import Place, StorePath, as_place, entries, file_state, readable
+from .places import Place, as_place, entries, file_state, readable
+from .store import StorePath
 
 if TYPE_CHECKING:
     import pyarrow as pa

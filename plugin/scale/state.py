@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..embeddings.report import Outcome
 from .parts import Stage, footer
+from .places import Place, entries
 from .run import EMBEDDINGS, SCORE, SELECT, ScaleRun
-from .store import Place, StorePath, entries
+from .store import StorePath
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..embeddings.report import Outcome
 from ..errors import CoresetError
-from .store import Place, as_place, check_unchanged, readable
+from .places import Place, as_place, check_unchanged, readable
 from .table import UnitRows
 
 if TYPE_CHECKING:

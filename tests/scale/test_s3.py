@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.scale import places
 from fiftyone_coreset.plugin.scale import store as stores
 from fiftyone_coreset.plugin.scale.shelf import runs_in
 from fiftyone_coreset.plugin.scale.store import StorePath
@@ -65,7 +66,7 @@ def test_the_steps_give_the_same_in_s3(bucket, write_vectors, tmp_path):
     source.write_bytes(table.read_bytes())
     assert all_steps(f"{bucket}/vectors", f"{bucket}/runs/a") == all_steps(table, tmp_path / "run")
     assert list(runs_in(f"{bucket}/runs")) == ["a"]
-    assert not stores.write_once(bucket / "runs" / "a" / "run.json", b"")
+    assert not places.write_once(bucket / "runs" / "a" / "run.json", b"")
     source.write_bytes(table.read_bytes()[::-1])
     again = scale.open(bucket / "runs" / "a")
     s3fs.S3FileSystem().rm(str(again.embeddings.path(1)))

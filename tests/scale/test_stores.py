@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
-from fiftyone_coreset.plugin.scale import fetching
+from fiftyone_coreset.plugin.scale import fetching, places
 from fiftyone_coreset.plugin.scale import store as stores
-from fiftyone_coreset.plugin.scale.store import StoreFile, StorePath, as_place
+from fiftyone_coreset.plugin.scale.places import as_place
+from fiftyone_coreset.plugin.scale.store import StoreFile, StorePath
 
 fsspec = pytest.importorskip("fsspec")
 memory = pytest.importorskip("fsspec.implementations.memory")
@@ -179,7 +180,7 @@ def test_two_drivers_at_once_make_each_row_once(prefix, write_vectors):
 
 def test_a_plan_that_another_overwrites_is_refused(prefix, write_vectors, monkeypatch):
     """Both would have made parts of the same names, of what a source was at two times."""
-    out, whole = prefix("memory"), stores.write_atomically
+    out, whole = prefix("memory"), places.write_atomically
 
     def overwritten(place, write):
         whole(place, write)
