@@ -155,7 +155,8 @@ def _of_tables(path: Place, tables: list[Place], columns: dict[str, str | None],
     import pyarrow.parquet as pq
 
     try:
-        schemas = [pq.read_schema(readable(table)) for table in tables]
+        footers = [pq.read_metadata(readable(table)) for table in tables]
+        schemas = [footer.schema.to_arrow_schema() for footer in footers]
     except (pa.ArrowException, OSError) as error:
         raise CoresetError(
             f"{path} is no Parquet table ({error}); give a folder of images or a Parquet file"
@@ -184,7 +185,7 @@ def _of_tables(path: Place, tables: list[Place], columns: dict[str, str | None],
                     yield _of_batch(batch, ids, uris, vectors and {**file_state(table), "start": start})
                     start += len(batch)
 
-    return Source(str(path), listing(), vectors, sum(pq.read_metadata(table).num_rows for table in tables))
+    return Source(str(path), listing(), vectors, sum(footer.num_rows for footer in footers))
 
 
 def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: Any) -> Listed:
