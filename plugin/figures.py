@@ -16,8 +16,7 @@ import numpy as np
 from .errors import CoresetError
 from .requirements import require
 
-ORANGE, BLUE, RED, SKY = "#e8590c", "#1c6fb8", "#c92a2a", "#74b9e6"
-PURPLE, GREY, LIGHT = "#9c36b5", "#868e96", "#dee2e6"
+ORANGE, BLUE, RED, GREY, LIGHT = "#e8590c", "#1c6fb8", "#c92a2a", "#868e96", "#dee2e6"
 
 #: How marks are drawn: matplotlib's format, plotly's mode, plotly's dash.
 _STYLES = {

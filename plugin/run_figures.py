@@ -13,7 +13,7 @@ from .dataset.rows import FRAMES
 from .diagnostics.explain import RowExplanation, explain_row
 from .diagnostics.report import CoresetReport, coreset_report
 from .errors import CoresetError
-from .figures import GREY, ORANGE, PURPLE, SKY, Mark, Pane, draw
+from .figures import Mark, Pane, draw
 from .kept_rows import kept_rows
 from .progress import ProgressCallback
 from .vectors.points import Points
@@ -114,10 +114,10 @@ def map_of(results: CoresetResults, budget: Any, backend: str) -> Any:
     redundant, uncovered = (status.get(name, np.empty(0, dtype=np.int64)) for name in ("redundant", "uncovered"))
     others = np.setdiff1d(np.flatnonzero(results.alive()), np.concatenate([kept, redundant, uncovered]))
     parts = [
-        ("covered" if status else "not kept", others, SKY, 5),
-        ("redundant", redundant, PURPLE, 5),
-        ("not covered", uncovered, GREY, 5),
-        ("kept", kept, ORANGE, 8),
+        ("covered" if status else "not kept", others, "#aab2bd", 5),  # the colours of the panel
+        ("redundant", redundant, "#c79a00", 5),
+        ("uncovered", uncovered, "#d1430c", 5),
+        ("kept", kept, "#0b66b8", 8),
     ]
     marks = []
     for name, rows, color, size in parts:

@@ -64,7 +64,7 @@ def commit_run(dataset: Dataset, results: BrainResults, file: Any) -> None:
                 "config": config.serialize(),
                 "results": file,
                 "results_meta": dict(results.get_meta() or {}),
-                "timestamp": datetime.datetime.utcnow(),
+                "timestamp": datetime.datetime.now(datetime.timezone.utc),
                 "version": fo.__version__,
                 "view_stages": None if view is None else [json_util.dumps(stage) for stage in view],
             }

@@ -65,5 +65,6 @@ def _replace(dataset: Dataset, name: str, view: DatasetView, description: str) -
     saved = next(saved for saved in dataset._doc.get_saved_views() if saved.name == name)
     _handle_delete_generated_saved_view(dataset, saved)  # the copy of its objects may go; loading the view keeps it
     saved.view_stages = [json_util.dumps(stage) for stage in view._serialize(include_uuids=False)]
-    saved.description, saved.last_modified_at = description, datetime.datetime.utcnow()
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)  # as FiftyOne keeps dates
+    saved.description, saved.last_modified_at = description, now
     saved.save()

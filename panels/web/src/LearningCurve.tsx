@@ -12,7 +12,7 @@ interface Props {
 
 /** The metric of every round with its standard error, the fitted curve with its band, dotted where it is continued. */
 export function LearningChart({ curve, target, width, height }: Props) {
-  const frame: Frame = { width, height, left: 38, right: 10, top: 10, bottom: 20 };
+  const frame: Frame = { width, height, left: 38, right: 10, top: 10, bottom: 34 };
   const scale = curveScale(curve, target, frame);
   const { x, y } = scale;
   const path = (pairs: [number, number][]) => pairs.map(([n, value], at) => `${at ? "L" : "M"}${x(n)},${y(value)}`).join("");
@@ -40,12 +40,14 @@ export function LearningChart({ curve, target, width, height }: Props) {
           </text>
         </g>
       ))}
-      {scale.xTicks.filter(Number.isInteger).map((tick, nth, { length }) => (
-        <text key={tick} x={x(tick)} y={height - 5} textAnchor={x(tick) > width - 44 ? "end" : "middle"} className="fc-tick">
+      {scale.xTicks.filter(Number.isInteger).map((tick) => (
+        <text key={tick} x={x(tick)} y={height - 19} textAnchor={x(tick) > width - 24 ? "end" : "middle"} className="fc-tick">
           {count(tick)}
-          {nth === length - 1 && " labels"}
         </text>
       ))}
+      <text x={(frame.left + width - frame.right) / 2} y={height - 5} textAnchor="middle" className="fc-tick">
+        labels
+      </text>
       {band && <path d={band} className="fc-band" data-cy="coreset-learning-band" />}
       {target !== null && <line x1={frame.left} x2={width - frame.right} y1={y(target)} y2={y(target)} className="fc-target-line" />}
       <path d={path(fitted)} className={line ? "fc-line fc-line-covered" : "fc-line fc-line-between"} />

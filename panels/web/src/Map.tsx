@@ -35,7 +35,7 @@ const REACH = 9;
 const TOLERANCE = 0.75;
 
 /** Room for the tools above and the legend below. */
-const MARGIN = { top: 26, bottom: 44, side: 24 };
+const MARGIN = { top: 50, bottom: 44, side: 24 };
 
 /** Where the user moved each map to; a map that was not moved shows all points at any size. */
 const cameras = new Map<string, Camera>();

@@ -49,7 +49,7 @@ export const STYLES = `
 .fc-root .fc-toolbar button { border: 0; border-radius: 0; padding: 6px 8px; display: grid; color: var(--faint); }
 .fc-root .fc-toolbar button:hover { color: var(--text); }
 .fc-root .fc-toolbar button[aria-pressed="true"] { background: var(--accent); color: var(--ink); }
-.fc-colorby { position: absolute; top: 10px; right: 10px; z-index: 2; display: flex; align-items: center; gap: 6px; color: var(--faint); font-size: 12px; }
+.fc-colorby { position: absolute; top: 8px; right: 8px; z-index: 2; display: flex; align-items: center; gap: 6px; color: var(--faint); font-size: 12px; background: color-mix(in srgb, var(--ground) 82%, transparent); border-radius: 6px; padding: 2px 2px 2px 8px; }
 .fc-colorby select { color: var(--text); }
 .fc-top { position: absolute; top: 50px; left: 10px; right: 10px; z-index: 2; display: flex; flex-direction: column; align-items: center; gap: 6px; pointer-events: none; }
 .fc-top > * { pointer-events: auto; max-width: 100%; }
