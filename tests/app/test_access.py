@@ -93,6 +93,23 @@ def violations(app):
     ]
 
 
+def test_the_apps_message_covers_no_button(app, dataset):
+    """What a long operator did is shown at the bottom of the window, where the panel's buttons are."""
+    app.page.set_viewport_size({"width": 900, "height": 900})
+    app.open(dataset)
+    app.open_panel("coreset")
+    part(app, "create-view").wait_for()
+    message = {"message": "12 images: /home/curator/fiftyone/coreset-exports/photographs-coreset-page.html"}
+    app.page.evaluate("m => window.__foo__.executeOperator('@voxel51/operators/notify', m)", message)
+    app.page.wait_for_function(
+        """() => {
+            const found = (name) => [...document.querySelectorAll(name)].map((one) => one.getBoundingClientRect());
+            const message = Math.min(...found(".notistack-Snackbar").map((box) => box.top));  // Infinity while there is none
+            return message < Infinity && found(".fc-actions button").every((box) => box.bottom <= message);
+        }"""
+    )
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="'npm ci' in panels/web brings axe")
 def test_axe_finds_nothing_serious(app, dataset):
     app.open(dataset)

@@ -123,6 +123,7 @@ export const STYLES = `
 .fc-actions { flex: none; padding: 10px 16px; border-top: 1px solid var(--rule); display: flex; flex-direction: column; gap: 6px; background: var(--ground); }
 .fc-body:not(.fc-wide) .fc-actions { position: sticky; bottom: 0; z-index: 4; }
 .fc-body:not(.fc-wide) .fc-actions { flex-direction: row; flex-wrap: wrap; padding: 8px 16px; } .fc-body:not(.fc-wide) .fc-actions > * { flex: 1 1 auto; }
+:root:has(.notistack-SnackbarContainer) .fc-actions { padding-bottom: 120px; } /* above the App's message, while it shows */
 .fc-actions > div { display: flex; flex-wrap: wrap; gap: 6px; } .fc-actions > div button { flex: 1 1 auto; padding: 4px 2px; font-size: 12px; white-space: nowrap; }
 .fc-root .fc-primary { background: var(--accent); color: var(--ink); border-color: transparent; font-weight: 600; padding: 7px 14px; }
 .fc-root .fc-primary:hover:not(:disabled) { filter: brightness(1.08); }
