@@ -104,7 +104,8 @@ def test_the_apps_message_covers_no_button(app, dataset):
     app.page.wait_for_function(
         """() => {
             const found = (name) => [...document.querySelectorAll(name)].map((one) => one.getBoundingClientRect());
-            const message = Math.min(...found(".notistack-Snackbar").map((box) => box.top));  // Infinity while there is none
+            const message = Math.min(...found(".notistack-Snackbar").map((box) => box.top));
+            // Infinity while there is none
             return message < Infinity && found(".fc-actions button").every((box) => box.bottom <= message);
         }"""
     )
