@@ -162,8 +162,6 @@ class RoundsResults(fob.BrainResults):
 
     Examples:
         >>> rounds = fc.load_rounds(dataset, "rounds")
-        >>> rounds.last.number
-        4
         >>> print(rounds)
         Campaign 'rounds'...
     """
@@ -244,7 +242,7 @@ class RoundsResults(fob.BrainResults):
         return RoundsResults(samples, config, self.key, columns=columns, backend=config.build(), **kept)
 
     def rows(self) -> Rows:
-        """All rows of the dataset, whatever view the campaign works on: what a view holds may change.
+        """All rows of the dataset, whatever view the campaign works on, whose content may change.
 
         Examples:
             >>> len(rounds.rows().ids())
@@ -319,12 +317,13 @@ class RoundsResults(fob.BrainResults):
         """
         return summary.advice(self, target, cost_per_label, metric)
 
-    def weak_spots(self, n_clusters: int = 20, seed: int = 0) -> WeakSpots:
-        """Where labels are missing: clusters of the pool by their size and the error that is expected there.
+    def weak_spots(self, n_clusters: int = 20, seed: int = 0, by: str = "cluster") -> WeakSpots:
+        """Where labels are missing: parts of the pool by their size and the error that is expected there.
 
         Args:
             n_clusters (20): clusters of the embeddings
             seed (0): the random seed
+            by ("cluster"): ``"class"`` takes labels, or predicted classes, instead of clusters
 
         Returns:
             :class:`WeakSpots`; print them, and ``view(0)`` opens the weakest
@@ -337,7 +336,7 @@ class RoundsResults(fob.BrainResults):
             >>> len(spots.view(0)) > 0
             True
         """
-        return find_weak_spots(self, n_clusters, seed)
+        return find_weak_spots(self, n_clusters, seed, by)
 
     def view(self, number: int) -> DatasetView:
         """The batch of a round as a view, small and live; sort it by ``<key>_order`` to label the first first.

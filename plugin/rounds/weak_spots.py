@@ -1,4 +1,4 @@
-"""Where labels are missing: parts of the pool by their size and the error that is expected there."""
+"""Where labels are missing: clusters of the pool, or classes, by their size and the error that is expected there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..dataset.embeddings import EmbeddingSource
+from ..dataset.embeddings import Embeddings, EmbeddingSource
 from ..dataset.rows import Rows
 from ..diagnostics.tables import Content, html_card, percent, text_card
 from ..errors import CoresetError
@@ -16,8 +16,9 @@ from ..vectors.kmeans import kmeans
 from ..vectors.neighbors import unit_rows
 from ..vectors.radius import coverage_radius
 from .coverage import within
+from .model import light_head
 from .row_values import latest, placed, places, predicted_classes
-from .standing import read_standing
+from .standing import Standing, read_standing
 
 if TYPE_CHECKING:
     from fiftyone.core.view import DatasetView
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
 #: Test images in a cluster from which on they tell its error; of fewer, the 95 % interval spans half of all errors.
 _ENOUGH_TESTED = 10
+#: Labels from which on a part could have been learned, the share of the overall accuracy below which it is not, and the
+#: rounds in which that should have changed (after Karamcheti et al., ACL 2021).
+_ENOUGH_LABELS, _NOT_LEARNED, _ROUNDS = 10, 0.5, 2
 
 
 @dataclass(frozen=True)
 class WeakSpot:
-    """A cluster of the pool.
+    """A cluster of the pool, or a class.
 
     Attributes:
         ids: ids of its rows without label
@@ -42,6 +46,8 @@ class WeakSpot:
         expected_error: 1 - accuracy where there are ten test images, else 1 - mean confidence; None if neither is known
         covered: share of its rows without label that lie within the coverage radius of a label
         classes: what the model predicts there, most frequent first
+        not_learned: whether ten labels and more, over two rounds, have not brought a light head to half of its accuracy
+            elsewhere: the images may show none of the classes, or their labels may be wrong
     """
 
     ids: list[str]
@@ -53,6 +59,7 @@ class WeakSpot:
     expected_error: float | None
     covered: float
     classes: list[str]
+    not_learned: bool = False
 
     @property
     def weight(self) -> float:
@@ -110,25 +117,32 @@ class WeakSpots:
                 tested = f"{spot.accuracy:.0%} of {spot.n_tested} ({low} to {high})"
             error = "-" if spot.expected_error is None else percent(spot.expected_error)
             labels, shown = f"{spot.n_labels:,}", ", ".join(spot.classes[:3])
+            labels += " (not learned)" if spot.not_learned else ""
             rows.append([str(place), percent(spot.share), labels, percent(spot.covered), tested, error, shown])
         header = ("spot", "of the pool", "labels", "covered", "right on test", "expected error", "predicted")
-        return "Weak spots", header, rows, f"Of the {self.noun} without label; most expected errors first."
+        note = f"Of the {self.noun} without label; most expected errors first."
+        if any(spot.not_learned for spot in self.spots):
+            note += " What is not learned may be off-topic: skip it by a tag, or look for suspicious labels in it."
+        return "Weak spots", header, rows, note
 
 
-def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0) -> WeakSpots:
-    """Divides the pool into clusters and orders them by the errors that are expected there.
+def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0, by: str = "cluster") -> WeakSpots:
+    """Divides the pool into clusters or classes and orders them by the errors that are expected there.
 
     Args:
         results: a campaign with a recorded round
         n_clusters (20): clusters of the embeddings
         seed (0): the random seed
+        by ("cluster"): ``"cluster"`` or ``"class"``: the label, or without one the predicted class
 
     Returns:
-        the clusters that hold rows without label
+        the parts that hold rows without label
 
     Raises:
-        CoresetError: if embeddings were given as an array, or everything has a label
+        CoresetError: if embeddings were given as an array, everything has a label, or no class was predicted
     """
+    if by not in ("cluster", "class"):
+        raise CoresetError(f"by must be 'cluster' or 'class', got {by!r}")
     config = results.config
     if config.embeddings is None:
         raise CoresetError(
@@ -142,8 +156,6 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0)
         raise CoresetError(f"all {len(rows):,} {rows.noun} have a label; there are no weak spots to label")
     used = np.flatnonzero(found.valid)
     unit = unit_rows(found.matrix[used])[0]
-    clusters = np.full(len(rows), -1)
-    clusters[used] = kmeans(unit, min(n_clusters, len(used)), seed=seed)[0]
     covered = np.zeros(len(rows), dtype=bool)
     covered[used] = within(unit, unit[standing.labelled[used]], coverage_radius(unit, seed=seed))
     here = places(results.ids, standing.ids)
@@ -151,6 +163,13 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0)
     confidence = placed(latest(results, "confidence", np.nan), here, np.nan)
     classes = predicted_classes(results)
     predicted = np.full(len(rows), None) if classes is None else placed(classes, here, None)
+    if by == "class":
+        clusters = _by_class(results, standing, predicted)
+    else:
+        clusters = np.full(len(rows), -1)
+        clusters[used] = kmeans(unit, min(n_clusters, len(used)), seed=seed)[0]
+    asked = placed(results.round, here, -1)
+    unlearned = _not_learned(standing, found, clusters, asked, results.history[-1].number, seed)
     spots = []
     for number in range(int(clusters.max()) + 1):
         mine = clusters == number
@@ -175,10 +194,46 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0)
                 expected_error=error,
                 covered=float(covered[pool].mean()),
                 classes=names[np.argsort(-counts, kind="stable")].tolist(),
+                not_learned=number in unlearned,
             )
         )
     spots.sort(key=lambda spot: -spot.weight)
     return WeakSpots(spots, results.samples, rows.noun, config.patches_field)
+
+
+def _by_class(results: RoundsResults, standing: Standing, predicted: np.ndarray) -> np.ndarray:
+    """(n,) number of the class of every row, -1 for none."""
+    names = [
+        label if label is not None else guess for label, guess in zip(standing.labels, predicted.tolist(), strict=True)
+    ]
+    if all(guess is None for guess in predicted.tolist()):
+        raise CoresetError(f"'{results.key}' has no predictions yet, so it has no weak classes; ask for another batch")
+    place = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
+    return np.array([-1 if name is None else place[name] for name in names])
+
+
+def _not_learned(
+    standing: Standing, found: Embeddings, clusters: np.ndarray, asked: np.ndarray, last: int, seed: int
+) -> set[int]:
+    """The clusters in which a light head stays bad, out of its folds, as it was two rounds ago."""
+    if standing.boxes is not None:
+        return set()
+    bad = None
+    for before in (last + 1, last + 1 - _ROUNDS):  # asked for by the last round, or by the one two rounds before it
+        model = light_head(standing, found, seed, asked < before)
+        if model.head is None or before < 1:
+            return set()
+        head = model.head
+        right, there = head.out_of_fold.argmax(axis=1) == head.targets, clusters[head.labelled]
+        now = {
+            int(number)
+            for number in np.unique(there[there >= 0])
+            if (there == number).sum() >= _ENOUGH_LABELS and right[there == number].mean() < _NOT_LEARNED * right.mean()
+        }
+        bad = now if bad is None else bad & now
+        if not bad:
+            break
+    return bad or set()
 
 
 def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fiftyone_coreset as fc
+import numpy as np
 import pytest
 from fiftyone_coreset.plugin.rounds.weak_spots import wilson_interval
 from labelling import label, truth
@@ -56,3 +57,42 @@ def test_what_has_no_weak_spots(pool, ask):
     rounds.config.embeddings = None
     with pytest.raises(fc.CoresetError, match="weak spots need a field of embeddings"):
         rounds.weak_spots()
+
+
+def test_by_class_labels_and_predictions_divide_the_pool(pool, ask):
+    fc.reserve_test(pool, 15)
+    label(pool.match_tags("test"))
+    for _ in range(2):
+        label(ask().view)
+        fc.record_round(pool)
+    rounds = fc.load_rounds(pool)
+    found = {spot.classes[0]: spot for spot in rounds.weak_spots(by="class").spots}
+    predicted = dict(zip(rounds.ids, np.array(rounds.last.classes)[rounds.arrays["predicted_2"]], strict=True))
+    shown, test = truth(pool), pool.match_tags("test").values("id")
+    for name, spot in found.items():
+        assert set(spot.ids) == {row for row in pool.exists("gt", False).values("id") if predicted[row] == name}
+        assert spot.n_labels == rounds.last.labels_per_class[name]
+        assert spot.n_tested == [shown[row] for row in test].count(name)
+    assert sum(spot.share for spot in found.values()) == pytest.approx(1)
+    with pytest.raises(fc.CoresetError, match="by must be 'cluster' or 'class', got 'size'"):
+        rounds.weak_spots(by="size")
+
+
+def test_what_many_labels_have_not_taught_is_named(pool, ask):
+    import fiftyone as fo
+
+    shown = truth(pool)
+    c = [row for row, name in shown.items() if name == "c"]
+    known = {row: fo.Classification(label=f"x{place % 6}") for place, row in enumerate(c[:12])}
+    pool.set_values("gt", known, key_field="id")
+    label(pool.select([row for row, name in shown.items() if name != "c"][:24]))
+    label(ask(budget=2).view)
+    fc.record_round(pool)
+    assert not any(spot.not_learned for spot in fc.load_rounds(pool).weak_spots(n_clusters=3).spots), "one round only"
+    label(ask(budget=2).view)
+    fc.record_round(pool)
+    found = fc.load_rounds(pool).weak_spots(n_clusters=3)
+    assert [set(spot.ids) <= set(c) for spot in found.spots] == [spot.not_learned for spot in found.spots]
+    assert any(spot.not_learned for spot in found.spots)
+    assert "(not learned)" in str(found)
+    assert "suspicious labels in it" in str(found)
