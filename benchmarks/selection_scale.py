@@ -30,23 +30,24 @@ LEAST_POWER = {"kcenter": 2.0}
 LEFT_OUT = ("zcore", "zcore_balanced", "clip_powered", "target_match", "by_field")
 
 
-def measure(method: str, n: int) -> dict:
+def measure(method: str, n: int, keep: float) -> dict:
     """Runs in a process of its own: seconds and gigabytes of one selection."""
     import resource
     import time
 
-    import fiftyone_coreset as fc
-    from zcore import unit_clusters
+    import numpy as np
 
-    pool = unit_clusters(n)
+    import fiftyone_coreset as fc
+
+    pool = np.load(pool_file(n), mmap_mode="r")
     chosen = fc.get_method(method)
-    chosen.select(pool[:2000], 200)  # imports and compiles
+    chosen.select(np.array(pool[:2000]), 200)  # imports and compiles
     before, started = time.process_time(), time.perf_counter()
     try:
-        kept = chosen.select(pool, KEEP).indices
+        kept = chosen.select(pool, keep).indices
     except fc.CoresetError as error:
         return {"refused": str(error)}
-    assert len(set(kept.tolist())) == round(KEEP * n)
+    assert len(set(kept.tolist())) == round(keep * n)
     return {
         "cpu_s": time.process_time() - before,
         "wall_s": time.perf_counter() - started,
@@ -54,16 +55,29 @@ def measure(method: str, n: int) -> dict:
     }
 
 
-def run(methods: list[str], sizes: list[int]) -> None:
-    done = {(record["method"], record["n"]) for record in read()}
+def pool_file(n: int) -> Path:
+    """The pool of ``n`` rows, float32, written once."""
+    import numpy as np
+
+    from .neighbors import images
+
+    path = RESULTS.parent / f"pool-{n}.npy"
+    if not path.exists():
+        np.save(path, images(n))
+    return path
+
+
+def run(methods: list[str], sizes: list[int], keep: float) -> None:
+    done = {(record["method"], record["n"]) for record in read() if record["keep"] == keep}
     RESULTS.parent.mkdir(exist_ok=True)
     for n in sizes:
+        pool_file(n)
         for method in methods:
             if (method, n) in done:
                 continue
-            command = [sys.executable, __file__, "--child", method, str(n)]
+            command = [sys.executable, "-m", "benchmarks.selection_scale", "--child", method, str(n), "--keep", str(keep)]
             finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            record = {"method": method, "n": n, **json.loads(finished.stdout.splitlines()[-1])}
+            record = {"method": method, "n": n, "keep": keep, **json.loads(finished.stdout.splitlines()[-1])}
             with RESULTS.open("a") as results:
                 results.write(json.dumps(record) + "\n")
             print(record, flush=True)
@@ -115,12 +129,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[25_000, 100_000])
     parser.add_argument("--methods", nargs="+")
+    parser.add_argument("--keep", type=float, default=0.1, help="the share that is kept")
     parser.add_argument("--million", nargs="*", default=[])
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        print(json.dumps(measure(args.child[0], int(args.child[1]))))
+        print(json.dumps(measure(args.child[0], int(args.child[1]), args.keep)))
         return
     import fiftyone_coreset as fc
 
@@ -128,8 +143,9 @@ def main() -> None:
         args.methods
         or [name for name in fc.list_methods() if name not in LEFT_OUT and not fc.get_method(name).needs_model],
         args.n,
+        args.keep,
     )
-    run(args.million, [MILLION])
+    run(args.million, [MILLION], args.keep)
     print("\n".join(table()))
     if args.write:
         write()
