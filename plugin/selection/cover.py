@@ -135,6 +135,12 @@ class GainQueue:
 
     def pop(self) -> tuple[int, float]:
         """Removes the row with the largest gain, the first of equals; returns it and its gain."""
+        found = self.first()
+        heapq.heappop(self._heap)
+        return found
+
+    def first(self) -> tuple[int, float]:
+        """The row with the largest gain, the first of equals, and its gain; it stays."""
         while True:
             row = self._heap[0][1]
             if row in self._gone:
@@ -143,7 +149,6 @@ class GainQueue:
             worth = float(self._worth(np.array([row]))[0])
             heapq.heapreplace(self._heap, (-worth, row))
             if self._heap[0][1] == row:
-                heapq.heappop(self._heap)
                 return row, worth if self._cost is None else worth * self._cost[row]
 
     def _worth(self, rows: np.ndarray) -> np.ndarray:

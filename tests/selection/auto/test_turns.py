@@ -28,6 +28,40 @@ def test_one_region_is_plain_greedy_coverage():
     assert cover(pool, 30, np.zeros_like(regions), [1.0]).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_region_behind_its_share_comes_first_and_else_the_one_that_gains_most(seed):
+    rng = np.random.default_rng(seed)
+    pool, _, _ = problem(kept=rng.choice(60, 3, replace=False), seed=seed)
+    regions = np.sort(np.r_[np.arange(12), rng.integers(0, 12, 48)])
+    shares = rng.dirichlet(np.ones(12))
+    matrix, kept = kernel(pool), pool.preselected.tolist()
+    for picks in range(4, 61):  # as the rule says it, every gain counted anew
+        covered = matrix[kept].max(axis=0)
+        gains = np.maximum(matrix - covered, 0).sum(axis=1)
+        gains[kept] = -1
+        taken = np.bincount(regions[kept], minlength=12)
+        has_rows = np.bincount(regions[gains >= 0], minlength=12) > 0
+        behind = np.where(has_rows, (taken + 0.5) / shares, np.inf)
+        if behind.min() <= picks:
+            turn = regions == behind.argmin()
+        else:
+            may = has_rows & (taken < shares * picks)
+            # Where none may come, as others have no rows left, the one that may come soonest does.
+            turn = may[regions] if may.any() else regions == np.where(has_rows, taken / shares, np.inf).argmin()
+        kept.append(int(np.where(turn, gains, -2).argmax()))
+    assert cover(pool, 57, regions, shares).tolist() == kept[3:]
+
+
+def test_fewer_picks_than_regions_go_where_they_cover_most():
+    rng = np.random.default_rng(0)
+    centers = np.repeat(3 * rng.normal(size=(5, 6)), 4, axis=0)  # five kinds of images, four regions each
+    X = (centers[:, None] + 0.3 * rng.normal(size=(20, 10, 6))).reshape(200, 6).astype(np.float32)
+    pool, regions = Pool(PoolVectors(X), np.empty(0, dtype=np.int64), np.ones(200)), np.repeat(np.arange(20), 10)
+    shares = np.repeat([0.3, 0.25, 0.15, 0.15, 0.15], 4) / 4
+    order = cover(pool, 5, regions, shares)
+    assert sorted(order // 40) == [0, 1, 2, 3, 4]
+
+
 def test_regions_give_their_ranked_rows_in_order():
     pool, regions, ranking = problem()
     order = cover(pool, 60, regions, [1.0, 1.0, 1.0], Priority(ranking, np.ones(3)))
