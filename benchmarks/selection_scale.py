@@ -75,7 +75,16 @@ def run(methods: list[str], sizes: list[int], keep: float) -> None:
         for method in methods:
             if (method, n) in done:
                 continue
-            command = [sys.executable, "-m", "benchmarks.selection_scale", "--child", method, str(n), "--keep", str(keep)]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.selection_scale",
+                "--child",
+                method,
+                str(n),
+                "--keep",
+                str(keep),
+            ]
             finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             record = {"method": method, "n": n, "keep": keep, **json.loads(finished.stdout.splitlines()[-1])}
             with RESULTS.open("a") as results:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from fiftyone_coreset.plugin.selection import pool as pool_module
-from fiftyone_coreset.plugin.selection.methods.auto import selector
+from fiftyone_coreset.plugin.selection.methods.auto import selector, zcore_trust
 from fiftyone_coreset.plugin.selection.methods.auto.settings import DEFAULTS, AutoSettings
 from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 
@@ -111,7 +111,7 @@ class Judged:
 
 def remember() -> None:
     """Near-duplicates and ZCore's rankings are computed once for equal input: they take most of the time."""
-    for module, name in ((pool_module, "near_duplicates"), (selector, "zcore_ranking")):
+    for module, name in ((pool_module, "near_duplicates"), (zcore_trust, "zcore_ranking")):
         setattr(module, name, _remembered(getattr(module, name)))
 
 
@@ -120,8 +120,7 @@ def _remembered(function: Callable) -> Callable:
 
     def call(first: Any, *args: Any, **keywords: Any) -> Any:
         X = first.X if isinstance(first, Pool) else first
-        settings = [arg for arg in args if isinstance(arg, AutoSettings)]
-        key = (X.tobytes(), *((s.draws_per_row, s.max_draws) for s in settings))
+        key = (X.tobytes(), *(arg for arg in args if isinstance(arg, int)))
         if key not in known:
             if len(known) > 8:
                 known.pop(next(iter(known)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, silence
-from ..vectors.matrix import row_blocks
+from ..vectors.matrix import blocks, normalized, row_blocks
 from ..vectors.near_duplicates import NearDuplicates, near_duplicates
 from ..vectors.neighbors import EXACT_LIMIT, nearest_neighbors, unit_rows
 from .fused import FUSED_NEIGHBORS, fused_uncertainty
@@ -43,6 +43,9 @@ class PoolVectors:
     @cached_property
     def X(self) -> np.ndarray:  # noqa: N802  (matrices keep their mathematical names)
         """(n, d) float32 C-contiguous embeddings of the pool."""
+        return self._gather()
+
+    def _gather(self) -> np.ndarray:
         place = np.full(len(self.matrix), -1, dtype=np.int64)
         place[self.rows] = np.arange(len(self.rows))
         gathered = np.empty((len(self.rows), self.matrix.shape[1]), dtype=np.float32)
@@ -53,8 +56,13 @@ class PoolVectors:
 
     @cached_property
     def Z(self) -> np.ndarray:  # noqa: N802
-        """(n, d) float32 embeddings scaled to unit length."""
-        return unit_rows(self.X)[0]
+        """(n, d) float32 embeddings scaled to unit length; made in place, so ``X`` is not held for it."""
+        if "X" in self.__dict__:
+            return unit_rows(self.X)[0]
+        unit = self._gather()
+        for rows in blocks(len(unit)):
+            unit[rows] = normalized(unit[rows])
+        return unit
 
     def neighbors(self, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest rows of every row on the unit sphere, see :func:`.neighbors.nearest_neighbors`.
@@ -78,8 +86,8 @@ class PoolVectors:
     def take(self, positions: np.ndarray) -> PoolVectors:
         """The vectors at some positions of the pool; what was gathered is not read again."""
         part = PoolVectors(self.matrix, self.rows[positions])
-        if "X" in self.__dict__:
-            part.X = self.X[positions]
+        for name in {"X", "Z"} & self.__dict__.keys():
+            part.__dict__[name] = self.__dict__[name][positions]
         return part
 
 

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from ..errors import CoresetError
+from .matrix import blocks
 from .neighbors import EXACT_LIMIT, nearest_neighbors, pairwise_distances, squared_distances
 from .points import DOUBLE_WORK, as_points
 from .row_hash import row_keys
@@ -340,11 +341,16 @@ def _grouped(unit: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _centrality(unit: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    n, count = len(groups), int(groups.max()) + 1
-    membership = csr_matrix((np.ones(n, dtype=np.float32), (groups, np.arange(n))), shape=(count, n))
-    means = (membership @ unit) / np.bincount(groups)[:, None]
-    distance = np.empty(n, dtype=np.float32)
-    for start in range(0, n, 65_536):
-        rows = slice(start, start + 65_536)
-        distance[rows] = np.linalg.norm(unit[rows] - means[groups[rows]], axis=1)
+    distance = np.zeros(len(groups), dtype=np.float32)
+    rows = np.flatnonzero(np.bincount(groups)[groups] > 1)  # a single row is the middle of its group
+    if not len(rows):
+        return distance
+    group = np.unique(groups[rows], return_inverse=True)[1].reshape(-1)
+    sizes = np.bincount(group)
+    means = np.empty((len(sizes), unit.shape[1]), dtype=np.float32)
+    membership = csr_matrix((np.ones(len(rows), dtype=np.float32), (group, rows)), shape=(len(sizes), len(unit)))
+    for part in blocks(len(sizes)):
+        means[part] = (membership[part] @ unit) / sizes[part, None]
+    for part in blocks(len(rows)):
+        distance[rows[part]] = np.linalg.norm(unit[rows[part]] - means[group[part]], axis=1)
     return distance

@@ -113,20 +113,34 @@ def test_pools_that_say_too_little_are_not_trusted():
     assert alike.hits.sum() == 0
 
 
-def test_large_pools_are_judged_by_few_draws_and_ranked_by_all_where_these_are_trusted(clusters, monkeypatch):
+def test_a_large_pool_is_judged_by_a_part_and_ranked_whole_where_that_is_trusted(clusters, monkeypatch):
     found, _, regions, nearest = clusters
-    settings = AutoSettings(first_draws=4_000)
+    settings = AutoSettings(judged_rows=400)
     made = []
     original = zcore_trust.zcore_ranking
     monkeypatch.setattr(
         zcore_trust, "zcore_ranking", lambda pool, n, report: made.append(n) or original(pool, n, report)
     )
-    answers = iter([True, True, False])
+    answers = iter([True, False])
     monkeypatch.setattr(zcore_trust, "trusts_zcore", lambda *arguments: next(answers))
     heard = []
     trusted, follow = judged_zcore(found, regions, nearest, lambda share, message: heard.append(share), settings)
     assert follow
     assert np.array_equal(trusted.ranking, ranked(found).ranking)
     assert heard == sorted(heard)
-    assert not judged_zcore(found, regions, nearest, silence, settings)[1]
-    assert made == [4_000, 50 * len(found), 4_000]
+    refused, follow = judged_zcore(found, regions, nearest, silence, settings)
+    assert not follow
+    assert made == [50 * 400, 50 * len(found), 50 * 400]
+    of_part = ranked(pool(found.X[:400]))
+    assert refused.ranking.tolist() == [*of_part.ranking, *range(400, 1600)]
+    assert np.array_equal(refused.hits, np.append(of_part.hits, np.zeros(1200)))
+
+
+def test_a_part_tells_the_space_of_the_regions_as_the_whole_does(clusters, monkeypatch):
+    monkeypatch.setattr(zcore_trust, "trusts_zcore", lambda *arguments: False)
+    found, _, regions, nearest = clusters
+    whole, part = (
+        judged_zcore(found, regions, nearest, silence, AutoSettings(judged_rows=rows)) for rows in (1600, 800)
+    )
+    space = [np.bincount(regions, weights=found[0].hits) / found[0].hits.sum() for found in (whole, part)]
+    assert np.corrcoef(*space)[0, 1] > 0.9

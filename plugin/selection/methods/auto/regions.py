@@ -86,7 +86,10 @@ def region_shares(
         return mass
     covered = space / space.sum() / mass
     typical = max(float(np.median(nearest)), 1e-6)
-    looseness = np.array([np.median(nearest[regions.labels == region]) for region in range(len(mass))]) / typical
+    order = np.lexsort((nearest, regions.labels))
+    sizes = np.bincount(regions.labels)
+    starts, sorted_ = np.cumsum(sizes) - sizes, nearest[order]
+    looseness = (sorted_[starts + (sizes - 1) // 2] + sorted_[starts + sizes // 2]) / 2 / typical  # medians
     space = space / np.maximum(looseness, 1) ** settings.looseness_power
     room = np.maximum(space / space.sum() / mass, np.minimum(covered, 1))
     weight = min(1.0, settings.few_dimensions / effective_dimension(pool.Z)) / 2

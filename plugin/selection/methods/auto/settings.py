@@ -33,7 +33,7 @@ class AutoSettings:
             neighbours over the median (noise planted among digits) [half +0.2 ± 0.1, double -0.1 ± 0.2]
         draws_per_row: draws of ZCore for each row (cap)
         max_draws: draws of ZCore in all (cap)
-        first_draws: draws after which it is judged for the first time (no judged pool has so many)
+        judged_rows: rows of a large pool by which ZCore is judged (cap)
         tested_shares: first shares of ZCore's ranking on which it is tested (``coreset-mini``'s pools of the report)
             [half -0.3 ± 0.3, double -0.3 ± 0.5]
         min_tested: a share is tested if it has so many rows (least sample)
@@ -63,7 +63,7 @@ class AutoSettings:
     looseness_power: float = 4
     draws_per_row: int = 50
     max_draws: int = 5_000_000
-    first_draws: int = 500_000
+    judged_rows: int = 30_000
     tested_shares: tuple[float, ...] = (0.05, 0.1)
     min_tested: int = 10
     random_choices: int = 10
@@ -75,6 +75,10 @@ class AutoSettings:
     max_singleton_share: float = 1 / 3
     nearest_bursts: int = 3
     max_compared: int = 2000
+
+    def n_draws(self, n: int) -> int:
+        """Draws of ZCore for n rows."""
+        return min(self.draws_per_row * n, self.max_draws)
 
 
 #: What the method uses.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,8 +36,8 @@ def judged_zcore(
 ) -> tuple[ZCoreRanking, bool]:
     """Ranks a pool by ZCore, and judges whether that ranking may be followed, see :func:`trusts_zcore`.
 
-    In large pools a few draws are judged first. The fewer the draws, the more its first picks are like random ones,
-    which are trusted; so what is refused after few draws would be after all, and all are made for the others only.
+    A large pool is judged by some of its rows, a random part since rows come in a random order; only where they speak
+    for ZCore is the whole pool ranked.
 
     Args:
         pool: the problem
@@ -47,16 +47,23 @@ def judged_zcore(
         settings: the constants
 
     Returns:
-        a tuple of the ranking and whether it is trusted
+        a tuple of the ranking, in which rows that were not looked at come last and have no hits, and whether it is
+        trusted
     """
-    n_draws = min(settings.draws_per_row * len(pool), settings.max_draws)
-    done = 0.0
-    for draws in sorted({min(n_draws, settings.first_draws), n_draws}):
-        ranked = zcore_ranking(pool, draws, part_of(report, done, draws / n_draws))
-        done = draws / n_draws
-        if not trusts_zcore(pool, regions, ranked.ranking, nearest, settings):
-            return ranked, False
-    return ranked, True
+    judged = min(len(pool), settings.judged_rows)
+    rows = np.arange(judged)
+    part = pool
+    if judged < len(pool):
+        none = np.empty(0, dtype=np.int64)
+        part = replace(pool, vectors=pool.vectors.take(rows), preselected=none, weights=pool.weights[rows])
+    ranked = zcore_ranking(part, settings.n_draws(judged), part_of(report, 0, judged / len(pool)))
+    trusted = trusts_zcore(part, regions[rows], ranked.ranking, None if nearest is None else nearest[rows], settings)
+    if judged == len(pool):
+        return ranked, trusted
+    if trusted:
+        return zcore_ranking(pool, settings.n_draws(len(pool)), part_of(report, judged / len(pool), 1)), True
+    others = np.arange(judged, len(pool))
+    return ZCoreRanking(np.append(ranked.ranking, others), np.append(ranked.hits, np.zeros(len(others)))), False
 
 
 def zcore_ranking(pool: Pool, n_draws: int, report: ProgressCallback) -> ZCoreRanking:
