@@ -35,9 +35,8 @@ def measure(method: str, n: int, keep: float) -> dict:
     import resource
     import time
 
-    import numpy as np
-
     import fiftyone_coreset as fc
+    import numpy as np
 
     pool = np.load(pool_file(n), mmap_mode="r")
     chosen = fc.get_method(method)

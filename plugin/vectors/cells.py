@@ -150,21 +150,20 @@ def _parts(n: int, width: int) -> list[slice]:
 
 
 def _smallest(values: np.ndarray, k: int) -> np.ndarray:
-    """The k smallest values of every row, or all if there are fewer, in no order."""
-    return values if values.shape[1] <= k else np.partition(values, k - 1, axis=1)[:, :k]
+    """The k smallest values of every row, or all if there are fewer, in no order; the others are not held."""
+    return values if values.shape[1] <= k else np.partition(values, k - 1, axis=1)[:, :k].copy()
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(m, q) squared distances less the squared norms of ``a``, to rounding."""
-    product = a @ b.T
-    product *= -2
+    product = (-2 * a) @ b.T
     product += np.einsum("ij,ij->i", b, b)
     return product
 
 
 def _nearest(points: np.ndarray, rows: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The nearest of some rows: by rounded distances, then in the order of exact ones."""
-    from .cell_kernel import exact_distances, nearest_columns
+    from .product_kernel import exact_distances, nearest_columns
 
     others = points[among]
     found = np.empty((len(rows), k), dtype=np.int64)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.vectors.cell_kernel import nearest_columns
 from fiftyone_coreset.plugin.vectors.cells import cell_neighbors
+from fiftyone_coreset.plugin.vectors.product_kernel import nearest_columns
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 
-from ...vectors.neighbors import pairwise_distances
+from ...vectors.matrix import blocks
 from ..method import register
 from ..pool import Picks, Pool, check_limit
 
@@ -12,6 +17,8 @@ from ..pool import Picks, Pool, check_limit
 MAX_COMPARISONS = 1.5e11
 #: Candidates whose distances are updated after each pick; the others are updated block by block.
 _CANDIDATES = 1024
+#: Rows whose distances are updated at a time: the product stays in a processor's cache.
+_BLOCK_ROWS = 1024
 
 
 @register("kcenter", "k-center greedy (core-set): smallest covering radius; picks outliers")
@@ -52,36 +59,41 @@ def farthest_first(pool: Pool, k: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         a tuple of (k,) int64 picks and (n,) float32 distances to the nearest kept row
     """
-    Z, weights = pool.Z, pool.weights.astype(np.float32)
-    nearest = np.full(len(pool), np.inf, dtype=np.float32)
-    _update(nearest, Z, pool.preselected)
+    from threadpoolctl import threadpool_limits
+
+    weights = pool.weights.astype(np.float32)
+    unit = pool.Z
+    distances = _NearestKept(unit, np.einsum("ij,ij->i", unit, unit), np.full(len(pool), np.inf, dtype=np.float32))
     picks: list[int] = []
     free = pool.candidates.copy()
-    if not len(pool.preselected):
-        mean = np.average(Z, axis=0, weights=pool.weights).astype(np.float32)
-        picks.append(int(np.argmin(np.linalg.norm(Z - mean, axis=1))))
-        free[picks] = False
-        _update(nearest, Z, np.array(picks))
-    while len(picks) < k:
-        block = _block(Z, np.where(free, nearest * weights, -1), nearest, weights, k - len(picks))
-        _update(nearest, Z, block)
-        free[block] = False
-        picks.extend(block.tolist())
-        pool.report(len(picks) / k, f"{len(picks)} of {k} picked")
-    return np.array(picks[:k], dtype=np.int64), nearest
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(pool.num_workers or os.cpu_count()) as threads:
+        distances.add(pool.preselected, threads)
+        if not len(pool.preselected):
+            mean = (weights / weights.sum()) @ unit
+            picks.append(int(np.argmin(distances.norms - 2 * (unit @ mean))))
+            free[picks] = False
+            distances.add(np.array(picks), threads)
+        while len(picks) < k:
+            far = np.where(free, distances.nearest * weights, -1)
+            block = _block(distances, far, weights, k - len(picks))
+            distances.add(block, threads)
+            free[block] = False
+            picks.extend(block.tolist())
+            pool.report(len(picks) / k, f"{len(picks)} of {k} picked")
+    return np.array(picks[:k], dtype=np.int64), distances.nearest
 
 
-def _block(Z: np.ndarray, far: np.ndarray, nearest: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
+def _block(distances: _NearestKept, far: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
     """The next picks that the farthest candidates alone determine; at least one."""
     order = np.argsort(-far, kind="stable")[: _CANDIDATES + 1]
     candidates = np.sort(order[:_CANDIDATES][far[order[:_CANDIDATES]] >= 0])
     outside = order[_CANDIDATES] if len(order) > _CANDIDATES else -1
-    own = nearest[candidates].copy()
+    own = distances.part(candidates)
     own_weights = weights[candidates]
     open_ = np.ones(len(candidates), dtype=bool)
     picks: list[int] = []
     while len(picks) < min(k, len(candidates)):
-        value = np.where(open_, own * own_weights, -1)
+        value = np.where(open_, own.nearest * own_weights, -1)
         best = int(np.argmax(value))
         row = candidates[best]
         # Outside the candidates distances have not been updated; an update can only lower them.
@@ -89,14 +101,37 @@ def _block(Z: np.ndarray, far: np.ndarray, nearest: np.ndarray, weights: np.ndar
             break
         picks.append(int(row))
         open_[best] = False
-        np.minimum(own, pairwise_distances(Z[candidates], Z[row : row + 1])[:, 0], out=own)
+        own.lower(slice(None), own.Z[best : best + 1], own.norms[best : best + 1])
     return np.array(picks)
 
 
-def _update(nearest: np.ndarray, Z: np.ndarray, new: np.ndarray) -> None:
-    """Lowers the distances to the nearest kept row for new ones."""
-    for start in range(0, len(new), _CANDIDATES):
-        batch = Z[new[start : start + _CANDIDATES]]
-        for first in range(0, len(Z), 16_384):
-            rows = slice(first, first + 16_384)
-            nearest[rows] = np.minimum(nearest[rows], pairwise_distances(Z[rows], batch).min(axis=1))
+@dataclass(frozen=True)
+class _NearestKept:
+    """Rows, and how far each is from its nearest kept one.
+
+    Attributes:
+        Z: (n, d) float32 unit rows
+        norms: (n,) float32 their squared lengths, to rounding
+        nearest: (n,) float32 distances, inf while nothing is kept
+    """
+
+    Z: np.ndarray
+    norms: np.ndarray
+    nearest: np.ndarray
+
+    def part(self, rows: np.ndarray) -> _NearestKept:
+        """A copy of some of the rows."""
+        return _NearestKept(self.Z[rows], self.norms[rows], self.nearest[rows])
+
+    def lower(self, rows: slice, kept: np.ndarray, norms: np.ndarray) -> None:
+        """Lowers the distances of some rows to those from (q, d) kept ones with (q,) squared lengths."""
+        from ...vectors.product_kernel import lower_nearest
+
+        lower_nearest(self.nearest[rows], self.Z[rows] @ kept.T, self.norms[rows], norms)
+
+    def add(self, kept: np.ndarray, threads: ThreadPoolExecutor) -> None:
+        """Lowers all distances to those from newly kept rows."""
+        for start in range(0, len(kept), _CANDIDATES):
+            new = kept[start : start + _CANDIDATES]
+            lower = partial(self.lower, kept=self.Z[new], norms=self.norms[new])
+            list(threads.map(lower, blocks(len(self.Z), _BLOCK_ROWS)))

@@ -56,7 +56,8 @@ def auto(pool: Pool, k: int) -> Picks:
         regions of their own. A region's share lies between that of its images and that of the embedding space it
         covers, less what scattered images cover by being scattered, see :func:`.regions.region_shares`. So at every
         budget no class is starved, a rare kind in a place of its own can come more often than its number says, and no
-        odd region, junk included, gets much more than its share.
+        odd region, junk included, gets much more than its share. While no region is behind its share, as where there
+        are fewer picks than regions, the one comes in which most can be covered, see :mod:`.turns`.
     4.  In its turn a region gives the image that adds most coverage, with a self-tuning Gaussian kernel (Zelnik-Manor
         and Perona, NeurIPS 2004): distances count in units of the two images' own distances to their m-th neighbours.
         m follows the budget: when one image in m is kept, each stands for m. Small coresets are thus typical images of
