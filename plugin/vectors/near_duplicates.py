@@ -345,12 +345,15 @@ def _centrality(unit: np.ndarray, groups: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(np.bincount(groups)[groups] > 1)  # a single row is the middle of its group
     if not len(rows):
         return distance
+    rows = rows[np.argsort(groups[rows], kind="stable")]
     group = np.unique(groups[rows], return_inverse=True)[1].reshape(-1)
-    sizes = np.bincount(group)
-    means = np.empty((len(sizes), unit.shape[1]), dtype=np.float32)
-    membership = csr_matrix((np.ones(len(rows), dtype=np.float32), (group, rows)), shape=(len(sizes), len(unit)))
-    for part in blocks(len(sizes)):
-        means[part] = (membership[part] @ unit) / sizes[part, None]
-    for part in blocks(len(rows)):
-        distance[rows[part]] = np.linalg.norm(unit[rows[part]] - means[group[part]], axis=1)
+    starts = np.searchsorted(group, np.arange(group[-1] + 2))
+    for part in blocks(group[-1] + 1):
+        edges = starts[part.start : part.stop + 1]
+        members = rows[edges[0] : edges[-1]]
+        own = group[edges[0] : edges[-1]] - part.start
+        sizes = np.diff(edges)
+        membership = csr_matrix((np.ones(len(members), dtype=np.float32), (own, members)), (len(sizes), len(unit)))
+        means = (membership @ unit) / sizes[:, None]
+        distance[members] = np.linalg.norm(unit[members] - means[own], axis=1)
     return distance
