@@ -24,11 +24,12 @@ def add_scale_commands(commands: Any) -> None:
     scale = commands.add_parser("scale", help="embed, score and select millions of images, in units that can resume")
     steps = scale.add_subparsers(required=True, metavar="step")
 
-    plan = _step(steps, "plan", "list a folder, a Parquet table or fiftyone:<dataset>", _plan)
+    plan = _step(steps, "plan", "list a folder, tar files, a table or fiftyone:<dataset>", _plan)
     plan.add_argument("source", metavar="SOURCE")
     plan.add_argument("out", metavar="OUT", help="the folder of the run, or its address in an object store")
     plan.add_argument("--id-column", metavar="NAME", help="the column of ids in a table; addresses by default")
     plan.add_argument("--uri-column", metavar="NAME", help="the column of image files in a table")
+    plan.add_argument("--image-column", metavar="NAME", help="the column of images in a table")
     plan.add_argument("--vector-column", metavar="NAME", help="the column of vectors in a table")
     plan.add_argument("--rows-per-unit", type=int, default=10_000, metavar="N", help="rows of a unit (10000)")
 
@@ -140,6 +141,7 @@ def _plan(options: argparse.Namespace) -> int:
         options.out,
         id_column=options.id_column,
         uri_column=options.uri_column,
+        image_column=options.image_column,
         vector_column=options.vector_column,
         rows_per_unit=options.rows_per_unit,
         progress=_Lines(),

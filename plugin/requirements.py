@@ -20,6 +20,7 @@ _DISTRIBUTIONS = {
     "fsspec": "fsspec",
     "matplotlib": "matplotlib",
     "ray": "ray",
+    "lance": "pylance",
 }
 
 #: Importable module -> the extra of this package that brings it, in versions that fit each other.
@@ -30,6 +31,7 @@ _EXTRAS = {
     "pyarrow": "scale",
     "fsspec": "scale",
     "ray": "ray",
+    "lance": "lance",
 }
 
 

@@ -178,16 +178,17 @@ class EmbedWork:
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[Probe | Make, ProgressCallback], Any]]:
         """Loads the model; see :class:`.engines.base.Work`."""
-        manifest = ScaleRun(self.folder).manifest
+        run = ScaleRun(self.folder)
         if self.spec is None:
-            column = ScaleRun(self.folder).record["vector_column"]
-            yield functools.partial(self._do, VectorUnits(manifest, column))
+            yield functools.partial(self._do, VectorUnits(run.manifest, run.record["vector_column"]))
             return
         from ..embeddings.zoo import embedder_of
 
         with embedder_of(self.spec, self.name, self.device) as embedder:
             options = (self.batch_size, self.num_workers, self.max_pixels, cores)
-            yield functools.partial(self._do, ImageUnits(manifest, self.spec, embedder, *options))
+            yield functools.partial(
+                self._do, ImageUnits(run.manifest, run.record.get("image_column"), self.spec, embedder, *options)
+            )
 
     def _do(self, make: ImageUnits | VectorUnits, task: Probe | Make, report: ProgressCallback) -> Any:
         if isinstance(task, Probe):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..embeddings.workers import ImageFile
 from ..errors import CoresetError
-from .places import as_place
+from .places import Place, as_place, check_unchanged
 from .store import StoreError, StorePath, at_once, refuse_change
+from .tables import Table, table_of
+from .tars import container
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,13 +24,23 @@ class Fetch:
     """Reads images of a unit.
 
     Args:
-        rows: the unit's part of the manifest, with columns ``uri`` and ``size``
+        rows: the unit's part of the manifest, with columns ``uri``, ``size`` and ``start``
+        origin: the table or the tar files that hold them, or None
+        column: the column of the table, or None
+
+    Raises:
+        CoresetError: if the table or a tar file was changed since it was listed
     """
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, rows: pa.Table, origin: Mapping[str, Any] | None, column: str | None) -> None:
         self._answered = False
-        self._sizes = rows["size"].to_pylist()
-        self.files = [ImageFile(_file(uri), [str(place)]) for place, uri in enumerate(rows["uri"].to_pylist())]
+        self._column, self._first = column, (origin or {}).get("start", 0)
+        self._table = table_of(origin) if origin is not None and column is not None else None
+        for listed in (origin or {}).get("files", ()):
+            check_unchanged(as_place(listed["file"]), listed)
+        self._sizes, self._starts = rows["size"].to_pylist(), rows["start"].to_pylist()
+        uris = rows["uri"].to_pylist()
+        self.files = [ImageFile(_file(uri or ""), [str(place)]) for place, uri in enumerate(uris)]
 
     def __call__(self, files: Sequence[ImageFile]) -> list[ImageFile]:
         """Reads some images; of one that cannot be read it says why.
@@ -36,6 +48,8 @@ class Fetch:
         Raises:
             CoresetError: if a store gives no answer for anything
         """
+        if self._table is not None:
+            return self._of_table(self._table, files)
         while True:
             lost: list[StoreError] = []
 
@@ -53,9 +67,24 @@ class Fetch:
                 return [file._replace(content=content) for file, content in zip(files, found, strict=True)]
             self._read(files[0], None)  # waits as long as for a part, or gives up
 
+    def _of_table(self, table: Table, files: Sequence[ImageFile]) -> list[ImageFile]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        assert self._column is not None
+        found = table.read(self._column, self._first + int(files[0].ids[0]), len(files))
+        if pa.types.is_struct(found.type):
+            found = pc.struct_field(found, "bytes")
+        none = FileNotFoundError(errno.ENOENT, "the table has no image for it")
+        contents = (none if content is None else content for content in found.to_pylist())
+        return [file._replace(content=content) for file, content in zip(files, contents, strict=True)]
+
     def _read(self, file: ImageFile, patience: float | None) -> bytes | OSError | None:
-        place, size = as_place(file.path), self._sizes[int(file.ids[0])]
+        number = int(file.ids[0])
+        place, size, start = as_place(container(file.path)), self._sizes[number], self._starts[number]
         try:
+            if start is not None:
+                return _range(place, start, size, patience)
             if isinstance(place, StorePath):
                 return place.read_whole(size, patience)
             if size is not None:
@@ -74,3 +103,11 @@ class Fetch:
 def _file(uri: str) -> str:
     """What a decoder opens: a path stays as it was given."""
     return str(as_place(uri)) if uri.startswith("file://") else uri
+
+
+def _range(place: Place, start: int, size: int, patience: float | None) -> bytes:
+    if isinstance(place, StorePath):
+        return place.read_range(start, start + size, patience)
+    with open(place, "rb") as file:
+        file.seek(start)
+        return file.read(size)

@@ -29,6 +29,7 @@ class ImageUnits:
 
     Args:
         manifest: the rows of all units
+        column: the column of a table that holds them, or None for files
         spec: the model
         embedder: it, at work
         batch_size: images in a batch, or None for what suits the model
@@ -40,6 +41,7 @@ class ImageUnits:
     def __init__(
         self,
         manifest: Stage,
+        column: str | None,
         spec: ClipSpec,
         embedder: Embedder | ZooEmbedder,
         batch_size: int | None,
@@ -48,6 +50,7 @@ class ImageUnits:
         cores: int | None,
     ) -> None:
         self._manifest = manifest
+        self._column = column
         self._spec = spec
         self._embedder = embedder
         self._batch_size = batch_size or embedder.batch_size()
@@ -59,7 +62,7 @@ class ImageUnits:
         """Embeds a unit and says what became of every row."""
         rows = self._manifest.read(unit)
         found = UnitRows(rows)
-        fetch = Fetch(rows)
+        fetch = Fetch(rows, self._origin(unit), self._column)
         workers = self._workers(len(rows))
         options = (self._embedder.framing, self._batch_size, workers, self._max_pixels, fetch)
         for batch in batches(fetch.files, *options):
@@ -90,7 +93,7 @@ class ImageUnits:
         """
         rows = self._manifest.read(unit)
         workers = self._workers(len(rows))
-        outcomes, decoding = self._decode(Fetch(rows.slice(0, _PROBE + 1)), workers)
+        outcomes, decoding = self._decode(Fetch(rows.slice(0, _PROBE + 1), self._origin(unit), self._column), workers)
         pixels = [found[0].pixels for found in outcomes if found[0].pixels is not None]
         if not pixels:
             return 0.0, None
@@ -117,6 +120,9 @@ class ImageUnits:
             return outcomes, (time.perf_counter() - started) / len(outcomes) / workers
         finally:
             process.close()
+
+    def _origin(self, unit: int) -> dict[str, Any] | None:
+        return (self._manifest.facts(unit) or {})["origin"]
 
     def _workers(self, n_files: int) -> int:
         on_cpu = self._embedder.on_cpu

@@ -20,6 +20,7 @@ from .scoring import read_scores
 from .selecting import read_ranking
 from .sources import FIFTYONE
 from .store import StorePath
+from .tars import container
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,6 +190,12 @@ def _dataset(ranked: _Ranked, name: str, embeddings_field: str) -> Dataset:
 
     if ranked.table["uri"].null_count:
         raise CoresetError(f"rows of {ranked.run.folder} have no addresses; plan the run with uri_column to import it")
+    inside = next((uri for uri in ranked.table["uri"].to_pylist() if container(uri) != uri), None)
+    if inside is not None:
+        raise CoresetError(
+            f"rows of {ranked.run.folder} lie in tar files, e.g. {inside}, which FiftyOne cannot open; unpack them and "
+            "plan a run of the folder"
+        )
     mark = {"selection": ranked.stage.key, "n": len(ranked.rows), "embeddings_field": embeddings_field}
     if name not in fo.list_datasets():
         made = fo.Dataset(name, persistent=True)

@@ -29,6 +29,7 @@ def plan(
     *,
     id_column: str | None = None,
     uri_column: str | None = None,
+    image_column: str | None = None,
     vector_column: str | None = None,
     rows_per_unit: int = 10_000,
     progress: bool | ProgressCallback | None = False,
@@ -39,11 +40,12 @@ def plan(
     is there.
 
     Args:
-        source: a folder of images, a Parquet file or a folder of them, also by an address in an object store,
-            ``"fiftyone:<name>"``, or a FiftyOne collection of images
+        source: a folder of images, a Parquet file, a Lance table, a tar file, a folder of Parquet or of tar files,
+            also by an address in an object store, ``"fiftyone:<name>"``, or a FiftyOne collection of images
         out: the folder of the run, or its address in an object store; created if necessary
         id_column (None): the column of ids in a table, whole numbers or text; by default the addresses are the ids
         uri_column (None): the column of image files in a table
+        image_column (None): the column of images in a table: their bytes, or a struct with ``bytes``
         vector_column (None): the column of vectors in a table, so that nothing has to be embedded
         rows_per_unit (10,000): rows of a unit
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
@@ -64,25 +66,25 @@ def plan(
     if rows_per_unit < 1:
         raise CoresetError(f"rows_per_unit must be at least 1, got {rows_per_unit}")
     out = as_place(out)
-    found = find_source(source, id_column, uri_column, vector_column, rows_per_unit)
-    asked = {
-        "source": found.name,
+    columns = {
         "id_column": id_column,
         "uri_column": uri_column,
+        "image_column": image_column,
         "vector_column": vector_column,
-        "rows_per_unit": rows_per_unit,
     }
+    found = find_source(source, columns, rows_per_unit)
+    asked = {"source": found.name, **columns, "rows_per_unit": rows_per_unit}
     with one_writer(out), reporting(progress, "Listing") as report:
         if not (out / RECORD).is_file():
             if found.n_rows is not None:
                 report(0.0, f"{found.n_rows:,} rows expected to take {plan_need(found.n_rows, Machines())}")
             _write(found, out, asked, report)
     run = ScaleRun(out)
-    different = [name for name, value in asked.items() if run.record[name] != value]
+    different = [name for name, value in asked.items() if run.record.get(name) != value]
     if different:
         name = different[0]
         raise CoresetError(
-            f"{out} holds a run with {name}={run.record[name]!r}, not {asked[name]!r}; choose another folder"
+            f"{out} holds a run with {name}={run.record.get(name)!r}, not {asked[name]!r}; choose another folder"
         )
     return run
 
@@ -97,7 +99,7 @@ def _write(source: Source, out: Place, asked: dict[str, Any], report: ProgressCa
     stage = Stage.begin(folder, asked)
     digest, unit_rows, keys, written = hashlib.sha256(), [], [], []
     for number, listed in enumerate(_checked(source.listing)):
-        table = pa.table({"id": listed.ids, "uri": listed.uris, "size": listed.sizes})
+        table = pa.table({"id": listed.ids, "uri": listed.uris, "size": listed.sizes, "start": listed.starts})
         written.append(stage.write(number, table, {"origin": listed.origin}))
         for column in table.columns:
             text_digest(column, digest)

@@ -1,18 +1,20 @@
-"""What a run is made of: a folder of images, a Parquet table, or a FiftyOne dataset, listed once."""
+"""What a run is made of: images in folders, tar files, tables or a FiftyOne dataset, listed once."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
-from .places import Place, as_place, entries, file_state, readable
+from .places import Place, as_place, entries, file_state
 from .store import StorePath
+from .tables import LanceTable, ParquetTable, Table
+from .tars import members
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,13 +39,15 @@ class Listed:
     Attributes:
         ids: their ids, int64 or string
         uris: their addresses, None where there are none
-        sizes: bytes of their files, None where they are not known
-        origin: which rows of which file hold their vectors, or None
+        sizes: bytes of their images, None where they are not known
+        starts: the first byte of each image in its tar file, None where it has a file of its own
+        origin: which rows of which table hold them, or the tar files that do, or None
     """
 
     ids: pa.Array
     uris: pa.Array
     sizes: pa.Array
+    starts: pa.Array
     origin: dict[str, Any] | None = None
 
 
@@ -64,16 +68,13 @@ class Source:
     n_rows: int | None = None
 
 
-def find_source(
-    source: Any, id_column: str | None, uri_column: str | None, vector_column: str | None, rows_per_unit: int
-) -> Source:
+def find_source(source: Any, columns: dict[str, str | None], rows_per_unit: int) -> Source:
     """Finds out what a source is.
 
     Args:
-        source: a folder of images, a Parquet file or folder of them, ``"fiftyone:<name>"``, or a FiftyOne collection
-        id_column: the column of ids in a table
-        uri_column: the column of addresses in a table
-        vector_column: the column of vectors in a table
+        source: a folder of images, a Parquet file, a Lance table, a tar file, a folder of Parquet or of tar files,
+            ``"fiftyone:<name>"``, or a FiftyOne collection
+        columns: the columns of a table: ``id_column``, ``uri_column``, ``image_column`` and ``vector_column``
         rows_per_unit: rows of a unit
 
     Returns:
@@ -82,16 +83,20 @@ def find_source(
     Raises:
         CoresetError: if it is none of these, or a column is missing
     """
-    columns = {"id_column": id_column, "uri_column": uri_column, "vector_column": vector_column}
     if not isinstance(source, str | os.PathLike | StorePath) or str(source).startswith(FIFTYONE):
         _refuse(columns, "a FiftyOne dataset")
         return _of_dataset(source, rows_per_unit)
     path = as_place(source)
     if not path.exists():
         raise CoresetError(f"there is no {path}; give a folder of images, a Parquet file, or fiftyone:<dataset>")
-    tables = [path] if path.is_file() else entries(path, "*.parquet")
-    if path.is_file() or tables:
-        return _of_tables(path, tables, columns, rows_per_unit)
+    if path.name.endswith(".lance"):
+        return _of_tables(path, [LanceTable(path)], columns, rows_per_unit)
+    files = [path] if path.is_file() else entries(path, "*.parquet") or entries(path, "*.tar")
+    if files and files[0].name.endswith(".tar"):
+        _refuse(columns, "a tar file")
+        return Source(str(path), _in_tars(files, rows_per_unit))
+    if files:
+        return _of_tables(path, [ParquetTable(file) for file in files], columns, rows_per_unit)
     _refuse(columns, "a folder of images")
     return Source(str(path), _images(path, rows_per_unit))
 
@@ -110,7 +115,26 @@ def _images(folder: Place, size: int) -> Iterator[Listed]:
     while listed := list(itertools.islice(images, size)):
         names = pa.array([str(path) for path, _ in listed])
         # Some systems do not measure their files and say 0.
-        yield Listed(names, names, pa.array([n_bytes or None for _, n_bytes in listed], pa.int64()))
+        sizes = pa.array([n_bytes or None for _, n_bytes in listed], pa.int64())
+        yield Listed(names, names, sizes, _unknown(len(names)))
+
+
+def _in_tars(tars: list[Place], size: int) -> Iterator[Listed]:
+    import pyarrow as pa
+
+    found = (member for tar in tars for member in members(tar))
+    images = (member for member in found if os.path.splitext(member.name)[1].lower() in SUFFIXES)
+    while listed := list(itertools.islice(images, size)):
+        ids, uris = pa.array([member.key for member in listed]), pa.array([member.uri for member in listed])
+        sizes, starts = pa.array([member.size for member in listed]), pa.array([member.start for member in listed])
+        states = [file_state(tar) for tar in dict.fromkeys(member.tar for member in listed)]
+        yield Listed(ids, uris, sizes, starts, {"files": states})
+
+
+def _unknown(n: int) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.nulls(n, pa.int64())
 
 
 def _local_files(folder: Path) -> Iterator[tuple[Path, int | None]]:
@@ -145,47 +169,42 @@ def _of_dataset(source: Any, size: int) -> Source:
         ids, paths = source.values(["id", "filepath"])
         for start in range(0, len(ids), size):
             names = ids[start : start + size]
-            yield Listed(pa.array(names), pa.array(paths[start : start + size]), pa.nulls(len(names), pa.int64()))
+            unknown = _unknown(len(names))
+            yield Listed(pa.array(names), pa.array(paths[start : start + size]), unknown, unknown)
 
     return Source(f"{FIFTYONE}{source._root_dataset.name}", listing(), n_rows=len(source))
 
 
-def _of_tables(path: Place, tables: list[Place], columns: dict[str, str | None], size: int) -> Source:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        footers = [pq.read_metadata(readable(table)) for table in tables]
-        schemas = [footer.schema.to_arrow_schema() for footer in footers]
-    except (pa.ArrowException, OSError) as error:
-        raise CoresetError(
-            f"{path} is no Parquet table ({error}); give a folder of images or a Parquet file"
-        ) from error
-    names = schemas[0].names
+def _of_tables(path: Place, tables: Sequence[Table], columns: dict[str, str | None], size: int) -> Source:
+    names = tables[0].schema.names
     for argument, column in columns.items():
-        if column is not None and any(column not in schema.names for schema in schemas):
+        if column is not None and any(column not in table.schema.names for table in tables):
             raise CoresetError(f"{argument}={column!r} is no column of {path}; its columns are {', '.join(names)}")
-    ids, uris, vectors = columns.values()
-    if uris is None and vectors is None:
+    ids, uris, images, vectors = columns.values()
+    if uris is None and images is None and vectors is None:
         raise CoresetError(
-            f"{path} is a table, so name its column of addresses with uri_column, or that of vectors with "
-            f"vector_column; its columns are {', '.join(names)}"
+            f"{path} is a table, so name its column of addresses with uri_column, that of images with image_column, or "
+            f"that of vectors with vector_column; its columns are {', '.join(names)}"
         )
+    if images is not None and vectors is not None:
+        raise CoresetError("images are embedded and vectors are copied; give image_column or vector_column")
     if vectors is not None:
-        _check_vectors(tables, schemas, vectors)
+        _check_vectors(tables, vectors)
+    if images is not None:
+        _check_images(tables, images)
     if ids is None and uris is None:
-        raise CoresetError(f"{path}: vectors need ids; name their column with id_column, one of {', '.join(names)}")
+        what = "vectors" if images is None else "images"
+        raise CoresetError(f"{path}: {what} need ids; name their column with id_column, one of {', '.join(names)}")
 
     def listing() -> Iterator[Listed]:
         for table in tables:
             wanted = list(dict.fromkeys(column for column in (ids, uris) if column is not None))
             start = 0
-            with pq.ParquetFile(readable(table)) as file:
-                for batch in file.iter_batches(size, columns=wanted):
-                    yield _of_batch(batch, ids, uris, vectors and {**file_state(table), "start": start})
-                    start += len(batch)
+            for batch in table.batches(wanted, size):
+                yield _of_batch(batch, ids, uris, (images or vectors) and {**table.state, "start": start})
+                start += len(batch)
 
-    return Source(str(path), listing(), vectors, sum(footer.num_rows for footer in footers))
+    return Source(str(path), listing(), vectors, sum(table.n_rows for table in tables))
 
 
 def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: Any) -> Listed:
@@ -203,18 +222,32 @@ def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: 
             f"column '{ids or uris}': {max(found.null_count, addresses.null_count)} of {len(batch)} rows have no id or "
             "no address; leave them out of the table"
         )
-    return Listed(found, addresses, pa.nulls(len(batch), pa.int64()), origin or None)
+    unknown = _unknown(len(batch))
+    return Listed(found, addresses, unknown, unknown, origin or None)
 
 
-def _check_vectors(tables: list[Place], schemas: list[pa.Schema], column: str) -> None:
+def _check_images(tables: Sequence[Table], column: str) -> None:
     import pyarrow as pa
 
-    for table, schema in zip(tables, schemas, strict=True):
-        kind = schema.field(column).type
+    for table in tables:
+        kind = table.schema.field(column).type
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            kind = kind.field("bytes").type
+        if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+            raise CoresetError(
+                f"column '{column}' of {table.place} holds {kind}, not the bytes of images; addresses are a uri_column"
+            )
+
+
+def _check_vectors(tables: Sequence[Table], column: str) -> None:
+    import pyarrow as pa
+
+    for table in tables:
+        kind = table.schema.field(column).type
         is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
         if not is_list or not pa.types.is_floating(kind.value_type):
             raise CoresetError(
-                f"column '{column}' of {table} holds {kind}, not vectors: lists of floating-point numbers"
+                f"column '{column}' of {table.place} holds {kind}, not vectors: lists of floating-point numbers"
             )
 
 

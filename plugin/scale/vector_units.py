@@ -1,4 +1,4 @@
-"""Units of vectors that are there already, in a Parquet table."""
+"""Units of vectors that are there already, in a table."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from ..embeddings.report import Outcome
 from ..errors import CoresetError
-from .places import Place, as_place, check_unchanged, readable
+from .places import Place
 from .table import UnitRows
+from .tables import table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,15 +38,14 @@ class VectorUnits:
             CoresetError: if the file changed since it was listed, or vectors differ in length
         """
         rows, origin = self._manifest.read(unit), (self._manifest.facts(unit) or {})["origin"]
-        file = as_place(origin["file"])
-        check_unchanged(file, origin)
-        column = _read_rows(file, self._column, origin["start"], len(rows))
+        table = table_of(origin)
+        column = table.read(self._column, origin["start"], len(rows))
         found = UnitRows(rows)
         present = np.flatnonzero(np.asarray(column.is_valid()))
         for place in np.flatnonzero(~np.asarray(column.is_valid())):
             found.fail(int(place), Outcome.MISSING, "the table has no vector for it")
         if len(present):
-            matrix = _matrix(column.drop_null(), file, self._column)
+            matrix = _matrix(column.drop_null(), table.place, self._column)
             good = np.isfinite(matrix).all(axis=1)
             found.succeed(present[good], matrix[good])
             for place in present[~good]:
@@ -60,25 +60,6 @@ class VectorUnits:
         started = time.perf_counter()
         found = self(unit)
         return (time.perf_counter() - started) / sum(found.counts.values()), found.dimension
-
-
-def _read_rows(file: Place, column: str, start: int, count: int) -> pa.Array:
-    """Reads a range of rows; only the row groups that hold them are touched."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(readable(file)) as table:
-            sizes = [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
-            ends = np.cumsum(sizes)
-            first, last = np.searchsorted(ends, [start, start + count - 1], side="right")
-            found = table.read_row_groups(list(range(first, last + 1)), columns=[column])[column]
-            begin = start - (int(ends[first]) - sizes[first])
-            return found.slice(begin, count).combine_chunks()
-    except (pa.ArrowException, OSError) as error:
-        raise CoresetError(
-            f"{file} cannot be read ({error}); restore it, or plan a new run in another folder"
-        ) from error
 
 
 def _matrix(column: pa.Array, file: Place, name: str) -> np.ndarray:
