@@ -86,9 +86,9 @@ def test_a_table_of_images(nested, images, tmp_path):
     column = pa.array([data and {"bytes": data, "path": None} for data in rows]) if nested else pa.array(rows)
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"key": range(8), "image": column}), path, row_group_size=3)
-    run = scale.plan(path, tmp_path / "run", id_column="key", image_column="image", rows_per_unit=5)
+    run = scale.plan(path, tmp_path / "run", id_column="key", image_column="image", rows_per_unit=4)
     assert np.array_equal(vectors_of(run, {"ok": 7, "missing": 1}), expected)
-    assert run.embeddings.read(1)["reason"][2].as_py() == "the table has no image for it"
+    assert run.embeddings.read(1)["reason"][3].as_py() == "the table has no image for it"
     pq.write_table(pa.table({"key": range(8), "image": column[::-1]}), path)
     run.embeddings.path(1).unlink()
     with pytest.raises(CoresetError, match="was changed or removed since the run was planned"):
