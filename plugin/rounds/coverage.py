@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..dataset.embeddings import Embeddings
@@ -11,6 +13,9 @@ from ..vectors.row_hash import seeded_order
 from .history import Measured
 from .reserve import accuracy_error
 from .standing import Standing
+
+if TYPE_CHECKING:
+    from .campaign import RoundsResults
 
 #: Rows that stand for a larger pool.
 _ROWS = 8192
@@ -42,6 +47,13 @@ def labelled_coverage(
     share = float(within(unit_rows(found.matrix[sample])[0], labels, radius).mean())
     error = accuracy_error(share, len(sample)) if len(sample) < len(pool) else None
     return Measured(share, error, len(sample), "embeddings"), radius
+
+
+def known_radius(results: RoundsResults) -> float | None:
+    """The coverage radius of earlier rounds on the same embeddings, so that rounds can be compared; None if unknown."""
+    embeddings = results.config.embeddings
+    known = [entry.radius for entry in results.history if entry.embeddings == embeddings and entry.radius is not None]
+    return known[0] if known and embeddings is not None else None
 
 
 def within(unit: np.ndarray, others: np.ndarray, radius: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .agreement import paired_change
 from .campaign import RoundsResults
-from .coverage import labelled_coverage
+from .coverage import known_radius, labelled_coverage
 from .history import OUTCOMES, Round, in_record_order, view_name
 from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
@@ -129,7 +129,7 @@ def record_round(
             by_random, n_random = random_accuracy(before, standing, found, mine.seed)
             measured |= by_random
             mine = dataclasses.replace(mine, n_random_labels=n_random)
-        covered = labelled_coverage(standing, found, _radius(before, config.embeddings), mine.seed)
+        covered = labelled_coverage(standing, found, known_radius(before), mine.seed)
         if covered is not None:
             measured["coverage"] = covered[0]
             mine = dataclasses.replace(mine, radius=covered[1])
@@ -267,12 +267,6 @@ def _embeddings(rows: Rows, vectors: Any, required: bool) -> Embeddings:
             "predictions=, eval_key= or metrics="
         )
     return EmbeddingSource.of(vectors).load(rows)
-
-
-def _radius(before: RoundsResults, embeddings: list[str] | None) -> float | None:
-    """The coverage radius of earlier rounds on the same embeddings, so that rounds can be compared."""
-    known = [entry.radius for entry in before.history if entry.embeddings == embeddings and entry.radius is not None]
-    return known[0] if known and embeddings is not None else None
 
 
 def _outcomes(before: RoundsResults, standing: Standing) -> np.ndarray:

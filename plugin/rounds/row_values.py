@@ -26,11 +26,8 @@ def places(known: np.ndarray, ids: np.ndarray) -> np.ndarray:
         >>> places(np.array(["b", "a"]), np.array(["a", "c", "b"])).tolist()
         [1, -1, 0]
     """
-    if not len(known):
-        return np.full(len(ids), -1, dtype=np.int64)
-    order = np.argsort(known)
-    found = order[np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)]
-    return np.where(known[found] == ids, found, -1)
+    place = {row_id: at for at, row_id in enumerate(known.tolist())}
+    return np.array([place.get(row_id, -1) for row_id in ids.tolist()], dtype=np.int64)
 
 
 def placed(values: np.ndarray, at: np.ndarray, missing: Any) -> np.ndarray:
