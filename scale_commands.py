@@ -24,7 +24,7 @@ def add_scale_commands(commands: Any) -> None:
     scale = commands.add_parser("scale", help="embed, score and select millions of images, in units that can resume")
     steps = scale.add_subparsers(required=True, metavar="step")
 
-    plan = _step(steps, "plan", "list a folder, tar files, a table or fiftyone:<dataset>", _plan)
+    plan = _step(steps, "plan", "list a folder, tar files, a table, fiftyone:<dataset> or synthetic://...", _plan)
     plan.add_argument("source", metavar="SOURCE")
     plan.add_argument("out", metavar="OUT", help="the folder of the run, or its address in an object store")
     plan.add_argument("--id-column", metavar="NAME", help="the column of ids in a table; addresses by default")
@@ -46,6 +46,7 @@ def add_scale_commands(commands: Any) -> None:
     score = _step(steps, "score", "ZCore scores of all rows", _score)
     _add_run(score)
     score.add_argument("--draws", type=int, metavar="N", help="number of draws; 10 for each row by default")
+    score.add_argument("--reliability", type=float, metavar="R", help="draws until it is reached, e.g. 0.95, instead")
     score.add_argument("--seed", type=int, default=0, help="seed of the draws (0)")
     score.add_argument("--parts", type=int, default=8, metavar="N", help="units of draws; one a worker or more (8)")
     score.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
@@ -57,6 +58,7 @@ def add_scale_commands(commands: Any) -> None:
     select.add_argument("--keep", default="10%", metavar="K", help="how many rows to rank: 5000, or 5%% (10%%)")
     select.add_argument("--name", help="the name of the selection; that of the method by default")
     select.add_argument("--among", metavar="NAME", help="only the rows of another selection; then any method works")
+    select.add_argument("--deduplicate", action="store_true", help="one row of each group of near-copies first")
     select.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
     select.add_argument("--rows-per-cell", type=int, default=200_000, metavar="N", help="rows of a cell (200000)")
     select.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
@@ -172,6 +174,7 @@ def _score(options: argparse.Namespace) -> int:
     found = score(
         options.out,
         n_draws=options.draws,
+        reliability=options.reliability,
         seed=options.seed,
         n_units=options.parts,
         num_workers=options.workers,
@@ -189,6 +192,7 @@ def _select(options: argparse.Namespace) -> int:
         options.keep,
         name=options.name,
         among=options.among,
+        deduplicate=options.deduplicate,
         seed=options.seed,
         rows_per_cell=options.rows_per_cell,
         num_workers=options.workers,

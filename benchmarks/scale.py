@@ -6,6 +6,8 @@ Vectors in clusters of unequal size and width are planned, copied, scored and se
 that is removed again. Times are processor seconds of all threads, beside those that ``plugin/scale/model.py`` says of
 one core; memory is the highest of the step. Parts of steps are listed below them: the constants of the model are these
 times divided by what was done. ``--central`` also selects at once, and compares how well both represent all rows.
+``--bursts CLUSTERS`` only counts how many near-copies of a synthetic pool cells separate from their originals, also
+if each row is looked up in its second-nearest cell.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ def watch_parts() -> None:
     """Lets the parts of steps print what they took."""
     from fiftyone_coreset.plugin.scale import scoring, selecting
 
-    for module, names in ((scoring, ("open_columns", "_combine")), (selecting, ("find_centers", "_merge"))):
+    for module, names in ((scoring, ("open_columns", "_write_scores")), (selecting, ("find_centers", "_merge"))):
         for name in names:
             setattr(module, name, timed(f"  {name.strip('_')}", getattr(module, name)))
         do_all = module.do_all
@@ -83,6 +85,24 @@ def representation(Z: np.ndarray, kept: np.ndarray) -> float:
     return sum(float(((1 + block @ Z[kept].T) / 2).max(axis=1).sum()) for block in blocks) / len(Z)
 
 
+def cut_bursts(n: int, d: int, n_clusters: int, n_cells: int) -> None:
+    """Prints the share of near-copies that cells separate from their originals."""
+    from fiftyone_coreset.plugin.scale import SyntheticPool
+    from fiftyone_coreset.plugin.vectors.kmeans import kmeans
+    from fiftyone_coreset.plugin.vectors.neighbors import unit_rows
+
+    pool = SyntheticPool(n, d, clusters=n_clusters, copies=0.1)
+    Z = unit_rows(pool.vectors(0, n))[0]
+    centers = kmeans(Z, n_cells)[1]
+    nearest, second = np.argsort((centers**2).sum(axis=1) / 2 - Z @ centers.T, axis=1)[:, :2].T
+    originals = pool.originals(0, n)
+    copies = np.flatnonzero(originals != np.arange(n))
+    theirs = originals[copies]
+    cut = nearest[copies] != nearest[theirs]
+    left = cut & (second[copies] != nearest[theirs]) & (nearest[copies] != second[theirs])
+    print(f"{len(copies):,} copies, {n_cells} cells: {cut.mean():.2%} cut, {left.mean():.2%} after a second look-up")
+
+
 def main() -> None:
     from fiftyone_coreset.plugin import scale
     from fiftyone_coreset.plugin.scale import model
@@ -97,7 +117,11 @@ def main() -> None:
     parser.add_argument("--method", default="facility_location")
     parser.add_argument("--keep", type=float, default=0.05)
     parser.add_argument("--central", action="store_true")
+    parser.add_argument("--bursts", type=int, metavar="CLUSTERS")
     options = parser.parse_args()
+    if options.bursts:
+        cut_bursts(options.n, options.dimensions, options.bursts, -(-options.n // options.rows_per_cell))
+        return
     n, d, method = options.n, options.dimensions, options.method
     one, size = scale.Machines(cores=1), model.Size(n, d, -(-n // 10_000))
     draws, n_cells, keep = options.draws or 10 * n, -(-n // options.rows_per_cell), round(options.keep * n)

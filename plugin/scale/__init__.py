@@ -17,6 +17,7 @@ from .run import open_run as open
 from .scoring import score
 from .selecting import read_ranking, select
 from .state import RunState, StageState, status
+from .synthetic import SyntheticPool
 
 __all__ = [
     "DryRun",
@@ -25,6 +26,7 @@ __all__ = [
     "RunState",
     "ScaleRun",
     "StageState",
+    "SyntheticPool",
     "dry_run",
     "embed",
     "import_coreset",

@@ -26,7 +26,7 @@ from .run import EMBEDDINGS, ScaleRun
 from .share import Share, units_of
 from .state import StageState, stage_state
 from .store import StorePath
-from .vector_units import VectorUnits
+from .vector_units import SyntheticUnits, UnitsWithoutModel, VectorUnits
 
 if TYPE_CHECKING:
     import torch
@@ -93,12 +93,13 @@ def embed(
     column = run.record["vector_column"]
     asked = {"model": model, "pretrained": pretrained, "checkpoint": checkpoint}
     given = [name for name, value in asked.items() if value is not None]
-    if column is not None and given:
+    there = column is not None or run.synthetic is not None
+    if there and given:
         raise CoresetError(f"{run.folder} is a run of vectors that are there, so leave {given[0]} out")
     folder = run.folder / EMBEDDINGS
     with one_writer(folder, share), reporting(progress, "Embedding") as report:
         spec = None
-        if column is not None:
+        if there:
             identity: dict[str, Any] = {"vector_column": column}
         else:
             from ..embeddings.zoo import resolve_model
@@ -179,6 +180,9 @@ class EmbedWork:
     def begin(self, cores: int | None) -> Iterator[Callable[[Probe | Make, ProgressCallback], Any]]:
         """Loads the model; see :class:`.engines.base.Work`."""
         run = ScaleRun(self.folder)
+        if (pool := run.synthetic) is not None:
+            yield functools.partial(self._do, SyntheticUnits(run.manifest, pool))
+            return
         if self.spec is None:
             yield functools.partial(self._do, VectorUnits(run.manifest, run.record["vector_column"]))
             return
@@ -190,7 +194,7 @@ class EmbedWork:
                 self._do, ImageUnits(run.manifest, run.record.get("image_column"), self.spec, embedder, *options)
             )
 
-    def _do(self, make: ImageUnits | VectorUnits, task: Probe | Make, report: ProgressCallback) -> Any:
+    def _do(self, make: ImageUnits | UnitsWithoutModel, task: Probe | Make, report: ProgressCallback) -> Any:
         if isinstance(task, Probe):
             return make.probe(task.unit)
         rows = make(task.unit)

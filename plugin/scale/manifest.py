@@ -41,7 +41,8 @@ def plan(
 
     Args:
         source: a folder of images, a Parquet file, a Lance table, a tar file, a folder of Parquet or of tar files,
-            also by an address in an object store, ``"fiftyone:<name>"``, or a FiftyOne collection of images
+            also by an address in an object store, ``"fiftyone:<name>"``, a FiftyOne collection of images, or vectors
+            with known answers, ``"synthetic://clusters?n=1000000&dim=512&copies=0.1"``, see :class:`SyntheticPool`
         out: the folder of the run, or its address in an object store; created if necessary
         id_column (None): the column of ids in a table, whole numbers or text; by default the addresses are the ids
         uri_column (None): the column of image files in a table

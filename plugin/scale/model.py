@@ -18,7 +18,7 @@ _LIST, _ROW, _NUMBER, _READ, _SORT = 1.5e-6, 6e-6, 0.1e-6, 0.02e-6, 0.045e-6
 #: Seconds of a core: a draw among so many rows, and the power of the rows that it grows with.
 _DRAW, _DRAW_ROWS, _DRAW_POWER = 45e-6, 100_000, 0.5
 #: Seconds of a core: a number of a row beside one of a center, a row group that is opened, a row that is imported.
-_PRODUCT, _OPEN, _IMPORT = 0.3e-9, 0.9e-3, 1e-3
+_PRODUCT, _OPEN, _IMPORT = 0.3e-9, 0.9e-3, 2.2e-3
 #: Seconds in which libraries are loaded and kernels compiled, where a step needs them.
 _START = 2.0
 #: Bytes of a process that has loaded what it needs.

@@ -19,6 +19,7 @@ from .imports import import_coreset
 from .manifest import plan
 from .scoring import score
 from .selecting import select
+from .synthetic import SYNTHETIC, SyntheticPool
 
 #: The sections of a recipe, in the order of the work.
 _STEPS: dict[str, Callable[..., Any]] = {
@@ -47,7 +48,8 @@ def run_recipe(
             ``score``, ``select`` and ``import``, with the arguments of the function; paths are relative to the file
         progress (False): True for terminal bars, or a function ``(fraction, message)``
         dry_run (False): whether to say only what the steps would need, see :func:`dry_run`: of the ``rows`` and the
-            ``dimension`` in a section ``pool``, on the :class:`Machines` in a section ``machines``
+            ``dimension`` in a section ``pool``, or of the ``synthetic://`` source, on the :class:`Machines` in a
+            section ``machines``
 
     Returns:
         what each step returned, or one :class:`DryRun`
@@ -74,9 +76,13 @@ def run_recipe(
 
 def _dry(path: Path, recipe: dict[str, Any]) -> DryRun:
     """What the steps of a recipe would need; only those that it has."""
-    pool = recipe.get("pool", {})
+    pool, source = recipe.get("pool", {}), recipe.get("plan", {}).get("source", "")
+    synthetic = source.startswith(SYNTHETIC)
+    if synthetic:
+        made = SyntheticPool.parse(source)
+        pool = {"rows": made.n, "dimension": made.dim}
     if set(pool) != set(_DESCRIPTIONS["pool"]):
-        raise CoresetError(f"{path}: a dry run needs the section pool with rows and dimension")
+        raise CoresetError(f"{path}: a dry run needs the section pool with rows and dimension, or a synthetic source")
     steps = [name for name in _STEPS if name in recipe]
     given: dict[str, Any] = {}
     for name, keys in (
@@ -85,7 +91,7 @@ def _dry(path: Path, recipe: dict[str, Any]) -> DryRun:
         ("select", ("method", "keep", "rows_per_cell")),
     ):
         given |= {key: recipe[name][key] for key in keys if key in recipe.get(name, {})}
-    vectors = "embed" not in recipe or "vector_column" in recipe.get("plan", {})
+    vectors = synthetic or "embed" not in recipe or "vector_column" in recipe.get("plan", {})
     found = dry_run_of(**pool, machines=Machines(**recipe.get("machines", {})), vectors=vectors, **given)
     return dataclasses.replace(found, steps={name: found.steps[name] for name in steps})
 

@@ -17,6 +17,7 @@ from ..requirements import require
 from .parts import Stage, read_record
 from .places import as_place
 from .store import StorePath
+from .synthetic import SYNTHETIC, SyntheticPool
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,9 @@ RECORD = "run.json"
 MANIFEST = "manifest"
 EMBEDDINGS = "embeddings"
 SCORE = "score"
+SCORES = "scores.parquet"
 SELECT = "select"
+RANKING = "ranking.parquet"
 
 
 class ScaleRun:
@@ -85,6 +88,12 @@ class ScaleRun:
     def digest(self) -> str:
         """What identifies the input."""
         return self.record["digest"]
+
+    @property
+    def synthetic(self) -> SyntheticPool | None:
+        """The pool that was made up, or None."""
+        source = self.record["source"]
+        return SyntheticPool.parse(source) if source.startswith(SYNTHETIC) else None
 
     @property
     def manifest(self) -> Stage:

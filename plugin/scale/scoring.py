@@ -7,6 +7,7 @@ the same in any order. So the scores have the same bits for any number of units,
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,20 +20,20 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting, silence
 from ..seeds import check_seed
-from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers
+from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers, next_look
 from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
 from ..selection.methods.zcore.reliability import split_half_reliability
 from .columns import open_columns
 from .engines import Engine, as_engine
 from .engines.base import do_all
-from .forecast import Machines
+from .forecast import Forecast, Machines
 from .lock import one_writer
 from .model import Size, score_need
-from .parts import Stage, footer, read_table, write_table
+from .parts import Stage, read_table, write_table
 from .places import Place
-from .run import SCORE, ScaleRun
+from .run import SCORE, SCORES, ScaleRun
 from .share import Share, units_of
-from .state import StageState, stage_state
+from .state import StageState, score_state
 from .store import StorePath
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Draws for each row by default.
 DRAWS_PER_ROW = 10
+#: Draws for each row after which scores that are still not reliable are taken as they are.
+_MOST_DRAWS_PER_ROW = 1_000
 #: Bits after the point; an image gains or loses at most 1 a draw, so fewer where there are more than 2**32 draws.
 _MOST_BITS, _ALL_BITS = 30, 62
 _SUMS = ("coverage_0", "coverage_1", "redundancy_0", "redundancy_1")
@@ -49,6 +52,7 @@ def score(
     out: str | Path | StorePath,
     *,
     n_draws: int | None = None,
+    reliability: float | None = None,
     seed: int = 0,
     n_neighbors: int = 1000,
     exponent: float = 4.0,
@@ -68,12 +72,15 @@ def score(
     Args:
         out: the folder of the run
         n_draws (None): number of draws; by default 10 for each row with a vector
+        reliability (None): instead, the correlation to expect between this run and another one with a new seed. Draws
+            are added, in rounds of ``n_units`` parts, until it is reached or 1,000 for each row are taken
         seed (0): seed of the draws
         n_neighbors (1000): images that share the penalty of a draw, K in the paper
         exponent (4.0): power of the distance by which the penalty falls off, e in the paper
         n_units (8): units of draws, at least as many as there are to be workers; each part takes up to 32 bytes a row
         num_workers (None): threads; by default all cores this process, or a worker of the engine, may use
-        units (None): a share of the units, ``"I/N"`` with I from 1 to N
+        units (None): a share of the units, ``"I/N"`` with I from 1 to N; with ``reliability`` call again until it is
+            complete, because a round needs all units of the one before
         engine ("local"): where they are worked on: ``"local"``, in this process, ``"ray"``, or a :class:`RayEngine`
         price (None): of a machine for an hour, to say what the step will cost
         progress (False): True for a terminal bar, or a function ``(fraction, message)``
@@ -95,24 +102,24 @@ def score(
     for name, value in (("n_draws", n_draws), ("n_units", n_units), ("n_neighbors", n_neighbors)):
         if value is not None and value < 1:
             raise CoresetError(f"{name} must be at least 1, got {value}")
+    if reliability is not None and not (n_draws is None and 0 < reliability < 1):
+        raise CoresetError(f"reliability must lie between 0 and 1, without n_draws, got {reliability}")
     if not exponent > 0:
         raise CoresetError(f"exponent must be more than 0, got {exponent}")
     embeddings = run.embeddings_digest()
     n = run.n_usable()
     folder = run.folder / SCORE
     arguments: dict[str, Any] = {"n_draws": n_draws or DRAWS_PER_ROW * n, "seed": seed, "n_units": n_units}
+    if reliability is not None:
+        arguments |= {"n_draws": None, "reliability": reliability}
     arguments |= {"n_neighbors": n_neighbors, "exponent": exponent}
     with one_writer(folder, share), reporting(progress, "Scoring") as report:
         stage = Stage.begin(folder, {"stage": SCORE, "input": embeddings, **arguments})
         if share is None:
             stage.sweep()
-        todo = stage.missing(units_of(share, n_units))
-        if todo:
-            _draw(run, todo, DrawWork(run.folder, stage, n, num_workers), as_engine(engine), price, report)
-        state = stage_state(stage, range(n_units))
-        if state.complete and footer(_scores_path(run), stage.key) is None:
-            _combine(run, stage)
-    return state
+        if not score_state(stage).complete:
+            _rounds(run, stage, share, n, _Resources(num_workers, as_engine(engine), price), report)
+    return score_state(stage)
 
 
 def read_scores(run: ScaleRun) -> pa.Table:
@@ -131,7 +138,22 @@ def read_scores(run: ScaleRun) -> pa.Table:
 
 
 def _scores_path(run: ScaleRun) -> Place:
-    return run.folder / SCORE / "scores.parquet"
+    return run.folder / SCORE / SCORES
+
+
+@dataclass(frozen=True)
+class _Resources:
+    """Where draws are taken.
+
+    Attributes:
+        num_workers: threads, or None
+        engine: of the workers
+        price: of a machine for an hour, or None
+    """
+
+    num_workers: int | None
+    engine: Engine
+    price: float | None
 
 
 @dataclass(frozen=True)
@@ -143,58 +165,117 @@ class DrawWork:
         stage: where the parts go
         n: rows with a vector
         num_workers: threads, or None
+        round: which round of draws, from 0
+        first: the first chunk of the round
+        stop: the one after its last, or None where one round takes all
     """
 
     folder: Place
     stage: Stage
     n: int
     num_workers: int | None
+    round: int
+    first: int
+    stop: int | None
+
+    @property
+    def parts(self) -> range:
+        """The numbers of the parts of the round."""
+        n_units = self.stage.record["n_units"]
+        return range(self.round * n_units, (self.round + 1) * n_units)
 
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
         """Maps the columns into memory; see :class:`.engines.base.Work`."""
-        record = self.stage.record
         with Workers(self.num_workers or cores) as workers:
-            columns = open_columns(ScaleRun(self.folder), workers, silence)
-            params = ZCoreParams(min(record["n_neighbors"], self.n - 1), record["exponent"], SYMMETRIC)
-            draws = SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
-            chunks = list(draws.chunks())
+            draws = _draws(ScaleRun(self.folder), self.stage.record, workers, silence)
+            chunks = list(itertools.islice(draws.chunks(), self.first, self.stop))
 
-            def do(unit: int, report: ProgressCallback) -> None:
-                mine = chunks[unit :: record["n_units"]]
-                self.stage.write(unit, *_add_up(mine, self.n, record["n_draws"], workers, report))
+            def do(part: int, report: ProgressCallback) -> None:
+                mine = chunks[part - self.parts.start :: len(self.parts)]
+                self.stage.write(part, *_add_up(mine, self.n, _bits(self.stage, self.n), workers, report))
 
             yield do
 
 
-def _draw(
-    run: ScaleRun, todo: list[int], work: DrawWork, engine: Engine, price: float | None, report: ProgressCallback
-) -> None:
-    n_draws = round(work.stage.record["n_draws"] * len(todo) / work.stage.record["n_units"])
+def _draws(run: ScaleRun, record: dict[str, Any], workers: Workers, report: ProgressCallback) -> SeededDraws:
+    """The draws of a run, without end where their number is not known."""
+    columns = open_columns(run, workers, report)
+    params = ZCoreParams(min(record["n_neighbors"], len(columns.rows) - 1), record["exponent"], SYMMETRIC)
+    return SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
 
+
+def _rounds(
+    run: ScaleRun, stage: Stage, share: Share | None, n: int, places: _Resources, report: ProgressCallback
+) -> None:
+    """Takes draws, as far as the share goes, until there are as many as were wanted or they are reliable."""
+    target: float = stage.record.get("reliability", 0.0)  # 0 where one round takes all draws
+    stop = None
+    if target:
+        report(0.0, f"draws until reliability {target}: 10 for each row are expected to take {_need(run, n, places)}")
+        with Workers(places.num_workers) as workers:
+            stop = _draws(run, stage.record, workers, report).fewest_chunks
+    sums, draws = np.zeros((2, 2, n), dtype=np.int64), np.zeros(2, dtype=np.int64)
+    work = DrawWork(run.folder, stage, n, places.num_workers, 0, 0, stop)
+    while True:
+        todo = stage.missing(work.parts[unit] for unit in units_of(share, len(work.parts)))
+        if todo:
+            _draw(run, todo, work, places, report)
+        if stage.missing(work.parts):
+            return
+        for part in work.parts:
+            table = stage.read(part)
+            sums += np.stack([table[name].to_numpy() for name in _SUMS]).reshape(sums.shape)
+            draws += (stage.facts(part) or {})["draws"]
+        reliability = float("nan") if 0 in draws else split_half_reliability(*((sums[0] - sums[1]) / draws[:, None]))
+        if work.stop is None or reliability >= target or draws.sum() >= _MOST_DRAWS_PER_ROW * n:
+            _write_scores(run, stage, sums, draws, reliability)
+            return
+        report(0.5, f"{draws.sum():,} draws, reliability {reliability:.2f} of {target:.2f}")
+        work = replace(work, round=work.round + 1, first=work.stop, stop=next_look(work.stop, reliability, target))
+
+
+def _draw(run: ScaleRun, todo: list[int], work: DrawWork, places: _Resources, report: ProgressCallback) -> None:
     def before(machines: Machines) -> None:
-        on = replace(machines, cores=work.num_workers or machines.cores, price=price)
-        forecast = score_need(Size(work.n, run.dimension(), run.n_units), on, n_draws, len(todo))
-        forecast.check_space(work.stage.folder)
-        report(0.0, f"{n_draws:,} draws expected to take {forecast}")
+        if work.stop is None:
+            n_draws = round(work.stage.record["n_draws"] * len(todo) / len(work.parts))
+            forecast = _need(run, work.n, places, machines, n_draws, len(todo))
+            forecast.check_space(work.stage.folder)
+            report(0.0, f"{n_draws:,} draws expected to take {forecast}")
         with Workers(work.num_workers) as workers:
             open_columns(run, workers, part_of(report, 0.0, 0.2))  # once, before the workers of the engine map them
 
-    do_all(engine, work, todo, "unit of draws", part_of(report, 0.2, 1.0), before)
+    do_all(places.engine, work, todo, "unit of draws", part_of(report, 0.2, 1.0), before)
 
 
-def _bits(n_draws: int) -> int:
-    return min(_MOST_BITS, _ALL_BITS - math.ceil(math.log2(max(n_draws, 1))))
+def _need(
+    run: ScaleRun,
+    n: int,
+    places: _Resources,
+    machines: Machines | None = None,
+    n_draws: int | None = None,
+    n_parts: int = 1,
+) -> Forecast:
+    """What some draws are expected to need; by default 10 for each row on this machine."""
+    on = machines or Machines()
+    on = replace(on, cores=places.num_workers or on.cores, price=places.price)
+    return score_need(Size(n, run.dimension(), run.n_units), on, n_draws or DRAWS_PER_ROW * n, n_parts)
+
+
+def _bits(stage: Stage, n: int) -> int:
+    """Bits after the point."""
+    n_draws = stage.record["n_draws"] or _MOST_DRAWS_PER_ROW * n
+    return min(_MOST_BITS, _ALL_BITS - math.ceil(math.log2(n_draws)))
 
 
 def _add_up(
-    chunks: list[Chunk], n: int, n_draws: int, workers: Workers, report: ProgressCallback
+    chunks: list[Chunk], n: int, bits: int, workers: Workers, report: ProgressCallback
 ) -> tuple[pa.Table, dict[str, Any]]:
     """The effects of some chunks as whole numbers, and how many draws they hold, by half."""
     import pyarrow as pa
 
     sums, draws = np.zeros((2, 2, n), dtype=np.int64), [0, 0]
-    scale = 2.0 ** _bits(n_draws)
+    scale = 2.0**bits
     effects = workers.map(lambda chunk: (chunk, chunk.effect()), iter(chunks))
     for number, (chunk, effect) in enumerate(effects, start=1):
         for quantity in (0, 1):
@@ -204,24 +285,24 @@ def _add_up(
     return pa.table(dict(zip(_SUMS, sums.reshape(4, n), strict=True))), {"draws": draws}
 
 
-def _combine(run: ScaleRun, stage: Stage) -> None:
-    """Adds up all parts, and writes the scores of all rows."""
+def _write_scores(run: ScaleRun, stage: Stage, sums: np.ndarray, draws: np.ndarray, reliability: float) -> None:
+    """Writes the scores of all rows.
+
+    Args:
+        run: the run
+        stage: the scores
+        sums: (2, 2, n) int64 coverage and redundancy, by half
+        draws: (2,) int64 draws of either half
+        reliability: of the scores, NaN if it is not known
+    """
     import pyarrow as pa
 
-    rows = run.usable_rows()
-    sums, draws = np.zeros((2, 2, len(rows)), dtype=np.int64), np.zeros(2, dtype=np.int64)
-    for unit in range(stage.record["n_units"]):
-        table = stage.read(unit)
-        sums += np.stack([table[name].to_numpy() for name in _SUMS]).reshape(sums.shape)
-        draws += (stage.facts(unit) or {})["draws"]
-    if draws.sum() != stage.record["n_draws"]:
-        raise CoresetError(
-            f"{stage.folder} holds {draws.sum():,} of {stage.record['n_draws']:,} draws; delete it and score again"
-        )
-    scale = 2.0 ** _bits(stage.record["n_draws"])
+    wanted = stage.record["n_draws"]
+    if wanted not in (None, draws.sum()):
+        raise CoresetError(f"{stage.folder} holds {draws.sum():,} of {wanted:,} draws; delete it and score again")
+    rows, scale = run.usable_rows(), 2.0 ** _bits(stage, sums.shape[2])
     net = sums[0] - sums[1]
     values = {"score": net.sum(axis=0), "coverage": sums[0].sum(axis=0), "redundancy": sums[1].sum(axis=0)}
-    reliability = float("nan") if 0 in draws else split_half_reliability(*(net / draws[:, None]))
     ids = [run.manifest.read(unit, ["id"])["id"] for unit in range(run.n_units)]
     spread = {"id": pa.chunked_array([chunk for column in ids for chunk in column.chunks])}
     without = np.ones(len(run), dtype=bool)

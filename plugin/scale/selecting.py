@@ -25,7 +25,7 @@ from .lock import one_builder, one_writer
 from .model import Size, among_need, select_need
 from .parts import Stage, footer, read_table, write_table
 from .places import Place
-from .run import SCORE, SELECT, ScaleRun
+from .run import RANKING, SCORE, SELECT, ScaleRun
 from .scoring import read_scores
 from .share import Share, units_of
 from .state import StageState, stage_state
@@ -49,6 +49,7 @@ def select(
     *,
     name: str | None = None,
     among: str | None = None,
+    deduplicate: bool = False,
     seed: int = 0,
     rows_per_cell: int = 200_000,
     num_workers: int | None = None,
@@ -62,8 +63,8 @@ def select(
     ``random`` and ``zcore`` rank all rows at once. The other methods work on one k-means cell of the run after the
     other, each of which gives its share, and the cells take turns; so every prefix of the ranking is divided among the
     cells in proportion to their rows. In a run of one cell they choose what they choose on one machine. Near-copies are
-    not looked for. Any method that needs vectors alone can choose ``among`` the rows that one of these has chosen; it
-    then works on one machine, and each of them counts once.
+    looked for within cells, and only if asked. Any method that needs vectors alone can choose ``among`` the rows that
+    one of these has chosen; it then works on one machine, and each of them counts once.
 
     Args:
         out: the folder of the run
@@ -71,6 +72,8 @@ def select(
             ``"zcore"``, which needs scores; see ``docs/methods.md``
         keep ("10%"): how many rows to rank: a count, a fraction or a percentage of those with a vector
         name (None): the name of the selection; that of the method by default
+        deduplicate (False): keep one row of each group of near-copies before any second one, as far as they lie in one
+            cell; not for ``random`` and ``zcore`` of the whole run
         among (None): the name of a selection, so that only its rows are candidates, for any method
         seed (0): of all randomness
         rows_per_cell (200,000): rows of a cell, about; memory and time of a cell grow with it
@@ -105,6 +108,10 @@ def select(
             f"method '{method}' does not work on a run; choose one of {', '.join((*BY_CELLS, *SCORED))}, or among= the "
             "rows that one of these has chosen"
         )
+    if deduplicate and among is None and method in SCORED:
+        raise CoresetError(
+            f"method '{method}' ranks all rows at once, and near-copies are looked for within cells only"
+        )
     if not _NAME.fullmatch(name):
         raise CoresetError(f"name must consist of letters, digits, - and _, got {name!r}")
     if rows_per_cell < 1:
@@ -114,6 +121,8 @@ def select(
     arguments: dict[str, Any] = {"method": method, "keep": resolve_budget(keep, n), "seed": seed}
     if among is None and method in BY_CELLS:
         arguments["rows_per_cell"] = rows_per_cell
+    if deduplicate:
+        arguments["deduplicate"] = True
     folder = run.folder / SELECT / name
     with one_writer(folder, share), reporting(progress, "Selecting") as report:
         candidates, scores = None, None
@@ -149,7 +158,7 @@ def select(
 
 def ranking_path(run: ScaleRun, name: str) -> Place:
     """The file of a ranking."""
-    return run.folder / SELECT / name / "ranking.parquet"
+    return run.folder / SELECT / name / RANKING
 
 
 def read_ranking(out: str | Path | StorePath, name: str) -> pa.Table:
@@ -196,7 +205,7 @@ def _among(
     for places, part in run.vectors_of(rows):
         vectors[places] = part
     method = get_method(record["method"])
-    chosen = method.select(vectors, record["keep"], seed=record["seed"], num_workers=num_workers, progress=report)
+    chosen = method.select(vectors, record["keep"], num_workers=num_workers, progress=report, **_options(record))
     return rows[chosen.indices]
 
 
@@ -316,10 +325,15 @@ def _order_cell(
         numbers, vectors = cells.read(cell)
         record = stage.record
         chosen = get_method(record["method"]).select(
-            vectors, count, seed=record["seed"], num_workers=num_workers, progress=report
+            vectors, count, num_workers=num_workers, progress=report, **_options(record)
         )
         rows = numbers[chosen.indices]
     stage.write(cell, pa.table({"row": rows}))
+
+
+def _options(record: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a method that are those of the selection."""
+    return {"seed": record["seed"], "deduplicate": record.get("deduplicate", False)}
 
 
 def _merge(run: ScaleRun, stage: Stage, sizes: np.ndarray) -> None:
@@ -351,4 +365,4 @@ def _write_ranking(run: ScaleRun, stage: Stage, rows: np.ndarray, cells: np.ndar
             "cell": cells,
         }
     )
-    write_table(stage.folder / "ranking.parquet", table, stage.key, {"n": run.n_usable()})
+    write_table(stage.folder / RANKING, table, stage.key, {"n": run.n_usable()})

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CoresetError
-from .parts import Stage, footer
 from .places import Place, as_place, entries
-from .run import RECORD, SELECT, ScaleRun
-from .selecting import ranking_path
+from .run import RECORD, ScaleRun
+from .state import selections
 
 
 def runs_in(folder: str | Path) -> dict[str, Place]:
@@ -38,10 +37,4 @@ def complete_selections(run: ScaleRun) -> dict[str, int]:
     Raises:
         CoresetError: if a ranking belongs to something else
     """
-    found = {}
-    for folder in entries(run.folder / SELECT):
-        if Stage.exists(folder):
-            stage = Stage.load(folder)
-            if footer(ranking_path(run, folder.name), stage.key) is not None:
-                found[folder.name] = int(stage.record["keep"])
-    return found
+    return {name: int(stage.record["keep"]) for name, (stage, complete) in selections(run).items() if complete}

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import CoresetError
 from .places import Place, as_place, entries, file_state
 from .store import StorePath
+from .synthetic import SYNTHETIC, SyntheticPool
 from .tables import LanceTable, ParquetTable, Table
 from .tars import members
 
@@ -73,7 +76,7 @@ def find_source(source: Any, columns: dict[str, str | None], rows_per_unit: int)
 
     Args:
         source: a folder of images, a Parquet file, a Lance table, a tar file, a folder of Parquet or of tar files,
-            ``"fiftyone:<name>"``, or a FiftyOne collection
+            ``"fiftyone:<name>"``, a FiftyOne collection, or ``"synthetic://..."``
         columns: the columns of a table: ``id_column``, ``uri_column``, ``image_column`` and ``vector_column``
         rows_per_unit: rows of a unit
 
@@ -83,6 +86,9 @@ def find_source(source: Any, columns: dict[str, str | None], rows_per_unit: int)
     Raises:
         CoresetError: if it is none of these, or a column is missing
     """
+    if isinstance(source, str) and source.startswith(SYNTHETIC):
+        _refuse(columns, "a synthetic pool")
+        return _of_synthetic(SyntheticPool.parse(source), rows_per_unit)
     if not isinstance(source, str | os.PathLike | StorePath) or str(source).startswith(FIFTYONE):
         _refuse(columns, "a FiftyOne dataset")
         return _of_dataset(source, rows_per_unit)
@@ -146,6 +152,18 @@ def _local_files(folder: Path) -> Iterator[tuple[Path, int | None]]:
                 yield file, file.stat().st_size
             except OSError:  # embedding it says why
                 yield file, None
+
+
+def _of_synthetic(pool: SyntheticPool, size: int) -> Source:
+    def listing() -> Iterator[Listed]:
+        import pyarrow as pa
+
+        for start in range(0, pool.n, size):
+            rows = np.arange(start, min(start + size, pool.n))
+            nulls = pa.nulls(len(rows), pa.string()), pa.nulls(len(rows), pa.int64())
+            yield Listed(pa.array(rows), *nulls, {"start": start})
+
+    return Source(pool.name, listing(), n_rows=pool.n)
 
 
 def _of_dataset(source: Any, size: int) -> Source:

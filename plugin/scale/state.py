@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..embeddings.report import Outcome
 from .parts import Stage, footer
 from .places import Place, entries
-from .run import EMBEDDINGS, SCORE, SELECT, ScaleRun
+from .run import EMBEDDINGS, RANKING, SCORE, SCORES, SELECT, ScaleRun
 from .store import StorePath
 
 
@@ -66,6 +66,23 @@ def stage_state(stage: Stage, numbers: Sequence[int]) -> StageState:
     return StageState(stage.folder.name, len(numbers), missing, dict(outcomes.most_common()))
 
 
+def score_state(stage: Stage) -> StageState:
+    """Looks at the parts of scores, which come in rounds until they are reliable.
+
+    Args:
+        stage: the scores
+
+    Returns:
+        the parts of all rounds so far, and of the next one unless the scores are there
+    """
+    n_units = stage.record["n_units"]
+    numbers = [int(path.name[len("part-") : -len(".parquet")]) for path in entries(stage.folder, "part-*.parquet")]
+    state = stage_state(stage, range((max(numbers, default=0) // n_units + 1) * n_units))
+    if state.missing or footer(stage.folder / SCORES, stage.key) is not None:
+        return state
+    return replace(state, n_parts=state.n_parts + n_units, missing=[*range(state.n_parts, state.n_parts + n_units)])
+
+
 @dataclass(frozen=True, repr=False)
 class RunState:
     """What of a run is there.
@@ -86,6 +103,20 @@ class RunState:
         return "\n".join([f"{self.folder}: {self.n:,} rows of {self.source}", *map(str, self.stages)])
 
     __repr__ = __str__
+
+
+def selections(run: ScaleRun) -> dict[str, tuple[Stage, bool]]:
+    """The selections of a run that were begun.
+
+    Returns:
+        the selection, and whether its ranking is there, by its name
+
+    Raises:
+        CoresetError: if a ranking belongs to something else
+    """
+    folders = [folder for folder in entries(run.folder / SELECT) if Stage.exists(folder)]
+    stages = {folder.name: Stage.load(folder) for folder in folders}
+    return {name: (stage, footer(stage.folder / RANKING, stage.key) is not None) for name, stage in stages.items()}
 
 
 def status(out: str | Path | StorePath) -> RunState:
@@ -112,11 +143,7 @@ def status(out: str | Path | StorePath) -> RunState:
         stages.append(stage_state(Stage.load(folder), range(run.n_units)))
     folder = run.folder / SCORE
     if Stage.exists(folder):
-        stage = Stage.load(folder)
-        stages.append(stage_state(stage, range(stage.record["n_units"])))
-    for folder in entries(run.folder / SELECT):
-        if Stage.exists(folder):
-            stage = Stage.load(folder)
-            facts = footer(folder / "ranking.parquet", stage.key)
-            stages.append(StageState(f"{SELECT} {folder.name}", 1, [] if facts else [0]))
+        stages.append(score_state(Stage.load(folder)))
+    for name, (_, complete) in selections(run).items():
+        stages.append(StageState(f"{SELECT} {name}", 1, [] if complete else [0]))
     return RunState(run.folder, run.record["source"], len(run), stages)

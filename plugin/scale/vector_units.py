@@ -1,15 +1,17 @@
-"""Units of vectors that are there already, in a table."""
+"""Units of vectors that are there already, in a table, or are made up."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from .places import Place
+from .synthetic import SyntheticPool
 from .table import UnitRows
 from .tables import table_of
 
@@ -19,8 +21,46 @@ if TYPE_CHECKING:
     from .parts import Stage
 
 
-class VectorUnits:
-    """Reads units of vectors.
+class UnitsWithoutModel(ABC):
+    """Units whose vectors need no model."""
+
+    @abstractmethod
+    def __call__(self, unit: int) -> UnitRows:
+        """The vectors of a unit, and what became of every row."""
+
+    def record(self, dimension: int) -> dict[str, Any] | None:
+        """What a field of these vectors says of its model: nothing is known of it."""
+        return None
+
+    def probe(self, unit: int) -> tuple[float, int | None]:
+        """Measures on a unit: the seconds that a row takes by the clock, and the length of a vector."""
+        started = time.perf_counter()
+        found = self(unit)
+        return (time.perf_counter() - started) / sum(found.counts.values()), found.dimension
+
+
+class SyntheticUnits(UnitsWithoutModel):
+    """Makes units of vectors with known answers.
+
+    Args:
+        manifest: the rows of all units
+        pool: the vectors
+    """
+
+    def __init__(self, manifest: Stage, pool: SyntheticPool) -> None:
+        self._manifest = manifest
+        self._pool = pool
+
+    def __call__(self, unit: int) -> UnitRows:
+        """Makes the vectors of a unit."""
+        rows, start = self._manifest.read(unit), (self._manifest.facts(unit) or {})["origin"]["start"]
+        found = UnitRows(rows)
+        found.succeed(np.arange(len(rows)), self._pool.vectors(start, start + len(rows)))
+        return found
+
+
+class VectorUnits(UnitsWithoutModel):
+    """Reads units of vectors from a table.
 
     Args:
         manifest: the rows of all units
@@ -51,15 +91,6 @@ class VectorUnits:
             for place in present[~good]:
                 found.fail(int(place), Outcome.NON_FINITE, "its vector is not finite")
         return found
-
-    def record(self, dimension: int) -> None:
-        """What a field of these vectors says of its model: nothing is known of it."""
-
-    def probe(self, unit: int) -> tuple[float, int | None]:
-        """Measures on a unit: the seconds that a row takes by the clock, and the length of a vector."""
-        started = time.perf_counter()
-        found = self(unit)
-        return (time.perf_counter() - started) / sum(found.counts.values()), found.dimension
 
 
 def _matrix(column: pa.Array, file: Place, name: str) -> np.ndarray:

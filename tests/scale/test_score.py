@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
-from fiftyone_coreset.plugin.scale.parts import Stage
+from fiftyone_coreset.plugin.scale.parts import Stage, footer
 from fiftyone_coreset.plugin.scale.scoring import read_scores
 from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
 
@@ -54,12 +54,43 @@ def test_the_reliability_is_that_of_zcore_scores(vector_run):
     run = vector_run(VECTORS, rows_per_unit=200)
     scores(run)
     stage = Stage.load(run.folder / "score")
-    from fiftyone_coreset.plugin.scale.parts import footer
-
     facts = footer(stage.folder / "scores.parquet", stage.key)
     ours = zcore_scores(VECTORS, n_draws=N_DRAWS, seed=3)
     assert facts["n_draws"] == N_DRAWS
     assert facts["reliability"] == pytest.approx(ours.reliability, abs=1e-9)
+
+
+def test_draws_are_added_until_they_are_reliable(vector_run):
+    run = vector_run(HOLES, rows_per_unit=130)
+    target = 0.9
+    ours = zcore_scores(HOLES, seed=3, target_reliability=target, time_budget=None)
+
+    def found(shares=("1/1",), **arguments):
+        shutil.rmtree(run.folder / "score", ignore_errors=True)
+        calls = 0
+        while True:
+            for share in shares:
+                state = scale.score(run.folder, reliability=target, seed=3, units=share, **arguments)
+                calls += 1
+            if state.complete:
+                break
+            assert not (run.folder / "score" / "scores.parquet").exists()
+        return np.stack([read_scores(run)[name].to_numpy() for name in ("score", "coverage", "redundancy")]), calls
+
+    expected, calls = found(n_units=3)
+    assert calls == 1
+    stage = Stage.load(run.folder / "score")
+    facts = footer(stage.folder / "scores.parquet", stage.key)
+    assert facts["n_draws"] == ours.n_draws
+    assert facts["reliability"] == pytest.approx(ours.reliability, abs=1e-6)
+    assert facts["reliability"] >= target
+    np.testing.assert_allclose(expected[0], ours.score, rtol=0, atol=1e-3)
+    assert "score: " in str(scale.status(run.folder))
+    again, calls = found(shares=("2/2", "1/2"), n_units=2, num_workers=1)
+    assert calls > 2
+    assert np.array_equal(again, expected, equal_nan=True)
+    with pytest.raises(CoresetError, match="reliability must lie between 0 and 1, without n_draws, got 1"):
+        scale.score(run.folder, reliability=1)
 
 
 def test_it_continues_where_it_stopped(vector_run):

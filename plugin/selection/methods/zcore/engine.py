@@ -330,7 +330,7 @@ def run_adaptive(
             if reached >= target:
                 break
             expected = number * draws_factor(reached, target)
-            look_at = 2 * math.ceil(min(max(expected, 1.1 * number), 1.5 * number) / 2)
+            look_at = next_look(number, reached, target)
         spent = time.monotonic() - started
         out_of_time = time_budget is not None and spent > time_budget and 0 not in totals.draws
         if out_of_time or totals.n_draws >= _MOST_DRAWS * len(totals.coverage[0]):
@@ -340,6 +340,17 @@ def run_adaptive(
             done = max(done, spent / max(spent, time_budget))
         progress(done, f"{totals.n_draws:,} draws, reliability {reached:.2f} of {target:.2f}{_eta(started, done)}")
     progress(1.0, f"{totals.n_draws:,} draws, reliability {totals.reliability():.2f}")
+
+
+def next_look(number: int, reached: float, target: float) -> int:
+    """After how many chunks the reliability is looked at next.
+
+    Args:
+        number: chunks so far
+        reached: the reliability with them
+        target: the reliability wanted
+    """
+    return 2 * math.ceil(min(max(number * draws_factor(reached, target), 1.1 * number), 1.5 * number) / 2)
 
 
 def _work(chunk: Chunk) -> tuple[Chunk, Effect]:
