@@ -218,7 +218,7 @@ def _rounds(
     sums, draws = np.zeros((2, 2, n), dtype=np.int64), np.zeros(2, dtype=np.int64)
     work = DrawWork(run.folder, stage, n, places.num_workers, 0, 0, stop)
     while True:
-        todo = stage.missing(work.parts[unit] for unit in units_of(share, len(work.parts)))
+        todo = stage.missing([work.parts[unit] for unit in units_of(share, len(work.parts))])
         if todo:
             _draw(run, todo, work, places, report)
         if stage.missing(work.parts):
