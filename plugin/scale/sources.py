@@ -160,8 +160,8 @@ def _of_synthetic(pool: SyntheticPool, size: int) -> Source:
 
         for start in range(0, pool.n, size):
             rows = np.arange(start, min(start + size, pool.n))
-            nulls = pa.nulls(len(rows), pa.string()), pa.nulls(len(rows), pa.int64())
-            yield Listed(pa.array(rows), *nulls, {"start": start})
+            uris, unknown = pa.nulls(len(rows), pa.string()), pa.nulls(len(rows), pa.int64())
+            yield Listed(pa.array(rows), uris, unknown, unknown, {"start": start})
 
     return Source(pool.name, listing(), n_rows=pool.n)
 
