@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..progress import ProgressCallback
 from ..selection.methods.zcore.engine import Tables, Workers, make_tables
 from .lock import one_builder
 from .parts import Stage, write_record
+from .places import reserve, room
 from .run import ScaleRun
 
 COLUMNS = "columns"
@@ -50,7 +52,7 @@ def open_columns(run: ScaleRun, workers: Workers, report: ProgressCallback) -> C
     """
     folder = run.scratch / COLUMNS
     record = {"format": 1, "stage": COLUMNS, "input": run.embeddings_digest()}
-    with one_builder(run.scratch, COLUMNS):
+    with one_builder(run.scratch, COLUMNS), room(folder):
         if not Stage.exists(folder):
             _build(run, folder, record, workers, report)
     Stage.begin(folder, record)
@@ -77,7 +79,9 @@ def _build(run: ScaleRun, folder: Path, record: dict[str, Any], workers: Workers
     if n < 2:
         raise CoresetError(f"{n} of {len(run):,} rows have a vector, but ZCore compares at least 2")
     shape = run.dimension(), n
-    values, codes = (np.memmap(aside / name, kind, "w+", shape=shape) for name, kind in _FILES)
+    for name, kind in _FILES:
+        reserve(aside / name, math.prod(shape) * np.dtype(kind).itemsize)
+    values, codes = (np.memmap(aside / name, kind, "r+", shape=shape) for name, kind in _FILES)
     rows, done = np.empty(n, dtype=np.int64), 0
     for unit in range(run.n_units):
         numbers, matrix = run.vectors(unit)

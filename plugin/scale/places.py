@@ -62,7 +62,7 @@ def write_atomically(place: Place, write: Callable[[BinaryIO], None]) -> None:
         return
     aside = _aside(place)
     try:
-        with _room(place), open(aside, "wb") as file:
+        with room(place), open(aside, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -88,7 +88,7 @@ def write_once(place: Place, data: bytes) -> bool:
         return True
     aside = _aside(place)
     try:
-        with _room(place):
+        with room(place):
             aside.write_bytes(data)
         os.link(aside, place)
     except FileExistsError:
@@ -141,7 +141,7 @@ def _aside(place: Path) -> Path:
 
 
 @contextmanager
-def _room(place: Path) -> Iterator[None]:
+def room(place: Path) -> Iterator[None]:
     """Says in one sentence that a disk is full."""
     try:
         yield
@@ -151,3 +151,12 @@ def _room(place: Path) -> Iterator[None]:
         raise CoresetError(
             f"{place.parent} has no space left; make room and run the step again, which keeps what is whole"
         ) from error
+
+
+def reserve(path: Path, n_bytes: int) -> None:
+    """Makes a file whose space is there: where it is mapped into memory, a full disk would end the process."""
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+        else:
+            file.truncate(n_bytes)
