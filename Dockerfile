@@ -1,5 +1,5 @@
-# The App with the plugin; see RELEASING.md.
-FROM python:3.11-slim
+# The App with the plugin; see RELEASING.md. FiftyOne brings a mongod for Debian 12, and none for 13.
+FROM python:3.11-slim-bookworm
 
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libcurl4 libgl1 libglib2.0-0 \

@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
-	@echo "Installing into $(VENV): FiftyOne, torch, the tests' and documents' tools; 6.8 GB on Linux x86_64, once."
+	@echo "Installing into $(VENV): FiftyOne, torch, the tests' and documents' tools; 7.8 GB on Linux x86_64, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip install --python $(BIN)/python --editable ".[dev,mongod]"
