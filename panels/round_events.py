@@ -10,6 +10,7 @@ from pydantic import Field
 from ..plugin.dataset.predictions import prediction_fields
 from ..plugin.rounds.load import load_rounds
 from ..plugin.rounds.read_model import HEAD
+from ..plugin.rounds.texts import TEXTS
 from . import grid, rounds
 from .events import PLUGIN, OfRun, event
 
@@ -67,14 +68,17 @@ class RoundEvents:
 
     @event(OfRun)
     def select_batch(self, ctx: Any, params: OfRun) -> dict[str, Any]:
-        config = load_rounds(ctx.dataset, params.key).config
+        campaign = load_rounds(ctx.dataset, params.key)
+        config, last = campaign.config, campaign.last
         fields = prediction_fields(ctx.dataset, but=config.label_field)
+        by_texts = config.predictions == TEXTS
         filled = {
             "brain_key": params.key,
             "label_field": config.label_field,
             "rows": config.patches_field,
             "embeddings": config.embeddings,
-            "predictions": config.predictions if config.predictions in fields else HEAD,
+            "predictions": config.predictions if by_texts or config.predictions in fields else HEAD,
+            "classes": "\n".join(last.classes) if by_texts and last else None,
             "test": config.test,
             "skip": ", ".join(config.skip),
         }
