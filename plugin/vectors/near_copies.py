@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from .copy_model import CopyModel
 from .fingerprints import agreement, altered_agreement, altered_fingerprints
+from .matrix import blocks
 from .near_duplicates import NearDuplicates, linked, many_groups
 from .neighbors import nearest_neighbors
 
@@ -119,11 +120,14 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
         place = _place(first, rows)
         told = ~same
         probability[told] = search.probability(place[first[representative[told]]], place[first[told]], agrees[told])
-    distance = np.linalg.norm(unit - unit[representative], axis=1)
+    distance = [
+        np.linalg.norm(unit[others[part]] - unit[representative[others[part]]], axis=1).max()
+        for part in blocks(len(others))
+    ]
     groups = np.unique(representative, return_inverse=True)[1].reshape(-1).astype(np.int64)
     return NearCopies(
         groups=groups,
-        radius=float(distance.max(initial=0)),
+        radius=float(max(distance, default=0)),
         clear=many_groups(np.bincount(groups) > 1) or many_groups(representative != np.arange(len(unit))),
         by_pixels=True,
         centrality=np.where(representative == np.arange(len(unit)), 0, 2 - agrees).astype(np.float32),

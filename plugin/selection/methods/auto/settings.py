@@ -63,7 +63,7 @@ class AutoSettings:
     looseness_power: float = 4
     draws_per_row: int = 50
     max_draws: int = 5_000_000
-    judged_rows: int = 30_000
+    judged_rows: int = 10_000
     tested_shares: tuple[float, ...] = (0.05, 0.1)
     min_tested: int = 10
     random_choices: int = 10
