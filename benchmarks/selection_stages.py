@@ -2,10 +2,10 @@
 
     python -m benchmarks.selection_stages auto --n 100000 1000000 [--keep 0.1]
 
-The pools are those of :mod:`.selection_scale`. Each stage includes those that are indented below it; "floor" is what the
-two products of the neighbour search would take at the speed that this machine multiplies matrices with, and reading
-the pool once at the speed that it copies memory. Memory is the peak of the process, in which the pool, a file, counts as
-far as it was read.
+The pools are those of :mod:`.selection_scale`. A stage includes those that are indented below it. "Floor" is what the
+two products of the neighbour search take at the speed at which this machine multiplies matrices, and reading the pool
+once at the speed at which it copies memory. Memory is the peak of the process; the pool, a file, counts as far as it
+was read.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from fiftyone_coreset import get_method
@@ -46,15 +48,18 @@ def watch(spent: dict[str, float]) -> None:
     for module, name, title in STAGES:
         holder = importlib.import_module(f"fiftyone_coreset.plugin.{module}")
         spent.setdefault(title, 0.0)
+        setattr(holder, name, _timed(getattr(holder, name), title, spent))
 
-        def timed(*args, _function=getattr(holder, name), _title=title, **keywords):
-            before = time.process_time()
-            try:
-                return _function(*args, **keywords)
-            finally:
-                spent[_title] += time.process_time() - before
 
-        setattr(holder, name, timed)
+def _timed(function: Callable[..., Any], title: str, spent: dict[str, float]) -> Callable[..., Any]:
+    def call(*args: Any, **keywords: Any) -> Any:
+        before = time.process_time()
+        try:
+            return function(*args, **keywords)
+        finally:
+            spent[title] += time.process_time() - before
+
+    return call
 
 
 def floor(n: int, reach: int = 6000) -> str:
