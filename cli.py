@@ -63,6 +63,7 @@ def _demo(options: argparse.Namespace) -> int:
 
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), lambda number, frame: sys.exit(128 + number))
+    print(f"Starting FiftyOne with a database of its own in {options.home} ...", flush=True)
     use_private_fiftyone(options.home)
     link_plugin(options.home / "plugins")
     database = ExitStack()
