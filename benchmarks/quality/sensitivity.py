@@ -36,7 +36,6 @@ S = TypeVar("S")
 #: Values under which a constant does nothing.
 WITHOUT = {
     "group_growth": {"every group counts as one image": 0.0, "in proportion": 1.0},
-    "proportional_without_bursts": {"none": 0.0, "all": 1.0},
     "coarsest_scale": {"nearest neighbour only": 1},
     "zcore_share": {"no ZCore": 0.0},
     "few_dimensions": {"images only": 1e-9, "space in full": 1e9},

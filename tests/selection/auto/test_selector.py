@@ -97,7 +97,7 @@ def test_the_reasons_are_told():
     assert told["why"].startswith("88% of the pool are look-alikes in 60 bursts of up to 8")
     told = get_method("auto").select(unit(rng.normal(size=(300, 24))), 0.2).details
     assert not told["bursts"]
-    assert told["why"].startswith("no bursts stand out (0%")
+    assert told["why"].startswith("no bursts stand out, so every region")
     assert told["regions"] == 17
 
 
@@ -151,7 +151,7 @@ def test_zcore_chooses_the_most_isolated_images_only_where_bursts_make_it_no_sig
 
 
 def test_a_few_certain_copies_change_little_and_many_decide():
-    """Where pixels tell no bursts, close images still count less; where they do, one image of each comes first."""
+    """One image of each comes first, however few they are; images that are merely close are not put together."""
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(200, 8)).astype(np.float32)
     none, few = np.arange(200), np.r_[0, np.arange(199)]

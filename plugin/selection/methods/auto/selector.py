@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....progress import part_of
-from ....vectors.near_duplicates import NearDuplicates, linked, near_duplicates
+from ....vectors.near_duplicates import NearDuplicates
 from ...apportion import take_turns
 from ...cover import distance_matrix, similarities
 from ...method import register
@@ -27,16 +27,16 @@ class _GroupQuota:
 
     Attributes:
         share: (g,) float64 share of the coreset for every group; they add up to 1
-        n_representatives: (g,) int64 images that represent a group before any group gets further copies
         off_topic: (g,) bool, True in singletons that may be off-topic
+        waits: (g,) bool, True in those of them that come last, so that the others are as frequent as in the pool
         turn_group: (g,) int64 who takes turns once all representatives are kept: off-topic singletons do so together
         turn_share: (g + 1,) float64 share of the coreset for every one of them
         facts: what was read from the pool
     """
 
     share: np.ndarray
-    n_representatives: np.ndarray
     off_topic: np.ndarray
+    waits: np.ndarray
     turn_group: np.ndarray
     turn_share: np.ndarray
     facts: dict[str, Any]
@@ -46,9 +46,9 @@ class _GroupQuota:
 def auto(pool: Pool, k: int) -> Picks:
     """Groups near-duplicates, then lets the regions of the pool take turns, each giving what covers most.
 
-    1.  Near-duplicates are found at the gap the data shows, see :func:`.near_duplicates`. A burst of s
-        copies counts as ``sqrt(s)`` images and one image stands for it. Where the data shows no bursts, half of the
-        coreset still follows the plain number of images, so that a dense region mistaken for a burst is not starved.
+    1.  Near-copies are those that pixels tell, or what the gap that the data shows divides, see
+        :func:`.near_duplicates`. A burst of s copies counts as ``sqrt(s)`` images and one image stands for it. Where
+        there is no gap, nothing is put together for being close.
     2.  In a pool of bursts, single images that differ from what comes in bursts may be off-topic, see
         :func:`.singletons.singleton_auc`. One of each would fill the coreset with them, so at every budget they have
         together the share that they have of the pool; which of them stand is left to chance.
@@ -93,10 +93,9 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
     found = _groups(pool)
     pool.report(0.3, "near-duplicates found")
     quota = _group_quota(pool, found, settings)
-    represent, later = _representatives(pool, found, quota.n_representatives)
-    per_image = quota.share / np.maximum(quota.n_representatives, 1)
+    represent, later = _representatives(pool, found, quota.waits)
     representatives = pool.subset(represent, pool.preselected)
-    part = replace(representatives, weights=per_image[found.groups[represent]] * len(represent))
+    part = replace(representatives, weights=quota.share[found.groups[represent]] * len(represent))
     regions = find_regions(part, quota.off_topic[found.groups[represent]], settings)
     count = min(k, int(part.candidates.sum()))
     order, zcore_share = _cover(part, regions, representatives, count, found.clear, settings)
@@ -112,17 +111,11 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
 
 
 def _groups(pool: Pool) -> NearDuplicates:
-    """The near-copies where they are many; else what is close, so that dense regions count less than their images say.
-
-    A few certain copies are put together in any case.
-    """
-    copies = pool.copies
-    if copies is None or copies.clear:
-        return pool.near_duplicates()
-    alike = near_duplicates(pool.Z, seed=pool.seed, num_workers=pool.num_workers, neighbors=pool.neighbors)
-    first = [np.unique(groups, return_index=True)[1][groups] for groups in (copies.groups, alike.groups)]
-    groups = linked(len(pool), np.tile(np.arange(len(pool)), 2), np.concatenate(first))
-    return replace(alike, groups=groups, clear=False)
+    """The near-copies that pixels tell, however few; else the bursts that a gap tells, and no groups without one."""
+    found = pool.near_duplicates()
+    if found.by_pixels or found.clear:
+        return found
+    return replace(found, groups=np.arange(len(pool)), centrality=np.zeros_like(found.centrality))
 
 
 def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _GroupQuota:
@@ -137,11 +130,7 @@ def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _
         waits = _beyond_their_share(off_topic, odds)
         one = odds * value[~off_topic].sum() / np.sum(off_topic & ~waits)
         value = np.where(waits, 0, np.where(off_topic, one, value))
-    blend = 0.0 if found.clear else settings.proportional_without_bursts
-    share = (1 - blend) * value / value.sum() + blend * weight / weight.sum()
-    one = (1 - blend) / value.sum() + blend / weight.sum()
-    most = 1 if found.clear else sizes
-    n_representatives = np.where(waits, 0, np.clip((share / one + 1e-9).astype(np.int64), 1, most))
+    share = value / value.sum()
     turn_group = np.where(off_topic, len(sizes), np.arange(len(sizes)))
     turn_share = np.append(share, max(share[off_topic].sum(), 1e-9))
     copies = 1 - len(sizes) / len(pool)
@@ -154,7 +143,7 @@ def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _
         "single_images_differ": auc,
         "why": _why(found, sizes, copies, auc),
     }
-    return _GroupQuota(share, n_representatives, off_topic, turn_group, turn_share, facts)
+    return _GroupQuota(share, off_topic, waits, turn_group, turn_share, facts)
 
 
 def _beyond_their_share(off_topic: np.ndarray, odds: float) -> np.ndarray:
@@ -168,9 +157,10 @@ def _beyond_their_share(off_topic: np.ndarray, odds: float) -> np.ndarray:
 def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | None) -> str:
     name = "near-copies" if found.by_pixels else "look-alikes"
     if not found.clear:
+        share = f" ({copies:.0%} of the pool are near-copies of others)" if found.by_pixels else ""
         return (
-            f"no bursts stand out ({copies:.0%} of the pool are {name} of others), so every region of the pool"
-            " is kept in proportion to its size and the space it covers"
+            f"no bursts stand out{share}, so every region of the pool is kept in proportion to its size and the space"
+            " it covers"
         )
     text = (
         f"{copies:.0%} of the pool are {name} in {np.sum(sizes > 1)} bursts of up to {sizes.max()}, so one"
@@ -181,16 +171,16 @@ def _why(found: NearDuplicates, sizes: np.ndarray, copies: float, auc: float | N
     return text
 
 
-def _representatives(pool: Pool, found: NearDuplicates, n_representatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that represent their groups, preselected ones first and then the most central, and all other rows."""
-    kept = ~pool.candidates
-    central = found.representatives()
-    order = np.lexsort((np.arange(len(pool)), ~central, ~kept, found.groups))
-    sizes = np.bincount(found.groups)
-    place = np.arange(len(pool)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    represents = np.empty(len(pool), dtype=bool)
-    represents[order] = place < n_representatives[found.groups[order]]
-    represents |= kept
+def _representatives(pool: Pool, found: NearDuplicates, waits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that represent their groups, preselected ones or else the most central one, and all other rows.
+
+    Args:
+        pool: the problem
+        found: the groups
+        waits: (g,) bool, True in groups without a representative
+    """
+    represents = found.representatives(prefer=pool.preselected) & ~waits[found.groups]
+    represents[pool.preselected] = True
     return np.flatnonzero(represents), np.flatnonzero(~represents)
 
 

@@ -16,8 +16,6 @@ class AutoSettings:
 
     Attributes:
         group_growth: a group of s near-duplicates weighs s ** this (burst pools) [half -0.5 ± 0.5, double -0.7 ± 0.4]
-        proportional_without_bursts: share of the coreset in proportion to the rows where no bursts are detected, for a
-            dense region may hold distinct images (development pools) [half +0.1 ± 0.3, double -0.4 ± 0.2]
         coarsest_scale: coverage is measured at the distance of the m-th neighbour while fewer than one row in m is
             kept, for m = this, half of it, and so on to 1 (cap; no neighbour beyond it is computed) [half -0.3 ± 0.3,
             double 0]
@@ -54,7 +52,6 @@ class AutoSettings:
     """
 
     group_growth: float = 0.5
-    proportional_without_bursts: float = 0.5
     coarsest_scale: int = 64
     zcore_share: float = 0.9
     max_clusters: int = 1000
