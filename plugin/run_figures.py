@@ -113,11 +113,12 @@ def map_of(results: CoresetResults, budget: Any, backend: str) -> Any:
     status = status_of(results, len(kept))
     redundant, uncovered = (status.get(name, np.empty(0, dtype=np.int64)) for name in ("redundant", "uncovered"))
     others = np.setdiff1d(np.flatnonzero(results.alive()), np.concatenate([kept, redundant, uncovered]))
+    size = float(np.clip(160 / np.sqrt(len(results)), 2, 6))  # many points must not hide one another
     parts = [
-        ("covered" if status else "not kept", others, "#aab2bd", 5),  # the colours of the panel
-        ("redundant", redundant, "#c79a00", 5),
-        ("uncovered", uncovered, "#d1430c", 5),
-        ("kept", kept, "#0b66b8", 8),
+        ("covered" if status else "not kept", others, "#aab2bd", size),  # the colours of the panel
+        ("redundant", redundant, "#c79a00", size),
+        ("uncovered", uncovered, "#d1430c", size),
+        ("kept", kept, "#0b66b8", 1.5 * size),
     ]
     marks = []
     for name, rows, color, size in parts:
