@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +10,7 @@ import pyarrow as pa
 import pytest
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
+from stopped_step import stopped_step
 
 VECTORS = np.random.default_rng(0).normal(size=(25, 4)).astype(np.float32)
 COLUMNS = {"id_column": "id", "uri_column": "uri", "vector_column": "vector"}
@@ -162,40 +159,12 @@ def test_what_a_step_needs_is_said_before_it_starts(write_vectors, tmp_path, mon
         scale.embed(run.folder)
 
 
-#: Copies vectors, and stops for ever while it writes a unit: the argument says which.
-DRIVER = textwrap.dedent("""
-    import sys, time
-    import pyarrow.parquet as pq
-    from fiftyone_coreset.plugin import scale
-    write = pq.ParquetWriter.write_table
-    count = 0
-    def stop(self, table, **options):
-        global count
-        write(self, table, **options)
-        count += 1
-        if count == int(sys.argv[2]):
-            print("writing", flush=True)
-            time.sleep(600)
-    pq.ParquetWriter.write_table = stop
-    scale.embed(sys.argv[1])
-""")
-
-
 def test_a_driver_killed_in_mid_unit_is_continued(write_vectors, tmp_path):
     run = scale.plan(write_vectors(VECTORS), tmp_path / "run", rows_per_unit=10, **COLUMNS)
-    driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(run.folder), "2"], stdout=subprocess.PIPE, text=True, env=os.environ
-    )
-    try:
-        assert driver.stdout is not None
-        assert driver.stdout.readline() == "writing\n"
-        with pytest.raises(CoresetError, match="another process is working on"):
-            scale.embed(run.folder)
-        with pytest.raises(CoresetError, match="another process is working on"):
-            scale.embed(run.folder, units="1/2")
-    finally:
-        driver.send_signal(signal.SIGKILL)
-        driver.wait()
+    with stopped_step(run.folder, "embed", {}, 2):
+        for units in (None, "1/2"):
+            with pytest.raises(CoresetError, match="another process is working on"):
+                scale.embed(run.folder, units=units)
     assert scale.status(run.folder).stages[1].missing == [1, 2]
     assert list(run.embeddings.folder.glob(".*.tmp"))
     assert scale.embed(run.folder).complete

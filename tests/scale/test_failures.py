@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -16,37 +12,21 @@ import pytest
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.scale import places
+from stopped_step import stopped_step
 
 VECTORS = np.repeat(np.random.default_rng(1).normal(size=(4, 5)), 30, axis=0) + np.random.default_rng(2).normal(
     scale=0.2, size=(120, 5)
 )
 DEEP = os.environ.get("CORESET_FAULTS") == "deep"
-STEPS = {
-    "embed": lambda folder, **options: scale.embed(folder, **options),
-    "score": lambda folder, **options: scale.score(folder, n_draws=500, n_neighbors=20, n_units=3, **options),
-    "select": lambda folder, **options: scale.select(folder, keep="20%", rows_per_cell=40, **options),
+OPTIONS = {
+    "embed": {},
+    "score": {"n_draws": 500, "n_neighbors": 20, "n_units": 3},
+    "select": {"keep": "20%", "rows_per_cell": 40},
 }
 
-#: Takes a step, and stops for ever while it writes a file: the arguments are the run, the step and which file.
-DRIVER = textwrap.dedent("""
-    import sys, time
-    import pyarrow.parquet as pq
-    from fiftyone_coreset.plugin import scale
-    write = pq.ParquetWriter.write_table
-    count = 0
-    def stop(self, table, **options):
-        global count
-        write(self, table, **options)
-        count += 1
-        if count == int(sys.argv[3]):
-            print("writing", flush=True)
-            time.sleep(600)
-    pq.ParquetWriter.write_table = stop
-    if sys.argv[2] == "score":
-        scale.score(sys.argv[1], n_draws=500, n_neighbors=20, n_units=3)
-    else:
-        scale.select(sys.argv[1], keep="20%", rows_per_cell=40)
-""")
+
+def take(step: str, folder: Path, **more):
+    return getattr(scale, step)(folder, **OPTIONS[step], **more)
 
 
 def made(folder: Path) -> dict[str, object]:
@@ -67,21 +47,15 @@ def test_a_killed_driver_is_continued(step, at, vector_run):
     """While it draws or adds up; while it sorts rows into cells, orders a cell, or writes the ranking."""
     runs = [vector_run(VECTORS, rows_per_unit=50, name=name) for name in ("killed", "whole")]
     if step == "select":
-        STEPS["score"](runs[0].folder)
-    driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(runs[0].folder), step, str(at)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert driver.stdout is not None
-        assert driver.stdout.readline() == "writing\n"
-        with pytest.raises(CoresetError, match="another process is working on"):
-            STEPS[step](runs[0].folder)
-    finally:
-        driver.send_signal(signal.SIGKILL)
-        driver.wait()
+        take("score", runs[0].folder)
+    with (
+        stopped_step(runs[0].folder, step, OPTIONS[step], at),
+        pytest.raises(CoresetError, match="another process is working on"),
+    ):
+        take(step, runs[0].folder)
     for run in runs:
         for name in ("score", "select"):
-            assert STEPS[name](run.folder).complete
+            assert take(name, run.folder).complete
         assert not list(run.folder.glob("**/.*.tmp"))
     assert made(runs[0].folder) == made(runs[1].folder)
 
@@ -98,16 +72,16 @@ def test_a_full_disk_is_one_sentence_and_the_step_continues(vector_run, monkeypa
         path.symlink_to("/dev/full")
         return path
 
-    for step in STEPS.values():
+    for step in OPTIONS:
         with monkeypatch.context() as patch:
             patch.setattr(places, "_aside", full)
             with pytest.raises(CoresetError, match="has no space left; make room and run the step again") as refused:
-                step(run.folder)
+                take(step, run.folder)
         assert "\n" not in str(refused.value)
         assert not list(run.folder.glob("**/.*.tmp"))
-        assert step(run.folder).complete
+        assert take(step, run.folder).complete
     for name in ("score", "select"):
-        STEPS[name](whole.folder)
+        take(name, whole.folder)
     assert made(run.folder) == made(whole.folder)
 
 
@@ -121,5 +95,5 @@ def test_columns_that_do_not_fit_are_refused(vector_run, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "posix_fallocate", full)
         with pytest.raises(CoresetError, match="has no space left; make room"):
-            STEPS["score"](run.folder)
-    assert STEPS["score"](run.folder).complete
+            take("score", run.folder)
+    assert take("score", run.folder).complete
