@@ -190,7 +190,7 @@ for key in sys.argv[3:]:
 
 @pytest.mark.parametrize(
     ("n_processes", "n_keys", "arguments"),
-    [(2, 4, {"method": "kcenter", "projection": "pca"}), (8, 1, {"method": "random", "projection": None})],
+    [(2, 4, {"method": "kcenter", "projection": "pca"}), (4, 1, {"method": "random", "projection": None})],
 )
 def test_processes_with_keys_of_their_own_leave_whole_runs(embedded, n_processes, n_keys, arguments):
     import fiftyone as fo
