@@ -57,7 +57,7 @@ def test_rounds_are_looked_at_and_weak_spots_open(app, labelled):
     assert "uherding" in part("round-2").inner_text()
     assert part("advice").locator("li").count() == 3
     assert part("color").input_value() == "rounds:rounds:round"
-    assert "round 3" in part("legend").inner_text()
+    part("legend").get_by_text("round 3").wait_for()  # the colouring comes after its name
     spot = part("spot-0")
     spot.wait_for()
     app.page.wait_for_timeout(500)
