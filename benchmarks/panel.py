@@ -16,7 +16,10 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fiftyone_coreset.demo.database import running_mongod
@@ -189,29 +192,41 @@ def measure(browser, url: str, dataset: str, n: int, repeats: int) -> dict:
     }
 
 
+@contextmanager
+def private_home() -> Iterator[Path]:
+    """A folder with a database and a plugins folder of its own, the plugin in it; all gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="coreset-benchmark-"))
+    use_private_fiftyone(home)
+    try:
+        with running_mongod(home):
+            link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
+            yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def running_app(home: Path) -> Iterator[tuple[Any, str]]:
+    """Headless Chromium, and the address of an App server."""
+    from playwright.sync_api import sync_playwright
+
+    with app_server.running_server(home / "server.log") as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=app_server.CHROMIUM_ARGS)
+        yield browser, url
+        browser.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[100_000])
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="coreset-panel-"))
-    use_private_fiftyone(home)
     Path("test-artifacts").mkdir(exist_ok=True)
-    from playwright.sync_api import sync_playwright
-
-    try:
-        with running_mongod(home):
-            link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
-            for n in args.n:
-                dataset = make_dataset(n, home)
-                with app_server.running_server(home / "server.log") as url, sync_playwright() as playwright:
-                    browser = playwright.chromium.launch(
-                        executable_path=shutil.which("chromium"), args=app_server.CHROMIUM_ARGS
-                    )
-                    print(json.dumps(measure(browser, url, dataset, n, args.repeats), indent=1), flush=True)
-                    browser.close()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with private_home() as home:
+        for n in args.n:
+            dataset = make_dataset(n, home)
+            with running_app(home) as (browser, url):
+                print(json.dumps(measure(browser, url, dataset, n, args.repeats), indent=1), flush=True)
 
 
 if __name__ == "__main__":

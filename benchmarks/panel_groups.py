@@ -11,19 +11,14 @@ import argparse
 import base64
 import json
 import os
-import shutil
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from fiftyone_coreset.demo.database import running_mongod
-from fiftyone_coreset.demo.environment import use_private_fiftyone
-from fiftyone_coreset.demo.plugin_link import link_plugin
 from PIL import Image
 
-from .panel import DIM, Probe, app_server
+from .panel import DIM, Probe, private_home, running_app
 
 #: Groups that the browser asks for at a time.
 _PAGE = 40
@@ -135,24 +130,12 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=20)
     args = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="coreset-groups-"))
-    use_private_fiftyone(home)
-    from playwright.sync_api import sync_playwright
-
-    try:
-        with running_mongod(home):
-            link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
-            dataset = make_dataset(args.n, home)
-            print(json.dumps(on_server(dataset, args.repeats)), flush=True)
-            with app_server.running_server(home / "server.log") as url, sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=shutil.which("chromium"), args=app_server.CHROMIUM_ARGS
-                )
-                found = in_browser(Probe(browser, url, dataset.name), args.repeats)
-                print(json.dumps(found | {"load": os.getloadavg()[0]}), flush=True)
-                browser.close()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with private_home() as home:
+        dataset = make_dataset(args.n, home)
+        print(json.dumps(on_server(dataset, args.repeats)), flush=True)
+        with running_app(home) as (browser, url):
+            found = in_browser(Probe(browser, url, dataset.name), args.repeats)
+            print(json.dumps(found | {"load": os.getloadavg()[0]}), flush=True)
 
 
 if __name__ == "__main__":

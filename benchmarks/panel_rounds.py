@@ -11,17 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
-from fiftyone_coreset.demo.database import running_mongod
-from fiftyone_coreset.demo.environment import use_private_fiftyone
-from fiftyone_coreset.demo.plugin_link import link_plugin
 
-from .panel import MAP, Probe, app_server, make_dataset
+from .panel import MAP, Probe, make_dataset, private_home, running_app
 
 _BATCH, _TEST, _CLASSES = 100, 500, 10
 _COLORS = ["round", "uncertainty", "predicted", "outcome", "test", "changed"]
@@ -81,7 +75,7 @@ def on_server(name: str) -> dict:
     return figures
 
 
-def in_browser(probe: Probe) -> dict:
+def in_browser(probe: Probe, n: int) -> dict:
     """Seconds from a click until it is drawn."""
     page = probe.page
     page.wait_for_timeout(3000)
@@ -104,7 +98,7 @@ def in_browser(probe: Probe) -> dict:
     figures["zoom_frame"] = probe.pan()
     figures["open a weak spot"] = probe.timed(
         lambda: page.locator('[data-cy="coreset-spot-0"]').click(),
-        "() => !/^100,000/.test(document.querySelector('[data-cy=\"entry-counts\"]')?.innerText ?? '100,000')",
+        f"() => !(document.querySelector('[data-cy=\"entry-counts\"]')?.innerText ?? '{n:,}').startsWith('{n:,}')",
     )
     return {name: round(value, 2) if isinstance(value, float) else value for name, value in figures.items()}
 
@@ -113,24 +107,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=100_000)
     args = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="coreset-rounds-"))
-    use_private_fiftyone(home)
-    from playwright.sync_api import sync_playwright
-
-    try:
-        with running_mongod(home):
-            link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
-            name = make_dataset(args.n, home)
-            add_rounds(name)
-            print(json.dumps(on_server(name), indent=1), flush=True)
-            with app_server.running_server(home / "server.log") as url, sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=shutil.which("chromium"), args=app_server.CHROMIUM_ARGS
-                )
-                print(json.dumps(in_browser(Probe(browser, url, name)) | {"load": os.getloadavg()[0]}), flush=True)
-                browser.close()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with private_home() as home:
+        name = make_dataset(args.n, home)
+        add_rounds(name)
+        print(json.dumps(on_server(name), indent=1), flush=True)
+        with running_app(home) as (browser, url):
+            found = in_browser(Probe(browser, url, name), args.n)
+            print(json.dumps(found | {"load": os.getloadavg()[0]}), flush=True)
 
 
 if __name__ == "__main__":

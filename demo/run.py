@@ -76,8 +76,9 @@ def _reachable_model() -> str:
     try:
         load_clip(_HUB_MODEL)
     except CoresetError as error:
+        problem = str(error).partition(";")[0]  # what follows is a remedy in Python; here it is the bundled model
         console.print(
-            f"[yellow]{error}[/yellow]\nUsing the bundled [bold]{_BUNDLED_MODEL}[/bold], a small CLIP for demos; "
+            f"[yellow]{problem[0].upper()}{problem[1:]}.[/yellow]\nUsing the bundled [bold]{_BUNDLED_MODEL}[/bold], a small CLIP for demos; "
             "for your own data prefer a full-size model."
         )
         return _BUNDLED_MODEL

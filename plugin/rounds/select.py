@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback
 from ..selection.costs import affordable
-from ..selection.predictions import Predictions, class_groups
+from ..selection.predictions import class_groups
 from ..selection.registry import get_method
 from ..vectors.near_duplicates import EXACT_ROWS
 from ..vectors.neighbors import pairwise_distances, unit_rows
@@ -106,23 +106,17 @@ def select_batch(
         if choice.near_anchors is None:
             copies = find_near_copies(choice.standing.rows, choice.found, seed=seed, num_workers=num_workers)
         by_picks = copies is None and (choice.near_anchors is not None or len(candidates) > EXACT_ROWS)
-    part = None if choice.near_anchors is None else np.flatnonzero(free | known)
-
-    def seen(value: Any) -> Any:
-        return _of_part(value, part, len(free))
-
     labels = choice.standing.known(choice.found.valid) if method.needs_labels else None
-    matrix, predictions, arguments = seen(choice.found.matrix), seen(choice.model.predictions), seen(arguments)
 
     def select(k: int) -> tuple[Selection, np.ndarray]:
         selection = method.select(
-            matrix,
+            choice.found.matrix,
             int(known.sum()) + k,
-            labels=seen(labels),
-            predictions=predictions,
+            labels=labels,
+            predictions=choice.model.predictions,
             head=choice.model.head,
-            preselected=seen(known),
-            excluded=seen(~free & ~known),
+            preselected=known,
+            excluded=~free & ~known,
             deduplicate=deduplicate and not by_picks,
             near_copies=copies,
             seed=seed,
@@ -130,8 +124,7 @@ def select_batch(
             progress=progress,
             **arguments,
         )
-        rows = selection.indices if part is None else part[selection.indices]
-        return selection, rows[free[rows]]
+        return selection, selection.indices[free[selection.indices]]
 
     distinct = _distinct(choice, select, known, int(free.sum())) if by_picks else select
     if prices is not None:
@@ -139,19 +132,6 @@ def select_batch(
     else:
         selection, batch = distinct(size - len(drawn) - len(blind))
     return Chosen(selection, np.concatenate([drawn, batch, blind]), len(drawn), len(blind))
-
-
-def _of_part(value: Any, part: np.ndarray | None, n: int) -> Any:
-    """What holds one value for each of n rows, of some rows; anything else as it is."""
-    if part is None or value is None:
-        return value
-    if isinstance(value, Predictions):
-        return value.take(part)
-    if isinstance(value, dict):
-        return {name: _of_part(each, part, n) for name, each in value.items()}
-    if isinstance(value, list) and len(value) == n:
-        return [value[row] for row in part.tolist()]
-    return value[part] if isinstance(value, np.ndarray) and len(value) == n else value
 
 
 def _turns(choice: Choice) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CoresetError
-from .places import Place, as_place, entries, file_state
+from .places import Place, as_place, file_state
 from .store import StorePath
 from .synthetic import SYNTHETIC, SyntheticPool
 from .tables import LanceTable, ParquetTable, Table
@@ -30,7 +30,8 @@ SUFFIXES = frozenset(
         *("mpo", "png", "ppm", "qoi", "tga", "tif", "tiff", "webp"),
     )
 )
-
+#: Files that hold many rows.
+_WITH_ROWS = {".parquet": "tables", ".tar": "tar files"}
 #: The prefix of a dataset's name where a source is a text.
 FIFTYONE = "fiftyone:"
 
@@ -97,7 +98,7 @@ def find_source(source: Any, columns: dict[str, str | None], rows_per_unit: int)
         raise CoresetError(f"there is no {path}; give a folder of images, a Parquet file, or fiftyone:<dataset>")
     if path.name.endswith(".lance"):
         return _of_tables(path, [LanceTable(path)], columns, rows_per_unit)
-    files = [path] if path.is_file() else entries(path, "*.parquet") or entries(path, "*.tar")
+    files = [path] if path.is_file() else _files_with_rows(path)
     if files and files[0].name.endswith(".tar"):
         _refuse(columns, "a tar file")
         return Source(str(path), _in_tars(files, rows_per_unit))
@@ -105,6 +106,26 @@ def find_source(source: Any, columns: dict[str, str | None], rows_per_unit: int)
         return _of_tables(path, [ParquetTable(file) for file in files], columns, rows_per_unit)
     _refuse(columns, "a folder of images")
     return Source(str(path), _images(path, rows_per_unit))
+
+
+def _files_with_rows(folder: Place) -> list[Place]:
+    """The tables or the tar files in a folder, by name; none if it is one of images.
+
+    Raises:
+        CoresetError: if it is more than one of these, so that nothing is passed over in silence
+    """
+    found: dict[str, list[Place]] = {"tables": [], "tar files": []}
+    has_images = False
+    for entry in folder.iterdir():
+        suffix = os.path.splitext(entry.name)[1].lower()
+        if suffix in _WITH_ROWS:
+            found[_WITH_ROWS[suffix]].append(entry)
+        has_images |= suffix in SUFFIXES
+    kinds = [f"{len(files):,} {kind}" for kind, files in found.items() if files]
+    if len(kinds) + (has_images and bool(kinds)) > 1:
+        there = " and ".join([*kinds, *(["images"] if has_images else [])])
+        raise CoresetError(f"{folder} holds {there}; plan one kind, from a folder of its own")
+    return sorted(found["tables"] + found["tar files"], key=lambda entry: entry.name)
 
 
 def _refuse(columns: dict[str, str | None], what: str) -> None:

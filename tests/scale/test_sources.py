@@ -139,3 +139,17 @@ def test_lance_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: None if name == "lance" else find(name))
     with pytest.raises(CoresetError, match=r"pylance must be installed first: pip install 'fiftyone-coreset\[lance\]'"):
         scale.plan(tmp_path / "table.lance", tmp_path / "run", id_column="id", vector_column="v")
+
+
+@pytest.mark.parametrize(
+    ("names", "there"),
+    [
+        (["a.tar", "b.tar", "c.jpg"], "2 tar files and images"),
+        (["a.parquet", "b.TAR"], "1 tables and 1 tar files"),
+    ],
+)
+def test_nothing_in_a_folder_is_passed_over_in_silence(names, there, tmp_path):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(CoresetError, match=f"holds {there}; plan one kind, from a folder of its own"):
+        scale.plan(tmp_path, tmp_path / "run")

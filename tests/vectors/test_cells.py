@@ -47,6 +47,16 @@ def test_almost_all_neighbors_are_found(pool):
     assert all(len(set(row)) == K for row in indices.tolist())
 
 
+def test_of_many_neighbors_the_nearest_are_found_most_surely():
+    rng = np.random.default_rng(5)
+    # Bursts of twelve lie in one cell each, so the ten nearest alone would ask for hardly any others.
+    X = unit(np.repeat(spectrum(rng)[: N // 12], 12, axis=0) + 1e-3 * rng.normal(size=(N // 12 * 12, 64)))
+    truth = np.sort(np.linalg.norm(X[:200, None].astype(float) - X[None], axis=2), axis=1)
+    found = cell_neighbors(X, 65, 0, 2, len(X))[1][:200]
+    assert np.mean(found[:, :11] <= truth[:, 10:11] + 1e-6) > 0.975
+    assert np.mean(found <= truth[:, 64:65] + 1e-6) > 0.93
+
+
 def test_the_same_for_any_number_of_threads():
     X = blobs(np.random.default_rng(1))
     (one, lengths), (three, others) = search(X, 1), search(X, 3)

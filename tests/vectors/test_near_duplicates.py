@@ -116,6 +116,19 @@ def test_the_most_central_row_represents_its_group():
     assert found.representatives(prefer=np.array([2])).tolist() == [False, False, True, True, True]
 
 
+def test_centrality_is_the_distance_to_the_mean_of_the_group(monkeypatch):
+    monkeypatch.setattr(duplicates, "blocks", lambda n: (slice(start, start + 7) for start in range(0, n, 7)))
+    rng = np.random.default_rng(0)
+    scenes = unit(rng.normal(size=(60, 12)))[rng.integers(0, 60, 200)]
+    Z = unit(scenes + 0.01 * rng.normal(size=(200, 12)))
+    found = near_duplicates(Z, radius=0.3)
+    expected = [
+        np.linalg.norm(row - Z[found.groups == group].mean(axis=0)) for row, group in zip(Z, found.groups, strict=True)
+    ]
+    np.testing.assert_allclose(found.centrality, expected, atol=1e-6)
+    assert np.bincount(found.groups).min() == 1 < np.bincount(found.groups).max()
+
+
 def test_auto_takes_one_image_of_each_burst_first():
     Z, origin = burst_pool()
     count = origin.max() + 1

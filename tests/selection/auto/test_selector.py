@@ -73,6 +73,9 @@ def test_single_photographs_beside_a_few_long_videos_keep_their_share(seed):
     for rows in kept(X, seed=seed):
         assert np.mean(rows >= 700) > 0.23
     assert np.mean(kept(X, seed=seed)[2] >= 700) > 0.27
+    told = get_method("auto").select(X, 100, seed=seed).details
+    assert not told["bursts"]
+    assert told["groups"] == len(X)  # frames are close, but no gap says that they are copies
 
 
 def test_weights_and_a_seed_set_move_the_regions_shares():
