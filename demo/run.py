@@ -78,8 +78,8 @@ def _reachable_model() -> str:
     except CoresetError as error:
         problem = str(error).partition(";")[0]  # what follows is a remedy in Python; here it is the bundled model
         console.print(
-            f"[yellow]{problem[0].upper()}{problem[1:]}.[/yellow]\nUsing the bundled [bold]{_BUNDLED_MODEL}[/bold], a small "
-            "CLIP for demos; for your own data prefer a full-size model."
+            f"[yellow]{problem[0].upper()}{problem[1:]}.[/yellow]\nUsing the bundled [bold]{_BUNDLED_MODEL}[/bold], a "
+            "small CLIP for demos; for your own data prefer a full-size model."
         )
         return _BUNDLED_MODEL
     console.print(f"Using pretrained [bold]{_HUB_MODEL}[/bold]")
