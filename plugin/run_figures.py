@@ -113,7 +113,7 @@ def map_of(results: CoresetResults, budget: Any, backend: str) -> Any:
     status = status_of(results, len(kept))
     redundant, uncovered = (status.get(name, np.empty(0, dtype=np.int64)) for name in ("redundant", "uncovered"))
     others = np.setdiff1d(np.flatnonzero(results.alive()), np.concatenate([kept, redundant, uncovered]))
-    size = float(np.clip(160 / np.sqrt(len(results)), 2, 6))  # many points must not hide one another
+    size = float(np.clip(80 / np.sqrt(len(results)), 1.2, 5))  # many points must not hide one another
     parts = [
         ("covered" if status else "not kept", others, "#aab2bd", size),  # the colours of the panel
         ("redundant", redundant, "#c79a00", size),
