@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .device import gpu_for, named_if_full
 from .kmeans import kmeans, nearest_center
+from .nearest import BLOCK, nearest_among, squared_less_norms
+
+if TYPE_CHECKING:
+    import torch
 
 #: Shares of the nearest neighbours that are to be found: of the ten nearest, which tell copies, and of all that are
 #: asked for. The farther ones lie in many more cells and matter less.
@@ -22,8 +29,6 @@ _CELLS = 2
 _ROWS_PER_CELL = 32
 #: A cell of more rows than so many usual ones is cut, so that copies of one image do not compare with one another.
 _LARGE = 4
-#: Distances held at a time, by each thread.
-_BLOCK = 8_000_000
 #: What rounding leaves of the difference between two equal squared distances of unit rows.
 _ROUNDING = 1e-6
 
@@ -78,24 +83,36 @@ def cell_neighbors(
     n = len(points)
     indices = np.empty((n, k), dtype=np.int64)
     distances = np.empty((n, k), dtype=np.float32)
+
+    def search(held: Any, cell: int) -> None:
+        rows, among = cells.rows(cell), cells.around(cell)
+        indices[rows], distances[rows] = nearest_among(held[rows], held[among], among, k)
+
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_workers or os.cpu_count()) as threads:
-        cells = _cut(points, k, seed, most, threads)
+        device = gpu_for(points.size * min(n, most), points.nbytes)
+        cells = _cut(points, k, seed, most, threads, device)
+        every = range(len(cells.near))
+        if device is None:
+            list(threads.map(partial(search, points), every))
+            return indices, distances
+    from .torch_kernel import put
 
-        def search(cell: int) -> None:
-            rows = cells.rows(cell)
-            indices[rows], distances[rows] = _nearest(points, rows, cells.around(cell), k)
-
-        list(threads.map(search, range(len(cells.near))))
+    with named_if_full(device):  # one cell after the other: several would only share the device's memory
+        held = put(points, device)
+        for cell in every:
+            search(held, cell)
     return indices, distances
 
 
-def _cut(points: np.ndarray, k: int, seed: int, most: int, threads: ThreadPoolExecutor) -> Cells:
+def _cut(
+    points: np.ndarray, k: int, seed: int, most: int, threads: ThreadPoolExecutor, device: torch.device | None
+) -> Cells:
     n, count = len(points), int(_CELLS * np.sqrt(len(points)))
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(n, min(n, _ROWS_PER_CELL * count), replace=False))
     centers = kmeans(points[sample], count, seed=seed)[1]
-    parts = _parts(n, len(centers))
-    labels = np.concatenate(list(threads.map(lambda part: nearest_center(points[part], centers)[0], parts)))
+    parts = _parts(n, len(centers)) if device is None else [slice(n)]
+    labels = np.concatenate(list(threads.map(lambda part: nearest_center(points[part], centers, device)[0], parts)))
     order = np.argsort(labels, kind="stable")
     sizes = np.bincount(labels, minlength=len(centers))
     pieces = -(-sizes // (_LARGE * n // count))  # none for an empty cell
@@ -128,13 +145,13 @@ def _needed(
     np.put_along_axis(held, near, np.cumsum(np.diff(cells.starts)[near], axis=1), axis=1)
 
     def distances(part: slice) -> np.ndarray:
-        return _smallest(_squared(rows, points[part]), max(counts))
+        return _smallest(squared_less_norms(rows, points[part]), max(counts))
 
     parts = _parts(len(points), len(asked))
     nearest = np.sort(np.hstack(list(threads.map(distances, parts))), axis=1)
 
     def held_where_near(part: slice) -> list[np.ndarray]:
-        squared, until = _squared(rows, points[part]), held[:, cell_of[part]]
+        squared, until = squared_less_norms(rows, points[part]), held[:, cell_of[part]]
         return [
             _smallest(np.where(squared <= nearest[:, k - 1, None] + _ROUNDING, until, len(points)), k) for k in counts
         ]
@@ -145,36 +162,10 @@ def _needed(
 
 def _parts(n: int, width: int) -> list[slice]:
     """N rows in parts that make blocks of ``width`` columns."""
-    step = max(1, _BLOCK // width)
+    step = max(1, BLOCK // width)
     return [slice(start, start + step) for start in range(0, n, step)]
 
 
 def _smallest(values: np.ndarray, k: int) -> np.ndarray:
     """The k smallest values of every row, or all if there are fewer, in no order; the others are not held."""
     return values if values.shape[1] <= k else np.partition(values, k - 1, axis=1)[:, :k].copy()
-
-
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(m, q) squared distances less the squared norms of ``a``, to rounding."""
-    product = (-2 * a) @ b.T
-    product += np.einsum("ij,ij->i", b, b)
-    return product
-
-
-def _nearest(points: np.ndarray, rows: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of some rows: by rounded distances, then in the order of exact ones."""
-    from .product_kernel import exact_distances, nearest_columns
-
-    others = points[among]
-    found = np.empty((len(rows), k), dtype=np.int64)
-    distances = np.empty((len(rows), k), dtype=np.float32)
-    step = max(1, _BLOCK // len(among))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        asked = points[rows[part]]
-        columns = nearest_columns(_squared(asked, others), k)
-        exact = exact_distances(asked, others, columns)
-        order = np.lexsort((among[columns], exact))
-        found[part] = among[np.take_along_axis(columns, order, axis=1)]
-        distances[part] = np.take_along_axis(exact, order, axis=1)
-    return found, distances

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import warnings
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+from .device import gpu_for, named_if_full
+
+if TYPE_CHECKING:
+    import torch
 
 #: Distances per pass up to which all rows take part in every k-means step; mini-batches beyond.
 _FULL_PASS = 20_000_000
@@ -57,7 +64,8 @@ def kmeans(
         warnings.simplefilter("ignore", ConvergenceWarning)  # copies of one image are ordinary here
         model.fit(sampled, sample_weight=their_weights)
     centers = model.cluster_centers_.astype(np.float32)
-    return nearest_center(points, centers)[0], centers
+    device = gpu_for(points.size * n_clusters, centers.nbytes)
+    return nearest_center(points, centers, device)[0], centers
 
 
 def rows_seen(n_points: int, n_clusters: int, n_steps: int = 25) -> int:
@@ -100,16 +108,24 @@ def central_rows(
     return order[np.unique(clusters[order], return_index=True)[1]]
 
 
-def nearest_center(points: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_center(
+    points: np.ndarray, centers: np.ndarray, device: torch.device | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Assigns rows to their nearest center.
 
     Args:
         points: (n, d) float32
         centers: (q, d) float32
+        device (None): where to compute; by default on the processor
 
     Returns:
         a tuple of (n,) int64 center ids and (n,) float32 Euclidean distances
     """
+    if device is not None:
+        from . import torch_kernel
+
+        with named_if_full(device):
+            return torch_kernel.nearest_center(points, centers, device)
     labels = np.empty(len(points), dtype=np.int64)
     distances = np.empty(len(points), dtype=np.float32)
     half_norms = 0.5 * np.einsum("ij,ij->i", centers, centers)

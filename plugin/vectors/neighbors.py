@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .device import gpu_for, named_if_full
 from .matrix import as_matrix, normalized
+from .nearest import nearest_among
 
 #: Rows up to which neighbours are exact. Beyond, one per cent of the neighbours are missed, so distances can only be
 #: over-estimated.
@@ -114,9 +116,16 @@ def nearest_in(
     Returns:
         a tuple of (m, k) int64 rows of ``points`` and (m, k) float32 Euclidean distances, nearest first
     """
+    k = min(k, len(points))
+    device = gpu_for(len(queries) * points.size, queries.nbytes + points.nbytes)
+    if device is not None:
+        from .torch_kernel import put
+
+        with named_if_full(device):
+            return nearest_among(put(queries, device), put(points, device), np.arange(len(points)), k)
     from sklearn.neighbors import NearestNeighbors
 
-    index = NearestNeighbors(n_neighbors=min(k, len(points)), algorithm="brute", n_jobs=num_workers).fit(points)
+    index = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=num_workers).fit(points)
     distances, indices = index.kneighbors(queries)
     return indices.astype(np.int64), distances.astype(np.float32)
 
@@ -147,11 +156,7 @@ def _all_pairs(points: np.ndarray, k: int, seed: int, num_workers: int | None) -
 
 
 def _exact(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.neighbors import NearestNeighbors
-
-    index = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=num_workers).fit(points)
-    distances, indices = index.kneighbors(points)
-    return indices.astype(np.int64), distances.astype(np.float32)
+    return nearest_in(points, points, k, num_workers=num_workers)
 
 
 def _in_cells(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,58 @@
+"""The nearest of some rows by exact distances, on the processor or on a device: wherever the rows lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+#: Distances held at a time, by each thread.
+BLOCK = 8_000_000
+
+
+def nearest_among(
+    asked: np.ndarray | torch.Tensor, others: np.ndarray | torch.Tensor, ids: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the nearest of some rows: by rounded distances, then in the order of exact ones.
+
+    Args:
+        asked: (m, d) float32
+        others: (q, d) float32, an array or a tensor like ``asked``
+        ids: (q,) int64 what to call the others
+        k: rows to find, at most q
+
+    Returns:
+        a tuple of (m, k) int64 ids and (m, k) float32 Euclidean distances, nearest first, of equals the lowest id first
+    """
+    if isinstance(asked, np.ndarray):
+        columns, distances = _compiled(asked, others, k)
+    else:
+        from .torch_kernel import nearest_rows
+
+        columns, distances = nearest_rows(asked, others, k)
+    found = ids[columns]
+    order = np.lexsort((found, distances))[:, :k]
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(distances, order, axis=1)
+
+
+def _compiled(asked: np.ndarray, others: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    from .product_kernel import exact_distances, nearest_columns
+
+    columns = np.empty((len(asked), k), dtype=np.int64)
+    distances = np.empty((len(asked), k), dtype=np.float32)
+    step = max(1, BLOCK // len(others))
+    for start in range(0, len(asked), step):
+        part = slice(start, start + step)
+        columns[part] = nearest_columns(squared_less_norms(asked[part], others), k)
+        distances[part] = exact_distances(asked[part], others, columns[part])
+    return columns, distances
+
+
+def squared_less_norms(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(m, q) squared distances less the squared norms of ``a``, to rounding."""
+    product = (-2 * a) @ b.T
+    product += np.einsum("ij,ij->i", b, b)
+    return product
