@@ -81,9 +81,7 @@ def test_copies_of_one_image_do_not_compare_with_one_another(monkeypatch):
     X[:3500] = X[0]
     met = []
     original = cells.nearest_among
-    monkeypatch.setattr(
-        cells, "nearest_among", lambda a, b, *args: met.append(len(a) * len(b)) or original(a, b, *args)
-    )
+    monkeypatch.setattr(cells, "nearest_among", lambda a, b, *c: met.append(len(a) * len(b)) or original(a, b, *c))
     distances = search(X, most=600)[1]
     assert (distances[:3500] == 0).all()
     assert sum(met) < 0.25 * N**2
@@ -94,9 +92,7 @@ def test_where_nothing_is_near_the_work_is_bounded(monkeypatch):
 
     met = []
     original = cells.nearest_among
-    monkeypatch.setattr(
-        cells, "nearest_among", lambda a, b, *args: met.append(len(a) * len(b)) or original(a, b, *args)
-    )
+    monkeypatch.setattr(cells, "nearest_among", lambda a, b, *c: met.append(len(a) * len(b)) or original(a, b, *c))
     search(noise(np.random.default_rng(4)), most=400)
     assert sum(met) / N < 400 + 4 * N / (2 * N**0.5)  # the last cell may be large
 

@@ -35,7 +35,8 @@ def test_near_copies_keep_their_digits():
     Z[:40] = Z[0]  # more copies than neighbours
     with on_tensors():
         found, distances = neighbors.nearest_neighbors(Z, 5)
-    assert (distances[:40] == 0).all() and (found[:40] < 40).all()
+    assert (distances[:40] == 0).all()
+    assert (found[:40] < 40).all()
     np.testing.assert_array_equal(found[40::2, 0], np.arange(41, len(Z), 2))
     np.testing.assert_allclose(distances[40::2, 0], np.linalg.norm(Z[41::2] - Z[40::2], axis=1), rtol=1e-3)
 
@@ -64,7 +65,8 @@ def test_vectors_that_do_not_fit_stay_with_the_processor(caplog):
     Z = clusters()
     with pytest.raises(AssertionError), on_tensors(free=Z.nbytes):  # nothing went to tensors
         found = neighbors.nearest_neighbors(Z, 5)[0]
-    assert "of free memory" in caplog.text and "the processor computes instead" in caplog.text
+    assert "of free memory" in caplog.text
+    assert "the processor computes instead" in caplog.text
     np.testing.assert_array_equal(found, neighbors.nearest_neighbors(Z, 5)[0])
 
 
