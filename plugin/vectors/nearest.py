@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import torch
 
 #: Distances held at a time, by each thread.
 BLOCK = 8_000_000
 
 
-def nearest_among(
-    asked: np.ndarray | torch.Tensor, others: np.ndarray | torch.Tensor, ids: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def nearest_among(asked: Any, others: Any, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Finds the nearest of some rows: by rounded distances, then in the order of exact ones.
 
     Args:
-        asked: (m, d) float32
-        others: (q, d) float32, an array or a tensor like ``asked``
+        asked: (m, d) float32, an array, or a tensor on the device that is to compute
+        others: (q, d) float32 likewise
         ids: (q,) int64 what to call the others
         k: rows to find, at most q
 

@@ -56,3 +56,22 @@ def nearest_center(points: np.ndarray, centers: np.ndarray, device: torch.device
         labels[part] = nearest.cpu().numpy()
         distances[part] = torch.linalg.vector_norm(rows - to[nearest], dim=1).cpu().numpy()
     return labels, distances
+
+
+def lower_nearest(nearest: np.ndarray, points: torch.Tensor, kept: np.ndarray) -> None:
+    """Lowers distances between unit rows, with the rounding of :func:`.product_kernel.lower_nearest`.
+
+    Args:
+        nearest: (n,) float32 distances of every row, lowered in place to those from the kept ones
+        points: (n, d) float32
+        kept: (q,) int64 rows
+    """
+    new = points[torch.from_numpy(kept)]
+    norms = (new * new).sum(dim=1)
+    step = block_rows(max(new.shape), points.device)
+    for start in range(0, len(nearest), step):
+        part = slice(start, start + step)
+        rows = points[part]
+        squared = torch.addmm(norms, rows, new.T, alpha=-2).amin(dim=1) + (rows * rows).sum(dim=1)
+        distances = torch.where(squared >= 1e-6, squared, 0).sqrt()
+        np.minimum(nearest[part], distances.cpu().numpy(), out=nearest[part])

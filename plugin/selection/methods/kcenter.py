@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from ...vectors.device import gpu_for, named_if_full
 from ...vectors.matrix import blocks
 from ..method import register
 from ..pool import Picks, Pool, check_limit
@@ -66,17 +69,18 @@ def farthest_first(pool: Pool, k: int) -> tuple[np.ndarray, np.ndarray]:
     distances = _NearestKept(unit, np.einsum("ij,ij->i", unit, unit), np.full(len(pool), np.inf, dtype=np.float32))
     picks: list[int] = []
     free = pool.candidates.copy()
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(pool.num_workers or os.cpu_count()) as threads:
-        distances.add(pool.preselected, threads)
+    with threadpool_limits(1, user_api="blas"), _lowering(distances, k, pool) as lower:
+        for part in blocks(len(pool.preselected), _CANDIDATES):
+            lower(pool.preselected[part])
         if not len(pool.preselected):
             mean = (weights / weights.sum()) @ unit
             picks.append(int(np.argmin(distances.norms - 2 * (unit @ mean))))
             free[picks] = False
-            distances.add(np.array(picks), threads)
+            lower(np.array(picks))
         while len(picks) < k:
             far = np.where(free, distances.nearest * weights, -1)
             block = _block(distances, far, weights, k - len(picks))
-            distances.add(block, threads)
+            lower(block)
             free[block] = False
             picks.extend(block.tolist())
             pool.report(len(picks) / k, f"{len(picks)} of {k} picked")
@@ -85,7 +89,7 @@ def farthest_first(pool: Pool, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _block(distances: _NearestKept, far: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
     """The next picks that the farthest candidates alone determine; at least one."""
-    order = np.argsort(-far, kind="stable")[: _CANDIDATES + 1]
+    order = _farthest(far, _CANDIDATES + 1)
     candidates = np.sort(order[:_CANDIDATES][far[order[:_CANDIDATES]] >= 0])
     outside = order[_CANDIDATES] if len(order) > _CANDIDATES else -1
     own = distances.part(candidates)
@@ -103,6 +107,15 @@ def _block(distances: _NearestKept, far: np.ndarray, weights: np.ndarray, k: int
         open_[best] = False
         own.lower(slice(None), own.Z[best : best + 1], own.norms[best : best + 1])
     return np.array(picks)
+
+
+def _farthest(far: np.ndarray, count: int) -> np.ndarray:
+    """The rows with the largest values, largest first and the first of equals first, without sorting the others."""
+    if count >= len(far):
+        return np.argsort(-far, kind="stable")
+    least = np.partition(far, -count)[-count]
+    rows = np.concatenate([np.flatnonzero(far > least), np.flatnonzero(far == least)])[:count]
+    return rows[np.argsort(-far[rows], kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -129,9 +142,22 @@ class _NearestKept:
 
         lower_nearest(self.nearest[rows], self.Z[rows] @ kept.T, self.norms[rows], norms)
 
-    def add(self, kept: np.ndarray, threads: ThreadPoolExecutor) -> None:
-        """Lowers all distances to those from newly kept rows."""
-        for start in range(0, len(kept), _CANDIDATES):
-            new = kept[start : start + _CANDIDATES]
-            lower = partial(self.lower, kept=self.Z[new], norms=self.norms[new])
-            list(threads.map(lower, blocks(len(self.Z), _BLOCK_ROWS)))
+
+@contextmanager
+def _lowering(distances: _NearestKept, k: int, pool: Pool) -> Iterator[Callable[[np.ndarray], None]]:
+    """Gives what lowers all distances to those from some newly kept rows: on a GPU, or with threads."""
+    unit = distances.Z
+    device = gpu_for(unit.size * (k + len(pool.preselected)), unit.nbytes)
+    if device is not None:
+        from ...vectors import torch_kernel
+
+        with named_if_full(device):
+            yield partial(torch_kernel.lower_nearest, distances.nearest, torch_kernel.put(unit, device))
+        return
+    with ThreadPoolExecutor(pool.num_workers or os.cpu_count()) as threads:
+
+        def lower(kept: np.ndarray) -> None:
+            of_block = partial(distances.lower, kept=unit[kept], norms=distances.norms[kept])
+            list(threads.map(of_block, blocks(len(unit), _BLOCK_ROWS)))
+
+        yield lower
