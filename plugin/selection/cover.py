@@ -97,11 +97,10 @@ class Coverage:
         Returns:
             (m,) float64
         """
-        if self._is_dense:
-            more = [np.maximum(self._matrix[row] - self._best, 0) @ self._weights for row in rows]
-            return np.array(more, dtype=np.float64)
-        from .cover_kernel import graph_gains
+        from .cover_kernel import dense_gains, graph_gains
 
+        if self._is_dense:
+            return dense_gains(self._matrix, self._best, self._weights, rows)
         matrix = self._matrix
         return graph_gains(matrix.indptr, matrix.indices, matrix.data, self._best, self._weights, rows)
 

@@ -25,11 +25,12 @@ WORTH = 1e11
 #: What the drivers of a CUDA device create, on Linux and on Linux within Windows. Without it there is no need to
 #: import torch, which takes seconds, to know that there is no GPU.
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg")
-#: Share of the device's free memory that vectors may take; another 1/8 goes to blocks of products.
+#: Share of the device's free memory that may be taken.
 _SHARE = 0.5
-_BLOCK_SHARE = 1 / 32
-#: Largest block, in bytes: more is not faster.
-_BLOCK = 2**28
+#: Bytes of a block of products. The same wherever it is computed, because sizes of products show in the last bits.
+_BLOCK = 2**27
+#: Blocks that exist at a time.
+_BLOCKS = 4
 
 
 def gpu_for(work: float, n_bytes: int) -> torch.device | None:
@@ -53,11 +54,11 @@ def gpu_for(work: float, n_bytes: int) -> torch.device | None:
     device = _named(wanted) if wanted else _found() if work >= WORTH else None
     if device is None:
         return None
-    free = free_bytes(device)
-    if n_bytes > _SHARE * free:
+    free, needed = free_bytes(device), n_bytes + _BLOCKS * _BLOCK
+    if needed > _SHARE * free:
         logger.warning(
-            f"{device} has {free / 2**30:.1f} GB of free memory, of which vectors may take half, and these take"
-            f" {n_bytes / 2**30:.1f} GB; the processor computes instead"
+            f"{needed / 2**30:.1f} GB are needed on {device}, more than half of the {free / 2**30:.1f} GB free there;"
+            " the processor computes instead"
         )
         return None
     if not _multiplies_exactly(device):
@@ -66,9 +67,9 @@ def gpu_for(work: float, n_bytes: int) -> torch.device | None:
     return device
 
 
-def block_rows(width: int, device: torch.device) -> int:
-    """Rows of ``width`` floats that make one block of a product, a small part of the memory that is free."""
-    return max(1, int(min(_BLOCK, _BLOCK_SHARE * free_bytes(device))) // (4 * width))
+def block_rows(width: int) -> int:
+    """Rows of ``width`` floats that make one block of a product."""
+    return max(1, _BLOCK // (4 * width))
 
 
 def free_bytes(device: torch.device) -> int:

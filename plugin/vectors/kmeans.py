@@ -36,20 +36,45 @@ def kmeans(
     Returns:
         a tuple of (n,) int64 cluster ids, each that of the nearest center, and (n_clusters, d) float32 centers
     """
+    n_clusters = min(n_clusters, len(points))
+    if n_clusters == len(points):
+        return np.arange(len(points)), points.copy()
+    in_full = len(points) * n_clusters <= _FULL_PASS
+    work = points.size * n_clusters * (n_steps + 1 if in_full else 1)
+    device = gpu_for(work, 3 * points.nbytes if in_full else 0)
+    if in_full and device is not None:
+        centers = _full_passes(points, n_clusters, seed, weights, n_steps, device)
+    else:
+        centers = _fit(points, n_clusters, seed, weights, n_steps if in_full else None)
+    return nearest_center(points, centers, device)[0], centers
+
+
+def _full_passes(
+    points: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None, n_steps: int, device: torch.device
+) -> np.ndarray:
+    """The centers that :func:`_fit` finds, on a GPU."""
+    from .torch_kernel import lloyd
+
+    weights = np.ones(len(points), dtype=np.float32) if weights is None else weights.astype(np.float32)
+    # Starts where scikit-learn does.
+    rng = np.random.RandomState(seed)
+    starts = rng.choice(len(points), n_clusters, replace=False, p=weights / weights.sum())
+    with named_if_full(device):
+        return lloyd(points, starts, weights, n_steps, device)
+
+
+def _fit(points: np.ndarray, n_clusters: int, seed: int, weights: np.ndarray | None, n_steps: int | None) -> np.ndarray:
+    """(n_clusters, d) float32 centers after some full passes, or mini-batches where ``n_steps`` is None."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    n_clusters = min(n_clusters, len(points))
-    if n_clusters == len(points):
-        return np.arange(len(points)), points.copy()
-    sampled, their_weights = points, weights
-    if len(points) * n_clusters <= _FULL_PASS:
+    if n_steps is not None:
         model = KMeans(n_clusters, init="random", n_init=1, max_iter=n_steps, random_state=seed)
     else:
         if len(points) > _SAMPLED * n_clusters:
             rows = np.sort(np.random.default_rng(seed).choice(len(points), _SAMPLED * n_clusters, replace=False))
-            sampled, their_weights = points[rows], None if weights is None else weights[rows]
+            points, weights = points[rows], None if weights is None else weights[rows]
         model = MiniBatchKMeans(
             n_clusters,
             init="random",
@@ -61,10 +86,8 @@ def kmeans(
     # scikit-learn adds the partial sums of its threads in the order they finish; one thread is reproducible.
     with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # copies of one image are ordinary here
-        model.fit(sampled, sample_weight=their_weights)
-    centers = model.cluster_centers_.astype(np.float32)
-    device = gpu_for(points.size * n_clusters, centers.nbytes)
-    return nearest_center(points, centers, device)[0], centers
+        model.fit(points, sample_weight=weights)
+    return model.cluster_centers_.astype(np.float32)
 
 
 def rows_seen(n_points: int, n_clusters: int, n_steps: int = 25) -> int:

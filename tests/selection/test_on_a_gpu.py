@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.selection import cover, pool
 from fiftyone_coreset.plugin.selection.methods import kcenter
 from fiftyone_coreset.plugin.selection.registry import get_method
+from fiftyone_coreset.plugin.vectors import neighbors
 from tensors import on_tensors
 
 
@@ -33,3 +35,13 @@ def test_kcenter_of_copies_covers_as_well():
         found = get_method("kcenter").select(X, 350)
     assert found.details["covering_radius"] == expected.details["covering_radius"] == 0
     assert len(set(found.indices // 10)) == 300
+
+
+@pytest.mark.parametrize("method", ["facility_location", "typiclust", "auto"])
+def test_methods_over_neighbours_and_clusters(method, monkeypatch):
+    for module, limit in ((neighbors, "EXACT_LIMIT"), (pool, "EXACT_LIMIT"), (cover, "DENSE_ROWS")):
+        monkeypatch.setattr(module, limit, 1000)  # cells, and a graph, as for large pools
+    expected = get_method(method).select(rows(), 200)
+    with on_tensors():
+        found = get_method(method).select(rows(), 200)
+    assert found.indices.tolist() == expected.indices.tolist()

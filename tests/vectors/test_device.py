@@ -8,6 +8,7 @@ import pytest
 import torch
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.vectors import device, neighbors
+from fiftyone_coreset.plugin.vectors import kmeans as kmeans_of
 from fiftyone_coreset.plugin.vectors.kmeans import kmeans
 from tensors import on_tensors
 
@@ -52,20 +53,33 @@ def test_the_same_neighbors_in_another_pool():
     np.testing.assert_allclose(distances, lengths, rtol=1e-5)
 
 
-def test_the_same_clusters():
+@pytest.mark.parametrize("weights", [None, np.random.default_rng(1).uniform(0.1, 5, 6000)], ids=["alike", "weighted"])
+@pytest.mark.parametrize("full_pass", [20_000_000, 1000])  # all rows in every step, and mini-batches
+def test_the_same_clusters(full_pass, weights, monkeypatch):
+    monkeypatch.setattr(kmeans_of, "_FULL_PASS", full_pass)
     Z = clusters(6000)
-    expected, centers = kmeans(Z, 40, seed=3)
+    expected, centers = kmeans(Z, 40, seed=2, weights=weights)
     with on_tensors():
-        found, others = kmeans(Z, 40, seed=3)
+        found, others = kmeans(Z, 40, seed=2, weights=weights)
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_allclose(others, centers, atol=1e-6)
+    np.testing.assert_allclose(others, centers, atol=1e-5)
+
+
+def test_clusters_of_copies_leave_no_center_without_rows():
+    Z = clusters(60)
+    X = np.concatenate([np.repeat(Z[:1], 400, axis=0), Z])  # most centers start at copies of one row
+    with on_tensors():
+        labels, centers = kmeans(X, 30, seed=0)
+    assert len(set(labels.tolist())) == len(set(kmeans(X, 30, seed=0)[0].tolist())) == 30
+    spread = [((X - c[label]) ** 2).sum() for label, c in (kmeans(X, 30, seed=0), (labels, centers))]
+    assert spread[1] <= 1.05 * spread[0]
 
 
 def test_vectors_that_do_not_fit_stay_with_the_processor(caplog):
     Z = clusters()
-    with pytest.raises(AssertionError), on_tensors(free=Z.nbytes):  # nothing went to tensors
+    with pytest.raises(AssertionError), on_tensors(free=2 * Z.nbytes):  # nothing went to tensors
         found = neighbors.nearest_neighbors(Z, 5)[0]
-    assert "of free memory" in caplog.text
+    assert "free there" in caplog.text
     assert "the processor computes instead" in caplog.text
     np.testing.assert_array_equal(found, neighbors.nearest_neighbors(Z, 5)[0])
 
