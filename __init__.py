@@ -67,7 +67,7 @@ _PUBLIC = {
     "Predictions": "plugin.selection.predictions",
     "uncertainty": "plugin.selection.predictions",
     "fit_head": "plugin.selection.head",
-    "LinearHead": "plugin.selection.head",
+    "LinearHead": "plugin.selection.linear_head",
     "reserve_test": "plugin.rounds.reserve",
     "next_batch": "plugin.rounds.batch",
     "Batch": "plugin.rounds.batch",

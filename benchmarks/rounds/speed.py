@@ -30,8 +30,7 @@ def main() -> None:
     known = np.where(labelled, classes, -1)
     fc.fit_head(X[:2000], classes[:2000] % 3, C=100.0)  # imports
     head = timed("fit_head, 1,000 labels of 100 classes, penalty chosen", lambda: fc.fit_head(X, known))
-    said = timed(f"predictions of {args.n}", lambda: head.predictions(X))
-    timed("calibrated confidences", lambda: head.calibrated_confidence(X))
+    said = timed(f"predictions and calibrated confidences of {args.n}", lambda: head.judge(X))[0]
     timed("near-duplicate radius", lambda: near_duplicate_radius(X))
     for name in args.methods:
         batch(name, X[:500], 20, np.arange(5), head, said.take(np.arange(500)))  # imports

@@ -134,7 +134,9 @@ def _uncertainty(choice: Choice, selection: Selection) -> np.ndarray:
 
     predictions, measure = choice.model.predictions, selection.details.get("measure")
     assert predictions is not None
-    return row_uncertainty(predictions, measure, choice.model.head, choice.found.matrix, choice.seed, choice.neighbors)
+    return row_uncertainty(
+        predictions, measure, choice.model.head, lambda: choice.found.matrix, choice.seed, choice.neighbors
+    )
 
 
 def begun(rows: Rows, key: str, label_field: str, before: RoundsResults | None) -> RoundsResults:

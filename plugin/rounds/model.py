@@ -9,7 +9,8 @@ import numpy as np
 
 from ..dataset.boxes import StoredBoxes
 from ..dataset.embeddings import Embeddings
-from ..selection.head import LinearHead, fit_head
+from ..selection.head import fit_head
+from ..selection.linear_head import LinearHead
 from ..selection.predictions import Predictions
 from .history import LIGHT_HEAD
 from .standing import OFF_TOPIC, Standing
@@ -108,8 +109,7 @@ def light_head(standing: Standing, found: Embeddings, seed: int, learned: np.nda
     notes = [f"{lost:,} labelled {standing.rows.noun} have no embedding, and the light head does not see them"]
     head = fit_head(found.matrix, labels, seed=seed, off_topic=OFF_TOPIC)
     return RoundModel(
-        head.predictions(found.matrix),
-        *head.calibrated_confidence(found.matrix),
+        *head.judge(found.matrix),
         head,
         LIGHT_HEAD,
         {"C": head.C, "temperature": head.temperature},

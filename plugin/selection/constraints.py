@@ -18,7 +18,7 @@ from ..vectors.row_hash import seeded_order
 from ..vectors.row_sets import row_set
 from .apportion import take_turns
 from .columns import column, numbers, positive_weights
-from .head import LinearHead
+from .linear_head import LinearHead
 from .pool import Picks, Pool, PoolVectors
 from .predictions import Predictions
 from .quotas import factorize, is_missing, least_counts, resolve_quota, rule_shares

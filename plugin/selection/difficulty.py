@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from .head import LinearHead, fit_head
+from .head import fit_head
+from .linear_head import LinearHead
 
 
 def head_difficulty(embeddings: Any, labels: Any, measure: str = "el2n", seed: int = 0) -> np.ndarray:

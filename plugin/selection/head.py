@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from ..errors import CoresetError
 from ..seeds import check_seed
 from ..vectors.matrix import as_matrix, blocks, normalized
 from ..vectors.row_hash import seeded_order
-from .predictions import Predictions
+from .linear_head import LinearHead, times
 from .quotas import factorize, is_missing
 
 #: Dimensions above which features are projected, to how many, and the rows that the projection is fit on.
@@ -25,245 +23,9 @@ _STANDARD_ROWS = 100_000
 _FOLDS = 5
 #: Steps of the solver; the loss is flat long before.
 _MAX_STEPS = 300
-#: Samples and dropped share of the committee whose disagreement is measured (Gal, Islam and Ghahramani, ICML 2017).
-_COMMITTEE, _COMMITTEE_DROPOUT = 10, 0.5
 _BLOCK_ROWS = 16_384
 #: Bounds of the temperature.
 _COLDEST, _HOTTEST = 0.05, 20.0
-
-
-@dataclass(frozen=True, eq=False)
-class LinearHead:
-    """A multinomial logistic regression on standardised embeddings.
-
-    Attributes:
-        classes: the C classes, as the labels named them
-        weights: (C, q) float64, on the features
-        bias: (C,) float64
-        center: (d,) float64 mean of the unit-norm embeddings
-        projection: (d,) float64 scale of every dimension, or (d, q) principal components of the scaled ones; features
-            are ``z - center`` times it, of mean squared norm about 1
-        C: the penalty's inverse
-        temperature: by which logits are divided for honest confidences, found on ``out_of_fold``
-        out_of_fold: (l, C) float64 logits of the labelled rows, each by a head that did not see the row
-        labelled: (l,) int64 the labelled rows
-        targets: (l,) int64 their classes
-        off_topic: the class whose images show none of the others, or None
-
-    Examples:
-        >>> head = fc.fit_head(embeddings, labels)
-        >>> head.classes
-        ('blue', 'green', 'red')
-    """
-
-    classes: tuple[Any, ...]
-    weights: np.ndarray
-    bias: np.ndarray
-    center: np.ndarray
-    projection: np.ndarray
-    C: float
-    temperature: float
-    out_of_fold: np.ndarray
-    labelled: np.ndarray
-    targets: np.ndarray
-    off_topic: Any = None
-
-    def features(self, embeddings: np.ndarray) -> np.ndarray:
-        """(m, q) float32 features of (m, d) embeddings, NaN in unusable rows.
-
-        Examples:
-            >>> fc.fit_head(embeddings, labels).features(embeddings).shape[0]
-            60
-        """
-        return self._transformed(embeddings, self.projection)
-
-    def logits(self, embeddings: np.ndarray) -> np.ndarray:
-        """(m, C) float32 logits of (m, d) embeddings, NaN in unusable rows; the off-topic class is among them.
-
-        Examples:
-            >>> fc.fit_head(embeddings, labels).logits(embeddings).shape
-            (60, 3)
-        """
-        return self._transformed(embeddings, self._folded) + self.bias.astype(np.float32)
-
-    def probabilities(self, embeddings: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
-        """Class probabilities.
-
-        Args:
-            embeddings: (m, d) embeddings of the model that the head was fit on
-            calibrated (False): whether to apply the temperature, which confidences that people see need; selection
-                gained nothing by it
-
-        Returns:
-            (m, C) float32; without the off-topic class, if there is one, and then C - 1 columns
-
-        Examples:
-            >>> probabilities = fc.fit_head(embeddings, labels).probabilities(embeddings)
-            >>> bool(np.allclose(probabilities.sum(axis=1), 1))
-            True
-        """
-        probabilities = self.predictions(embeddings, calibrated=calibrated).probabilities
-        assert probabilities is not None
-        return probabilities
-
-    def predictions(self, embeddings: np.ndarray, *, calibrated: bool = False) -> Predictions:
-        """What the head says of rows: probabilities, and the energy as a measure of uncertainty.
-
-        Args:
-            embeddings: (m, d) embeddings of the model that the head was fit on
-            calibrated (False): whether to apply the temperature
-
-        Returns:
-            the predictions, without the off-topic class
-
-        Examples:
-            >>> predictions = fc.fit_head(embeddings, labels).predictions(embeddings, calibrated=True)
-            >>> predictions.classes
-            ('blue', 'green', 'red')
-        """
-        logits = self.logits(embeddings)
-        keep = np.arange(len(self.classes)) != self._off_topic_place
-        found = Predictions.from_logits(
-            logits[:, keep] / np.float32(self.temperature if calibrated else 1),
-            tuple(str(name) for name, kept in zip(self.classes, keep, strict=True) if kept),
-            missing=np.isnan(logits[:, 0]),  # minus infinity is that of a class without label
-        )
-        return found if self.off_topic is None else replace(found, off_topic=self.off_topic_probability(embeddings))
-
-    def calibrated_confidence(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How sure the head is, as people should be told; all probabilities are never held at once.
-
-        Args:
-            embeddings: (m, d) embeddings
-
-        Returns:
-            (m,) float64 largest calibrated probability and (m,) float64 entropy over its largest possible value, NaN in
-            unusable rows
-
-        Examples:
-            >>> confidence, entropy = fc.fit_head(embeddings, labels).calibrated_confidence(embeddings)
-            >>> confidence.shape == entropy.shape == (60,)
-            True
-        """
-        from scipy.special import softmax, xlogy
-
-        keep = np.arange(len(self.classes)) != self._off_topic_place
-        confidence, entropy = np.empty(len(embeddings)), np.empty(len(embeddings))
-        for rows in blocks(len(embeddings), _BLOCK_ROWS):
-            P = softmax(self.logits(embeddings[rows])[:, keep] / np.float32(self.temperature), axis=1)
-            confidence[rows] = P.max(axis=1)
-            entropy[rows] = np.maximum(-xlogy(P, P).sum(axis=1), 0) / np.log(max(P.shape[1], 2))
-        return confidence, entropy
-
-    def boundary(self, embeddings: np.ndarray) -> np.ndarray:
-        """How near rows lie to the boundary: the first ones that a small change of the weights turns.
-
-        After LDM (Cho et al., ICLR 2024), which samples the weights; of a linear head this is the order that it gives.
-
-        Args:
-            embeddings: (m, d) embeddings
-
-        Returns:
-            (m,) float64, minus the margin of the logits over the length of the features; higher = nearer
-
-        Examples:
-            >>> nearness = fc.fit_head(embeddings, labels).boundary(embeddings)
-            >>> nearness.argsort()[::-1][:5].shape  # the five rows that are nearest to the boundary
-            (5,)
-        """
-        logits = self.logits(embeddings)[:, np.arange(len(self.classes)) != self._off_topic_place]
-        length = np.sqrt(1 + np.square(self.features(embeddings), dtype=np.float64).sum(axis=1))
-        return -_lead(logits) / length
-
-    def off_topic_probability(self, embeddings: np.ndarray) -> np.ndarray:
-        """(m,) float64 probability that a row shows none of the classes; 0 where no class is off-topic.
-
-        Examples:
-            >>> head = fc.fit_head(embeddings, labels, off_topic="blue")
-            >>> head.off_topic_probability(embeddings).shape
-            (60,)
-        """
-        if self.off_topic is None:
-            return np.zeros(len(embeddings))
-        from scipy.special import softmax
-
-        return softmax(self.logits(embeddings).astype(np.float64), axis=1)[:, self._off_topic_place]
-
-    def dropout_logits(
-        self, embeddings: np.ndarray, dropout: float, n_samples: int, seed: int = 0
-    ) -> Iterator[np.ndarray]:
-        """Logits with parts of the features dropped at random, and the others scaled up to make good for it.
-
-        Args:
-            embeddings: (m, d) embeddings
-            dropout: share of the features that is dropped
-            n_samples: how often
-            seed (0): the random seed
-
-        Yields:
-            (m, C) float32 logits
-
-        Examples:
-            >>> head = fc.fit_head(embeddings, labels)
-            >>> [logits.shape for logits in head.dropout_logits(embeddings, dropout=0.5, n_samples=2)]
-            [(60, 3), (60, 3)]
-        """
-        features, rng = self.features(embeddings), np.random.default_rng([seed, 0xD0])
-        weights = self.weights.T.astype(np.float32) / np.float32(1 - dropout)
-        for _ in range(n_samples):
-            logits = np.empty((len(features), len(self.classes)), dtype=np.float32)
-            for rows in blocks(len(features), _BLOCK_ROWS):
-                block = features[rows]
-                logits[rows] = (block * (rng.random(block.shape, dtype=np.float32) >= dropout)) @ weights
-            yield logits + self.bias.astype(np.float32)
-
-    def disagreement(self, embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
-        """How much heads with dropout disagree: mutual information, 10 samples, half of the features (BALD).
-
-        Args:
-            embeddings: (m, d) embeddings
-            seed (0): the random seed
-
-        Returns:
-            (m,) float64, see :meth:`.Predictions.of_committee`
-
-        Examples:
-            >>> fc.fit_head(embeddings, labels).disagreement(embeddings).shape
-            (60,)
-        """
-        members = [
-            Predictions.from_logits(logits, missing=np.isnan(logits[:, 0]))
-            for logits in self.dropout_logits(embeddings, _COMMITTEE_DROPOUT, _COMMITTEE, seed)
-        ]
-        return Predictions.of_committee(members).measured["disagreement"]
-
-    @property
-    def _off_topic_place(self) -> int:
-        return -1 if self.off_topic is None else self.classes.index(self.off_topic)
-
-    @cached_property
-    def _folded(self) -> np.ndarray:
-        """(d, C): one product instead of two."""
-        return (
-            (self.projection[:, None] * self.weights.T)
-            if self.projection.ndim == 1
-            else self.projection @ self.weights.T
-        )
-
-    def _transformed(self, embeddings: np.ndarray, by: np.ndarray) -> np.ndarray:
-        from threadpoolctl import threadpool_limits
-
-        if embeddings.shape[1] != len(self.center):
-            raise CoresetError(
-                f"the head was fit on embeddings of dimension {len(self.center)}, these have {embeddings.shape[1]}; "
-                "embed both with one model"
-            )
-        by, shift = by.astype(np.float32), _times(self.center, by).astype(np.float32)
-        out = np.empty((len(embeddings), len(shift)), dtype=np.float32)
-        with threadpool_limits(1), np.errstate(invalid="ignore"):  # sums in the same order for any number of threads
-            for rows in blocks(len(embeddings), _BLOCK_ROWS):
-                out[rows] = _times(normalized(embeddings[rows].astype(np.float32)), by) - shift
-        return out
 
 
 def fit_head(
@@ -313,7 +75,7 @@ def fit_head(
     rows, targets, classes = _read_labels(labels, valid, n_classes, off_topic)
     with threadpool_limits(1):
         center, projection = _standardisation(matrix, valid, seed)
-        features = _times(normalized(matrix[rows].astype(np.float64)) - center, projection)
+        features = times(normalized(matrix[rows].astype(np.float64)) - center, projection)
         folds = _folds(matrix, rows, targets, seed)
         scored = _seen_elsewhere(targets, folds)
         enough = np.unique(targets, return_counts=True)[1].min() >= _ENOUGH_PER_CLASS
@@ -335,11 +97,6 @@ def fit_head(
         targets=targets,
         off_topic=off_topic if off_topic in classes else None,
     )
-
-
-def _times(Z: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Scaled by the dimension, or projected."""
-    return Z * by if by.ndim == 1 else Z @ by
 
 
 def _read_labels(
@@ -464,11 +221,3 @@ def _temperature(logits: np.ndarray, targets: np.ndarray, counted: np.ndarray) -
         method="bounded",
     )
     return float(np.exp(found.x))
-
-
-def _lead(logits: np.ndarray) -> np.ndarray:
-    """(m,) float64 by how much the largest logit leads the next; 0 where there is but one."""
-    if logits.shape[1] == 1:
-        return np.zeros(len(logits))
-    second, first = np.partition(logits.astype(np.float64), -2, axis=1)[:, -2:].T
-    return first - second

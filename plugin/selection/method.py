@@ -18,7 +18,7 @@ from ..vectors.near_duplicates import NearDuplicates
 from .budget import parse_budget, ranking_budget, resolve_budget
 from .constraints import ConstrainedRun, Constraints, Given, PreparedPool, prepare
 from .difficulty import head_difficulty
-from .head import LinearHead
+from .linear_head import LinearHead
 from .pool import Picks
 from .predictions import as_predictions
 
@@ -197,8 +197,8 @@ class Method:
             text_embeddings (None): text features, for methods that use them
             predictions (None): what a model says of the rows, for methods that use it: an (n, C) array of class
                 probabilities, or :class:`.predictions.Predictions`
-            head (None): a :class:`.head.LinearHead` fit on these embeddings, for methods that use it; it also makes
-                predictions where none are given
+            head (None): a :class:`.linear_head.LinearHead` fit on these embeddings, for methods that use it; it also
+                makes predictions where none are given
             preselected (None): row indices or an (n,) bool mask of rows that must be kept: they count toward ``k``,
                 come first, and the method continues from them
             excluded (None): row indices or an (n,) bool mask of rows that must not be kept; they are no longer part

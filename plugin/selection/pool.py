@@ -15,11 +15,13 @@ from ..vectors.matrix import blocks, normalized, row_blocks
 from ..vectors.near_duplicates import NearDuplicates, near_duplicates
 from ..vectors.neighbors import EXACT_LIMIT, nearest_neighbors, unit_rows
 from .fused import FUSED_NEIGHBORS, fused_uncertainty
-from .head import LinearHead
+from .linear_head import LinearHead
 from .predictions import Predictions, uncertainty
 
 #: Neighbours per row in the graph of a large pool, which whoever asks for fewer shares.
 GRAPH_NEIGHBORS = 64
+#: Below one row in so many, rows are read one by one: a page of a file, 4 KB, then holds others as a rule.
+_SPARSE = 8
 
 
 class PoolVectors:
@@ -46,6 +48,11 @@ class PoolVectors:
         return self._gather()
 
     def _gather(self) -> np.ndarray:
+        if len(self.rows) < len(self.matrix) // _SPARSE:
+            in_file = np.argsort(self.rows)
+            gathered = np.empty((len(self.rows), self.matrix.shape[1]), dtype=np.float32)
+            gathered[in_file] = self.matrix[self.rows[in_file]]
+            return gathered
         place = np.full(len(self.matrix), -1, dtype=np.int64)
         place[self.rows] = np.arange(len(self.rows))
         gathered = np.empty((len(self.rows), self.matrix.shape[1]), dtype=np.float32)
@@ -162,7 +169,7 @@ class Pool:
             (n,) float64; 0 in preselected rows without a prediction
         """
         assert self.predictions is not None
-        found = row_uncertainty(self.predictions, measure, self.head, self.X, self.seed, self.neighbors)
+        found = row_uncertainty(self.predictions, measure, self.head, lambda: self.X, self.seed, self.neighbors)
         return np.nan_to_num(found, nan=0.0)
 
     def neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -203,7 +210,7 @@ def row_uncertainty(
     predictions: Predictions,
     measure: str | None,
     head: LinearHead | None,
-    matrix: np.ndarray,
+    embeddings: Callable[[], np.ndarray],
     seed: int,
     neighbors: Callable[[int], tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray:
@@ -213,7 +220,7 @@ def row_uncertainty(
         predictions: of n rows
         measure: None for the best that they allow
         head: the light head that made them, or None
-        matrix: (n, d) embeddings
+        embeddings: gives (n, d) embeddings, where the measure needs them
         seed: the random seed
         neighbors: gives the k nearest rows of every row
     """
@@ -222,9 +229,9 @@ def row_uncertainty(
         if measure == "fused":
             return fused_uncertainty(predictions, neighbors(FUSED_NEIGHBORS))
         if head is not None and measure == "disagreement":
-            return head.disagreement(matrix, seed)
+            return head.disagreement(embeddings(), seed)
         if head is not None and measure == "boundary":
-            return head.boundary(matrix)
+            return head.boundary(embeddings())
     return uncertainty(predictions, measure)
 
 

@@ -15,6 +15,8 @@ from ..errors import CoresetError
 
 #: Rows checked for finite values at a time, so that a memmap is never held in memory as a whole.
 _BLOCK_ROWS = 65_536
+#: Rows that several passes in a row find in the cache of a core.
+_CACHED_ROWS = 256
 
 #: Largest entries from 2**-50 to 2**50 have squares, and sums of 2**20 of them, within float32 (2**-126 to 2**127).
 _SAFE_EXPONENT = 50
@@ -217,12 +219,15 @@ def normalized(block: np.ndarray) -> np.ndarray:
     Returns:
         (n, d) of the same dtype
     """
-    # Dividing by the largest entry first keeps huge and tiny vectors from overflowing when squared.
-    largest = np.abs(block).max(axis=1, keepdims=True)
-    block = block / np.where(largest == 0, 1, largest)
-    norm = np.linalg.norm(block, axis=1, keepdims=True)
-    block /= np.where(norm == 0, 1, norm)
-    return block
+    unit = np.empty_like(block)
+    for rows in blocks(len(block), _CACHED_ROWS):
+        part, into = block[rows], unit[rows]
+        # Dividing by the largest entry first keeps huge and tiny vectors from overflowing when squared.
+        largest = np.maximum(part.max(axis=1, keepdims=True), -part.min(axis=1, keepdims=True))
+        np.divide(part, np.where(largest == 0, 1, largest), out=into)
+        norm = np.linalg.norm(into, axis=1, keepdims=True)
+        into /= np.where(norm == 0, 1, norm)
+    return unit
 
 
 def blocks(n: int, size: int = 65_536):

@@ -193,6 +193,17 @@ def test_the_off_topic_class_is_taken_out():
     assert uncertainty(said)[classes == 2].max() < 0.2
 
 
+@pytest.mark.parametrize("off_topic", [None, "c"])
+def test_one_reading_says_what_two_say(off_topic):
+    X, classes = blobs(noise=2.0)
+    head = fit_head(X, some(classes, 60, "abc"), off_topic=off_topic)
+    predictions, confidence, entropy = head.judge(X)
+    assert np.array_equal(predictions.probabilities, head.predictions(X).probabilities)
+    P = head.probabilities(X, calibrated=True)
+    np.testing.assert_allclose(confidence, P.max(axis=1), atol=1e-6)
+    np.testing.assert_allclose(entropy, uncertainty(P, "entropy"), atol=1e-6)
+
+
 def test_the_boundary_orders_by_the_flips_of_perturbed_weights():
     X, classes = blobs(400, noise=3.0)
     head = fit_head(X, some(classes, 40))

@@ -77,7 +77,7 @@ def uherding(
     if sampled is None:
         coverage = Coverage(matrix, weights)
     else:
-        coverage = Coverage(matrix, weights[sampled], _covered_by(pool.Z[pool.preselected], part.Z, h))
+        coverage = Coverage(matrix, weights[sampled], _covered_by(_kept(pool), part.Z, h))
     if price is not None and sampled is not None:
         price = price[sampled]
     order, gains = greedy_cover(matrix, k, part, coverage, price)
@@ -99,6 +99,11 @@ def _sample(pool: Pool, k: int) -> np.ndarray | None:
     return rows if pool.candidates[rows].sum() >= k else None
 
 
+def _kept(pool: Pool) -> np.ndarray:
+    """The kept rows on the unit sphere; the others are not read for it."""
+    return pool.vectors.take(pool.preselected).Z
+
+
 def _bandwidth(pool: Pool, k: int, distances: np.ndarray, asked: float | str | None) -> float:
     if not (asked is None or asked == "adaptive" or (not isinstance(asked, str) and asked > 0)):
         raise CoresetError(f"bandwidth must be a positive number, 'adaptive' or None, got {asked!r}")
@@ -108,7 +113,7 @@ def _bandwidth(pool: Pool, k: int, distances: np.ndarray, asked: float | str | N
     usual = _sampled_distance(distances, k + len(pool.preselected)) if sampled else usual_distance(pool)
     if asked is None or len(pool.preselected) < 2:
         return usual
-    labelled = pool.Z[pool.preselected]
+    labelled = _kept(pool)
     smallest = min(
         _smallest_positive(labelled[row : row + _BLOCK], labelled) for row in range(0, len(labelled), _BLOCK)
     )
