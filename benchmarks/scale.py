@@ -73,8 +73,8 @@ def watch_parts() -> None:
             setattr(module, name, timed(f"  {name.strip('_')}", getattr(module, name)))
         do_all = module.do_all
 
-        def watched(engine: Any, work: Any, *others: Any, do_all: Callable[..., Any] = do_all) -> None:
-            timed(f"  {type(work).__name__} in all", do_all)(engine, work, *others)
+        def watched(crew: Any, work: Any, *others: Any, do_all: Callable[..., Any] = do_all) -> None:
+            timed(f"  {type(work).__name__} in all", do_all)(crew, work, *others)
 
         module.do_all = watched  # type: ignore[attr-defined]
 

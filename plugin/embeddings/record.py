@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..dataset.lock import schema_turn
 from ..dataset.rows import FRAMES, IN_FRAMES, Rows, rows_of
 from ..errors import CoresetError
 
@@ -122,6 +121,8 @@ def make_record(
 
 def write_record(rows: Rows, field: str, record: Mapping[str, Any], state: State) -> None:
     """Writes the record of a declared field."""
+    from ..dataset.lock import schema_turn
+
     with schema_turn(rows.dataset):
         stored = rows.dataset.get_field(rows.path(field))
         if stored is None:

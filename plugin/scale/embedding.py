@@ -216,16 +216,16 @@ def _work(
     """Makes parts; those of units without a vector wait until another shows how long vectors are."""
     rows = sum(run.unit_rows[unit] for unit in todo)
     dimension, done = _dimension_there(work.stage, run), 0
-    with engine.start(work, len(todo)) as crew:
-        for _, measured in crew.map([Probe(todo[0])], 1, silence):
+    with engine.start() as crew:
+        for _, measured in crew.map(work, [Probe(todo[0])], 1, silence):
             if not isinstance(measured, Failure) and measured[1] is not None:
-                machines = dataclasses.replace(crew.machines, price=price)
+                machines = dataclasses.replace(crew.machines(len(todo)), price=price)
                 forecast = embed_need(Size(rows, measured[1], len(todo)), machines, measured[0])
                 forecast.check_space(work.stage.folder)
                 report(0.0, f"{rows:,} rows expected to take {forecast}")
         while todo:
             without: dict[int, str | None] = {}
-            for task, made in crew.map((Make(unit, dimension) for unit in todo), len(todo), silence):
+            for task, made in crew.map(work, (Make(unit, dimension) for unit in todo), len(todo), silence):
                 if isinstance(made, Failure):
                     logger.warning(
                         "unit %d, from row %d on, is set aside: %s", task.unit, run.starts[task.unit], made.reason

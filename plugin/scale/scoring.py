@@ -25,7 +25,7 @@ from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
 from ..selection.methods.zcore.reliability import split_half_reliability
 from .columns import open_columns
 from .engines import Engine, as_engine
-from .engines.base import do_all
+from .engines.base import Crew, do_all
 from .forecast import Forecast, Machines
 from .lock import one_writer
 from .model import Size, score_need
@@ -118,7 +118,8 @@ def score(
         if share is None:
             stage.sweep()
         if not score_state(stage).complete:
-            _rounds(run, stage, share, n, _Resources(num_workers, as_engine(engine), price), report)
+            with as_engine(engine).start() as crew:
+                _rounds(run, stage, share, n, _Resources(num_workers, crew, price), report)
     return score_state(stage)
 
 
@@ -147,12 +148,12 @@ class _Resources:
 
     Attributes:
         num_workers: threads, or None
-        engine: of the workers
+        crew: who takes them
         price: of a machine for an hour, or None
     """
 
     num_workers: int | None
-    engine: Engine
+    crew: Crew
     price: float | None
 
 
@@ -245,7 +246,7 @@ def _draw(run: ScaleRun, todo: list[int], work: DrawWork, places: _Resources, re
         with Workers(work.num_workers) as workers:
             open_columns(run, workers, part_of(report, 0.0, 0.2))  # once, before the workers of the engine map them
 
-    do_all(places.engine, work, todo, "unit of draws", part_of(report, 0.2, 1.0), before)
+    do_all(places.crew, work, todo, "unit of draws", part_of(report, 0.2, 1.0), before)
 
 
 def _need(

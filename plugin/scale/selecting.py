@@ -19,7 +19,7 @@ from ..selection.budget import resolve_budget
 from ..selection.registry import get_method
 from .cells import Cells, assign, find_centers, read_centers
 from .engines import Engine, as_engine
-from .engines.base import do_all
+from .engines.base import Crew, do_all
 from .forecast import Machines
 from .lock import one_builder, one_writer
 from .model import Size, among_need, select_need
@@ -153,7 +153,8 @@ def select(
             order = _by_score(run, scores, stage.record)
             _write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
-        return _by_cells(run, stage, share, num_workers, as_engine(engine), price, report)
+        with as_engine(engine).start() as crew:
+            return _by_cells(run, stage, share, num_workers, crew, price, report)
 
 
 def ranking_path(run: ScaleRun, name: str) -> Place:
@@ -222,7 +223,7 @@ def _by_cells(
     stage: Stage,
     share: Share | None,
     num_workers: int | None,
-    engine: Engine,
+    crew: Crew,
     price: float | None,
     report: ProgressCallback,
 ) -> StageState:
@@ -246,14 +247,14 @@ def _by_cells(
     if share is None:
         sorted_units.sweep()
     todo = sorted_units.missing(units_of(share, run.n_units))
-    do_all(engine, AssignWork(run.folder, sorted_units, path), todo, "unit", part_of(report, 0.0, 0.2), before)
+    do_all(crew, AssignWork(run.folder, sorted_units, path), todo, "unit", part_of(report, 0.0, 0.2), before)
     centers = find()
     if sorted_units.missing(range(run.n_units)):
         return stage_state(stage, range(len(centers)))
     wanted = turn_counts(Cells(run, sorted_units, len(centers)).sizes, record["keep"])
     todo = stage.missing(units_of(share, len(centers)))
     work = OrderWork(run.folder, stage, sorted_units, wanted, num_workers)
-    do_all(engine, work, todo, "cell", part_of(report, 0.2, 1.0))
+    do_all(crew, work, todo, "cell", part_of(report, 0.2, 1.0))
     state = stage_state(stage, range(len(centers)))
     if state.complete:
         _merge(run, stage, Cells(run, sorted_units, len(centers)).sizes)

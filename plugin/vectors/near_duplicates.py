@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
@@ -226,6 +225,8 @@ def _spanning_links(
 
 def _gap(n: int, rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray) -> float | None:
     """The length at the gap between copies and distinct images, or None."""
+    from scipy.ndimage import gaussian_filter1d
+
     if len(lengths) < 2 * _LEAST_DISTINCT:
         return None
     scale = np.log(np.maximum(lengths, _EXACT))

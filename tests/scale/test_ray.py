@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import deadly_work
 import numpy as np
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from deadly_work import DeadlyWork
 from fiftyone_coreset.plugin import requirements, scale
@@ -22,7 +25,7 @@ from fiftyone_coreset.plugin.scale.engines.base import Failure
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra [ray]")
 
-CLUSTER = scale.RayEngine(workers=2, cpus_per_worker=2)
+DEEP = pytest.mark.skipif(os.environ.get("CORESET_FAULTS") != "deep", reason="slow; CORESET_FAULTS=deep runs it")
 COLUMNS = {"id_column": "id", "uri_column": "uri", "vector_column": "vector"}
 CLUSTERED = np.repeat(np.random.default_rng(1).normal(size=(8, 5)), 40, axis=0) + np.random.default_rng(2).normal(
     scale=0.2, size=(320, 5)
@@ -31,14 +34,32 @@ CLUSTERED = np.repeat(np.random.default_rng(1).normal(size=(8, 5)), 40, axis=0) 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A Ray of four CPUs, which steps find running."""
+    """A Ray of six CPUs, which steps find running; four are for the crew."""
     os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, object_store_memory=100e6)
+    ray.init(address="local", num_cpus=6, include_dashboard=False, log_to_driver=False, object_store_memory=100e6)
     yield
     ray.shutdown()
+
+
+class OneCrew:
+    """An engine whose workers stay from one step to the next: it takes seconds to start them."""
+
+    def __init__(self, crew):
+        self._crew = crew
+
+    @contextmanager
+    def start(self):
+        yield self._crew
+
+
+@pytest.fixture(scope="module")
+def crew(cluster):
+    """Two workers."""
+    with scale.RayEngine(workers=2, cpus_per_worker=2).start() as crew:
+        yield crew
 
 
 @pytest.fixture
@@ -51,12 +72,9 @@ def by_value(cluster):
     cloudpickle.unregister_pickle_by_value(deadly_work)
 
 
-def test_workers_that_lack_the_package_are_told_of(cluster, tmp_path):
-    with (
-        pytest.raises(CoresetError, match=r"cannot load the work \(ModuleNotFoundError: .*; install the same version"),
-        CLUSTER.start(DeadlyWork(tmp_path, {}), 1) as crew,
-    ):
-        list(crew.map([0], 1, silence))
+def test_workers_that_lack_the_package_are_told_of(crew, tmp_path):
+    with pytest.raises(CoresetError, match=r"cannot load the work \(ModuleNotFoundError: .*; install the same version"):
+        list(crew.map(DeadlyWork(tmp_path, {}), [0], 1, silence))
 
 
 def all_steps(source, folder, engine):
@@ -70,14 +88,12 @@ def all_steps(source, folder, engine):
     return run.embeddings_digest(), (folder / "score" / "scores.parquet").read_bytes(), ranking.to_pydict()
 
 
-def test_workers_make_the_same_files(cluster, write_vectors, tmp_path):
+def test_workers_make_the_same_files(crew, write_vectors, tmp_path):
     source = write_vectors(CLUSTERED)
-    assert all_steps(source, tmp_path / "ray", CLUSTER) == all_steps(source, tmp_path / "local", "local")
+    assert all_steps(source, tmp_path / "ray", OneCrew(crew)) == all_steps(source, tmp_path / "local", "local")
 
 
-@pytest.mark.skipif(
-    os.environ.get("CORESET_FAULTS") != "deep", reason="two processes that import torch; CORESET_FAULTS=deep runs it"
-)
+@DEEP
 def test_images_have_the_same_vectors(cluster, image_folder, tmp_path):
     """On as many threads: sums of a matrix product depend on them in the last digits."""
     import torch
@@ -96,16 +112,20 @@ def test_images_have_the_same_vectors(cluster, image_folder, tmp_path):
     assert runs[0].embeddings_digest() == runs[1].embeddings_digest()
 
 
+def workers_at_work():
+    """The processes of all workers of the cluster."""
+    return {child for child in psutil.Process().children(recursive=True) if child.name().startswith("ray::_Worker")}
+
+
 def test_a_refusal_of_a_worker_is_that_of_the_step(cluster, write_vectors, tmp_path):
     run = scale.plan(write_vectors([*CLUSTERED[:6], *CLUSTERED[:3, :2]]), tmp_path / "run", rows_per_unit=6, **COLUMNS)
     with pytest.raises(CoresetError, match="unit 1 has vectors of 2 numbers and others have 5") as refused:
-        scale.embed(run.folder, engine=scale.RayEngine(workers=1))
+        scale.embed(run.folder, engine=scale.RayEngine(workers=1, cpus_per_worker=2))
     assert "\n" not in str(refused.value)
 
 
-def test_what_a_lost_worker_had_is_done_again_and_what_kills_workers_is_set_aside(cluster, by_value, tmp_path):
-    with CLUSTER.start(DeadlyWork(tmp_path, {3: 1, 5: 9}), 8) as crew:
-        found = dict(crew.map(range(8), 8, silence))
+def test_what_a_lost_worker_had_is_done_again_and_what_kills_workers_is_set_aside(crew, by_value, tmp_path):
+    found = dict(crew.map(DeadlyWork(tmp_path, {3: 1, 5: 9}), range(8), 8, silence))
     failed = found.pop(5)
     assert found == {number: number**2 for number in range(8) if number != 5}
     assert isinstance(failed, Failure)
@@ -116,15 +136,15 @@ def test_what_a_lost_worker_had_is_done_again_and_what_kills_workers_is_set_asid
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"workers": 5, "cpus_per_worker": 1}, "5 workers of 1 CPUs are asked for, and the Ray cluster has room for 4"),
-        ({"cpus_per_worker": 6}, "1 workers of 6 CPUs are asked for, and the Ray cluster has room for 0"),
+        ({"workers": 7, "cpus_per_worker": 1}, "7 workers of 1 CPUs are asked for, and the Ray cluster has room for 6"),
+        ({"cpus_per_worker": 8}, "1 workers of 8 CPUs are asked for, and the Ray cluster has room for 0"),
         ({"gpus_per_worker": 64}, "and 64 GPUs are asked for, and the Ray cluster has room for 0"),
     ],
 )
-def test_more_than_the_cluster_has_is_refused_at_once(cluster, tmp_path, asked, sentence):
+def test_more_than_the_cluster_has_is_refused_at_once(cluster, asked, sentence):
     started = time.monotonic()
-    with pytest.raises(CoresetError, match=sentence), as_engine(asked).start(DeadlyWork(tmp_path, {}), 3):
-        pytest.fail("it started")
+    with pytest.raises(CoresetError, match=sentence), as_engine(asked).start() as crew:
+        crew.machines(3)
     assert time.monotonic() - started < 5
 
 
@@ -142,43 +162,93 @@ def test_engines_that_are_none(engine, sentence):
         as_engine(engine)
 
 
-def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
+def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda module: None)
     with (
         pytest.raises(CoresetError, match=r"ray must be installed first: pip install 'fiftyone-coreset\[ray\]'"),
-        as_engine("ray").start(DeadlyWork(tmp_path, {}), 1),
+        as_engine("ray").start() as crew,
     ):
-        pytest.fail("it started")
+        crew.machines(1)
 
 
 DRIVER = """
-import sys
+import json, sys
 from fiftyone_coreset.plugin import scale
-scale.embed(sys.argv[1], engine="ray")
+step, folder, arguments = sys.argv[1:]
+getattr(scale, step)(folder, **json.loads(arguments))
 """
+#: Arguments of a step with many parts, and where these are.
+STEPS = {
+    "embed": ({}, "embeddings"),
+    "score": ({"n_draws": 300_000, "n_neighbors": 100, "n_units": 50}, "score"),
+    "select": ({"keep": "50%", "rows_per_cell": 20}, "select/facility_location"),
+}
 
 
-def test_a_killed_driver_leaves_whole_parts_and_no_process(write_vectors, tmp_path):
-    run = scale.plan(
-        write_vectors(np.tile(CLUSTERED, (10, 1)), ids=[*range(3_200)]), tmp_path / "run", rows_per_unit=2, **COLUMNS
-    )
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(run.folder)])
+@contextmanager
+def driver_with_a_part(folder, step, engine):
+    """A process that takes a step and has made a part of it; killed at the end."""
+    arguments, parts = STEPS[step]
+    command = [sys.executable, "-c", DRIVER, step, str(folder), json.dumps({**arguments, "engine": engine})]
+    driver = subprocess.Popen(command)
     try:
         deadline = time.monotonic() + 300
-        while not list(run.folder.glob("embeddings/part-*.parquet")):
+        while not list((folder / parts).glob("part-*.parquet")):
             assert driver.poll() is None
             assert time.monotonic() < deadline
-            time.sleep(0.1)
-        # Ray's agents look for their node once in a while, so they end later.
-        children = psutil.Process(driver.pid).children(recursive=True)
-        children = [child for child in children if "Agent" not in child.name()]
+            time.sleep(0.05)
+        yield driver
     finally:
         driver.send_signal(signal.SIGKILL)
         driver.wait()
+
+
+def assert_continued(step, killed, whole):
+    """The step was not complete, and the next call leaves the files of one that nobody disturbed."""
+    arguments, parts = STEPS[step]
+    made = [path.name for path in sorted((killed / parts).glob("part-*.parquet"))]
+    times = [(killed / parts / name).stat().st_mtime_ns for name in made]
+    for folder in (killed, whole):
+        assert getattr(scale, step)(folder, **arguments).complete
+    wanted = sorted((whole / parts).glob("*.parquet"))
+    assert 0 < len(made) < len(wanted)
+    assert [(killed / parts / name).stat().st_mtime_ns for name in made] == times
+    for path in wanted:
+        assert pq.read_table(killed / parts / path.name).equals(pq.read_table(path))
+
+
+def planned(write_vectors, folder, step):
+    """A run and its twin, before a step."""
+    source = write_vectors(np.tile(CLUSTERED, (2, 1)))
+    for name in ("killed", "whole"):
+        scale.plan(source, folder / name, rows_per_unit=2, **COLUMNS)
+        if step != "embed":
+            scale.embed(folder / name)
+    return folder / "killed", folder / "whole"
+
+
+def test_a_killed_driver_leaves_whole_parts_and_a_free_cluster(cluster, write_vectors, tmp_path):
+    import ray
+
+    killed, whole = planned(write_vectors, tmp_path, "embed")
+    others = workers_at_work()
+    engine = {"address": ray.get_runtime_context().gcs_address, "workers": 1, "cpus_per_worker": 2}
+    with driver_with_a_part(killed, "embed", engine):
+        workers = workers_at_work() - others
+        assert len(workers) == 1
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert_continued("embed", killed, whole)
+
+
+@DEEP
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_driver_takes_its_own_ray_along(step, write_vectors, tmp_path):
+    killed, whole = planned(write_vectors, tmp_path, step)
+    with driver_with_a_part(killed, step, "ray") as driver:
+        # Ray's agents look for their node once in a while, so they end later.
+        children = psutil.Process(driver.pid).children(recursive=True)
+        children = [child for child in children if "Agent" not in child.name()]
+        assert "raylet" in {child.name() for child in children}
     left = psutil.wait_procs(children, timeout=60)[1]
-    assert children
     assert [process.name() for process in left] == []
-    assert not scale.status(run.folder).stages[1].complete
-    assert scale.embed(run.folder).complete
-    rows = [run.embeddings.read(unit)["id"].to_pylist() for unit in range(run.n_units)]
-    assert [row for unit in rows for row in unit] == list(range(3_200))
+    assert_continued(step, killed, whole)

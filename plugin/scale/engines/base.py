@@ -46,21 +46,24 @@ class Work(Protocol[_Taken, _Given]):
         ...
 
 
-class Crew(Protocol[Task, _Given]):
-    """Workers that have begun.
+class Crew(Protocol):
+    """Workers, which stay for all that a step has to do."""
 
-    Attributes:
-        machines: how many there are, and where
-    """
+    def machines(self, n_tasks: int) -> Machines:
+        """How many workers there will be for so many tasks, and where.
 
-    machines: Machines
+        Raises:
+            CoresetError: if there is no such place, or it has less than what is asked for
+        """
+        ...
 
     def map(
-        self, tasks: Iterable[Task], total: int, report: ProgressCallback
-    ) -> Iterator[tuple[Task, _Given | Failure]]:
+        self, work: Work[Task, Result], tasks: Iterable[Task], total: int, report: ProgressCallback
+    ) -> Iterator[tuple[Task, Result | Failure]]:
         """Does tasks, in any order.
 
         Args:
+            work: what is to be done with them
             tasks: the tasks; each is asked for when a worker is free
             total: how many there are
             report: told how far it is
@@ -69,7 +72,7 @@ class Crew(Protocol[Task, _Given]):
             each task and its result
 
         Raises:
-            CoresetError: if a task refuses
+            CoresetError: if a task refuses, or see :meth:`machines`
         """
         ...
 
@@ -78,21 +81,13 @@ class Crew(Protocol[Task, _Given]):
 class Engine(Protocol):
     """Where units are worked on."""
 
-    def start(self, work: Work[Task, Result], n_tasks: int) -> AbstractContextManager[Crew[Task, Result]]:
-        """Starts workers.
-
-        Args:
-            work: what they are to do
-            n_tasks: how many tasks there will be, at most
-
-        Raises:
-            CoresetError: if there is no such place, or it has less than what is asked for
-        """
+    def start(self) -> AbstractContextManager[Crew]:
+        """A crew whose workers start when there is something to do, and end with the context."""
         ...
 
 
 def do_all(
-    engine: Engine,
+    crew: Crew,
     work: Work[int, None],
     numbers: Sequence[int],
     what: str,
@@ -102,7 +97,7 @@ def do_all(
     """Has numbered parts made; those that nobody could make stay missing, and are told of.
 
     Args:
-        engine: where
+        crew: who makes them
         work: makes a part by its number
         numbers: of the parts
         what: a part is called in a warning
@@ -111,9 +106,8 @@ def do_all(
     """
     if not numbers:
         return
-    with engine.start(work, len(numbers)) as crew:
-        if before is not None:
-            before(crew.machines)
-        for number, failed in crew.map(numbers, len(numbers), report):
-            if isinstance(failed, Failure):
-                logger.warning("%s %d is set aside: %s", what, number, failed.reason)
+    if before is not None:
+        before(crew.machines(len(numbers)))
+    for number, failed in crew.map(work, numbers, len(numbers), report):
+        if isinstance(failed, Failure):
+            logger.warning("%s %d is set aside: %s", what, number, failed.reason)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from ...progress import ProgressCallback, part_of
 from ..forecast import Machines
@@ -16,22 +17,26 @@ class LocalEngine:
     """Works in this process."""
 
     @contextmanager
-    def start(self, work: Work[Task, Result], n_tasks: int) -> Iterator[Crew[Task, Result]]:
-        """What the work needs is loaded with the first task; see :class:`.base.Engine`."""
+    def start(self) -> Iterator[Crew]:
+        """See :class:`.base.Engine`."""
         with ExitStack() as stack:
-            yield _Alone(work, stack)
+            yield _Alone(stack)
 
 
 class _Alone:
-    def __init__(self, work: Work, stack: ExitStack) -> None:
-        self.machines = Machines()
-        self._work, self._stack = work, stack
-        self._do: Callable | None = None
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._work: Any = None
+        self._do: Any = None
+
+    def machines(self, n_tasks: int) -> Machines:
+        return Machines()
 
     def map(
-        self, tasks: Iterable[Task], total: int, report: ProgressCallback
+        self, work: Work[Task, Result], tasks: Iterable[Task], total: int, report: ProgressCallback
     ) -> Iterator[tuple[Task, Result | Failure]]:
-        if self._do is None:
-            self._do = self._stack.enter_context(self._work.begin(None))
+        if work is not self._work:
+            self._stack.close()
+            self._do, self._work = self._stack.enter_context(work.begin(None)), work
         for place, task in enumerate(tasks):
             yield task, self._do(task, part_of(report, place / total, (place + 1) / total))

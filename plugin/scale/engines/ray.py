@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ...errors import CoresetError
@@ -72,35 +73,27 @@ class RayEngine:
             raise CoresetError(f"gpus_per_worker must be at least 0, got {self.gpus_per_worker!r}")
 
     @contextmanager
-    def start(self, work: Work[Task, Result], n_tasks: int) -> Iterator[Crew[Task, Result]]:
-        """Connects, and starts workers; see :class:`.base.Engine`.
+    def start(self) -> Iterator[Crew]:
+        """See :class:`.base.Engine`; Ray is connected to when there is something to do."""
+        with ExitStack() as stack:
+            yield _Workers(self, stack)
+
+    def connect(self, stack: ExitStack) -> None:
+        """Connects to Ray until the stack is closed, unless that was done outside.
 
         Raises:
-            CoresetError: if Ray is not installed, no cluster answers, or it has no room for the workers
+            CoresetError: if Ray is not installed, or no cluster answers
         """
         require(["ray"])
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         import ray
 
-        there = ray.is_initialized()
-        if not there:
+        if not ray.is_initialized():
             _connect(self.address)
-        try:
-            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            cpus, n_workers = self._room(nodes)
-            n_workers = min(n_workers, n_tasks)
-            machines = Machines(min(len(nodes), n_workers), math.ceil(n_workers / len(nodes)), cpus)
-            crew = _Workers(work, n_workers, machines, self.gpus_per_worker)
-            try:
-                yield crew
-            finally:
-                crew.dismiss()
-        finally:
-            if not there:
-                ray.shutdown()
+            stack.callback(ray.shutdown)
 
-    def _room(self, nodes: list[dict[str, float]]) -> tuple[int, int]:
+    def room(self, nodes: list[dict[str, float]]) -> tuple[int, int]:
         """Cores of a worker, and how many workers there may be.
 
         Ray waits in silence for what a cluster does not have, so that is refused here.
@@ -145,44 +138,78 @@ def _reason(error: Exception) -> str:
 
 
 class _Worker:
-    """The actor: loads the work with the first task, so that a refusal is that of a task."""
+    """The actor: loads a work with its first task, so that a refusal is that of a task."""
 
-    def __init__(self, work: Work, cores: int) -> None:
+    def __init__(self, cores: int) -> None:
         # Ray's workers have threads, beside which a forked child may wait for a lock for ever.
         multiprocessing.set_start_method("spawn", force=True)
-        self._work, self._cores = work, cores
+        self._cores = cores
         self._stack = ExitStack()
+        self._number = 0
         self._do: Any = None
 
-    def do(self, task: Any) -> Any:
-        if self._do is None:
-            self._do = self._stack.enter_context(self._work.begin(self._cores))
+    def do(self, number: int, work: bytes, task: Any) -> Any:
+        if number != self._number:
+            from ray import cloudpickle
+
+            self._stack.close()
+            try:
+                loaded = cloudpickle.loads(work)
+            except ImportError as error:
+                raise _cannot_load(f"{type(error).__name__}: {error}") from None
+            self._do, self._number = self._stack.enter_context(loaded.begin(self._cores)), number
         return self._do(task, silence)
 
 
+def _cannot_load(reason: str) -> CoresetError:
+    return CoresetError(
+        f"the workers of Ray cannot load the work ({reason}); install the same version of fiftyone-coreset on every "
+        "machine"
+    )
+
+
 class _Workers:
-    """Actors, each with one task at a time."""
+    """Actors, each with one task at a time, which stay from one work to the next.
 
-    def __init__(self, work: Work, n_workers: int, machines: Machines, gpus: float) -> None:
-        import ray
+    Args:
+        engine: what was asked for
+        stack: ends them, and the connection, when it is closed
+    """
 
-        self.machines = machines
-        self._work, self._n_workers, self._cpus = work, n_workers, machines.threads
-        options = {"num_cpus": self._cpus, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
-        self._kind = ray.remote(_Worker).options(**options)
-        self._hired: list[Any] = []
+    def __init__(self, engine: RayEngine, stack: ExitStack) -> None:
+        self._engine, self._stack = engine, stack
+        self._work: Any = None
+        self._number = 0
         self._idle: list[Any] = []
 
-    def map(
-        self, tasks: Iterable[Task], total: int, report: ProgressCallback
-    ) -> Iterator[tuple[Task, Result | Failure]]:
+    @cached_property
+    def _room(self) -> tuple[int, int, int]:
+        """Connects: nodes, cores of a worker, and how many workers there may be."""
+        self._engine.connect(self._stack)
         import ray
 
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return len(nodes), *self._engine.room(nodes)
+
+    def machines(self, n_tasks: int) -> Machines:
+        nodes, cpus, room = self._room
+        n_workers = min(room, n_tasks)
+        return Machines(min(nodes, n_workers), math.ceil(n_workers / nodes), cpus)
+
+    def map(
+        self, work: Work[Task, Result], tasks: Iterable[Task], total: int, report: ProgressCallback
+    ) -> Iterator[tuple[Task, Result | Failure]]:
+        n_workers = min(self._room[2], total)
+        import ray
+        from ray import cloudpickle
+
+        if work is not self._work:
+            self._work, self._sent, self._number = work, ray.put(cloudpickle.dumps(work)), self._number + 1
         waiting, again = iter(tasks), deque[tuple[Task, int]]()
         busy: dict[Any, tuple[Any, Task, int]] = {}
         done, empty = 0, False
         while True:
-            while len(busy) < self._n_workers and not (empty and not again):
+            while len(busy) < n_workers and not (empty and not again):
                 if again:
                     task, attempts = again.popleft()
                 else:
@@ -192,7 +219,7 @@ class _Workers:
                         empty = True
                         continue
                 worker = self._idle.pop() if self._idle else self._hire()
-                busy[worker.do.remote(task)] = worker, task, attempts + 1
+                busy[worker.do.remote(self._number, self._sent, task)] = worker, task, attempts + 1
             if not busy:
                 return
             for answer in ray.wait(list(busy), timeout=_LOOK)[0]:
@@ -201,10 +228,7 @@ class _Workers:
                     result = ray.get(answer)
                 except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
                     if getattr(error, "actor_init_failed", False):
-                        raise CoresetError(
-                            f"the workers of Ray cannot load the work ({str(error).strip().splitlines()[-1]}); install "
-                            "the same version of fiftyone-coreset on every machine"
-                        ) from error
+                        raise _cannot_load(str(error).strip().splitlines()[-1]) from error
                     reason = _reason(error)
                     logger.warning("a worker ended while it worked on %s (attempt %d): %s", task, attempts, reason)
                     if attempts < _ATTEMPTS:
@@ -212,20 +236,20 @@ class _Workers:
                         continue
                     result = Failure(f"{attempts} workers ended while they worked on it: {reason}")
                 except ray.exceptions.RayTaskError as error:
+                    self._idle.append(worker)
                     raise error.cause from None
                 else:
                     self._idle.append(worker)
                 done += 1
-                report(done / total, f"{done:,} of {total:,} units, by {self._n_workers} workers")
+                report(done / total, f"{done:,} of {total:,} units, by {n_workers} workers")
                 yield task, result
 
-    def dismiss(self) -> None:
-        """Ends all workers, also those that are at work: a unit is whole or not there."""
+    def _hire(self) -> Any:
+        """A new worker, which ends with the step even while it is at work: a unit is whole or not there."""
         import ray
 
-        for worker in self._hired:
-            ray.kill(worker)
-
-    def _hire(self) -> Any:
-        self._hired.append(self._kind.remote(self._work, self._cpus))
-        return self._hired[-1]
+        cpus, gpus = self._room[1], self._engine.gpus_per_worker
+        kind = ray.remote(_Worker).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)
+        worker = kind.remote(cpus)
+        self._stack.callback(ray.kill, worker)
+        return worker
