@@ -250,6 +250,6 @@ class _Workers:
 
         cpus, gpus = self._room[1], self._engine.gpus_per_worker
         kind = ray.remote(_Worker).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)
-        worker = kind.remote(cpus)
+        worker: Any = kind.remote(cpus)
         self._stack.callback(ray.kill, worker)
         return worker
