@@ -42,8 +42,8 @@ def gpu_for(work: float, n_bytes: int) -> torch.device | None:
 
     Returns:
         the device that the environment variable :data:`VARIABLE` names, else the first GPU if the work is worth it;
-        None where the processor is to compute. A GPU that has too little memory, or that torch is set to multiply
-        inexactly on, is left alone with a warning
+        None where the processor is to compute. A GPU that cannot be used, has too little memory, or on which torch is
+        set to multiply inexactly, is left alone with a warning
 
     Raises:
         CoresetError: if the variable names no device of this machine
@@ -54,15 +54,12 @@ def gpu_for(work: float, n_bytes: int) -> torch.device | None:
     device = _named(wanted) if wanted else _found() if work >= WORTH else None
     if device is None:
         return None
-    free, needed = free_bytes(device), n_bytes + _BLOCKS * _BLOCK
-    if needed > _SHARE * free:
-        logger.warning(
-            f"{needed / 2**30:.1f} GB are needed on {device}, more than half of the {free / 2**30:.1f} GB free there;"
-            " the processor computes instead"
-        )
-        return None
-    if not _multiplies_exactly(device):
-        logger.warning(f"torch rounds products on {device} to TF32, too coarse for distances; the processor computes")
+    try:
+        obstacle = _obstacle(device, n_bytes)
+    except RuntimeError as error:  # a GPU that is busy, too old for this torch, or not for a process that was forked
+        obstacle = str(error).splitlines()[0]
+    if obstacle:
+        logger.warning(f"{device} is not used: {obstacle}; the processor computes instead")
         return None
     return device
 
@@ -118,9 +115,19 @@ def _named(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _multiplies_exactly(device: torch.device) -> bool:
-    """Whether float32 products keep their digits; tried, because torch has several switches that change it."""
+def _obstacle(device: torch.device, n_bytes: int) -> str | None:
+    """Why a device cannot be used, if so.
+
+    Raises:
+        RuntimeError: if torch cannot use it at all
+    """
     import torch
 
+    free, needed = free_bytes(device), n_bytes + _BLOCKS * _BLOCK
+    if needed > _SHARE * free:
+        return f"{needed / 2**30:.1f} GB are needed, more than half of the {free / 2**30:.1f} GB that are free there"
+    # Whether products keep the digits of float32 is tried, because torch has several switches that change it.
     values = torch.full((128, 128), 1 + 2**-12, device=device)
-    return torch.equal(values @ torch.eye(128, device=device), values)
+    if not torch.equal(values @ torch.eye(128, device=device), values):
+        return "torch is set to round products to TF32, too coarse for distances"
+    return None

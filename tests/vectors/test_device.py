@@ -79,9 +79,27 @@ def test_vectors_that_do_not_fit_stay_with_the_processor(caplog):
     Z = clusters()
     with pytest.raises(AssertionError), on_tensors(free=2 * Z.nbytes):  # nothing went to tensors
         found = neighbors.nearest_neighbors(Z, 5)[0]
-    assert "free there" in caplog.text
+    assert "that are free there" in caplog.text
     assert "the processor computes instead" in caplog.text
     np.testing.assert_array_equal(found, neighbors.nearest_neighbors(Z, 5)[0])
+
+
+def test_a_gpu_that_torch_cannot_use_is_left_alone(monkeypatch, caplog):
+    def busy(_):
+        raise RuntimeError("CUDA error: all CUDA-capable devices are busy\nand a page of hints")
+
+    monkeypatch.delenv(device.VARIABLE, raising=False)
+    monkeypatch.setattr(device, "_found", lambda: torch.device("cuda"))
+    monkeypatch.setattr(device, "free_bytes", busy)
+    assert device.gpu_for(1e18, 0) is None
+    assert "devices are busy; the processor computes instead" in caplog.text
+
+
+def test_products_rounded_to_tf32_are_refused(monkeypatch, caplog):
+    monkeypatch.setattr(torch, "eye", lambda n, device: torch.full((n, n), 1.0, device=device))  # any wrong product
+    with pytest.raises(AssertionError), on_tensors():
+        neighbors.nearest_neighbors(clusters(), 5)
+    assert "TF32" in caplog.text
 
 
 def test_memory_that_others_take_meanwhile_is_one_sentence(monkeypatch):

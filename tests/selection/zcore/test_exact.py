@@ -9,6 +9,7 @@ from fiftyone_coreset.plugin.selection.methods.zcore.params import LITERAL, SYMM
 from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensors import on_tensors
 from zcore_oracle import zcore_oracle
 
 RTOL = {np.float64: 1e-9, np.float32: 1e-5}
@@ -67,6 +68,34 @@ def test_given_draws_with_selection_of_neighbours(n, exponent):
     coverage, redundancy = zcore_oracle(x, *draws, 50, exponent)
     np.testing.assert_array_equal(result.coverage, coverage)
     np.testing.assert_allclose(result.redundancy, redundancy, rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hard_embeddings(), st.sampled_from([1, 2, 3]), st.sampled_from([1, 5, 1000]), st.booleans())
+def test_given_draws_on_a_gpu(case, m, n_neighbors, strict):
+    x, rng = case
+    draws = triangular_draws(x, min(m, x.shape[1]), 12, rng)
+    options = {"n_neighbors": n_neighbors, "draws": draws, "strict_reference": strict, "num_workers": 1}
+    expected = zcore_scores(x, **options)
+    with on_tensors():
+        found = zcore_scores(x, **options)
+    rtol = RTOL[x.dtype.type]
+    np.testing.assert_array_equal(found.coverage, expected.coverage)
+    np.testing.assert_allclose(found.redundancy, expected.redundancy, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("exponent", [2.5, 4.0])
+def test_seeded_draws_in_three_dimensions_on_a_gpu(exponent):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(2000, 8)) * rng.gamma(1, 1, (2000, 1))).astype(np.float32)
+    x[5:20] = x[4]  # coincident images share what they get
+    options = {"n_draws": 500, "sample_dim": 3, "n_neighbors": 50, "exponent": exponent, "num_workers": 2}
+    expected = zcore_scores(x, **options)
+    with on_tensors():
+        found = zcore_scores(x, **options)
+    np.testing.assert_allclose(found.coverage, expected.coverage)
+    np.testing.assert_allclose(found.redundancy, expected.redundancy, rtol=1e-5, atol=1e-7)
+    assert found.reliability == pytest.approx(expected.reliability, rel=1e-4)
 
 
 def seeded_draws(x, n_pairs, n_targets, n_neighbors=1000, literal=False, seed=0):

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....errors import CoresetError
+from ....vectors.device import gpu_for, named_if_full
 from .params import ZCoreParams
 from .reliability import draws_factor, split_half_reliability
 from .sampling import spread_targets, subspaces
@@ -92,11 +93,11 @@ def given_draws(columns: np.ndarray, dims: np.ndarray, targets: np.ndarray, para
     Yields:
         the chunks
     """
-    sample = _sample(columns, params.n_neighbors)
+    score = _scorer(columns, params, len(dims))
     size = min(_CHUNK_DRAWS, math.ceil(len(dims) / 2))
     for number, first in enumerate(range(0, len(dims), size)):
         draws = slice(first, first + size)
-        work = partial(_score_draws, columns, sample, dims[draws], targets[draws], params)
+        work = partial(score, dims[draws], targets[draws])
         yield Chunk(number % 2, len(dims[draws]), work)
 
 
@@ -106,6 +107,34 @@ def _sample(columns: np.ndarray, n_neighbors: int) -> np.ndarray:
     if n <= 32 * n_neighbors:
         return columns[:, :0].copy()
     return np.ascontiguousarray(columns[:, :: max(1, n_neighbors // 32)])
+
+
+def _scorer(
+    columns: np.ndarray, params: ZCoreParams, n_draws: int | None
+) -> Callable[[np.ndarray, np.ndarray], Effect]:
+    """What gives the effect of (t, m) dimensions and targets, on a GPU or by compiled kernels.
+
+    Args:
+        columns: (d, n) embeddings
+        params: the hyperparameters
+        n_draws: how many draws will come, or None for no end
+    """
+    # A draw compares and adds where a product multiplies, and takes some 100 times as long an image.
+    device = gpu_for(100.0 * columns.shape[1] * (n_draws or sys.maxsize), columns.nbytes)
+    if device is None:
+        sample = _sample(columns, params.n_neighbors)
+        return lambda dims, targets: _score_draws(columns, sample, dims, targets, params)
+    from ....vectors.torch_kernel import put
+    from .torch_draws import score_draws
+
+    held = put(columns, device)
+
+    def score(dims: np.ndarray, targets: np.ndarray) -> Effect:
+        with named_if_full(device):
+            coverage, redundancy = score_draws(held, dims, targets, params)
+        return coverage, redundancy
+
+    return score
 
 
 def _score_draws(
@@ -193,7 +222,7 @@ class SeededDraws:
             raise CoresetError(f"embeddings: all {n} usable vectors are identical, so there is nothing to rank")
         self._sample_dim = min(sample_dim, len(self.dims))
         if self._sample_dim != 2:
-            self._sample = _sample(columns, params.n_neighbors)
+            self._score = _scorer(columns, params, n_draws)
         side = 2 ** round(math.log2(max(n / _IMAGES_PER_CELL, 1)) / 2)
         self._side = min(side, _CODES)
         self._n_draws = n_draws
@@ -247,7 +276,7 @@ class SeededDraws:
             return self.score_pairs(dims, targets, auxiliary)
         dims = np.repeat(dims, n_targets, axis=0)
         points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
-        return _score_draws(self._columns, self._sample, dims, points, self._params)
+        return self._score(dims, points)
 
     def score_pairs(self, dims: np.ndarray, targets: np.ndarray, auxiliary: np.ndarray) -> Effect:
         """The effect of targets in pairs of dimensions.
