@@ -22,7 +22,7 @@ from ..progress import ProgressCallback, part_of, reporting, silence
 from ..seeds import check_seed
 from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers, next_look
 from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
-from ..selection.methods.zcore.reliability import split_half_reliability
+from ..selection.methods.zcore.reliability import draws_factor, split_half_reliability
 from .columns import open_columns
 from .engines import Engine, as_engine
 from .engines.base import Crew, do_all
@@ -233,7 +233,8 @@ def _rounds(
             _write_scores(run, stage, sums, draws, reliability)
             return
         report(0.5, f"{draws.sum():,} draws, reliability {reliability:.2f} of {target:.2f}")
-        work = replace(work, round=work.round + 1, first=work.stop, stop=next_look(work.stop, reliability, target))
+        stop = next_look(work.stop, draws_factor(reliability, target))
+        work = replace(work, round=work.round + 1, first=work.stop, stop=stop)
 
 
 def _draw(run: ScaleRun, todo: list[int], work: DrawWork, places: _Resources, report: ProgressCallback) -> None:

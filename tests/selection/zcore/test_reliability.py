@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from fiftyone_coreset import CoresetError
 from fiftyone_coreset.plugin.selection.methods.zcore.reliability import (
+    Goal,
     correlation,
     draws_factor,
     expected_overlaps,
@@ -51,6 +52,17 @@ def test_draws_factor_follows_the_law():
     assert draws_factor(0.5, 0.95) == pytest.approx(19)
     assert draws_factor(0.95, 0.95) == pytest.approx(1)
     assert draws_factor(-0.1, 0.95) == draws_factor(float("nan"), 0.95) == float("inf")
+
+
+def test_draws_that_an_overlap_takes():
+    """Near a threshold as many images change sides as the noise is wide, and noise halves with four times the draws."""
+    goal = Goal(0.9, (6_000,))
+    truth = np.random.default_rng(0).standard_normal(20_000)
+    rng = np.random.default_rng(1)
+    reached = goal.agreement(*(noisy(truth, 0.5, rng) for _ in range(2)))
+    longer = 0.5 / np.sqrt(goal.draws_factor(reached))
+    assert goal.agreement(*(noisy(truth, longer, rng) for _ in range(2))) == pytest.approx(0.9, abs=0.01)
+    assert Goal(0.9).draws_factor(0.5) == draws_factor(0.5, 0.9)
 
 
 def test_equal_halves_overlap_entirely_and_pure_noise_by_chance():

@@ -75,6 +75,20 @@ def test_adaptive_run_stops_at_the_target_and_equals_the_run_with_as_many_draws(
     assert adaptive.reliability == fixed.reliability
 
 
+def test_budgets_decide_how_many_draws_are_taken(clusters):
+    """Ten images far out are kept by any run, long before the order of the others is certain."""
+    far = np.random.default_rng(1).normal(size=(10, 10)) * 30
+    x = np.concatenate([clusters, far.astype(np.float32)])
+    found = zcore_scores(x, budgets=["3.2%", 20], target_overlap=0.7)
+    assert found.converged
+    assert (found.goal.name, found.goal.keeps) == ("overlap", (10, 20))
+    assert found.reached == min(found.overlaps([10, 20])) >= 0.7
+    np.testing.assert_array_equal(found.score, zcore_scores(x, n_draws=found.n_draws).score)
+    assert 3 * found.n_draws < zcore_scores(x, target_reliability=0.999).n_draws
+    short = zcore_scores(x, budgets=[20], target_overlap=0.9999, time_budget=0)
+    assert f"overlap {short.reached:.2f} instead of 1.00" in short.warning
+
+
 def test_time_budget_ends_a_run_with_a_warning(clusters):
     result = zcore_scores(clusters, target_reliability=0.9999, time_budget=0)
     assert not result.converged
@@ -161,6 +175,11 @@ def test_unusable_embeddings_are_refused_in_one_sentence(embeddings, message):
         {"sample_dim": 0},
         {"exponent": 0},
         {"target_reliability": 1},
+        {"target_overlap": 0},
+        {"budgets": []},
+        {"budgets": "10%"},
+        {"budgets": [301]},
+        {"budgets": ["10%"], "n_draws": 100},
         {"num_workers": 0},
         {"draws": ([[0]], [[0.0, 1.0]])},
         {"draws": ([[10]], [[0.0]])},

@@ -24,7 +24,7 @@ import numpy as np
 from ....errors import CoresetError
 from ....vectors.device import gpu_for, named_if_full
 from .params import ZCoreParams
-from .reliability import draws_factor, split_half_reliability
+from .reliability import Goal, split_half_reliability
 from .sampling import spread_targets, subspaces
 
 #: Callback for progress: the fraction done and a sentence.
@@ -345,9 +345,9 @@ def run_fixed(chunks: Iterator[Chunk], n_draws: int, totals: Totals, workers: Wo
 
 
 def run_adaptive(
-    draws: SeededDraws, target: float, time_budget: float | None, totals: Totals, workers: Workers, progress: Progress
-) -> None:
-    """Takes draws until the reliability reaches the target or the time is up."""
+    draws: SeededDraws, goal: Goal, time_budget: float | None, totals: Totals, workers: Workers, progress: Progress
+) -> float:
+    """Takes draws until the goal is reached or the time is up; returns the agreement reached."""
     started = time.monotonic()
     look_at = draws.fewest_chunks
     expected: float = look_at
@@ -355,11 +355,11 @@ def run_adaptive(
     for number, (chunk, effect) in enumerate(workers.map(_work, draws.chunks()), start=1):
         totals.add(chunk, effect)
         if number == look_at:
-            reached = totals.reliability()
-            if reached >= target:
+            reached = goal.agreement(*totals.halves())
+            if reached >= goal.target:
                 break
-            expected = number * draws_factor(reached, target)
-            look_at = next_look(number, reached, target)
+            expected = number * goal.draws_factor(reached)
+            look_at = next_look(number, goal.draws_factor(reached))
         spent = time.monotonic() - started
         out_of_time = time_budget is not None and spent > time_budget and 0 not in totals.draws
         if out_of_time or totals.n_draws >= _MOST_DRAWS * len(totals.coverage[0]):
@@ -367,19 +367,21 @@ def run_adaptive(
         done = min(number / expected, 0.99)
         if time_budget is not None:
             done = max(done, spent / max(spent, time_budget))
-        progress(done, f"{totals.n_draws:,} draws, reliability {reached:.2f} of {target:.2f}{_eta(started, done)}")
-    progress(1.0, f"{totals.n_draws:,} draws, reliability {totals.reliability():.2f}")
+        reached_of = f"{goal.name} {reached:.2f} of {goal.target:.2f}"
+        progress(done, f"{totals.n_draws:,} draws, {reached_of}{_eta(started, done)}")
+    reached = goal.agreement(*totals.halves())
+    progress(1.0, f"{totals.n_draws:,} draws, {goal.name} {reached:.2f}")
+    return reached
 
 
-def next_look(number: int, reached: float, target: float) -> int:
-    """After how many chunks the reliability is looked at next.
+def next_look(number: int, factor: float) -> int:
+    """After how many chunks the agreement of the halves is looked at next.
 
     Args:
         number: chunks so far
-        reached: the reliability with them
-        target: the reliability wanted
+        factor: how many times as many are expected to be needed
     """
-    return 2 * math.ceil(min(max(number * draws_factor(reached, target), 1.1 * number), 1.5 * number) / 2)
+    return 2 * math.ceil(min(max(number * factor, 1.1 * number), 1.5 * number) / 2)
 
 
 def _work(chunk: Chunk) -> tuple[Chunk, Effect]:

@@ -3,8 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How far two runs must agree before an adaptive run may stop.
+
+    Attributes:
+        target: the agreement wanted, in (0, 1)
+        keeps: budgets, as ascending and distinct counts: agreement is the share of the kept images that two runs have
+            in common, at the budget where it is smallest. Without budgets it is the correlation of all ranks
+    """
+
+    target: float
+    keeps: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What is measured, in a word."""
+        return "overlap" if self.keeps else "reliability"
+
+    def agreement(self, first: np.ndarray, second: np.ndarray) -> float:
+        """What is expected of two runs, each as long as both halves together.
+
+        Args:
+            first: (n,) scores from one half of a run
+            second: (n,) scores from the other, independent half
+
+        Returns:
+            a number up to 1, or NaN if one of the halves is constant
+        """
+        if self.keeps:
+            return float(expected_overlaps(first, second, self.keeps).min())
+        return split_half_reliability(first, second)
+
+    def draws_factor(self, reached: float) -> float:
+        """How many times longer a run must be that reached less than the target."""
+        if not self.keeps:
+            return draws_factor(reached, self.target)
+        # what two runs do not share falls with the noise, which falls with the root of the draws
+        return ((1 - reached) / (1 - self.target)) ** 2
 
 
 def rank(values: np.ndarray) -> np.ndarray:

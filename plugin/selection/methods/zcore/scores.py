@@ -17,9 +17,10 @@ from ....errors import CoresetError
 from ....progress import silence
 from ....seeds import check_seed
 from ....vectors.matrix import as_matrix, row_blocks
+from ...budget import resolve_budget
 from .engine import Progress, SeededDraws, Totals, Workers, given_draws, run_adaptive, run_fixed
 from .params import LITERAL, SHARED, SYMMETRIC, ZCoreParams
-from .reliability import draws_factor, expected_overlaps
+from .reliability import Goal, expected_overlaps
 
 #: Rows turned into columns at a time.
 _BLOCK_ROWS = 2048
@@ -35,7 +36,8 @@ class ZCoreScores:
         redundancy: (n,) float64, penalties for being near to such images
         n_draws: draws taken
         reliability: Spearman correlation to expect between this run and another with a new seed; NaN if unknown
-        target_reliability: what an adaptive run aimed at, or None
+        goal: what an adaptive run aimed at, or None
+        reached: how near it came to that, measured as the goal says, or None
         halves: (2, n) float64, the scores from either half of the draws; their sum is ``score``
 
     Examples:
@@ -49,23 +51,24 @@ class ZCoreScores:
     redundancy: np.ndarray
     n_draws: int
     reliability: float
-    target_reliability: float | None = None
+    goal: Goal | None = None
+    reached: float | None = None
     halves: np.ndarray = field(repr=False, default_factory=lambda: np.empty((2, 0)))
 
     @property
     def converged(self) -> bool:
-        """Whether the target reliability was reached; True for runs with a fixed number of draws."""
-        return self.target_reliability is None or self.reliability >= self.target_reliability
+        """Whether the goal was reached; True for runs with a fixed number of draws."""
+        return self.goal is None or self.reached is None or self.reached >= self.goal.target
 
     @property
     def warning(self) -> str | None:
-        """A sentence for users if the target reliability was not reached."""
-        if self.converged:
+        """A sentence for users if the goal was not reached."""
+        if self.goal is None or self.reached is None or self.converged:
             return None
-        factor = draws_factor(self.reliability, self.target_reliability or 0)
+        factor = self.goal.draws_factor(self.reached)
         more = f"about {factor:.1f} times as many" if np.isfinite(factor) else "many more"
         return (
-            f"ZCore reached reliability {self.reliability:.2f} instead of {self.target_reliability:.2f} with "
+            f"ZCore reached {self.goal.name} {self.reached:.2f} instead of {self.goal.target:.2f} with "
             f"{self.n_draws:,} draws; give it {more} draws (n_draws) or a longer time_budget"
         )
 
@@ -119,6 +122,8 @@ def zcore_scores(
     draws: tuple[np.ndarray, np.ndarray] | None = None,
     progress: Progress | None = None,
     target_reliability: float = 0.95,
+    budgets: Sequence[int | float | str] | None = None,
+    target_overlap: float = 0.85,
     time_budget: float | None = 300.0,
     strict_reference: bool = False,
     usable: np.ndarray | None = None,
@@ -131,7 +136,7 @@ def zcore_scores(
 
     Args:
         embeddings: (n, d) real array, path of an ``.npy`` file, or sequence of vectors with ``None`` for missing ones
-        n_draws (None): number of draws; by default draws are added until `target_reliability` or `time_budget`
+        n_draws (None): number of draws; by default draws are added until two runs would agree, or until `time_budget`
         seed (0): seed of the draws
         sample_dim (2): dimensions of a subspace, m in the paper
         n_neighbors (1000): images that share the penalty of a draw, K in the paper
@@ -140,7 +145,11 @@ def zcore_scores(
         draws (None): the caller's own draws instead: a tuple of dimensions, (T, sample_dim) int, and targets,
             (T, sample_dim) float
         progress (None): called with the fraction done and a sentence
-        target_reliability (0.95): correlation between two such runs at which an adaptive run may stop
+        target_reliability (0.95): rank correlation of two such runs at which an adaptive run may stop
+        budgets (None): what is going to be kept, e.g. ``["5%", 500]``. An adaptive run may then stop as soon as two
+            such runs are expected to share `target_overlap` of the images kept at each of them; ranks far from these
+            budgets may be less certain
+        target_overlap (0.85): see there
         time_budget (300.0): seconds after which an adaptive run stops anyway; None for no limit
         strict_reference (False): with images that coincide in a subspace, cover the first and penalise one other, as
             the reference code does. By default they share the penalty (and, unless `draws` are given, the coverage)
@@ -162,8 +171,13 @@ def zcore_scores(
     for name, value in (("n_draws", n_draws), ("num_workers", num_workers)):
         if value is not None and value < 1:
             raise CoresetError(f"{name}: expected at least 1, got {value}")
-    if not 0 < target_reliability < 1:
-        raise CoresetError(f"target_reliability: expected a number between 0 and 1, got {target_reliability}")
+    for name, value in (("target_reliability", target_reliability), ("target_overlap", target_overlap)):
+        if not 0 < value < 1:
+            raise CoresetError(f"{name}: expected a number between 0 and 1, got {value}")
+    if budgets is not None and (isinstance(budgets, str) or len(budgets) == 0):
+        raise CoresetError(f"budgets: expected a list such as ['10%'], got {budgets!r}")
+    if budgets is not None and not (n_draws is None and draws is None):
+        raise CoresetError("budgets: they decide how many draws are taken, so leave out n_draws and draws")
     matrix, valid = as_matrix(embeddings)
     if usable is not None:
         valid &= usable
@@ -171,10 +185,13 @@ def zcore_scores(
     n = columns.shape[1]
     if n < 2:
         raise CoresetError(f"embeddings: {n} of {len(valid)} vectors are usable, but ZCore compares at least 2")
+    goal = Goal(target_reliability)
+    if budgets is not None:
+        goal = Goal(target_overlap, tuple(sorted({resolve_budget(budget, n) for budget in budgets})))
     rule = LITERAL if strict_reference else SYMMETRIC if draws is None else SHARED
     params = ZCoreParams(min(n_neighbors, n - 1), float(exponent), rule)
     report = progress or silence
-    totals = Totals(n)
+    totals, reached = Totals(n), None
     with Workers(num_workers) as workers:
         if draws is not None:
             dims, targets = _checked_draws(draws, len(columns))
@@ -184,9 +201,8 @@ def zcore_scores(
             if n_draws is not None:
                 run_fixed(own.chunks(), n_draws, totals, workers, report)
             else:
-                run_adaptive(own, target_reliability, time_budget, totals, workers, report)
-    adaptive = draws is None and n_draws is None
-    return _result(totals, valid, target_reliability if adaptive else None)
+                reached = run_adaptive(own, goal, time_budget, totals, workers, report)
+    return _result(totals, valid, None if reached is None else goal, reached)
 
 
 def _columns(matrix: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -212,7 +228,7 @@ def _checked_draws(draws: tuple[np.ndarray, np.ndarray], n_dims: int) -> tuple[n
     return np.ascontiguousarray(dims, dtype=np.int64), np.ascontiguousarray(targets)
 
 
-def _result(totals: Totals, valid: np.ndarray, target: float | None) -> ZCoreScores:
+def _result(totals: Totals, valid: np.ndarray, goal: Goal | None, reached: float | None) -> ZCoreScores:
     """Puts the sums back to the rows they belong to."""
 
     def spread(values: np.ndarray) -> np.ndarray:
@@ -227,6 +243,7 @@ def _result(totals: Totals, valid: np.ndarray, target: float | None) -> ZCoreSco
         redundancy=spread(redundancy),
         n_draws=totals.n_draws,
         reliability=totals.reliability(),
-        target_reliability=target,
+        goal=goal,
+        reached=reached,
         halves=spread(totals.halves()),
     )

@@ -41,7 +41,7 @@ def zcore(pool: Pool, k: int, **parameters: Any) -> Picks:
     Args:
         pool: the problem
         k: rows to pick
-        **parameters: passed to :func:`.scores.zcore_scores`, e.g. ``n_draws`` or ``time_budget``
+        **parameters: passed to :func:`.scores.zcore_scores`, e.g. ``n_draws``, ``budgets`` or ``time_budget``
 
     Returns:
         the picks, with the ZCore scores; the details say how much another seed would keep too
@@ -89,6 +89,9 @@ def _facts(found: ZCoreScores, n: int, expect_overlap: bool) -> dict[str, Any]:
             distinct = sorted(set(keeps.values()))
             overlap = dict(zip(distinct, found.overlaps(distinct), strict=True))
             facts["expected_overlap"] = {share: overlap[keep] for share, keep in keeps.items()} | {"1": 1.0}
+    if found.goal is not None:
+        asked = {"measure": found.goal.name, "target": found.goal.target, "reached": found.reached}
+        facts["agreement"] = asked | ({"kept": list(found.goal.keeps)} if found.goal.keeps else {})
     if found.warning:
         logger.warning(found.warning)
         facts["warning"] = found.warning
