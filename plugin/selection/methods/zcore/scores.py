@@ -171,9 +171,9 @@ def zcore_scores(
     for name, value in (("n_draws", n_draws), ("num_workers", num_workers)):
         if value is not None and value < 1:
             raise CoresetError(f"{name}: expected at least 1, got {value}")
-    for name, value in (("target_reliability", target_reliability), ("target_overlap", target_overlap)):
-        if not 0 < value < 1:
-            raise CoresetError(f"{name}: expected a number between 0 and 1, got {value}")
+    for name, share in (("target_reliability", target_reliability), ("target_overlap", target_overlap)):
+        if not 0 < share < 1:
+            raise CoresetError(f"{name}: expected a number between 0 and 1, got {share}")
     if budgets is not None and (isinstance(budgets, str) or len(budgets) == 0):
         raise CoresetError(f"budgets: expected a list such as ['10%'], got {budgets!r}")
     if budgets is not None and not (n_draws is None and draws is None):
