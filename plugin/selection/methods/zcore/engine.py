@@ -127,7 +127,8 @@ def _scorer(
     from ....vectors.torch_kernel import put
     from .torch_draws import score_draws
 
-    held = put(columns, device)
+    with named_if_full(device):
+        held = put(columns, device)
 
     def score(dims: np.ndarray, targets: np.ndarray) -> Effect:
         with named_if_full(device):
