@@ -261,6 +261,7 @@ class KnownSpots:
                     "interval": spot.interval,
                     "tested": spot.n_tested,
                     "classes": spot.classes[:3],
+                    "notLearned": spot.not_learned,
                 }
                 for spot in self.spots.spots[:_SPOTS]
             ],

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..diagnostics.tables import html_card, number
 from ..errors import CoresetError
 from .agreement import f1_bound
@@ -25,7 +27,7 @@ class Line:
     """One signal.
 
     Attributes:
-        topic: ``"gain"``, ``"target"``, ``"stability"`` or ``"uncertainty"``
+        topic: ``"gain"``, ``"target"``, ``"stability"``, ``"uncertainty"`` or ``"random"``
         text: what it says, in one sentence
         evidence: what it was read from
     """
@@ -73,6 +75,7 @@ def advise(
     kappas: Sequence[float] = (),
     entropy: float | None = None,
     cost_per_label: float | None = None,
+    random: LearningCurve | None = None,
 ) -> Advice:
     """Puts the signals together.
 
@@ -84,6 +87,7 @@ def advise(
             first (:func:`.agreement.cohen_kappa`)
         entropy (None): mean entropy of the predictions on the unlabelled rows, divided by its largest possible value
         cost_per_label (None): what one label costs, to say what a point of the metric costs
+        random (None): what the same model learned from labels that were drawn at random, measured on the same images
 
     Returns:
         the advice
@@ -105,6 +109,8 @@ def advise(
     if entropy is not None and entropy < _CERTAIN:
         text = "The model is nearly certain about everything that is left; that may be right or overconfident."
         lines.append(Line("uncertainty", text, f"mean normalised entropy {entropy:.3f}, below {_CERTAIN}"))
+    if random is not None:
+        lines.extend(_random_line(curve, random))
     return Advice(tuple(lines), gain, needed, kappa, stable)
 
 
@@ -167,3 +173,17 @@ def _stability_line(recent: Sequence[float], kappa: float | None, stable: bool) 
     else:
         text = "The predictions still change from round to round; that alone is no reason to go on."
     return Line("stability", text, evidence)
+
+
+def _random_line(curve: LearningCurve, random: LearningCurve) -> list[Line]:
+    """A line where choosing has gained nothing over as many random labels in the last rounds."""
+    within = random.n_labels >= curve.n_labels[0]
+    n, errors, doubts = (
+        values[within][-_WINDOWS:] for values in (random.n_labels, random.errors, random.standard_errors)
+    )
+    chosen = np.interp(np.log(n), np.log(curve.n_labels), curve.errors)  # by as many labels
+    if len(n) < _WINDOWS or not (errors - chosen <= doubts).all():
+        return []
+    text = "Chosen labels teach no more than as many random ones; label at random from here, which is unbiased too."
+    evidence = f"within one standard error at {', '.join(f'{labels:,.0f}' for labels in n)} random labels"
+    return [Line("random", text, evidence)]

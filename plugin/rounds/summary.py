@@ -72,6 +72,7 @@ def advice(results: RoundsResults, target: float | None, cost_per_label: float |
         empty = np.empty(0)
         found = LearningCurve(empty, empty, empty, None, None, metric, f"{error}.")
     last = results.last
+    light = metric == "accuracy" and all(value.source == LIGHT_HEAD for _, value in _measured(results, metric))
     return advise(
         found,
         last.size if last else 1,
@@ -79,6 +80,7 @@ def advice(results: RoundsResults, target: float | None, cost_per_label: float |
         kappas=[entry.kappa for entry in results.history if entry.kappa is not None],
         entropy=last.entropy if last else None,
         cost_per_label=cost_per_label,
+        random=curve(results, RANDOM, seed=0) if light and _measured(results, RANDOM) else None,
     )
 
 

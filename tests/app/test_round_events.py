@@ -10,6 +10,7 @@ import pytest
 from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone_coreset.panels.coreset import CoresetPanel
 from fiftyone_coreset.panels.runs import find_run
+from fiftyone_coreset.plugin.rounds import weak_spots
 
 N = 60
 NAMES = ("cat", "dog", "owl")
@@ -174,6 +175,7 @@ def test_weak_spots_open_the_images_without_label(campaign):
     answer, _ = send(campaign, "load_weak_spots")
     assert 0 < len(answer["spots"]) <= 10
     spot = answer["spots"][0]
+    assert not spot["notLearned"]
     done, triggered = send(campaign, "show_weak_spot", version=answer["version"], place=0)
     assert done["shown"] == spot["n"]
     view = fo.DatasetView._build(campaign, triggered["set_view"]["view"])
@@ -184,6 +186,11 @@ def test_weak_spots_open_the_images_without_label(campaign):
     assert "have changed meanwhile" in refused["error"]
     refused, _ = send(campaign, "show_weak_spot", version=answer["version"], place=999)
     assert refused["error"] == "There is no weak spot 999."
+
+
+def test_weak_spots_say_what_labels_have_not_taught(campaign, monkeypatch):
+    monkeypatch.setattr(weak_spots, "_not_learned", lambda standing, found, clusters, *_: set(clusters.tolist()))
+    assert all(spot["notLearned"] for spot in send(campaign, "load_weak_spots")[0]["spots"])
 
 
 def test_rounds_are_opened_and_carried_on(campaign):

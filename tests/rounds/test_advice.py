@@ -107,6 +107,25 @@ def test_little_uncertainty_is_a_hint():
 
 
 @pytest.mark.parametrize(
+    ("n", "worse", "said"),
+    [
+        ([60, 150, 300], [0, 0.009, 0.009], True),
+        ([60, 150, 300], [0, 0.009, 0.03], False),  # a gain of three standard errors in the last round
+        ([60, 150, 300, 600], [0.3, 0, 0, 0], True),  # only the last three count
+        ([10, 150, 300], [0, 0, 0], False),  # fewer labels than the first round of chosen ones
+        ([150, 300], [0, 0], False),
+    ],
+)
+def test_labels_that_teach_no_more_than_random_ones_are_told(n, worse, said):
+    chosen = np.interp(np.log(n), np.log(CURVE.n_labels), CURVE.errors)
+    random = learning_curve(n, chosen + worse, np.full(len(n), 0.01))
+    lines = advise(CURVE, 100, random=random).lines
+    assert (lines[-1].topic == "random") == said
+    if said:
+        assert lines[-1].evidence.endswith(f"{n[-2]}, {n[-1]} random labels")
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ({"batch": 0}, "at least 1 label, got 0"),

@@ -318,7 +318,14 @@ function SpotRow({ spot, noun, worst, place, opened, onOpen }: { spot: WeakSpot;
       <td>
         {count(spot.n)} <span className="fc-faint">{percent(spot.share)}</span>
       </td>
-      <td>{count(spot.labels)}</td>
+      <td>
+        {count(spot.labels)}
+        {spot.notLearned && (
+          <div className="fc-fair">
+            <Term name="notLearned">not learned</Term>
+          </div>
+        )}
+      </td>
       <td>
         {error === null ? (
           <span className="fc-faint">unknown</span>

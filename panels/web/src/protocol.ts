@@ -264,6 +264,8 @@ export interface WeakSpot {
   tested: number;
   /** The classes predicted there most often. */
   classes: string[];
+  /** Whether labels there have taught nothing over two rounds. */
+  notLearned: boolean;
 }
 
 export interface WeakSpots {

@@ -45,6 +45,7 @@ export const TERMS = {
   target: "How good the model has to be; the advice says how many more labels that may take.",
   advice: "Signals to weigh, not a verdict: what the next batch may bring and what the target takes.",
   spots: "Groups of look-alikes without label where most errors are expected; click one to see it.",
+  notLearned: "Ten labels and more have taught little here: there may be none of the classes to see, or labels may be wrong.",
   spot: "The classes that the model predicts most often in this group.",
   share: "This group's share of all without label.",
   labels: "Labels there are in this group.",
