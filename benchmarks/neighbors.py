@@ -25,17 +25,17 @@ ASKED = 500
 WANTED = 0.98
 
 
-def images(n: int, seed: int = 0) -> np.ndarray:
+def images(n: int, seed: int = 0, dimensions: int = DIMENSIONS) -> np.ndarray:
     """Unit vectors in 300 clusters; the i-th of the axes, which are turned at random, has variance 1 / i."""
     rng = np.random.default_rng(seed)
-    scale = np.arange(1, DIMENSIONS + 1, dtype=np.float32) ** -0.5
-    axes = np.linalg.qr(rng.standard_normal((DIMENSIONS, DIMENSIONS)))[0].astype(np.float32)
-    centers = rng.standard_normal((300, DIMENSIONS), dtype=np.float32)
+    scale = np.arange(1, dimensions + 1, dtype=np.float32) ** -0.5
+    axes = np.linalg.qr(rng.standard_normal((dimensions, dimensions)))[0].astype(np.float32)
+    centers = rng.standard_normal((300, dimensions), dtype=np.float32)
     cluster = rng.choice(300, n, p=rng.dirichlet(np.ones(300)))
-    points = np.empty((n, DIMENSIONS), dtype=np.float32)
+    points = np.empty((n, dimensions), dtype=np.float32)
     for start in range(0, n, 10_000):
         rows = slice(start, start + 10_000)
-        noise = rng.standard_normal((len(cluster[rows]), DIMENSIONS), dtype=np.float32)
+        noise = rng.standard_normal((len(cluster[rows]), dimensions), dtype=np.float32)
         points[rows] = ((centers[cluster[rows]] + 0.8 * noise) * scale) @ axes
         points[rows] /= np.linalg.norm(points[rows], axis=1, keepdims=True)
     return points

@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import resource
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +26,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..quality.near_copies import pool, sources
 from ..quality.pools import embed_mini
-
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = Path(__file__).with_name("tools")
+from .environments import ENVIRONMENTS, python_of, run_tool
 
 
 @dataclass(frozen=True)
@@ -62,30 +57,15 @@ PEERS = {
 }
 
 
-def python_of(tool: Tool, environments: Path) -> str:
-    """The interpreter of a tool's environment, which is made if it is not there; ours needs none."""
-    if not tool.package:
-        return sys.executable
-    folder = environments / tool.package
-    if not folder.exists():
-        subprocess.run([sys.executable, "-m", "uv", "venv", "--quiet", folder], check=True)
-        install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", folder, tool.package]
-        subprocess.run(install, check=True)
-    return str(folder / "bin" / "python")
-
-
 def pairs_of(tool: Tool, folder: Path, environments: Path) -> tuple[list[tuple[str, str, float]], float]:
     """The pairs that a tool finds, and the processor time that it took, in seconds."""
-    python = python_of(tool, environments)
+    python = python_of(tool.package, environments)
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch, "pairs.csv")
-        program = TOOLS / f"{tool.program}.py"
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([python, program, folder / "images", written, tool.method, folder / "vectors.npz"], check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = run_tool(python, tool.program, folder / "images", written, tool.method, folder / "vectors.npz")
         with written.open(newline="") as file:
             pairs = [(one, other, float(score)) for one, other, score in csv.reader(file)]
-    return pairs, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return pairs, used.processor
 
 
 def quality(groups: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
@@ -138,7 +118,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", choices=("development", "report"), default="development")
     parser.add_argument("--only", nargs="+", choices=list(PEERS), default=list(PEERS))
-    parser.add_argument("--environments", type=Path, default=ROOT / ".cache" / "peers")
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
     options = parser.parse_args()
     for name, photographs, generators in sources(options.split, options.data):
         label, generator = list(generators.items())[-1]
