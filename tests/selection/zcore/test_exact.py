@@ -104,7 +104,7 @@ def seeded_draws(x, n_pairs, n_targets, n_neighbors=1000, literal=False, seed=0)
     with Workers(1) as workers:
         plan = SeededDraws(np.ascontiguousarray(x.T), 2, None, seed, params, workers)
     dims = np.concatenate([chunk.plan[1] for chunk in islice(plan.chunks(), 1)])[:n_pairs]
-    first, second = (plan.targets(number, dims, n_targets)[0] for number in (0, 1))
+    first, second = (plan.targets(number, dims, 4 * n_targets)[0] for number in (0, 1))
     return plan, dims, first, second
 
 

@@ -233,3 +233,26 @@ def test_own_draws_converge_to_the_same_scores_as_the_literal_algorithm():
         share = literal / n_draws
         error = 5 * np.sqrt(share / n_draws) + 1e-4
         assert (np.abs(mine / ours.n_draws - share) < error).all()
+
+
+def test_own_draws_are_unbiased():
+    """The mean over seeds is the literal algorithm's, image by image, within the standard error of the difference."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(1200, 5)) * rng.gamma(1, 1, (1200, 1))  # cells around an image hold a part of its neighbours
+    low, mode, high = x.min(axis=0), np.median(x, axis=0), x.max(axis=0)
+    n_runs, n_draws = 100, 500
+    runs = np.empty((2, n_runs, 2, len(x)))
+    for seed in range(n_runs):
+        dims = np.argsort(rng.random((n_draws, 5)), axis=1)[:, :2]
+        draws = dims, rng.triangular(low[dims], mode[dims], high[dims])
+        for which, how in enumerate(({"n_draws": n_draws, "seed": seed}, {"draws": draws})):
+            found = zcore_scores(x, n_neighbors=20, num_workers=1, **how)
+            runs[which, seed] = found.coverage, found.redundancy
+    difference = runs[0].mean(axis=0) - runs[1].mean(axis=0)
+    error = np.sqrt(runs.var(axis=1, ddof=1).sum(axis=0) / n_runs)
+    often = runs[1].mean(axis=0) > 0.1  # elsewhere too rare for an error that is nearly normal
+    z = difference[often] / error[often]
+    assert often.sum() > 900
+    assert np.abs(z).max() < 5
+    assert z.std() == pytest.approx(1, abs=0.15)
+    assert abs(z.mean()) < 0.15

@@ -36,8 +36,9 @@ _CHUNK_SUBSPACES = 64
 _CHUNK_DRAWS = 2048
 _CODES = 256
 _MOST_DRAWS = 100_000  # an image; scores that still look like noise are all the same
-_IMAGES_PER_CELL = 20
-_AUXILIARY_TARGETS = 8  # a target
+_IMAGES_PER_CELL = 10
+_AUXILIARY_TARGETS = 8  # a draw
+_DRAWS_A_CORRECTION = 4  # draws for each target that penalises all K neighbours
 
 
 @dataclass(frozen=True)
@@ -266,15 +267,30 @@ class SeededDraws:
                 pending = pending[size:]
 
     def targets(self, number: int, dims: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
-        """The targets of a chunk and its auxiliary targets, (m, s, n_targets) and (m, s, 8 n_targets) float64."""
-        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, number)))
-        targets = spread_targets(self._triangles, dims, n_targets, rng)
+        """The points of a chunk of draws in pairs of dimensions.
+
+        Args:
+            number: of the chunk
+            dims: (p, 2) int64 dimensions
+            n_targets: draws in each pair
+
+        Returns:
+            (2, p, t) float64 targets, one for every four draws, and (2, p, s) float64 auxiliary targets, eight a draw
+        """
+        rng = self._rng(number)
+        targets = spread_targets(self._triangles, dims, math.ceil(n_targets / _DRAWS_A_CORRECTION), rng)
         return targets, spread_targets(self._triangles, dims, _AUXILIARY_TARGETS * n_targets, rng)
 
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, number)))
+
     def _effect(self, number: int, dims: np.ndarray, n_targets: int) -> Effect:
-        targets, auxiliary = self.targets(number, dims, n_targets)
         if self._sample_dim == 2:
-            return self.score_pairs(dims, targets, auxiliary)
+            targets, auxiliary = self.targets(number, dims, n_targets)
+            coverage, redundancy = self.score_pairs(dims, targets, auxiliary)
+            draws_a_target = n_targets / targets.shape[2]
+            return draws_a_target * coverage, draws_a_target * redundancy
+        targets = spread_targets(self._triangles, dims, n_targets, self._rng(number))
         dims = np.repeat(dims, n_targets, axis=0)
         points = np.ascontiguousarray(targets.reshape(dims.shape[::-1]).T)
         return self._score(dims, points)

@@ -183,12 +183,12 @@ def runs_in_reach(x, y, row, column, radius, grid, runs):
 
 @jit
 def runs_around(row, column, grid, runs):
-    """Lists the runs of the 3 x 3 cells around one, and of more if it holds a single image.
+    """Lists the runs of the 5 x 5 cells around one, and of more if they hold a single image.
 
     Writes the first rows of ``runs``, (side, 2) int64, and returns how many.
     """
     start, side = grid.start, grid.side
-    reach = 1
+    reach = 2
     while True:
         n_runs = 0
         n_images = 0

@@ -30,7 +30,7 @@ import numpy as np
 from ....vectors.jit import jit
 from .grid import Grid, cell_of, nearest_image, runs_around, runs_in_reach, sort_into_cells
 from .params import LITERAL, SYMMETRIC
-from .weights import count_within, find_cut, smallest_positive, weigh
+from .weights import count_within, find_cut, smallest_and_zeros, weigh
 
 
 class Scratch(NamedTuple):
@@ -41,23 +41,27 @@ class Scratch(NamedTuple):
         distance: (n,) float distances of the images of all runs, one run after the other
         bits: (n,) the memory of ``distance`` seen as unsigned integers
         weight: (n,) float penalties of the same images, not scaled yet
+        number: (1,) float and the same memory as (1,) unsigned integers
     """
 
     runs: np.ndarray
     distance: np.ndarray
     bits: np.ndarray
     weight: np.ndarray
+    number: tuple[np.ndarray, np.ndarray]
 
 
 def make_scratch(columns: np.ndarray, side: int = 0) -> Scratch:
     """Scratch memory for (d, n) embeddings and a grid of ``side`` cells along a side."""
     n = columns.shape[1]
     distance = np.empty(n, dtype=columns.dtype)
+    number = np.empty(1, dtype=columns.dtype)
     return Scratch(
         runs=np.empty((side, 2), dtype=np.int64),
         distance=distance,
         bits=distance.view(f"u{distance.itemsize}"),
         weight=np.empty(n, dtype=columns.dtype),
+        number=(number, number.view(f"u{number.itemsize}")),
     )
 
 
@@ -157,18 +161,18 @@ def _answer_hit(hit, auxiliary_part, target_part, first_radius, params, grid, sc
     Returns:
         a float64 first guess for the next image
     """
-    runs, distance, bits, weight = scratch
+    runs, distance, bits, weight, number = scratch
     row = cell_of(grid.ys[hit], grid.y_edges, grid.side)
     column = cell_of(grid.xs[hit], grid.x_edges, grid.side)
     n_runs = runs_around(row, column, grid, runs)
     size = _measure(hit, grid, n_runs, scratch)
-    coincident = count_within(distance, size, 0)
+    smallest, coincident = smallest_and_zeros(bits, size, number)
     if coincident > 1:
         _share_among_coincident(hit, auxiliary_part, coincident, params.rule, grid, n_runs, scratch, coverage, penalty)
         return first_radius
     coverage[grid.images[hit]] += auxiliary_part
     everything = distance.dtype.type(np.inf)
-    total = weigh(distance, size, distance[smallest_positive(bits, size)], everything, 0, params.exponent, weight)
+    total = weigh(distance, size, smallest, everything, 0, params.exponent, weight)
     _add_to_runs((auxiliary_part - target_part) / total, n_runs, scratch, penalty)
     if target_part == 0:
         return first_radius
@@ -177,7 +181,8 @@ def _answer_hit(hit, auxiliary_part, target_part, first_radius, params, grid, sc
     if radius == np.inf:
         radius = float(distance[:size].max())
     cut, spare = find_cut(distance, size, rank, radius, inside)
-    total = weigh(distance, size, distance[smallest_positive(bits, size)], cut, spare, params.exponent, weight)
+    smallest = smallest_and_zeros(bits, size, number)[0]
+    total = weigh(distance, size, smallest, cut, spare, params.exponent, weight)
     _add_to_runs(target_part / total, n_runs, scratch, penalty)
     return max(cut * 1.06, (grid.x_edges[grid.side] - grid.x_edges[0]) * 1e-6)
 

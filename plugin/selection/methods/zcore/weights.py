@@ -71,6 +71,29 @@ def smallest_positive(bits, size):
 
 
 @jit
+def smallest_and_zeros(bits, size, number):
+    """The smallest positive distance, and how many are 0, in one vector loop.
+
+    Args:
+        bits: (>= size,) distances seen as unsigned integers, see :func:`smallest_positive`
+        size: how many count
+        number: (1,) float and the same memory as (1,) unsigned integers, written: turns bits into a float
+
+    Returns:
+        a float and a count
+    """
+    one = bits.dtype.type(1)
+    smallest = bits.dtype.type(bits[0] - one)
+    zeros = 0
+    for i in range(size):
+        smallest = min(smallest, bits.dtype.type(bits[i] - one))
+        zeros += bits[i] == 0
+    value, value_bits = number
+    value_bits[0] = smallest + one
+    return value[0], zeros
+
+
+@jit
 def weigh(distance, size, smallest, cut, spare, exponent, weight):
     """Computes the unscaled penalties of the neighbours up to a distance.
 
