@@ -8,6 +8,8 @@ import numpy as np
 
 #: Distances held at a time, by each thread.
 BLOCK = 8_000_000
+#: Rows beyond the k nearest that are compared exactly too, for those that rounding has put behind.
+_SPARE = 8
 
 
 def nearest_among(asked: Any, others: Any, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,15 +24,20 @@ def nearest_among(asked: Any, others: Any, ids: np.ndarray, k: int) -> tuple[np.
     Returns:
         a tuple of (m, k) int64 ids and (m, k) float32 Euclidean distances, nearest first, of equals the lowest id first
     """
+    held = min(k + _SPARE, len(others))
     if isinstance(asked, np.ndarray):
-        columns, distances = _compiled(asked, others, k)
+        columns, distances = _compiled(asked, others, held)
     else:
         from .torch_kernel import nearest_rows
 
-        columns, distances = nearest_rows(asked, others, k)
-    found = ids[columns]
-    order = np.lexsort((found, distances))[:, :k]
-    return np.take_along_axis(found, order, axis=1), np.take_along_axis(distances, order, axis=1)
+        columns, distances = nearest_rows(asked, others, held)
+    return nearest_first(ids[columns], distances, k)
+
+
+def nearest_first(ids: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of what was found, (m, q) each: nearest first, of equals the lowest id first."""
+    order = np.lexsort((ids, distances))[:, :k]
+    return np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)
 
 
 def _compiled(asked: np.ndarray, others: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

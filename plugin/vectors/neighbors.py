@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from .device import gpu_for, named_if_full
-from .matrix import as_matrix, normalized
-from .nearest import nearest_among
+from .matrix import as_matrix, blocks, normalized
+from .nearest import nearest_among, nearest_first
 
 #: Rows up to which neighbours are exact. Beyond, one per cent of the neighbours are missed, so distances can only be
 #: over-estimated.
@@ -17,6 +19,8 @@ EXACT_LIMIT = 30_000
 _MATRIX_ROWS = 512
 
 _BLOCK_ROWS = 65_536
+#: Rows that a thread searches at a time, and among how many: 32 MB of distances, of which a few are kept.
+_PART_ROWS, _TILE_ROWS = 256, 30_000
 
 
 def unit_rows(embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -117,17 +121,26 @@ def nearest_in(
         a tuple of (m, k) int64 rows of ``points`` and (m, k) float32 Euclidean distances, nearest first
     """
     k = min(k, len(points))
+    rows = np.arange(len(points))
     device = gpu_for(len(queries) * points.size, queries.nbytes + points.nbytes)
     if device is not None:
         from .torch_kernel import put
 
         with named_if_full(device):
-            return nearest_among(put(queries, device), put(points, device), np.arange(len(points)), k)
-    from sklearn.neighbors import NearestNeighbors
+            return nearest_among(put(queries, device), put(points, device), rows, k)
+    from threadpoolctl import threadpool_limits
 
-    index = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=num_workers).fit(points)
-    distances, indices = index.kneighbors(queries)
-    return indices.astype(np.int64), distances.astype(np.float32)
+    def search(part: slice) -> tuple[np.ndarray, np.ndarray]:
+        tiles = blocks(len(points), _TILE_ROWS)
+        found = [nearest_among(queries[part], points[tile], rows[tile], min(k, len(rows[tile]))) for tile in tiles]
+        ids, distances = (np.hstack(each) for each in zip(*found, strict=True))
+        return nearest_first(ids, distances, k)
+
+    parts = blocks(len(queries), _PART_ROWS)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_workers or os.cpu_count()) as threads:
+        found = list(threads.map(search, parts))
+    indices, distances = (np.concatenate(each) for each in zip(*found, strict=True))
+    return indices, distances
 
 
 def isolation(points: np.ndarray, k: int = 10, *, seed: int = 0, num_workers: int | None = None) -> np.ndarray:

@@ -8,9 +8,6 @@ import torch
 from .device import block_rows
 from .matrix import blocks
 
-#: Rows beyond the k nearest that are compared exactly too, for those that rounding may have put behind.
-_SPARE = 8
-
 
 def put(array: np.ndarray, device: torch.device) -> torch.Tensor:
     """A copy of an array on a device."""
@@ -26,10 +23,9 @@ def nearest_rows(asked: torch.Tensor, others: torch.Tensor, k: int) -> tuple[np.
         k: rows to find, at most q
 
     Returns:
-        a tuple of (m, k') int64 rows of ``others``, k' being k or a few more, and their (m, k') float32 Euclidean
-        distances, by differences, which keep the digits of near copies
+        a tuple of (m, k) int64 rows of ``others`` and their (m, k) float32 Euclidean distances, by differences, which
+        keep the digits of near copies
     """
-    k = min(k + _SPARE, len(others))
     norms = (others * others).sum(dim=1)
     columns = np.empty((len(asked), k), dtype=np.int64)
     distances = np.empty((len(asked), k), dtype=np.float32)

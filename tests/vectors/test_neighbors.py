@@ -13,7 +13,7 @@ def clusters(n=700, d=12, seed=0):
     return neighbors.unit_rows(X)[0]
 
 
-@pytest.mark.parametrize("n", [40, 700])  # the matrix, and scikit-learn
+@pytest.mark.parametrize("n", [40, 700])  # the matrix, and blocks of products
 def test_exact_neighbors(n):
     Z = clusters(n)
     indices, distances = neighbors.nearest_neighbors(Z, 5)
@@ -21,6 +21,17 @@ def test_exact_neighbors(n):
     np.fill_diagonal(expected, np.inf)
     np.testing.assert_allclose(distances, np.sort(expected, axis=1)[:, :5], atol=1e-5)
     np.testing.assert_allclose(np.take_along_axis(expected, indices, axis=1), distances, atol=1e-5)
+
+
+def test_exact_neighbors_in_parts_and_tiles(monkeypatch):
+    Z = clusters()
+    expected = neighbors.nearest_neighbors(Z, 5)
+    monkeypatch.setattr(neighbors, "_PART_ROWS", 90)
+    monkeypatch.setattr(neighbors, "_TILE_ROWS", 4)  # fewer rows than neighbours
+    for workers in (1, 3):
+        found = neighbors.nearest_neighbors(Z, 5, num_workers=workers)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
 
 
 def test_a_row_is_never_its_own_neighbor():
