@@ -6,8 +6,8 @@ Vectors in clusters of unequal size and width are planned, copied, scored and se
 that is removed again. Times are processor seconds of all threads, beside those that ``plugin/scale/model.py`` says of
 one core; memory is the highest of the step. Parts of steps are listed below them: the constants of the model are these
 times divided by what was done. ``--central`` also selects at once, and compares how well both represent all rows.
-``--bursts CLUSTERS`` only counts how many near-copies of a synthetic pool cells separate from their originals, also
-if each row is looked up in its second-nearest cell.
+``--bursts CLUSTERS`` only counts how many near-copies of a synthetic pool cells separate from their originals, and how
+many of these lie outside of each other's second-nearest cell, too, where they are not looked for.
 """
 
 from __future__ import annotations
@@ -66,9 +66,13 @@ def timed(name: str, function: Callable[..., Any], said: Any = None) -> Callable
 
 def watch_parts() -> None:
     """Lets the parts of steps print what they took."""
-    from fiftyone_coreset.plugin.scale import scoring, selecting
+    from fiftyone_coreset.plugin.scale import by_cells, scoring
 
-    for module, names in ((scoring, ("open_columns", "_write_scores")), (selecting, ("find_centers", "_merge"))):
+    parts = (scoring, ("open_columns", "_write_scores")), (by_cells, ("find_centers", "find_reading", "join", "_merge"))
+    for module, names in parts:
+        (scoring, ("open_columns", "_write_scores")),
+        (by_cells, ("find_centers", "find_reading", "join", "_merge")),
+    ):
         for name in names:
             setattr(module, name, timed(f"  {name.strip('_')}", getattr(module, name)))
         do_all = module.do_all

@@ -11,11 +11,12 @@ from .engines import RayEngine
 from .forecast import Machines
 from .imports import import_coreset
 from .manifest import plan
+from .ranking import read_ranking
 from .recipe import run_recipe
 from .run import ScaleRun
 from .run import open_run as open
 from .scoring import score
-from .selecting import read_ranking, select
+from .selecting import select
 from .state import RunState, StageState, status
 from .synthetic import SyntheticPool
 

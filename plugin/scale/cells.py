@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ..errors import CoresetError
+from ..selection.methods.auto.reading import Reading
 from ..vectors.kmeans import kmeans, nearest_center
 from ..vectors.neighbors import unit_rows
 from .parts import Stage
@@ -18,6 +19,8 @@ from .run import ScaleRun
 _SAMPLE_ROWS = 1_000_000
 #: Cells with more than this many times the usual rows are split; those with less than this share join others.
 _MOST, _LEAST = 2.0, 0.05
+#: Borders are known to this.
+_ROUNDING = 1e-4
 
 
 class Cells:
@@ -32,6 +35,7 @@ class Cells:
     def __init__(self, run: ScaleRun, stage: Stage, n_cells: int) -> None:
         self._stage = stage
         self._counts = np.zeros((run.n_units, n_cells), dtype=np.int64)
+        self._dimension = run.dimension()
         for unit in range(run.n_units):
             self._counts[unit] = (stage.facts(unit) or {})["counts"]
 
@@ -39,6 +43,21 @@ class Cells:
     def sizes(self) -> np.ndarray:
         """(c,) int64 rows of every cell."""
         return self._counts.sum(axis=0)
+
+    @property
+    def worth(self) -> np.ndarray:
+        """(c,) float64 how much the rows of every cell count."""
+        return np.sum([(self._stage.facts(unit) or {})["worth"] for unit in range(len(self._counts))], axis=0)
+
+    def count(self, marked: np.ndarray) -> np.ndarray:
+        """(c,) int64 marked rows of every cell; (n,) bool over all rows of the run."""
+        found = np.zeros(self._counts.shape[1], dtype=np.int64)
+        for unit, counts in enumerate(self._counts):
+            cells = np.repeat(np.arange(len(counts)), counts)
+            found += np.bincount(cells, marked[self._stage.read(unit, ["row"])["row"].to_numpy()], len(counts)).astype(
+                np.int64
+            )
+        return found
 
     def read(self, cell: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows of a cell.
@@ -49,7 +68,8 @@ class Cells:
         Returns:
             a tuple of their (m,) int64 numbers in the run, ascending, and (m, d) float32 vectors as they were given
         """
-        rows, vectors = [], []
+        rows = [np.empty(0, dtype=np.int64)]
+        vectors = [np.empty((0, self._dimension), dtype=np.float32)]
         for unit in np.flatnonzero(self._counts[:, cell]):
             group = int(np.count_nonzero(self._counts[unit, :cell]))
             table = self._stage.read(int(unit), row_group=group)
@@ -92,7 +112,9 @@ def read_centers(path: Place) -> np.ndarray:
         raise CoresetError(f"{path} is damaged ({error}); delete its folder and select again") from error
 
 
-def assign(run: ScaleRun, stage: Stage, unit: int, centers: np.ndarray) -> None:
+def assign(
+    run: ScaleRun, stage: Stage, unit: int, centers: np.ndarray, visits: Stage | None, reading: Reading | None
+) -> None:
     """Sorts a unit by cell.
 
     Args:
@@ -100,16 +122,44 @@ def assign(run: ScaleRun, stage: Stage, unit: int, centers: np.ndarray) -> None:
         stage: where the part goes
         unit: number of the unit
         centers: (c, d) float32 centers of the cells
+        visits: where rows go that are as near to a border as near-copies are to each other, by their second cell
+        reading: what was decided for the run, or None
     """
+    rows, vectors = run.vectors(unit)
+    Z = unit_rows(vectors)[0] if len(rows) else vectors
+    cells = nearest_center(Z, centers)[0] if len(rows) else np.empty(0, dtype=np.int64)
+    if visits is not None and reading is not None:
+        second, distance = _second_cells(Z, centers, cells)
+        near = distance <= reading.radius + _ROUNDING
+        _write_by_cell(visits, unit, rows[near], vectors[near], second[near], len(centers), {})
+    worth = None if reading is None or not len(rows) else reading.worth_of(Z)
+    facts = {"worth": np.bincount(cells, worth, len(centers)).tolist()}
+    _write_by_cell(stage, unit, rows, vectors, cells, len(centers), facts)
+
+
+def _second_cells(Z: np.ndarray, centers: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) int64 second-nearest cell of rows, and (n,) float32 how far they are from its border."""
+    rows = np.arange(len(Z))
+    halves = 0.5 * np.einsum("ij,ij->i", centers, centers) - Z @ centers.T  # squared distances, halved, less a constant
+    own = halves[rows, cells]
+    halves[rows, cells] = np.inf
+    second = halves.argmin(axis=1)
+    apart = np.linalg.norm(centers[second] - centers[cells], axis=1)
+    return second, (halves[rows, second] - own) / np.maximum(apart, _ROUNDING)
+
+
+def _write_by_cell(
+    stage: Stage, unit: int, rows: np.ndarray, vectors: np.ndarray, cells: np.ndarray, n_cells: int, facts: dict
+) -> None:
+    """Writes rows and vectors with a row group for each of their cells."""
     import pyarrow as pa
 
-    rows, vectors = run.vectors(unit)
-    cells = nearest_center(unit_rows(vectors)[0], centers)[0] if len(rows) else np.empty(0, dtype=np.int64)
     order = np.argsort(cells, kind="stable")
-    counts = np.bincount(cells, minlength=len(centers))
-    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[order].ravel()), centers.shape[1])
+    counts = np.bincount(cells, minlength=n_cells)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[order].ravel()), vectors.shape[1])
     groups = counts[counts > 0].tolist()
-    stage.write(unit, pa.table({"row": rows[order], "vector": column}), {"counts": counts.tolist()}, groups)
+    table = pa.table({"row": rows[order], "vector": column})
+    stage.write(unit, table, {"counts": counts.tolist(), **facts}, groups)
 
 
 def _sample(run: ScaleRun, seed: int) -> np.ndarray:

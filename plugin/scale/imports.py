@@ -15,9 +15,9 @@ from ..selection.method import Selection
 from .forecast import Machines
 from .model import import_need
 from .parts import Stage
+from .ranking import read_ranking
 from .run import SELECT, ScaleRun
 from .scoring import read_scores
-from .selecting import read_ranking
 from .sources import FIFTYONE
 from .store import StorePath
 from .tars import container

@@ -180,6 +180,13 @@ class ScaleRun:
             numbers, vectors = self.vectors(int(unit))
             yield places, vectors[np.searchsorted(numbers, rows[places])]
 
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """(k, d) float32 vectors of (k,) usable rows, in memory."""
+        gathered = np.empty((len(rows), self.dimension()), dtype=np.float32)
+        for places, part in self.vectors_of(rows):
+            gathered[places] = part
+        return gathered
+
 
 def usable_vectors(column: pa.Array, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of a column that are not null, and their places, counted from ``start``."""

@@ -46,6 +46,15 @@ def similarity(vectors, kept):
     return sum(((1 + block @ Z[kept].T) / 2).max(axis=1).sum() for block in np.array_split(Z, 20))
 
 
+@pytest.mark.parametrize("shares", [[0.2, 0.5, 0.3], [8, 1, 1]])
+def test_a_cell_gives_its_share_while_it_has_rows(shares):
+    sizes, shares = np.array([9, 40, 20]), np.array(shares)
+    groups = np.repeat(np.arange(3), sizes)
+    expected = take_turns(np.arange(len(groups)), groups, shares)
+    for k in range(len(groups) + 1):
+        assert np.array_equal(turn_counts(sizes, k, shares), np.bincount(groups[expected[:k]], minlength=3))
+
+
 @pytest.mark.parametrize("sizes", [[60, 30, 10], [1, 1, 1, 7], [5, 0, 9], [100, 3, 25, 25]])
 def test_turns_are_those_of_one_machine(sizes):
     groups = np.repeat(np.arange(len(sizes)), sizes)
@@ -63,7 +72,7 @@ def test_turns_are_those_of_one_machine(sizes):
     assert np.array_equal(groups[merged], groups[expected])
 
 
-@pytest.mark.parametrize("method", ["facility_location", "maxherding", "stratified"])
+@pytest.mark.parametrize("method", ["facility_location", "maxherding", "stratified", "auto"])
 def test_one_cell_is_one_machine(vector_run, method):
     run = vector_run(SMALL, rows_per_unit=200)
     expected = get_method(method).select(SMALL, 90, seed=5).indices

@@ -28,6 +28,8 @@ class Regions:
     def rescale(self, shares: np.ndarray) -> np.ndarray:
         """Gives regions of singletons the share of their images, and scales the others so that all add up to 1."""
         others = ~self.is_singleton
+        if not others.any():
+            return self.weight
         return np.where(self.is_singleton, self.weight, shares / shares[others].sum() * self.weight[others].sum())
 
 
@@ -50,6 +52,8 @@ def find_regions(pool: Pool, singleton: np.ndarray | None = None, settings: Auto
     count = 0
     for rows in parts:
         n = len(labels[rows])
+        if not n:
+            continue
         k = max(1, min(int(np.sqrt(n)), n // 10, settings.max_clusters))
         clusters = kmeans(pool.Z[rows], k, seed=pool.seed, weights=pool.weights[rows])[0]
         labels[rows] = count + np.unique(clusters, return_inverse=True)[1]

@@ -14,9 +14,10 @@ from ...cover import distance_matrix, similarities
 from ...method import register
 from ...pool import GRAPH_NEIGHBORS, Picks, Pool
 from ..maxherding import gaussian
+from .reading import Whole
 from .regions import Regions, find_regions, region_shares
 from .settings import DEFAULTS, AutoSettings
-from .singletons import singleton_auc
+from .singletons import singleton_auc, singleton_quota
 from .turns import Priority, cover_in_turns
 from .zcore_trust import judged_zcore, outliers_last
 
@@ -79,26 +80,27 @@ def auto(pool: Pool, k: int) -> Picks:
     return select(pool, k, DEFAULTS)
 
 
-def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
-    """What :func:`auto` does, with other constants than its own.
+def select(pool: Pool, k: int, settings: AutoSettings, whole: Whole | None = None) -> Picks:
+    """What :func:`auto` does, with other constants than its own, or in a part of a pool.
 
     Args:
         pool: the problem
         k: rows to pick
         settings: the constants
+        whole (None): what was decided for the pool of which this is a part; the pool decides for itself by default
 
     Returns:
         the picks
     """
-    found = _groups(pool)
+    found = _groups(pool, whole)
     pool.report(0.3, "near-duplicates found")
-    quota = _group_quota(pool, found, settings)
+    quota = _group_quota(pool, found, settings, whole)
     represent, later = _representatives(pool, found, quota.waits)
     representatives = pool.subset(represent, pool.preselected)
     part = replace(representatives, weights=quota.share[found.groups[represent]] * len(represent))
     regions = find_regions(part, quota.off_topic[found.groups[represent]], settings)
     count = min(k, int(part.candidates.sum()))
-    order, zcore_share = _cover(part, regions, representatives, count, found.clear, settings)
+    order, zcore_share = _cover(part, regions, representatives, count, found.clear, settings, whole)
     order = represent[order]
     if len(order) < k:
         turns = quota.turn_group[found.groups]
@@ -110,26 +112,34 @@ def select(pool: Pool, k: int, settings: AutoSettings) -> Picks:
     return Picks(order, details=facts)
 
 
-def _groups(pool: Pool) -> NearDuplicates:
+def _groups(pool: Pool, whole: Whole | None) -> NearDuplicates:
     """The near-copies that pixels tell, however few; else the bursts that a gap tells, and no groups without one."""
+    if whole is not None and not whole.reading.clear:
+        return NearDuplicates(np.arange(len(pool)), whole.reading.radius, False, np.zeros(len(pool), dtype=np.float32))
     found = pool.near_duplicates()
     if found.by_pixels or found.clear:
         return found
     return replace(found, groups=np.arange(len(pool)), centrality=np.zeros_like(found.centrality))
 
 
-def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _GroupQuota:
+def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings, whole: Whole | None) -> _GroupQuota:
     sizes = np.bincount(found.groups)
     weight = np.bincount(found.groups, weights=pool.weights)
     value = weight / sizes * sizes**settings.group_growth
-    auc = singleton_auc(pool.Z, found, settings) if found.clear else None
+    if whole is not None:
+        auc = whole.reading.auc
+    else:
+        auc = singleton_auc(pool.Z, found, settings) if found.clear else None
     off_topic = (sizes == 1) & (auc is not None)
     waits = np.zeros(len(sizes), dtype=bool)
-    if auc is not None:
-        odds = weight[off_topic].sum() / weight[~off_topic].sum()
-        waits = _beyond_their_share(off_topic, odds)
-        one = odds * value[~off_topic].sum() / np.sum(off_topic & ~waits)
-        value = np.where(waits, 0, np.where(off_topic, one, value))
+    if off_topic.any():
+        if whole is not None and whole.singletons is not None:
+            quota = whole.singletons
+        else:
+            odds = weight[off_topic].sum() / weight[~off_topic].sum()
+            quota = singleton_quota(int(off_topic.sum()), int(np.sum(~off_topic)), odds, value[~off_topic].sum())
+        waits = _beyond_their_share(off_topic, quota.represented)
+        value = np.where(waits, 0, np.where(off_topic, quota.value, value))
     share = value / value.sum()
     turn_group = np.where(off_topic, len(sizes), np.arange(len(sizes)))
     turn_share = np.append(share, max(share[off_topic].sum(), 1e-9))
@@ -146,9 +156,9 @@ def _group_quota(pool: Pool, found: NearDuplicates, settings: AutoSettings) -> _
     return _GroupQuota(share, off_topic, waits, turn_group, turn_share, facts)
 
 
-def _beyond_their_share(off_topic: np.ndarray, odds: float) -> np.ndarray:
-    """(g,) bool, True in the off-topic singletons that must wait, so that the others are to the groups as ``odds``."""
-    represented = max(1, round(odds * np.sum(~off_topic)))
+def _beyond_their_share(off_topic: np.ndarray, share: float) -> np.ndarray:
+    """(g,) bool, True in the off-topic singletons that must wait, which are all but a share of them."""
+    represented = max(1, round(share * np.sum(off_topic)))
     waits = np.zeros(len(off_topic), dtype=bool)
     waits[np.flatnonzero(off_topic)[represented:]] = True  # groups, like rows, come in a random order
     return waits
@@ -185,7 +195,13 @@ def _representatives(pool: Pool, found: NearDuplicates, waits: np.ndarray) -> tu
 
 
 def _cover(
-    part: Pool, regions: Regions, unweighted: Pool, count: int, bursts: bool, settings: AutoSettings
+    part: Pool,
+    regions: Regions,
+    unweighted: Pool,
+    count: int,
+    bursts: bool,
+    settings: AutoSettings,
+    whole: Whole | None,
 ) -> tuple[np.ndarray, float]:
     """Lets the regions take turns.
 
@@ -196,6 +212,7 @@ def _cover(
         count: rows to pick
         bursts: True if images represent bursts; what is odd is dealt with then, so being isolated says nothing
         settings: the constants
+        whole: what was decided for the pool of which this is a part, or None
 
     Returns:
         a tuple of (count,) int64 picks and the share of the coreset that ZCore chose
@@ -210,8 +227,11 @@ def _cover(
         to_neighbors = np.ones((len(part), 1), dtype=np.float32)
     nearest = to_neighbors[:, 0]
     report = part_of(part.report, 0.3, 0.4)
-    by_zcore, trusted = judged_zcore(unweighted, regions.labels, None if bursts else nearest, report, settings)
-    shares = region_shares(part, regions, nearest, by_zcore.hits, settings)
+    if whole is not None:
+        by_zcore, trusted, shares = whole.ranking(unweighted), whole.reading.trusted, whole.shares(part, regions)
+    else:
+        by_zcore, trusted = judged_zcore(unweighted, regions.labels, None if bursts else nearest, report, settings)
+        shares = region_shares(part, regions, nearest, by_zcore.hits, settings)
     zcore_share = settings.zcore_share if trusted else 0.0
     ranking = by_zcore.ranking if bursts else outliers_last(by_zcore.ranking, nearest, settings)
     images_per_pick = settings.coarsest_scale

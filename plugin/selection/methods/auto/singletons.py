@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ....vectors.near_duplicates import NearDuplicates
 from .settings import DEFAULTS, AutoSettings
+
+
+class SingletonQuota(NamedTuple):
+    """How single images that differ from bursts are represented.
+
+    Attributes:
+        represented: the share of them that are; the others wait, so that those are as frequent as in the pool
+        value: what each of these counts, where a group counts its own
+    """
+
+    represented: float
+    value: float
+
+
+def singleton_quota(count: int, n_bursts: int, odds: float, value: float) -> SingletonQuota:
+    """Gives single images together the share that they have of the pool.
+
+    Args:
+        count: how many there are
+        n_bursts: all other groups
+        odds: weight of the single images over that of the rows in all other groups
+        value: what the other groups count in all
+    """
+    represented = min(count, max(1, round(odds * n_bursts)))
+    return SingletonQuota(represented / count, odds * value / represented)
 
 
 def singleton_auc(Z: np.ndarray, found: NearDuplicates, settings: AutoSettings = DEFAULTS) -> float | None:

@@ -1,0 +1,267 @@
+"""Selection by cells: k-means cells of a run are ranked one after the other, and take turns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import CoresetError
+from ..progress import ProgressCallback, part_of
+from ..selection.method import Method
+from ..selection.methods.auto import selector as auto_selector
+from ..selection.methods.auto.reading import Reading, Whole
+from ..selection.methods.auto.settings import DEFAULTS
+from ..selection.registry import get_method
+from .cells import Cells, assign, find_centers, read_centers
+from .copies import GroupWork, groups_of_cell, join
+from .division import Division, divide
+from .engines.base import Crew, do_all
+from .forecast import Machines
+from .lock import one_builder
+from .model import Size, select_need
+from .parts import Stage
+from .places import Place
+from .ranking import write_ranking
+from .reading import find_reading, read_reading
+from .run import SCORE, ScaleRun
+from .scoring import read_scores
+from .share import Share, units_of
+from .state import StageState, stage_state
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where cells are worked on.
+
+    Attributes:
+        num_workers: threads, or None
+        crew: who works on them
+        price: of a machine for an hour, or None
+    """
+
+    num_workers: int | None
+    crew: Crew
+    price: float | None
+
+
+def by_cells(
+    run: ScaleRun, stage: Stage, share: Share | None, places: Resources, report: ProgressCallback
+) -> StageState:
+    """Sorts the run into cells, ranks every cell, and merges their rankings; as far as the share goes.
+
+    Args:
+        run: the run
+        stage: the selection
+        share: of the units and cells, or None for all
+        places: where they are worked on
+        report: told how far it is
+    """
+    record, crew, seed = stage.record, places.crew, stage.record["seed"]
+    path, reading_path = stage.folder / "centers.npy", stage.folder / "reading.npz"
+    deduplicate = record.get("deduplicate", False)
+
+    def find() -> np.ndarray:
+        with one_builder(stage.folder, "cells"):
+            centers = find_centers(run, path, record["rows_per_cell"], seed)
+            if len(centers) > 1 and (deduplicate or record["method"] == "auto"):
+                find_reading(run, reading_path, seed, places.num_workers, part_of(report, 0.0, 0.1))
+            return centers
+
+    def before(machines: Machines) -> None:
+        n = run.n_usable()
+        n_cells = math.ceil(n / record["rows_per_cell"])
+        on = replace(machines, cores=places.num_workers or machines.cores, price=places.price)
+        forecast = select_need(Size(n, run.dimension(), run.n_units), on, record["method"], record["keep"], n_cells)
+        forecast.check_space(stage.folder)
+        report(0.0, f"{n:,} rows in about {n_cells:,} cells expected to take {forecast}")
+        find()
+
+    sorted_units, visits, groups = (
+        Stage.begin(stage.folder / name, {"stage": name, "selection": stage.key})
+        for name in ("cells", "visits", "groups")
+    )
+    if share is None:
+        for made in (sorted_units, visits, groups):
+            made.sweep()
+    todo = sorted_units.missing(units_of(share, run.n_units))
+    assigning = AssignWork(run.folder, sorted_units, visits, path, reading_path, deduplicate)
+    do_all(crew, assigning, todo, "unit", part_of(report, 0.1, 0.2), before)
+    numbers = range(len(find()))
+    if sorted_units.missing(range(run.n_units)):
+        return stage_state(stage, numbers)
+    reading = read_reading(reading_path) if reading_path.is_file() else None
+    cells = Cells(run, sorted_units, len(numbers))
+    joined = None
+    if looks_for_copies(reading, deduplicate):
+        grouping = GroupWork(
+            run.folder, groups, sorted_units, visits, len(numbers), reading_path, seed, places.num_workers
+        )
+        do_all(crew, grouping, groups.missing(units_of(share, len(numbers))), "cell", part_of(report, 0.2, 0.5))
+        if groups.missing(numbers):
+            return stage_state(stage, numbers)
+        joined = join(groups, len(numbers), len(run))
+    scores = _scores(run, stage) if reading is not None and record["method"] == "auto" and reading.trusted else None
+    division = divide(cells, reading, groups, joined, deduplicate, None if scores is None else _first(scores, record))
+    ordering = OrderWork(
+        run.folder, stage, sorted_units, division, reading_path, None if joined is None else groups, places.num_workers
+    )
+    do_all(crew, ordering, stage.missing(units_of(share, len(numbers))), "cell", part_of(report, 0.5, 1.0))
+    state = stage_state(stage, numbers)
+    if state.complete:
+        _merge(run, stage, division)
+    return state
+
+
+def looks_for_copies(reading: Reading | None, deduplicate: bool) -> bool:
+    """Whether near-copies are grouped before the cells are ranked."""
+    return reading is not None and (deduplicate or reading.clear)
+
+
+def _scores(run: ScaleRun, stage: Stage) -> np.ndarray:
+    """(n,) ZCore's scores of all rows of a run, the same in every call; NaN without."""
+    if not Stage.exists(run.folder / SCORE):
+        raise CoresetError(
+            "ZCore's first picks stand for this pool, so auto chooses by its scores; run scale score first, then "
+            "select again"
+        )
+    scores = read_scores(run)["score"].to_numpy()
+    Stage.begin(stage.folder / SCORE, {"selection": stage.key, "scores": Stage.load(run.folder / SCORE).key})
+    return scores
+
+
+def _first(scores: np.ndarray, record: dict[str, Any]) -> np.ndarray:
+    """(n,) bool, the rows that ZCore would keep."""
+    first = np.zeros(len(scores), dtype=bool)
+    first[np.argsort(-scores, kind="stable")[: record["keep"]]] = True  # NaN comes last
+    return first
+
+
+@dataclass(frozen=True)
+class AssignWork:
+    """Sorts units into cells.
+
+    Attributes:
+        folder: of the run
+        stage: where the parts go
+        visits: where the rows go that look into a second cell
+        centers: the file of the centers of the cells
+        reading: the file of what was decided for the run, which is there if there is anything to decide
+        deduplicate: whether near-copies are looked for even where there are no bursts
+    """
+
+    folder: Place
+    stage: Stage
+    visits: Stage
+    centers: Place
+    reading: Place
+    deduplicate: bool
+
+    @contextmanager
+    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
+        """Opens the run; see :class:`.engines.base.Work`."""
+        run, centers = ScaleRun(self.folder), read_centers(self.centers)
+        reading = read_reading(self.reading) if self.reading.is_file() else None
+        visits = self.visits if looks_for_copies(reading, self.deduplicate) else None
+
+        def do(unit: int, report: ProgressCallback) -> None:
+            assign(run, self.stage, unit, centers, visits, reading)
+            report(1.0, f"unit {unit:,} sorted into {len(centers):,} cells")
+
+        yield do
+
+
+@dataclass(frozen=True)
+class OrderWork:
+    """Puts the rows of cells in order.
+
+    Attributes:
+        folder: of the run
+        stage: where the parts go
+        sorted_units: the rows by cell
+        division: what each cell gives
+        reading: the file of what was decided for the run
+        groups: the near-copies by cell, or None where none are looked for
+        num_workers: threads, or None
+    """
+
+    folder: Place
+    stage: Stage
+    sorted_units: Stage
+    division: Division
+    reading: Place
+    groups: Stage | None
+    num_workers: int | None
+
+    @contextmanager
+    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
+        """Opens the cells; see :class:`.engines.base.Work`."""
+        run, record = ScaleRun(self.folder), self.stage.record
+        cells, wanted = Cells(run, self.sorted_units, len(self.division.sizes)), self.division.counts(record["keep"])
+        reading = read_reading(self.reading) if self.reading.is_file() else None
+        trusted = reading is not None and reading.trusted and record["method"] == "auto"
+        scores = read_scores(run)["score"].to_numpy() if trusted else None
+
+        def do(cell: int, report: ProgressCallback) -> None:
+            self._order(cell, int(wanted[cell]), cells, reading, scores, self.num_workers or cores, report)
+
+        yield do
+
+    def _order(
+        self,
+        cell: int,
+        count: int,
+        cells: Cells,
+        reading: Reading | None,
+        scores: np.ndarray | None,
+        num_workers: int | None,
+        report: ProgressCallback,
+    ) -> None:
+        import pyarrow as pa
+
+        rows = np.empty(0, dtype=np.int64)
+        if count:
+            numbers, vectors = cells.read(cell)
+            away = np.isin(numbers, self.division.away)
+            if not away.all():
+                copies = None if self.groups is None or reading is None else groups_of_cell(self.groups, cell, reading)
+                chosen = self._method(cell, reading, None if scores is None else scores[numbers]).select(
+                    vectors,
+                    min(count, int(np.sum(~away))),
+                    excluded=away,
+                    near_copies=copies,
+                    num_workers=num_workers,
+                    progress=report,
+                    **options(self.stage.record),
+                )
+                rows = numbers[chosen.indices]
+            rows = np.concatenate([rows, numbers[away]])[:count]
+        self.stage.write(cell, pa.table({"row": rows}))
+
+    def _method(self, cell: int, reading: Reading | None, scores: np.ndarray | None) -> Method:
+        """The method; `auto` follows what was decided for the run."""
+        method, division = get_method(self.stage.record["method"]), self.division
+        if method.name != "auto" or reading is None:
+            return method
+        if self.stage.record.get("deduplicate"):  # bursts are one row each by then
+            reading = replace(reading, auc=None)
+        whole = Whole(reading, division.singletons, scores)
+        settings = replace(DEFAULTS, max_clusters=int(division.regions[cell]))
+        return replace(method, function=lambda pool, k: auto_selector.select(pool, k, settings, whole))
+
+
+def options(record: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a method that are those of the selection."""
+    return {"seed": record["seed"], "deduplicate": record.get("deduplicate", False)}
+
+
+def _merge(run: ScaleRun, stage: Stage, division: Division) -> None:
+    parts = [stage.read(cell)["row"].to_numpy() for cell in range(len(division.sizes))]
+    rows = np.concatenate(parts)
+    cells = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    order = division.merge(cells, np.concatenate([np.arange(len(part)) for part in parts]))
+    write_ranking(run, stage, rows[order], cells[order])

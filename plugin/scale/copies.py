@@ -1,0 +1,174 @@
+"""Near-copies of a run: groups within cells, joined where the border of two cells cuts them.
+
+A near-copy of a row on the other side of a border lies within the near-duplicate radius of it, so the row is no further
+from the border than that. Such rows look also into their second-nearest cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..progress import ProgressCallback
+from ..selection.methods.auto.reading import Reading
+from ..selection.methods.auto.settings import DEFAULTS
+from ..vectors.near_duplicates import NearDuplicates, linked, near_duplicates
+from ..vectors.neighbors import unit_rows
+from .cells import Cells
+from .parts import Stage
+from .places import Place
+from .reading import pool_of, read_reading
+from .run import ScaleRun
+
+_EMPTY = (("row", "int64"), ("group", "int64"), ("centrality", "float32"))
+_FACTS = ("own", "groups", "singles", "value", "worth_of_bursts", "worth_of_singles")
+#: Distances are known to this.
+_EXACT = 1e-6
+
+
+@dataclass(frozen=True)
+class GroupWork:
+    """Groups the near-copies of cells.
+
+    Attributes:
+        folder: of the run
+        stage: where the parts go
+        sorted_units: the rows by cell
+        visits: the rows that look into a second cell, by that cell
+        n_cells: how many cells there are
+        reading: the file of what was decided for the run
+        seed: of the search for neighbours
+        num_workers: threads, or None
+    """
+
+    folder: Place
+    stage: Stage
+    sorted_units: Stage
+    visits: Stage
+    n_cells: int
+    reading: Place
+    seed: int
+    num_workers: int | None
+
+    @contextmanager
+    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
+        """Opens the cells; see :class:`.engines.base.Work`."""
+        run, reading = ScaleRun(self.folder), read_reading(self.reading)
+        cells, visits = (Cells(run, stage, self.n_cells) for stage in (self.sorted_units, self.visits))
+
+        def do(cell: int, report: ProgressCallback) -> None:
+            self._group(cell, cells, visits, reading, self.num_workers or cores, report)
+
+        yield do
+
+    def _group(
+        self,
+        cell: int,
+        cells: Cells,
+        visits: Cells,
+        reading: Reading,
+        num_workers: int | None,
+        report: ProgressCallback,
+    ) -> None:
+        import pyarrow as pa
+
+        numbers, vectors = cells.read(cell)
+        if not len(numbers):
+            empty = pa.table({name: pa.array([], kind) for name, kind in _EMPTY})
+            self.stage.write(cell, empty, dict.fromkeys(_FACTS, 0))
+            return
+        pool = pool_of(vectors, self.seed, num_workers, report)
+        found = near_duplicates(
+            pool.Z, radius=reading.radius, seed=self.seed, num_workers=num_workers, neighbors=pool.neighbors
+        )
+        visitors, theirs = visits.read(cell)
+        hosts, near = _nearest(theirs, pool.Z, num_workers)
+        stay = near <= reading.radius + _EXACT
+        table = {
+            "row": np.concatenate([numbers[pool.vectors.rows], visitors[stay]]),
+            "group": np.concatenate([found.groups, found.groups[hosts[stay]]]),
+            "centrality": np.concatenate([found.centrality, near[stay]]),
+        }
+        sizes = np.bincount(found.groups)
+        worth = reading.worth_of(pool.Z[found.representatives()])  # in the order of rows, as are the groups below
+        alone = sizes[found.groups[found.representatives()]] == 1
+        value = worth * sizes[found.groups[found.representatives()]] ** DEFAULTS.group_growth
+        facts = {
+            "own": len(numbers),
+            "groups": len(sizes),
+            "singles": int(alone.sum()),
+            "value": float(np.sum(sizes[sizes > 1] ** DEFAULTS.group_growth)),
+            "worth_of_bursts": float(value[~alone].sum()),
+            "worth_of_singles": float(value[alone].sum()),
+        }
+        self.stage.write(cell, pa.table(table), facts)
+
+
+def _nearest(rows: np.ndarray, others: np.ndarray, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """(v,) int64 the nearest other row of every row, and (v,) float32 its distance."""
+    if not len(rows):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    from sklearn.neighbors import NearestNeighbors
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(num_workers):
+        search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(others)
+        distances, indices = search.kneighbors(unit_rows(rows)[0])
+    return indices[:, 0], distances[:, 0].astype(np.float32)
+
+
+def groups_of_cell(stage: Stage, cell: int, reading: Reading) -> NearDuplicates:
+    """The near-copies of a cell, whose rows are taken in the order of their numbers."""
+    table = stage.read(cell)
+    own = (stage.facts(cell) or {})["own"]
+    rows, groups, centrality = (table[name].to_numpy()[:own] for name in ("row", "group", "centrality"))
+    order = np.argsort(rows)
+    return NearDuplicates(groups[order], reading.radius, reading.clear, centrality[order])
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What groups that a border cuts come to.
+
+    Attributes:
+        away: int64 rows, ascending, that are near-copies of rows of another cell, by which they are represented
+        groups: (c,) int64 groups that every cell represents
+    """
+
+    away: np.ndarray
+    groups: np.ndarray
+
+
+def join(stage: Stage, n_cells: int, n_rows: int) -> Joined:
+    """Joins the groups of all cells; a group that is cut is at home where most of its rows lie.
+
+    Args:
+        stage: the groups
+        n_cells: how many cells there are
+        n_rows: rows of the run
+    """
+    group_of = np.full(n_rows, -1, dtype=np.int64)
+    visiting, hosts, counts = [], [], []
+    for cell in range(n_cells):
+        table, facts = stage.read(cell), stage.facts(cell) or {}
+        rows, groups = table["row"].to_numpy(), table["group"].to_numpy() + sum(counts)
+        group_of[rows[: facts["own"]]] = groups[: facts["own"]]
+        visiting.append(rows[facts["own"] :])
+        hosts.append(groups[facts["own"] :])
+        counts.append(facts["groups"])
+    cell_of = np.repeat(np.arange(n_cells), counts)
+    whole = linked(len(cell_of), group_of[np.concatenate(visiting)], np.concatenate(hosts))
+    cut = np.flatnonzero(np.bincount(whole)[whole] > 1)
+    sizes = np.bincount(group_of[group_of >= 0], minlength=len(cell_of))[cut]
+    places, place = np.unique(np.column_stack([whole[cut], cell_of[cut]]), axis=0, return_inverse=True)
+    rows_there = np.bincount(place.reshape(-1), weights=sizes, minlength=len(places))
+    order = np.lexsort((-rows_there, places[:, 0]))
+    home = np.full(whole.max() + 1, -1)
+    home[places[order[::-1], 0]] = places[order[::-1], 1]
+    away = np.zeros(len(cell_of), dtype=bool)
+    away[cut] = home[whole[cut]] != cell_of[cut]
+    rows = np.flatnonzero(group_of >= 0)
+    return Joined(rows[away[group_of[rows]]], np.array(counts) - np.bincount(cell_of[away], minlength=n_cells))

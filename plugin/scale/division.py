@@ -1,0 +1,116 @@
+"""How a selection is divided among cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..selection.methods.auto.reading import Reading
+from ..selection.methods.auto.settings import DEFAULTS
+from ..selection.methods.auto.singletons import SingletonQuota, singleton_quota
+from .cells import Cells
+from .copies import Joined
+from .parts import Stage
+from .turns import merge_turns, turn_counts
+
+_NO_ROWS = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Division:
+    """What each cell gives.
+
+    Attributes:
+        sizes: (c,) int64 rows of every cell
+        first: (c,) int64 rows of every cell that come before the others of any cell, which are further copies
+        shares: (c,) float64 numbers in whose proportion these take turns
+        away: int64 rows, ascending, that come last in their cells, because rows of others represent them
+        singletons: how `auto` represents single images, or None
+    """
+
+    sizes: np.ndarray
+    first: np.ndarray
+    shares: np.ndarray
+    away: np.ndarray
+    singletons: SingletonQuota | None = None
+
+    @property
+    def regions(self) -> np.ndarray:
+        """(c,) int64 regions of every cell, which are as many in all as `auto` makes of a pool on one machine."""
+        n = max(int(self.first.sum()), 1)
+        return np.maximum(1, np.rint(min(n**0.5, DEFAULTS.max_clusters) * self.first / n)).astype(np.int64)
+
+    def counts(self, k: int) -> np.ndarray:
+        """(c,) int64 rows that every cell gives to the first k."""
+        others = k - int(self.first.sum())
+        if others <= 0:
+            return turn_counts(self.first, k, self.shares)
+        return self.first + turn_counts(self.sizes - self.first, others)
+
+    def merge(self, cells: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """(m,) int64 the rows of all cells in order.
+
+        Args:
+            cells: (m,) int64 cell of every row
+            places: (m,) int64 place of every row in the order of its cell, from 0
+        """
+        others = places >= self.first[cells]
+        early, late = np.flatnonzero(~others), np.flatnonzero(others)
+        early = early[merge_turns(places[early], cells[early], self.shares)]
+        left = self.sizes - self.first
+        return np.concatenate([early, late[merge_turns((places - self.first[cells])[late], cells[late], left)]])
+
+
+def divide(
+    cells: Cells,
+    reading: Reading | None,
+    groups: Stage,
+    joined: Joined | None,
+    deduplicate: bool,
+    by_zcore: np.ndarray | None,
+) -> Division:
+    """Divides a selection among cells: by their rows, by their groups of near-copies, or as `auto` values them.
+
+    Args:
+        cells: the cells
+        reading: what was decided for the run, or None where nothing was
+        groups: the near-copies by cell
+        joined: those that borders cut, or None where none were looked for
+        deduplicate: whether one row of each group comes first, whatever it stands for
+        by_zcore: (n,) bool rows of the run that ZCore would keep, or None where it is not trusted
+
+    Returns:
+        the division
+    """
+    sizes = cells.sizes
+    if reading is None:
+        return Division(sizes, sizes, sizes.astype(float), _NO_ROWS)
+    first, shares, singletons = sizes, cells.worth, None
+    if joined is not None:
+        first, shares = joined.groups, joined.groups.astype(float)
+        if not deduplicate:
+            facts = [groups.facts(cell) or {} for cell in range(len(sizes))]
+            shares, waiting, singletons = _valued(facts, reading)
+            first = np.maximum(first - waiting, 0)
+    if by_zcore is not None:
+        top, share = cells.count(by_zcore), DEFAULTS.zcore_share
+        shares = (1 - share) * shares / shares.sum() + share * top / top.sum()
+    return Division(sizes, first, shares, _NO_ROWS if joined is None else joined.away, singletons)
+
+
+def _valued(facts: list[dict], reading: Reading) -> tuple[np.ndarray, np.ndarray, SingletonQuota | None]:
+    """(c,) what bursts and single images of every cell count, (c,) single images that wait, and their quota."""
+    rows, n_groups, singles, value, of_bursts, of_singles = (
+        np.array([fact[name] for fact in facts])
+        for name in ("own", "groups", "singles", "value", "worth_of_bursts", "worth_of_singles")
+    )
+    count, n_bursts = int(singles.sum()), int((n_groups - singles).sum())
+    if reading.auc is None or not count or not n_bursts:
+        return of_bursts + of_singles, np.zeros_like(singles), None
+    odds = count / (rows.sum() - count)
+    quota = singleton_quota(count, n_bursts, odds, value.sum())
+    represented = np.minimum(singles, np.maximum(1, np.rint(quota.represented * singles))).astype(np.int64)
+    together = odds / (1 + odds)
+    shares = (1 - together) * of_bursts / of_bursts.sum() + together * singles / count
+    return shares, singles - represented, quota
