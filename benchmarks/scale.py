@@ -68,8 +68,7 @@ def watch_parts() -> None:
     """Lets the parts of steps print what they took."""
     from fiftyone_coreset.plugin.scale import by_cells, scoring
 
-    parts = (scoring, ("open_columns", "_write_scores")), (by_cells, ("find_centers", "find_reading", "join", "_merge"))
-    for module, names in parts:
+    for module, names in (
         (scoring, ("open_columns", "_write_scores")),
         (by_cells, ("find_centers", "find_reading", "join", "_merge")),
     ):
