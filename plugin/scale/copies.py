@@ -151,7 +151,9 @@ def join(stage: Stage, n_cells: int, n_rows: int) -> Joined:
         n_rows: rows of the run
     """
     group_of = np.full(n_rows, -1, dtype=np.int64)
-    visiting, hosts, counts = [], [], []
+    visiting: list[np.ndarray] = []
+    hosts: list[np.ndarray] = []
+    counts: list[int] = []
     for cell in range(n_cells):
         table, facts = stage.read(cell), stage.facts(cell) or {}
         rows, groups = table["row"].to_numpy(), table["group"].to_numpy() + sum(counts)

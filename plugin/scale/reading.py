@@ -92,8 +92,8 @@ def _rows(run: ScaleRun, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if len(usable) <= _PLACES * _PLACE_ROWS:
         return usable, sample
     middles = unit_rows(run.gather(sample[:_PLACES]))[0]
-    near = np.empty((_PLACES, 0), dtype=np.float32)
-    rows = np.empty((_PLACES, 0), dtype=np.int64)
+    near: np.ndarray = np.empty((_PLACES, 0), dtype=np.float32)
+    rows: np.ndarray = np.empty((_PLACES, 0), dtype=np.int64)
     for unit in range(run.n_units):
         numbers, vectors = run.vectors(unit)
         near = np.concatenate([near, pairwise_distances(middles, unit_rows(vectors)[0])], axis=1)
