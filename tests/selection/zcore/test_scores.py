@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from fiftyone_coreset import CoresetError, zcore_scores
+from fiftyone_coreset import CoresetError, get_method, zcore_scores
 from zcore_oracle import zcore_oracle
 
 
@@ -85,6 +85,8 @@ def test_budgets_decide_how_many_draws_are_taken(clusters):
     assert found.reached == min(found.overlaps([10, 20])) >= 0.7
     np.testing.assert_array_equal(found.score, zcore_scores(x, n_draws=found.n_draws).score)
     assert 3 * found.n_draws < zcore_scores(x, target_reliability=0.999).n_draws
+    details = get_method("zcore").select(x, budgets=[10], target_overlap=0.7).details
+    assert details["agreement"] == {"measure": "overlap", "target": 0.7, "reached": 1.0, "kept": [10]}
     short = zcore_scores(x, budgets=[20], target_overlap=0.9999, time_budget=0)
     assert f"overlap {short.reached:.2f} instead of 1.00" in short.warning
 
