@@ -157,6 +157,10 @@ class EmbeddingSource:
         Raises:
             CoresetError: see :meth:`load`
         """
+        if self.fields is not None and len(self.fields) == 1:
+            rows.hold(ids.tolist())
+            return self.load(rows).matrix
+        # Several fields are balanced over all rows.
         matrix, row_of = self.load(rows).matrix, {row_id: row for row, row_id in enumerate(rows.ids())}
         places = np.array([row_of.get(row_id, -1) for row_id in ids], dtype=np.int64)
         return np.where(places[:, None] >= 0, matrix[places], np.nan).astype(matrix.dtype)

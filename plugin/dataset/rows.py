@@ -123,13 +123,16 @@ class Rows:
         self._held: list[str] | None = None
         self._check_media()
 
-    def hold(self) -> None:
-        """Fixes the rows to those of now.
+    def hold(self, ids: list[str] | None = None) -> None:
+        """Fixes the rows to those of now, or to some in an order.
 
         Whoever adds or deletes some from here on does not move the values of the others: added ones are not seen, and
         those of deleted ones are ``None``.
+
+        Args:
+            ids (None): which rows, of which some may be gone
         """
-        self._held = self.ids()
+        self._held = self.ids() if ids is None else ids
 
     def __len__(self) -> int:
         if self._held is not None:
@@ -242,6 +245,18 @@ class Rows:
             return 0
         found = self.source if at_most is None else self.where(F(field) <= at_most)
         return found.count(self.path(field))
+
+    def unranked_ids(self, rank_field: str, last: int) -> list[str]:
+        """The ids of rows without a rank from 0 to ``last``.
+
+        The database finds those of samples, so that the ids of all others need not be read. Objects and frames, of
+        which a view is a copy that may lack the field, are all read.
+        """
+        from fiftyone import ViewField as F
+
+        if self.patches_field is not None or not self.has(rank_field):
+            return self.ids()
+        return self.samples.match(~((F(rank_field) >= 0) & (F(rank_field) <= last))).values("id")
 
     def where(self, condition: Any) -> SampleCollection:
         """The source collection with the rows alone that meet a condition, an expression on a row's own fields."""

@@ -40,6 +40,7 @@ class Added:
         matrix: (m, d) their vectors
         fingerprints: (m,) of the vectors, or None
         old: (n, d) vectors of the ranked rows, comparable with ``matrix``; NaN where they are gone
+        alive: (n,) the ranked rows that were not deleted
         followers: by what says so, (p, 2) rows of which one was taken right after the other, added ones among them;
             ranked rows are numbered first
         left_out: ids of the rows that the run left out
@@ -51,6 +52,7 @@ class Added:
     matrix: np.ndarray
     fingerprints: np.ndarray | None
     old: np.ndarray
+    alive: np.ndarray
     followers: dict[str, np.ndarray]
     left_out: np.ndarray
     unranked: int
@@ -69,11 +71,12 @@ class Added:
             CoresetError: if the run does not say what it left out, or the vectors do not fit
         """
         left_out, whole = _left_out(results), results.rows()
-        ids = set(seen.ids())
+        ids = set(seen.unranked_ids(results.rank_field, int(results.rank.max())))
         unseen = ids.difference(results.ids.tolist(), left_out.tolist())
         source = _source(results, embeddings)
         balanced = source.fields is not None and len(source.fields) > 1  # over all rows at once
-        living = results.ids[results.alive()]
+        alive = results.alive()
+        living = results.ids[alive]
         if not len(living):
             raise CoresetError(f"all {len(results):,} {results.noun} that run '{results.key}' ranked were deleted")
         # One row that has a vector is read along, so that none of the others needs one.
@@ -96,6 +99,7 @@ class Added:
             matrix=found.matrix[usable],
             fingerprints=None if found.fingerprints is None else found.fingerprints[usable],
             old=old,
+            alive=alive,
             followers={} if results.near_copies is None else _followers(seen, results.ids, added),
             left_out=left_out,
             unranked=len(ids.intersection(left_out.tolist())) + len(at) - len(usable),
@@ -151,7 +155,6 @@ class AddedPool:
     Attributes:
         results: the run
         added: the rows to add
-        alive: (n,) the ranked rows that were not deleted
         near: the added rows and their neighbours, see :class:`.Neighborhood`
         rows: (q,) ranked rows that the first rows of ``near`` are
         nearest: (m,) places in ``rows`` of the ranked row that is nearest to each
@@ -161,7 +164,6 @@ class AddedPool:
 
     results: CoresetResults
     added: Added
-    alive: np.ndarray
     near: Neighborhood
     rows: np.ndarray
     nearest: np.ndarray
@@ -171,13 +173,13 @@ class AddedPool:
     @classmethod
     def of(cls, results: CoresetResults, added: Added, num_workers: int | None) -> AddedPool:
         """Finds the neighbours."""
-        alive = results.alive()
+        alive = added.alive
         usable = np.flatnonzero(alive & np.isfinite(added.old).all(axis=1))
         old, new = unit_rows(added.old[usable])[0], unit_rows(added.matrix)[0]
         if not len(new):
             empty = np.empty(0, dtype=np.int64)
             near = Neighborhood(new, 0, empty, empty, np.empty(0, dtype=np.float32))
-            return cls(results, added, alive, near, empty, empty, {}, num_workers)
+            return cls(results, added, near, empty, empty, {}, num_workers)
         heads = np.searchsorted(usable, _first_of_group(results, usable)[usable])
         there = np.r_[np.isin(np.arange(len(alive)), usable), np.ones(len(new), dtype=bool)]
         in_order = {name: pairs[there[pairs].all(axis=1)] for name, pairs in added.followers.items()}
@@ -187,7 +189,7 @@ class AddedPool:
         place = np.zeros(len(there), dtype=np.int64)
         place[np.r_[usable[rows], len(alive) + np.arange(len(new))]] = np.arange(near.n_pool + near.n_added)
         in_order = {name: np.sort(place[pairs], axis=1)[:, ::-1] for name, pairs in in_order.items()}
-        return cls(results, added, alive, near, usable[rows], nearest, in_order, num_workers)
+        return cls(results, added, near, usable[rows], nearest, in_order, num_workers)
 
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """Which row each added row is a near-copy of, -1 for none, and what each is."""

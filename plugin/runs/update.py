@@ -160,7 +160,7 @@ def update_coreset(
         _embed_missing(results, seen, part_of(tell, 0.0, 0.5))
         tell(0.5, "reading embeddings")
         added = Added.read(results, seen, embeddings)
-        gone = int((~results.alive()).sum())
+        gone = int((~added.alive).sum())
         if not len(added.ids) and not gone:
             return CoresetUpdate(results, [], [], 0, added.without_embedding)
         tell(0.6, f"ranking {len(added.ids):,} {results.noun}")
@@ -212,7 +212,7 @@ def _updated(pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.
         kinds: (m,) what the added rows are
         order: places of the added rows that are ranked, first to keep first
     """
-    results, added, alive = pool.results, pool.added, pool.alive
+    results, added, alive = pool.results, pool.added, pool.added.alive
     first = first_free_rank(results)
     groups = None
     if results.near_copies is not None:
@@ -265,7 +265,7 @@ def _placed(pool: AddedPool, place: Any) -> np.ndarray:
     """Points of the added rows on the map of the living ones."""
     results, added = pool.results, pool.added
     assert results.points is not None
-    usable = pool.alive & np.isfinite(added.old).all(axis=1)
+    usable = added.alive & np.isfinite(added.old).all(axis=1)
     return place(added.old[usable], results.points[usable], added.matrix, results.config.projection)
 
 
@@ -274,7 +274,7 @@ def _record(pool: AddedPool, kinds: np.ndarray, first: int, n_left_out: int) -> 
     results, added = pool.results, pool.added
     config, count = copy.deepcopy(results.config), Counter(kinds.tolist())
     config.revision += 1
-    config.n = int(pool.alive.sum()) + len(kinds)
+    config.n = int(added.alive.sum()) + len(kinds)
     config.n_missing, config.n_unranked = added.without_embedding, added.unranked + n_left_out
     config.updates = [
         *config.updates,
@@ -282,7 +282,7 @@ def _record(pool: AddedPool, kinds: np.ndarray, first: int, n_left_out: int) -> 
             "at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "first_rank": first,
             "added": len(kinds),
-            "removed": int((~pool.alive).sum()),
+            "removed": int((~added.alive).sum()),
             **{kind.replace("-", "_"): count[kind] for kind in _WORDS},
         },
     ]

@@ -62,3 +62,21 @@ def test_bytes_that_are_no_array_are_named(dataset, spoilt):
     made._sample_collection.update_one({"filepath": "/nowhere/2.png"}, {"$set": {"emb": spoilt}})
     with pytest.raises(CoresetError, match="field 'emb' holds bytes that are no array"):
         Rows(made).vectors("emb")
+
+
+def test_held_rows_have_the_order_that_was_asked_for(dataset):
+    made = dataset([f"/nowhere/{row}.png" for row in range(4)])
+    made.set_values("place", [0, 1, 2, 3])
+    rows, ids = Rows(made), made.values("id")
+    made.delete_samples(ids[1:2])
+    rows.hold([ids[3], ids[1], ids[0]])
+    assert (len(rows), rows.values("place")) == (3, [3, None, 0])
+
+
+def test_unranked_rows_have_no_rank_or_one_that_was_not_given_yet(dataset):
+    made = dataset([f"/nowhere/{row}.png" for row in range(5)])
+    assert Rows(made).unranked_ids("rank", 9) == made.values("id")
+    made.set_values("rank", [0, None, 2, 3, None])
+    ids = made.values("id")
+    assert Rows(made).unranked_ids("rank", 2) == [ids[1], ids[3], ids[4]]
+    assert Rows(made[2:]).unranked_ids("rank", 2) == [ids[3], ids[4]]
