@@ -1,6 +1,6 @@
 """What the steps of a run need beside what they are said to need, and what choosing cell by cell loses.
 
-    python -m benchmarks.scale --n 100000 [--dimensions 64] [--rows-per-cell 10000] [--draws 1000000] [--central]
+    python -m benchmarks.scale --n 100000 [--dimensions 64] [--clusters 400] [--rows-per-cell 10000] [--central]
 
 Vectors in clusters of unequal size and width are planned, copied, scored and selected by facility location, in a folder
 that is removed again. Times are processor seconds of all threads, beside those that ``plugin/scale/model.py`` says of
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 
-def vectors(n: int, d: int, n_clusters: int = 400) -> np.ndarray:
+def vectors(n: int, d: int, n_clusters: int) -> np.ndarray:
     """(n, d) float32 in clusters of unequal size and width."""
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(n_clusters, d))
@@ -115,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--dimensions", type=int, default=64)
+    parser.add_argument("--clusters", type=int, default=400)
     parser.add_argument("--rows-per-cell", type=int, default=10_000)
     parser.add_argument("--draws", type=int, help="10 for each row by default")
     parser.add_argument("--method", default="facility_location")
@@ -131,7 +132,7 @@ def main() -> None:
     watch_parts()
     with tempfile.TemporaryDirectory(prefix="coreset-scale-") as folder:
         table, run = Path(folder) / "vectors.parquet", Path(folder) / "run"
-        write_table(vectors(n, d), table)
+        write_table(vectors(n, d, options.clusters), table)
         timed("plan", scale.plan, model.plan_need(n, one))(table, run, id_column="id", vector_column="vector")
         timed("embed (copy)", scale.embed, model.embed_need(size, one))(run)
         timed("score", scale.score, model.score_need(size, one, draws, 8))(run, n_draws=draws, num_workers=1)
@@ -143,7 +144,7 @@ def main() -> None:
         print(f"storage of the run: {written / 1e6:.0f} MB, {expected / 1e6:.0f} MB said")
         by_cells = scale.read_ranking(run, method)["row"].to_numpy()
     if options.central:
-        matrix = vectors(n, d)
+        matrix = vectors(n, d, options.clusters)
         Z = unit_rows(matrix)[0]
         central = timed("at once", get_method(method).select)(matrix, len(by_cells), seed=0).indices
         chance = np.random.default_rng(1).permutation(len(Z))

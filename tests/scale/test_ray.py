@@ -252,3 +252,14 @@ def test_a_killed_driver_takes_its_own_ray_along(step, write_vectors, tmp_path):
     left = psutil.wait_procs(children, timeout=60)[1]
     assert [process.name() for process in left] == []
     assert_continued(step, killed, whole)
+
+
+@DEEP
+def test_a_step_whose_ray_was_killed_ends_and_is_continued(write_vectors, tmp_path):
+    killed, whole = planned(write_vectors, tmp_path, "embed")
+    with driver_with_a_part(killed, "embed", "ray") as driver:
+        children = psutil.Process(driver.pid).children(recursive=True)
+        next(child for child in children if child.name() == "raylet").kill()
+        assert driver.wait(timeout=200) != 0
+    psutil.wait_procs(children, timeout=60)
+    assert_continued("embed", killed, whole)
