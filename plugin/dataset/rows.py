@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
-from .stored_arrays import decoded
+from .stored_arrays import decoded, stacked
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -25,6 +25,9 @@ IN_FRAMES = "frames."
 #: What frames are asked for to learn which video they are of, as in a frames view.
 _VIDEO = "sample_id"
 
+
+#: Rows whose stored vectors are held beside the matrix that they become.
+_PART = 50_000
 
 #: What samples of a medium are called, if they are no images.
 _MEDIA = {"video": "videos", "point-cloud": "point clouds", "3d": "scenes"}
@@ -164,6 +167,11 @@ class Rows:
         return self._is_patches_view or self._is_frames_view or self.patches_field is None
 
     @property
+    def _has_own_samples(self) -> bool:
+        """Whether a row is a sample of the dataset, and can be selected by its id whatever slice is shown."""
+        return self.patches_field is None and self.dataset.media_type != "group"
+
+    @property
     def noun(self) -> str:
         """What the rows are called in messages."""
         return "groups" if self.are_groups else noun_of(self.patches_field, self.samples.media_type)
@@ -266,14 +274,34 @@ class Rows:
             return self.source.match_frames(condition)
         return self.source.filter_labels(self.patches_field, condition)
 
-    def vectors(self, field: str) -> list[Any]:
-        """One array a row of a field that holds vectors, ``None`` where missing; the arrays may be read-only."""
+    def vectors(self, field: str) -> Sequence[Any]:
+        """The vectors of a field.
+
+        Args:
+            field: the field
+
+        Returns:
+            one array a row, ``None`` where missing; the arrays may be read-only. Of many rows that are held, an (n, d)
+            matrix with NaN where missing, if all their vectors are alike
+        """
         try:
+            matrix = None
+            if self._held is not None and len(self._held) > _PART and self._has_own_samples:
+                matrix = stacked(self._parts(self._held, field), len(self._held))
+            if matrix is not None:
+                return matrix
             return decoded(self.values(field, as_stored=True))
         except (EOFError, ValueError, zlib.error) as error:
             raise CoresetError(
                 f"field '{self.path(field)}' holds bytes that are no array ({error}); write its vectors again"
             ) from error
+
+    def _parts(self, ids: list[str], field: str) -> Iterator[list[Any]]:
+        """The stored values of samples, some of them at a time."""
+        for start in range(0, len(ids), _PART):
+            part = ids[start : start + _PART]
+            found = dict(zip(*self.samples.select(part).values(["id", field], _raw=True), strict=True))
+            yield [found.get(row_id) for row_id in part]
 
     def values(self, field: str, as_stored: bool = False) -> list[Any]:
         """One value a row, ``None`` where missing.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
+_FLOATS = (np.float32, np.float64)
 
 
 def decoded(values: Sequence[Any]) -> list[Any]:
@@ -36,3 +38,29 @@ def decoded(values: Sequence[Any]) -> list[Any]:
             continue
         found.append(np.frombuffer(content, like.dtype, offset=len(header)))
     return found
+
+
+def stacked(parts: Iterable[Sequence[Any]], n: int) -> np.ndarray | None:
+    """Decodes stored vectors into one matrix, so that no more than a part of them is held beside it.
+
+    Args:
+        parts: stored values of n rows, ``None`` where missing
+        n: the number of rows
+
+    Returns:
+        (n, d) float32 or float64, NaN where missing; None if values are no vectors, or of different shapes or types
+    """
+    matrix: np.ndarray | None = None
+    row = 0
+    for part in parts:
+        for vector in decoded(part):
+            if vector is not None:
+                if not isinstance(vector, np.ndarray) or vector.dtype not in _FLOATS:
+                    return None
+                if matrix is None and vector.ndim == 1:
+                    matrix = np.full((n, len(vector)), np.nan, vector.dtype)
+                if matrix is None or vector.shape != matrix.shape[1:] or vector.dtype != matrix.dtype:
+                    return None
+                matrix[row] = vector
+            row += 1
+    return matrix

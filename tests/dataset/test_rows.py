@@ -5,6 +5,7 @@ from __future__ import annotations
 import fiftyone.core.utils as fou
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.dataset import rows as module
 from fiftyone_coreset.plugin.dataset.rows import Rows
 from fiftyone_coreset.plugin.dataset.stored_arrays import decoded
 from fiftyone_coreset.plugin.errors import CoresetError
@@ -51,6 +52,27 @@ def test_stored_arrays_are_decoded_as_fiftyone_does():
     assert (found[0], found[-1]) == (None, [1.0, 2.0])
     for array, expected in zip(found[1:-1], map(fou.deserialize_numpy_array, stored), strict=True):
         np.testing.assert_array_equal(array, expected, strict=True)
+
+
+@pytest.mark.parametrize("odd", [None, np.zeros(4, np.float32), np.zeros(3), [1.0, 2.0, 3.0]])
+def test_many_vectors_are_read_in_parts(dataset, monkeypatch, odd):
+    made = dataset([f"/nowhere/{row}.png" for row in range(10)])
+    vectors = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
+    made.set_values("emb", [*vectors[:6], None, *vectors[7:]])
+    if odd is not None:  # anything else than a vector like the others
+        stored = fou.serialize_numpy_array(odd) if isinstance(odd, np.ndarray) else odd
+        made._sample_collection.update_one({"filepath": "/nowhere/8.png"}, {"$set": {"emb": stored}})
+    rows = Rows(made)
+    rows.hold([*made.values("id")[::-1], "0" * 24])  # in an order of its own, and one that is gone
+    whole = rows.vectors("emb")
+    monkeypatch.setattr(module, "_PART", 4)
+    parts = rows.vectors("emb")
+    assert isinstance(whole, list)
+    assert isinstance(parts, np.ndarray) == (odd is None)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(np.full(3, np.nan) if one is None and odd is None else one, other)
+    monkeypatch.setattr(Rows, "_has_own_samples", False)
+    assert isinstance(rows.vectors("emb"), list)
 
 
 @pytest.mark.parametrize(
