@@ -11,6 +11,7 @@ from ..errors import CoresetError
 from .stored_arrays import decoded, stacked
 
 if TYPE_CHECKING:
+    import numpy as np
     from fiftyone.core.collections import SampleCollection
     from fiftyone.core.dataset import Dataset
     from fiftyone.core.fields import Field
@@ -274,7 +275,7 @@ class Rows:
             return self.source.match_frames(condition)
         return self.source.filter_labels(self.patches_field, condition)
 
-    def vectors(self, field: str) -> Sequence[Any]:
+    def vectors(self, field: str) -> list[Any] | np.ndarray:
         """The vectors of a field.
 
         Args:
