@@ -130,9 +130,8 @@ def test_the_demo_and_a_session_of_the_same_user_never_meet(tmp_path, image_fold
         assert status == 130
         assert not mongods_of(home)
         assert "Traceback" not in log.read_text()
-        with session(tmp_path / "user") as after:
-            assert precious in after.datasets()
-            assert demo_dataset not in after.datasets()
+        assert precious in before.datasets()
+        assert demo_dataset not in before.datasets()
 
 
 @pytest.fixture
