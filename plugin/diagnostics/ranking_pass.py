@@ -54,12 +54,14 @@ def ranking_pass(
     Returns:
         a :class:`RankingPass`
     """
+    from .ranking_kernel import add_block
+
     first = rankings[0]
     ranked = np.unique(np.concatenate(rankings))
     columns = np.concatenate([first, ranked[~np.isin(ranked, first)]])
     position = np.full(points.n, len(columns))
     position[columns] = np.arange(len(columns))
-    segments = [_segments(ranking, columns, budgets, points.n) for ranking in rankings]
+    segments = np.stack([_segments(ranking, columns, budgets, points.n) for ranking in rankings])
     dtype = points.work_dtype(len(rows), len(columns))
 
     # Products leave this much in the squared distance of two equal unit vectors.
@@ -67,6 +69,7 @@ def ranking_pass(
 
     distance = np.empty((len(rankings), len(budgets), len(rows)), dtype=np.float32)
     first_within = np.full(len(rows), len(first))
+    room = np.empty(min(_COLUMNS, len(columns)) * min(_ROWS, len(rows)), dtype=dtype)  # for every block in turn
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)
         left = points.block(rows[part], dtype)
@@ -75,13 +78,11 @@ def ranking_pass(
         enough = (left_sq - radius**2 - rounding) / 2  # closeness at which a distance equals the radius
         for begin in range(0, len(columns), _COLUMNS):
             block = slice(begin, begin + _COLUMNS)
-            closeness = _closeness(points, left, columns[block], dtype)
+            closeness = _closeness(points, left, columns[block], room)
             own = position[rows[part]] - begin
             inside = np.flatnonzero((own >= 0) & (own < len(closeness)))
             closeness[own[inside], inside] = -np.inf
-            for ranking, segment in enumerate(segments):
-                _add_maxima(best[ranking], closeness, segment[block])
-            _note_first(first_within[part], closeness[: max(0, len(first) - begin)], enough, begin, len(first))
+            add_block(best, closeness, segments[:, block], first_within[part], enough, begin, len(first))
         np.maximum.accumulate(best, axis=1, out=best)
         squared = left_sq - 2 * best
         squared[squared < rounding] = 0
@@ -91,10 +92,11 @@ def ranking_pass(
     return RankingPass(distance, first_within)
 
 
-def _closeness(points: Points, left: np.ndarray, columns: np.ndarray, dtype: type) -> np.ndarray:
-    """(columns, rows) matrix of x.y - |y|^2 / 2, which falls as the distance grows."""
-    right = points.block(columns, dtype)
-    closeness = right @ left.T
+def _closeness(points: Points, left: np.ndarray, columns: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """(columns, rows) matrix of x.y - |y|^2 / 2, which falls as the distance grows; written into ``room``."""
+    right = points.block(columns, left.dtype.type)
+    closeness = room[: len(right) * len(left)].reshape(len(right), len(left))
+    np.matmul(right, left.T, out=closeness)
     closeness -= np.einsum("ij,ij->i", right, right)[:, None] / 2
     return closeness
 
@@ -104,23 +106,3 @@ def _segments(ranking: np.ndarray, columns: np.ndarray, budgets: np.ndarray, n: 
     segment = np.full(n, len(budgets))
     segment[ranking] = np.searchsorted(budgets, np.arange(1, len(ranking) + 1))
     return segment[columns]
-
-
-def _add_maxima(best: np.ndarray, closeness: np.ndarray, segment: np.ndarray) -> None:
-    """Raises best[g] to the largest closeness among the columns of segment g."""
-    order = np.argsort(segment, kind="stable")
-    ordered = segment[order]
-    bounds = np.searchsorted(ordered, np.arange(len(best) + 1))
-    in_order = bool((order[:-1] <= order[1:]).all())
-    for g in np.unique(ordered[: bounds[-1]]):
-        part = slice(bounds[g], bounds[g + 1])
-        chosen = closeness[part] if in_order else closeness[order[part]]
-        np.maximum(best[g], chosen.max(axis=0), out=best[g])
-
-
-def _note_first(first_within: np.ndarray, closeness: np.ndarray, enough: np.ndarray, begin: int, missing: int) -> None:
-    """Notes the earliest column within the radius for rows that had none so far."""
-    if not len(closeness):
-        return
-    new = np.flatnonzero((first_within == missing) & (closeness.max(axis=0) >= enough))
-    first_within[new] = begin + (closeness[:, new] >= enough[new]).argmax(axis=0)
