@@ -69,7 +69,7 @@ def ranking_pass(
 
     distance = np.empty((len(rankings), len(budgets), len(rows)), dtype=np.float32)
     first_within = np.full(len(rows), len(first))
-    room = np.empty(min(_COLUMNS, len(columns)) * min(_ROWS, len(rows)), dtype=dtype)  # for every block in turn
+    room: np.ndarray = np.empty(min(_COLUMNS, len(columns)) * min(_ROWS, len(rows)), dtype=dtype)  # for every block in turn
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)
         left = points.block(rows[part], dtype)
