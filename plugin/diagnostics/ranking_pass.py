@@ -69,7 +69,8 @@ def ranking_pass(
 
     distance = np.empty((len(rankings), len(budgets), len(rows)), dtype=np.float32)
     first_within = np.full(len(rows), len(first))
-    room: np.ndarray = np.empty(min(_COLUMNS, len(columns)) * min(_ROWS, len(rows)), dtype=dtype)  # for every block in turn
+    # One block after the other lies here.
+    room: np.ndarray = np.empty(min(_COLUMNS, len(columns)) * min(_ROWS, len(rows)), dtype=dtype)
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)
         left = points.block(rows[part], dtype)
