@@ -10,10 +10,13 @@ compressed, ``g / (|g| + e)``, with e a part of the image's usual gradient.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from .jit import jit
+from .jit import jit as _jit
+
+jit = partial(_jit, error_model="numpy")
 
 #: Rows and columns of a fingerprint, its cells, and its middle.
 _SIDE = 16
@@ -22,6 +25,7 @@ _MIDDLE = np.float32((_SIDE - 1) / 2)
 
 #: Whole cells by which fingerprints are shifted; the steps refine that further.
 _SHIFT = 2
+_WIDE = _SIDE + 2 * _SHIFT
 _STEPS = 4
 #: Steps end where they improve the correlation by less.
 _ENOUGH = np.float32(2e-4)
@@ -43,6 +47,10 @@ _TINY = np.float32(1e-9)
 _LAST = np.float32(_SIDE - 1.0001)
 _EDGE = np.float32(_SIDE - 0.5)
 
+#: Rows and columns of all cells as seen from the middle, and steps to the next cell and to the one below.
+_FROM_Y, _FROM_X = np.indices((_SIDE, _SIDE)).reshape(2, -1).astype(np.float32) - _MIDDLE
+_NEXT, _BELOW = np.uint32(1), np.uint32(_SIDE)
+
 #: Weight of every cell: the borders of two fingerprints need not show the same.
 _TAPER = np.sin(np.pi * np.arange(1, _SIDE + 1) / _SIDE)
 _WEIGHT = np.maximum(np.outer(_TAPER, _TAPER), 0).astype(np.float32).ravel()
@@ -63,26 +71,26 @@ def read(fingerprints, row, cells):
 
 
 @jit
-def best_shift(a, b, padded):
+def widen(cells, wide, first):
+    """Copies a fingerprint into rows that are wider by the shifts; what lies between them stays zero."""
+    for y in range(_SIDE):
+        for x in range(_SIDE):
+            wide[first + y * _WIDE + x] = cells[y * _SIDE + x]
+
+
+@jit
+def best_shift(wide_a, wide_b, energies):
     """About the largest correlation over shifts by whole cells, and the shift.
 
     The energy of the part that overlaps is taken for its share of the cells, which saves most of the time.
     """
-    energy_a, energy_b = _ZERO, _ZERO
-    for i in range(_CELLS):
-        energy_a += a[i] * a[i]
-        energy_b += b[i] * b[i]
-    for y in range(_SIDE):
-        for x in range(_SIDE):
-            padded[y + _SHIFT, x + _SHIFT] = b[y * _SIDE + x]
-    scale = np.float32(_CELLS) / math.sqrt(energy_a * energy_b + _TINY)
+    scale = np.float32(_CELLS) / math.sqrt(energies + _TINY)
     best, best_y, best_x = np.float32(-2), 0, 0
     for dy in range(2 * _SHIFT + 1):
         for dx in range(2 * _SHIFT + 1):
-            product = _ZERO
-            for y in range(_SIDE):
-                for x in range(_SIDE):
-                    product += a[y * _SIDE + x] * padded[y + dy, x + dx]
+            shifted, product = wide_b[dy * _WIDE + dx :], _ZERO
+            for i in range(_SIDE * _WIDE):
+                product += wide_a[i] * shifted[i]
             overlap = (_SIDE - abs(dy - _SHIFT)) * (_SIDE - abs(dx - _SHIFT))
             correlation = product * scale / np.float32(overlap)
             if correlation > best:
@@ -91,25 +99,34 @@ def best_shift(a, b, padded):
 
 
 @jit
-def warp(b, pose, warped, inside):
-    """Lays ``b`` over the grid by a similarity transform; returns how many cells it covers."""
-    count = 0
-    for y in range(_SIDE):
-        from_y = np.float32(y) - _MIDDLE
-        for x in range(_SIDE):
-            from_x = np.float32(x) - _MIDDLE
-            to_y = _MIDDLE + pose[0] * from_y - pose[1] * from_x + pose[2]
-            to_x = _MIDDLE + pose[1] * from_y + pose[0] * from_x + pose[3]
-            covered = (to_y >= -_HALF) and (to_y <= _EDGE) and (to_x >= -_HALF) and (to_x <= _EDGE)
-            to_y = min(max(to_y, _ZERO), _LAST)
-            to_x = min(max(to_x, _ZERO), _LAST)
-            i, j = int(to_y), int(to_x)
-            down, over, at = to_y - np.float32(i), to_x - np.float32(j), i * _SIDE + j
-            upper = b[at] + over * (b[at + 1] - b[at])
-            lower = b[at + _SIDE] + over * (b[at + _SIDE + 1] - b[at + _SIDE])
-            warped[y * _SIDE + x] = upper + down * (lower - upper)
-            inside[y * _SIDE + x] = _ONE if covered else _ZERO
-            count += int(covered)
+def within(position):
+    """A position moved to where four cells surround it."""
+    position = position if position > _ZERO else _ZERO
+    return position if position < _LAST else _LAST
+
+
+@jit
+def warp(b, pose, warped, inside, at, down, over):
+    """Lays ``b`` over the grid by a similarity transform; returns how many cells it covers.
+
+    The first loop vectorises because it does not look anything up.
+    """
+    zoom, turn, middle_y, middle_x = pose[0], pose[1], pose[2] + _MIDDLE, pose[3] + _MIDDLE
+    count = _ZERO
+    for i in range(_CELLS):
+        to_y = middle_y + zoom * _FROM_Y[i] - turn * _FROM_X[i]
+        to_x = middle_x + turn * _FROM_Y[i] + zoom * _FROM_X[i]
+        covered = (to_y >= -_HALF) & (to_y <= _EDGE) & (to_x >= -_HALF) & (to_x <= _EDGE)
+        to_y, to_x = within(to_y), within(to_x)
+        y, x = np.int32(to_y), np.int32(to_x)
+        down[i], over[i], at[i] = to_y - np.float32(y), to_x - np.float32(x), y * np.int32(_SIDE) + x
+        inside[i] = _ONE if covered else _ZERO
+        count += inside[i]
+    for i in range(_CELLS):
+        cell = np.uint32(at[i])  # unsigned: no look-up from the end
+        upper = b[cell] + over[i] * (b[cell + _NEXT] - b[cell])
+        lower = b[cell + _BELOW] + over[i] * (b[cell + _BELOW + _NEXT] - b[cell + _BELOW])
+        warped[i] = upper + down[i] * (lower - upper)
     return count
 
 
@@ -125,9 +142,8 @@ def steepest(a, descent):
                 down *= _HALF
             if 0 < x < _SIDE - 1:
                 over *= _HALF
-            from_y, from_x = np.float32(y) - _MIDDLE, np.float32(x) - _MIDDLE
-            descent[0, i] = down * from_y + over * from_x
-            descent[1, i] = over * from_y - down * from_x
+            descent[0, i] = down * _FROM_Y[i] + over * _FROM_X[i]
+            descent[1, i] = over * _FROM_Y[i] - down * _FROM_X[i]
             descent[2, i] = down
             descent[3, i] = over
 
@@ -205,44 +221,43 @@ def gradient(cells, i):
 @jit
 def edges_agree(a, b, inside):
     """Correlation of compressed gradients, at most 1; 0 where there are none."""
-    count, energy_a, energy_b = 0, _ZERO, _ZERO
+    count, energy_a, energy_b = _ZERO, _ZERO, _ZERO
     for y in range(_SIDE - 1):
         for x in range(_SIDE - 1):
             i = y * _SIDE + x
-            if inside[i] * inside[i + 1] * inside[i + _SIDE] * inside[i + _SIDE + 1] > _ZERO:
-                down_a, over_a = gradient(a, i)
-                down_b, over_b = gradient(b, i)
-                energy_a += down_a * down_a + over_a * over_a
-                energy_b += down_b * down_b + over_b * over_b
-                count += 1
+            counts = inside[i] * inside[i + 1] * inside[i + _SIDE] * inside[i + _SIDE + 1]
+            down_a, over_a = gradient(a, i)
+            down_b, over_b = gradient(b, i)
+            energy_a += counts * (down_a * down_a + over_a * over_a)
+            energy_b += counts * (down_b * down_b + over_b * over_b)
+            count += counts
     if count < _OVERLAP // 2:
         return _ZERO
-    soft_a = _SOFT * math.sqrt(energy_a / np.float32(count)) + _ROUNDING
-    soft_b = _SOFT * math.sqrt(energy_b / np.float32(count)) + _ROUNDING
+    soft_a = _SOFT * math.sqrt(energy_a / count) + _ROUNDING
+    soft_b = _SOFT * math.sqrt(energy_b / count) + _ROUNDING
     ab, aa, bb = _ZERO, _ZERO, _ZERO
     for y in range(_SIDE - 1):
         for x in range(_SIDE - 1):
             i = y * _SIDE + x
-            if inside[i] * inside[i + 1] * inside[i + _SIDE] * inside[i + _SIDE + 1] > _ZERO:
-                down_a, over_a = gradient(a, i)
-                down_b, over_b = gradient(b, i)
-                length_a = math.sqrt(down_a * down_a + over_a * over_a)
-                length_b = math.sqrt(down_b * down_b + over_b * over_b)
-                part_a, part_b = _ONE / (length_a + soft_a), _ONE / (length_b + soft_b)
-                ab += _WEIGHT[i] * (down_a * down_b + over_a * over_b) * part_a * part_b
-                aa += _WEIGHT[i] * (length_a * part_a) ** 2
-                bb += _WEIGHT[i] * (length_b * part_b) ** 2
+            weight = _WEIGHT[i] * inside[i] * inside[i + 1] * inside[i + _SIDE] * inside[i + _SIDE + 1]
+            down_a, over_a = gradient(a, i)
+            down_b, over_b = gradient(b, i)
+            length_a = math.sqrt(down_a * down_a + over_a * over_a)
+            length_b = math.sqrt(down_b * down_b + over_b * over_b)
+            part_a, part_b = _ONE / (length_a + soft_a), _ONE / (length_b + soft_b)
+            ab += weight * (down_a * down_b + over_a * over_b) * part_a * part_b
+            aa += weight * (length_a * part_a) ** 2
+            bb += weight * (length_b * part_b) ** 2
     return ab / math.sqrt(aa * bb + _TINY)
 
 
 @jit
 def compare_pairs(fingerprints, left, right, agreement):
     """Fills in the agreement of p pairs; pairs of one left row stand together, for speed."""
-    a = np.empty(_CELLS, np.float32)
-    b = np.empty(_CELLS, np.float32)
-    padded = np.zeros((_SIDE + 2 * _SHIFT, _SIDE + 2 * _SHIFT), np.float32)
-    warped = np.empty(_CELLS, np.float32)
-    inside = np.empty(_CELLS, np.float32)
+    a, b = np.empty(_CELLS, np.float32), np.empty(_CELLS, np.float32)
+    wide_a, wide_b = np.zeros(_SIDE * _WIDE, np.float32), np.zeros(_WIDE * (_WIDE + 1), np.float32)
+    warped, inside = np.empty(_CELLS, np.float32), np.empty(_CELLS, np.float32)
+    at, down, over = np.empty(_CELLS, np.int32), np.empty(_CELLS, np.float32), np.empty(_CELLS, np.float32)
     descent = np.empty((4, _CELLS), np.float32)
     normal = np.empty((4, 5), np.float32)
     pose, best_pose = np.empty(4, np.float32), np.empty(4, np.float32)
@@ -252,16 +267,19 @@ def compare_pairs(fingerprints, left, right, agreement):
         if left[p] != last:
             last = left[p]
             energy_a = read(fingerprints, last, a)
+            widen(a, wide_a, 0)
             steepest(a, descent)
-        if energy_a <= _ZERO or read(fingerprints, right[p], b) <= _ZERO:
+        energy_b = read(fingerprints, right[p], b)
+        if energy_a <= _ZERO or energy_b <= _ZERO:
             continue
-        coarse, shift_y, shift_x = best_shift(a, b, padded)
+        widen(b, wide_b, _SHIFT * (_WIDE + 1))
+        coarse, shift_y, shift_x = best_shift(wide_a, wide_b, energy_a * energy_b)
         if coarse < _FLOOR:
             continue
         pose[0], pose[1], pose[2], pose[3] = _ONE, _ZERO, np.float32(shift_y), np.float32(shift_x)
         best = np.float32(-2)
         for taken in range(_STEPS + 1):
-            count = warp(b, pose, warped, inside)
+            count = warp(b, pose, warped, inside, at, down, over)
             if count < _OVERLAP:
                 break
             sum_a, sum_b, ab, aa, bb = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
@@ -272,7 +290,7 @@ def compare_pairs(fingerprints, left, right, agreement):
                 ab += of_a * warped[i]
                 aa += of_a * a[i]
                 bb += of_b * warped[i]
-            mean_a, mean_b = sum_a / np.float32(count), sum_b / np.float32(count)
+            mean_a, mean_b = sum_a / count, sum_b / count
             ab -= sum_a * mean_b
             aa -= sum_a * mean_a
             bb -= sum_b * mean_b
@@ -285,5 +303,5 @@ def compare_pairs(fingerprints, left, right, agreement):
                 break
             step(a, mean_a, warped, mean_b, max(ab / (bb + _TINY), _HALF * _HALF), inside, descent, normal, pose)
         if best > _FLOOR:
-            warp(b, best_pose, warped, inside)
+            warp(b, best_pose, warped, inside, at, down, over)
             agreement[p] = edges_agree(a, warped, inside)

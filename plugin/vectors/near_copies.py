@@ -14,8 +14,8 @@ from .matrix import blocks
 from .near_duplicates import NearDuplicates, linked, many_groups
 from .neighbors import nearest_neighbors
 
-#: Neighbours that every row is compared with. In a larger group they may all be members, so the representatives of
-#: groups are compared with their own neighbours, this many times at most.
+#: Neighbours that every row is compared with. In a larger group they may all be members, so its representative and
+#: those of the groups around it are compared with their own neighbours, in so many rounds at most.
 NEIGHBORS = 10
 _ROUNDS = 3
 #: Two images are linked if they are near-copies with this probability. A member, which others link, stays with its
@@ -98,8 +98,7 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     """
     prints = evidence.fingerprints
     first = _exact_copies(unit, prints, evidence.known)
-    rows = np.unique(first)
-    rows = rows[evidence.known[rows]]
+    rows = np.flatnonzero((first == np.arange(len(unit))) & evidence.known)
     search = _Search(unit[rows], prints[rows], _rows_in(evidence.distinct, first, rows), seed, num_workers)
     followers = {name: _places(pairs, first, rows) for name, pairs in evidence.followers.items()}
     representative = np.arange(len(unit))
@@ -173,23 +172,26 @@ class _Search:
         found = heads
         for turn in range(_ROUNDS):
             known = len(self.left)
-            self._link_neighbors(heads, altered)
+            indices, _ = nearest_neighbors(self.unit[heads], NEIGHBORS, seed=self.seed, num_workers=self.num_workers)
+            near = heads[indices]
+            self._link_neighbors(heads, near, altered)
             for name, pairs in followers.items() if turn == 0 else ():
                 self._link_followers(name, pairs, altered)
             if len(self.left) == known:
                 break
             found = self._cut()
-            heads = np.unique(found)
-            if np.bincount(found).max() <= NEIGHBORS:
+            large = (np.bincount(found[heads], minlength=len(found)) > NEIGHBORS)[found]
+            around = large[heads] | large[near].any(axis=1)
+            if not around.any():
                 break
+            heads = _distinct(found[np.r_[heads[around], near[large[heads]].ravel()]])
         return found
 
-    def _link_neighbors(self, heads: np.ndarray, altered: np.ndarray) -> None:
+    def _link_neighbors(self, heads: np.ndarray, near: np.ndarray, altered: np.ndarray) -> None:
         """Compares rows with their nearest neighbours among each other, and links those that are copies."""
-        indices, _ = nearest_neighbors(self.unit[heads], NEIGHBORS, seed=self.seed, num_workers=self.num_workers)
-        a, b = np.repeat(heads, indices.shape[1]), heads[indices.ravel()]
-        keys = np.setdiff1d(self._keys(a, b), self._keys(self.left, self.right))
-        left, right = keys // len(self.unit), keys % len(self.unit)
+        keys = _distinct(self._keys(np.repeat(heads, near.shape[1]), near.ravel()))
+        keys = keys[~_among(keys, self._links())]
+        left, right = np.divmod(keys, len(self.unit))
         agrees = agreement(self.prints, left, right, self.num_workers)
         if self.model is None:
             self.model = CopyModel.fit(agrees, altered)
@@ -207,7 +209,7 @@ class _Search:
         if model is not None:
             self.in_order[name] = model
         probability = self._told(model, left, right, agrees)
-        new = ~np.isin(self._keys(left, right), self._keys(self.left, self.right))
+        new = ~_among(self._keys(left, right), self._links())
         self._link(left[new], right[new], probability[new])
 
     def _link(self, left: np.ndarray, right: np.ndarray, probability: np.ndarray) -> None:
@@ -238,6 +240,10 @@ class _Search:
         """A number for every pair of rows, whichever comes first."""
         return np.minimum(a, b) * len(self.unit) + np.maximum(a, b)
 
+    def _links(self) -> np.ndarray:
+        """The numbers of all links, ascending."""
+        return np.sort(self._keys(self.left, self.right))
+
     def _cut(self) -> np.ndarray:
         """(n,) int64 representatives: of what links connect, the members that resemble the most central one, and so on.
 
@@ -248,7 +254,7 @@ class _Search:
         left, right = self.left, self.right
         while len(left):
             part = linked(n, left, right)
-            waiting = np.unique(np.r_[left, right])
+            waiting = _distinct(np.r_[left, right])
             head, stays = self._best_centers(waiting, part[waiting])
             found[waiting[stays]] = head[stays]
             left_over = np.zeros(n, dtype=bool)
@@ -262,10 +268,10 @@ class _Search:
         best = np.zeros(int(part.max()) + 1, dtype=np.int64)
         head, stays = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=bool)
         asked = np.ones(len(rows), dtype=bool)
-        links = self._keys(self.left, self.right)
+        links = self._links()
         for place in range(_CENTERS):
             center = _central(self.unit, rows, part, place)[part]
-            alike = asked & ((center == rows) | np.isin(self._keys(center, rows), links))
+            alike = asked & ((center == rows) | _among(self._keys(center, rows), links))
             unknown = asked & ~alike
             agrees = agreement(self.prints, center[unknown], rows[unknown], self.num_workers)
             alike[unknown] = self._told(self.model, center[unknown], rows[unknown], agrees) >= STAY
@@ -277,6 +283,19 @@ class _Search:
             if not asked.any():
                 break
         return head, stays
+
+
+def _distinct(numbers: np.ndarray) -> np.ndarray:
+    """What ``np.unique`` gives, by sorting: its hash table takes several times as long."""
+    ordered = np.sort(numbers)
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
+
+
+def _among(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(m,) bool, True in numbers that are among the known ones, which ascend."""
+    if not len(known):
+        return np.zeros(len(numbers), dtype=bool)
+    return known[np.searchsorted(known, numbers).clip(max=len(known) - 1)] == numbers
 
 
 def _central(unit: np.ndarray, rows: np.ndarray, part: np.ndarray, place: int) -> np.ndarray:
