@@ -27,9 +27,14 @@ _BLOCK = 8192
 #: Images of a kind.
 _KIND = 2000
 
-#: What functions of ``plugin.vectors.near_copies`` are called in the table.
-_GRAPH, _FURTHER = "the neighbour graph", "graphs of what is around large groups"
-STAGES = {"_exact_copies": "exact copies", "agreement": "fingerprints compared", "_central": "middles of groups"}
+#: What functions of ``plugin.vectors.near_copies`` are called in the table, the first and all further times.
+_GRAPH = "the neighbour graph"
+STAGES = {
+    "_exact_copies": ["exact copies"],
+    "nearest_neighbors": [_GRAPH, "graphs of what is around large groups"],
+    "agreement": ["fingerprints compared"],
+    "_central": ["middles of groups"],
+}
 
 
 def pictures(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -90,8 +95,8 @@ def watch(spent: dict[str, float]) -> None:
     """Adds the processor seconds of every stage to ``spent``."""
     from fiftyone_coreset.plugin.vectors import near_copies
 
-    def timed(function: Callable[..., Any], *titles: str) -> Callable[..., Any]:
-        remaining = list(titles)
+    def timed(function: Callable[..., Any], titles: list[str]) -> Callable[..., Any]:
+        remaining = titles.copy()
 
         def call(*args: Any, **keywords: Any) -> Any:
             title = remaining.pop(0) if len(remaining) > 1 else remaining[0]
@@ -102,9 +107,8 @@ def watch(spent: dict[str, float]) -> None:
 
         return call
 
-    near_copies.nearest_neighbors = timed(near_copies.nearest_neighbors, _GRAPH, _FURTHER)
-    for name, title in STAGES.items():
-        setattr(near_copies, name, timed(getattr(near_copies, name), title))
+    for name, titles in STAGES.items():
+        setattr(near_copies, name, timed(getattr(near_copies, name), titles))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,12 +52,16 @@ class CopyModel:
     pairs: int
 
     @classmethod
-    def fit(cls, agreements: np.ndarray, altered: np.ndarray) -> CopyModel | None:
+    def fit(
+        cls, agreements: np.ndarray, altered: np.ndarray, apart: np.ndarray | Sequence[float] = ()
+    ) -> CopyModel | None:
         """Reads the model from a pool.
 
         Args:
             agreements: (p,) agreement of pairs of neighbours
             altered: (m,) agreement of altered copies
+            apart (()): agreement of further pairs of neighbours, which people said are no copies: at least so many
+                look-alikes agree that well
 
         Returns:
             the model; None if the altered copies of no image agree with it
@@ -72,7 +77,7 @@ class CopyModel:
         if _tail_rate(near) >= rate:
             rate, far, beyond = _tail_rate(near), near, 0
         passed = np.exp(-rate * _WIDTH)
-        look_alikes = len(far) * passed ** (1 + beyond) / (1 - passed)
+        look_alikes = max(len(far) * passed ** (1 + beyond) / (1 - passed), float(np.sum(fisher(apart) >= low)))
         return cls(low, rate, look_alikes, 0.0, copies_z, len(z)).among(agreements)
 
     def to_dict(self) -> dict[str, float]:
@@ -124,7 +129,7 @@ def _deviation(values: np.ndarray, middle: float, side: int) -> float:
     return float(np.sqrt(np.mean(beyond**2))) if len(beyond) else 0.0
 
 
-def fisher(agreements: np.ndarray | float) -> np.ndarray:
+def fisher(agreements: np.ndarray | Sequence[float] | float) -> np.ndarray:
     """Fisher's z of correlations."""
     return np.arctanh(np.minimum(np.asarray(agreements, dtype=np.float64), _COMPLETE))
 

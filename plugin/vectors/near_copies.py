@@ -37,7 +37,7 @@ class Evidence:
         known: (n,) bool, True in rows that have a fingerprint
         altered (None): (m,) agreement of altered copies of some of the images, see :func:`.altered_agreement`; made
             from the fingerprints themselves by default
-        distinct (()): pairs of rows that somebody said are no copies
+        distinct (()): pairs of rows that somebody said are no copies; they show how far look-alikes agree
         preference (None): gives numbers to the rows in groups of several, of which the highest represents its group;
             by default the most central row does
         followers (none): (m, 2) int64 pairs of rows that were taken one after another, by what says so, e.g. file
@@ -99,7 +99,7 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
     prints = evidence.fingerprints
     first = _exact_copies(unit, prints, evidence.known)
     rows = np.flatnonzero((first == np.arange(len(unit))) & evidence.known)
-    search = _Search(unit[rows], prints[rows], _rows_in(evidence.distinct, first, rows), seed, num_workers)
+    search = _Search(unit[rows], prints[rows], _places(evidence.distinct, first, rows), seed, num_workers)
     followers = {name: _places(pairs, first, rows) for name, pairs in evidence.followers.items()}
     representative = np.arange(len(unit))
     if len(rows) > 1:
@@ -146,15 +146,14 @@ class _Search:
     Args:
         unit: (n, d) float32
         prints: (n, 256) uint8
-        distinct: pairs of rows that are no copies
+        distinct: (m, 2) int64 pairs of rows that are no copies, the lower first
         seed: of the neighbour search
         num_workers: threads
     """
 
-    def __init__(
-        self, unit: np.ndarray, prints: np.ndarray, distinct: set[tuple[int, int]], seed: int, num_workers: int | None
-    ):
-        self.unit, self.prints, self.distinct = unit, prints, distinct
+    def __init__(self, unit: np.ndarray, prints: np.ndarray, distinct: np.ndarray, seed: int, num_workers: int | None):
+        self.unit, self.prints = unit, prints
+        self.distinct = np.sort(self._keys(*distinct.T))
         self.seed, self.num_workers = seed, num_workers
         self.model: CopyModel | None = None
         self.in_order: dict[str, CopyModel] = {}
@@ -194,7 +193,7 @@ class _Search:
         left, right = np.divmod(keys, len(self.unit))
         agrees = agreement(self.prints, left, right, self.num_workers)
         if self.model is None:
-            self.model = CopyModel.fit(agrees, altered)
+            self.model = self._model(left, right, agrees, altered)
         self._link(left, right, self._told(self.model, left, right, agrees))
 
     def _link_followers(self, name: str, pairs: np.ndarray, altered: np.ndarray) -> None:
@@ -205,7 +204,7 @@ class _Search:
         """
         left, right = pairs.T
         agrees = agreement(self.prints, left, right, self.num_workers)
-        model = CopyModel.fit(agrees, altered)
+        model = self._model(left, right, agrees, altered)
         if model is not None:
             self.in_order[name] = model
         probability = self._told(model, left, right, agrees)
@@ -218,12 +217,15 @@ class _Search:
         self.left, self.right = np.r_[self.left, left[link]], np.r_[self.right, right[link]]
         self.doubt = np.r_[self.doubt, 1 - probability[link]]
 
+    def _model(self, left: np.ndarray, right: np.ndarray, agrees: np.ndarray, altered: np.ndarray) -> CopyModel | None:
+        """What tells copies among pairs such as these, of which people told some apart."""
+        apart = _among(self._keys(left, right), self.distinct)
+        return CopyModel.fit(agrees[~apart], altered, agrees[apart])
+
     def _told(self, model: CopyModel | None, left: np.ndarray, right: np.ndarray, agrees: np.ndarray) -> np.ndarray:
         """The probability that pairs are near-copies, as the model and people see it."""
         found = np.zeros(len(left), dtype=np.float32) if model is None else model.probability(agrees)
-        if self.distinct:
-            pairs = zip(np.minimum(left, right).tolist(), np.maximum(left, right).tolist(), strict=True)
-            found[[pair in self.distinct for pair in pairs]] = 0
+        found[_among(self._keys(left, right), self.distinct)] = 0
         return found
 
     def probability(self, left: np.ndarray, right: np.ndarray, agrees: np.ndarray) -> np.ndarray:
@@ -331,14 +333,7 @@ def _exact_copies(unit: np.ndarray, prints: np.ndarray, known: np.ndarray) -> np
     return first
 
 
-def _rows_in(pairs: Sequence[tuple[int, int]], first: np.ndarray, rows: np.ndarray) -> set[tuple[int, int]]:
-    """Pairs of rows as pairs of places in ``rows``, the lower first."""
-    place = _place(first, rows)
-    found = {tuple(sorted((int(place[first[a]]), int(place[first[b]])))) for a, b in pairs}
-    return {(a, b) for a, b in found if 0 <= a < b}
-
-
-def _places(pairs: np.ndarray, first: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _places(pairs: Sequence[tuple[int, int]] | np.ndarray, first: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(m, 2) int64 pairs of different places in ``rows``, each once; pairs with other rows are left out."""
     found = np.sort(_place(first, rows)[first[np.asarray(pairs, dtype=np.int64).reshape(-1, 2)]], axis=1)
     return np.unique(found[(found[:, 0] >= 0) & (found[:, 0] < found[:, 1])], axis=0)

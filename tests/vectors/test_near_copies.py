@@ -167,6 +167,16 @@ def test_images_taken_one_after_another_are_compared_whatever_the_embedding_says
     assert (found.probability[members] >= 0.5).all()
 
 
+def test_in_a_large_group_the_way_leads_on_over_its_representative(pool):
+    """A burst whose frames know only each other is joined with its other half, in another corner of the embedding."""
+    _, prints, origin = pool
+    Z = unit(np.random.default_rng(2).normal(size=(80, 8))[origin])
+    Z[:15] += 0.1
+    Z = unit(Z + 0.001 * np.random.default_rng(3).normal(size=Z.shape))
+    found = near_copies(Z, Evidence(prints, everywhere(prints)))
+    assert len(np.unique(found.groups[:30])) == 1
+
+
 def test_an_order_that_means_nothing_adds_nothing(pool):
     Z, prints, _ = pool
     plain = near_copies(Z, Evidence(prints, everywhere(prints)))
@@ -202,6 +212,19 @@ def test_the_tail_of_the_look_alikes_sets_the_limit():
         linked = model.probability(np.tanh(z)) >= 0.9
         assert linked[500:].sum() <= 0.1 * linked.sum()
     assert limits[1] > limits[0] + 0.2
+
+
+def test_pairs_told_apart_raise_the_limit_for_others():
+    """What people say of some pairs counts for all that agree no better."""
+    rng = np.random.default_rng(0)
+    altered = np.tanh(rng.normal(1.8, 0.3, 600))
+    z = np.r_[rng.normal(1.8, 0.3, 100), rng.exponential(1 / 5, 400)]
+    told = np.tanh(rng.uniform(1.3, 1.6, 60))
+    before = CopyModel.fit(np.r_[np.tanh(z), told], altered).probability(told)
+    after = CopyModel.fit(np.tanh(z), altered, told).probability(told)
+    assert before.mean() > 0.95
+    assert after.mean() < before.mean() - 0.1
+    assert CopyModel.fit(np.tanh(z), altered, told).probability(np.tanh([2.4]))[0] > 0.95
 
 
 def test_agreement_is_that_of_edges_not_of_light(pool):
