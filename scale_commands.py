@@ -49,6 +49,7 @@ def add_scale_commands(commands: Any) -> None:
     score.add_argument("--reliability", type=float, metavar="R", help="draws until it is reached, e.g. 0.95, instead")
     score.add_argument("--seed", type=int, default=0, help="seed of the draws (0)")
     score.add_argument("--parts", type=int, default=8, metavar="N", help="units of draws; one a worker or more (8)")
+    score.add_argument("--column-bits", type=int, choices=(32, 16), default=32, help="of a number that is read (32)")
     score.add_argument("--workers", type=int, metavar="N", help="threads; all cores by default")
     _add_places(score)
 
@@ -177,6 +178,7 @@ def _score(options: argparse.Namespace) -> int:
         reliability=options.reliability,
         seed=options.seed,
         n_units=options.parts,
+        column_bits=options.column_bits,
         num_workers=options.workers,
         **_places(options),
     )

@@ -7,7 +7,8 @@ that is removed again. Times are processor seconds of all threads, beside those 
 one core; memory is the highest of the step. Parts of steps are listed below them: the constants of the model are these
 times divided by what was done. ``--central`` also selects at once, and compares how well both represent all rows.
 ``--bursts CLUSTERS`` only counts how many near-copies of a synthetic pool cells separate from their originals, and how
-many of these lie outside of each other's second-nearest cell, too, where they are not looked for.
+many of these lie outside of each other's second-nearest cell, too, where they are not looked for. ``--packed`` only
+compares scores from columns of 16 bits a number with those of 32 bits, and with those of another seed.
 """
 
 from __future__ import annotations
@@ -106,6 +107,28 @@ def cut_bursts(n: int, d: int, n_clusters: int, n_cells: int) -> None:
     print(f"{len(copies):,} copies, {n_cells} cells: {cut.mean():.2%} cut, {left.mean():.2%} after a second look-up")
 
 
+def compare_packed(run: Any, n_draws: int) -> None:
+    """Prints how near scores from columns of 16 bits are to those of 32 bits, beside those of another seed."""
+    import shutil
+
+    from fiftyone_coreset.plugin import scale
+    from fiftyone_coreset.plugin.scale.scoring import read_scores
+    from scipy.stats import spearmanr
+
+    found = {}
+    for bits, seed in ((32, 0), (16, 0), (32, 1)):
+        name = f"score, {bits} bits, seed {seed}"
+        timed(name, scale.score)(run.folder, n_draws=n_draws, seed=seed, column_bits=bits, num_workers=1)
+        found[bits, seed] = read_scores(run)["score"].to_numpy()
+        shutil.rmtree(run.folder / "score")
+    first = {key: set(np.argsort(-scores)[: len(run) // 10].tolist()) for key, scores in found.items()}
+    for key in ((16, 0), (32, 1)):
+        rho, both = spearmanr(found[32, 0], found[key]).statistic, len(first[32, 0] & first[key]) / (len(run) // 10)
+        print(f"{key[0]} bits, seed {key[1]}: Spearman {rho:.4f}, {both:.3f} of the first 10 % in common", flush=True)
+    for folder in ("columns", "columns16"):
+        print(f"{folder}: {sum(file.stat().st_size for file in (run.folder / folder).iterdir()) / 1e6:.0f} MB")
+
+
 def main() -> None:
     from fiftyone_coreset.plugin import scale
     from fiftyone_coreset.plugin.scale import model
@@ -121,6 +144,7 @@ def main() -> None:
     parser.add_argument("--method", default="facility_location")
     parser.add_argument("--keep", type=float, default=0.05)
     parser.add_argument("--central", action="store_true")
+    parser.add_argument("--packed", action="store_true")
     parser.add_argument("--bursts", type=int, metavar="CLUSTERS")
     options = parser.parse_args()
     if options.bursts:
@@ -135,6 +159,9 @@ def main() -> None:
         write_table(vectors(n, d, options.clusters), table)
         timed("plan", scale.plan, model.plan_need(n, one))(table, run, id_column="id", vector_column="vector")
         timed("embed (copy)", scale.embed, model.embed_need(size, one))(run)
+        if options.packed:
+            compare_packed(scale.open(run), draws)
+            return
         timed("score", scale.score, model.score_need(size, one, draws, 8))(run, n_draws=draws, num_workers=1)
         need = model.select_need(size, one, method, keep, n_cells)
         timed("select", scale.select, need)(run, method, keep, rows_per_cell=options.rows_per_cell, num_workers=1)

@@ -13,34 +13,37 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback
-from ..selection.methods.zcore.engine import Tables, Workers, make_tables
+from ..selection.methods.zcore.columns import PackedColumns, Tables, make_tables, pack, pack_steps
+from ..selection.methods.zcore.engine import Workers
 from .lock import one_builder
 from .parts import Stage, write_record
 from .places import reserve, room
 from .run import ScaleRun
 
-COLUMNS = "columns"
+#: The folder of columns, by the bits of a number in them.
+FOLDERS = {32: "columns", 16: "columns16"}
 
 
 class Columns(NamedTuple):
     """Usable vectors by dimension.
 
     Attributes:
-        values: (d, n) float32, memory-mapped
+        values: (d, n) float32, or packed, memory-mapped
         tables: what ZCore prepares of them
         rows: (n,) int64 numbers of their rows in the run
     """
 
-    values: np.ndarray
+    values: np.ndarray | PackedColumns
     tables: Tables
     rows: np.ndarray
 
 
-def open_columns(run: ScaleRun, workers: Workers, report: ProgressCallback) -> Columns:
+def open_columns(run: ScaleRun, bits: int, workers: Workers, report: ProgressCallback) -> Columns:
     """Opens the columns of a run, which are made first if they are not there.
 
     Args:
         run: a run whose vectors are all there
+        bits: of a number, 32 or 16
         workers: threads for the preparation
         report: told how far it is
 
@@ -50,27 +53,36 @@ def open_columns(run: ScaleRun, workers: Workers, report: ProgressCallback) -> C
     Raises:
         CoresetError: if they are of other vectors than those that are there now, or fewer than 2 rows are usable
     """
-    folder = run.scratch / COLUMNS
-    record = {"format": 1, "stage": COLUMNS, "input": run.embeddings_digest()}
-    with one_builder(run.scratch, COLUMNS), room(folder):
+    folder = run.scratch / FOLDERS[bits]
+    record = {"format": 1, "stage": FOLDERS[bits], "input": run.embeddings_digest()}
+    with one_builder(run.scratch, FOLDERS[bits]), room(folder):
         if not Stage.exists(folder):
-            _build(run, folder, record, workers, report)
+            _build(run, folder, bits, record, workers, report)
     Stage.begin(folder, record)
     try:
         rows = np.load(folder / "rows.npy")
         tables = np.load(folder / "tables.npz")
         shape = len(tables["triangles"]), len(rows)
-        values, codes = (np.asarray(np.memmap(folder / name, kind, "r", shape=shape)) for name, kind in _FILES)
+        maps = (np.memmap(folder / name, kind, "r", shape=shape) for name, kind in _FILES[bits])
+        values, *codes = map(np.asarray, maps)
+        prepared = Tables(*codes or [tables["codes"]], tables["edges"], tables["triangles"])
+        if bits == 16:
+            return Columns(PackedColumns(values, tables["lows"], tables["steps"]), prepared, rows)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise CoresetError(f"{folder} is damaged ({error}); delete it and score again") from error
-    return Columns(values, Tables(codes, tables["edges"], tables["triangles"]), rows)
+    return Columns(values, prepared, rows)
 
 
-#: The files of a column store, and the types of their numbers.
-_FILES = (("values.f32", np.float32), ("codes.u8", np.uint8))
+#: The files of a column store that hold something of every number, and its type.
+_FILES: dict[int, list[tuple[str, type]]] = {
+    32: [("values.f32", np.float32), ("codes.u8", np.uint8)],
+    16: [("values.u16", np.uint16)],
+}
 
 
-def _build(run: ScaleRun, folder: Path, record: dict[str, Any], workers: Workers, report: ProgressCallback) -> None:
+def _build(
+    run: ScaleRun, folder: Path, bits: int, record: dict[str, Any], workers: Workers, report: ProgressCallback
+) -> None:
     """Makes the columns aside and renames their folder."""
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)  # of a call that was killed
@@ -79,20 +91,36 @@ def _build(run: ScaleRun, folder: Path, record: dict[str, Any], workers: Workers
     if n < 2:
         raise CoresetError(f"{n} of {len(run):,} rows have a vector, but ZCore compares at least 2")
     shape = run.dimension(), n
-    for name, kind in _FILES:
+    for name, kind in _FILES[bits]:
         reserve(aside / name, math.prod(shape) * np.dtype(kind).itemsize)
-    values, codes = (np.memmap(aside / name, kind, "r+", shape=shape) for name, kind in _FILES)
+    files = [np.memmap(aside / name, kind, "r+", shape=shape) for name, kind in _FILES[bits]]
+    values, *codes = map(np.asarray, files)
+    packing = _packing(run) if bits == 16 else None
     rows, done = np.empty(n, dtype=np.int64), 0
     for unit in range(run.n_units):
         numbers, matrix = run.vectors(unit)
         span = slice(done, done + len(numbers))
-        values[:, span], rows[span] = matrix.T, numbers
+        values[:, span], rows[span] = matrix.T if packing is None else pack(matrix, *packing), numbers
         done = span.stop
         report(0.8 * done / n, f"{done:,} of {n:,} vectors turned into columns")
-    tables = make_tables(np.asarray(values), workers, np.asarray(codes))
     np.save(aside / "rows.npy", rows)
-    np.savez(aside / "tables.npz", edges=tables.edges, triangles=tables.triangles)
-    values.flush()
-    codes.flush()
+    if packing is None:
+        tables = make_tables(values, workers, *codes)
+        np.savez(aside / "tables.npz", edges=tables.edges, triangles=tables.triangles)
+    else:
+        tables = make_tables(PackedColumns(values, *packing), workers)
+        np.savez(aside / "tables.npz", **tables._asdict(), lows=packing[0], steps=packing[1])
+    for file in files:
+        file.flush()
     write_record(aside / "stage.json", record)
     os.replace(aside, folder)
+
+
+def _packing(run: ScaleRun) -> tuple[np.ndarray, np.ndarray]:
+    """(d,) float32 least value of every dimension, and (d,) float32 steps to the largest."""
+    lows, highs = np.full((2, run.dimension()), [[np.inf], [-np.inf]], dtype=np.float32)
+    for unit in range(run.n_units):
+        matrix = run.vectors(unit)[1]
+        lows = np.minimum(lows, matrix.min(axis=0, initial=np.inf))
+        highs = np.maximum(highs, matrix.max(axis=0, initial=-np.inf))
+    return lows, pack_steps(lows, highs)

@@ -61,6 +61,7 @@ def dry_run(
     rows_per_unit: int = 10_000,
     n_draws: int | None = None,
     n_units: int | None = None,
+    column_bits: int = 32,
     method: str = "facility_location",
     keep: int | float | str = "10%",
     rows_per_cell: int = 200_000,
@@ -78,6 +79,7 @@ def dry_run(
         rows_per_unit (10,000): see :func:`plan`
         n_draws (None): see :func:`score`
         n_units (None): see :func:`score`; by default 8, or one a machine if that is more
+        column_bits (32): see :func:`score`
         method ("facility_location"): see :func:`select`
         keep ("10%"): see :func:`select`; they are imported, too
         rows_per_cell (200,000): see :func:`select`
@@ -111,10 +113,10 @@ def dry_run(
     drawing = replace(on, workers=1, cores=on.workers * on.threads)
     threads, remarks = drawing.threads, []
     n_draws, n_units = n_draws or DRAWS_PER_ROW * rows, n_units or max(8, on.nodes)
-    score = score_need(run, drawing, n_draws, n_units)
+    score = score_need(run, drawing, n_draws, n_units, column_bits)
     while on.memory is not None and score.memory > on.memory and threads > 1:
         threads -= 1
-        score = score_need(run, replace(drawing, cores=threads), n_draws, n_units)
+        score = score_need(run, replace(drawing, cores=threads), n_draws, n_units, column_bits)
     if threads < drawing.threads:
         remarks.append(f"score: {threads} threads fit into the memory of a machine; call it with --workers {threads}")
     n_cells = math.ceil(rows / rows_per_cell) if method in BY_CELLS else 0

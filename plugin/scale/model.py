@@ -25,6 +25,10 @@ _START = 2.0
 _PROCESS = 0.5e9
 #: Bytes of a row: listed, besides its vector, in a ranking; of its sums in a part, in a thread, and when added up.
 _LISTED, _BESIDES, _RANKED, _SUMS, _THREAD, _ADDED = 40, 100, 120, 32, 120, 150
+#: Bytes of a row in a thread for the two columns that it unpacks, twice for a moment, and their codes.
+_UNPACKED = 18
+#: Bytes of a number in columns, by its bits: 32 bits have a code beside them.
+_COLUMNS = {32: 5, 16: 2}
 #: Rows that centers are made from.
 _SAMPLE = 1_000_000
 
@@ -70,13 +74,22 @@ def embed_need(size: Size, on: Machines, seconds_per_row: float | None = None) -
     return _forecast(on, seconds, on.workers * (_PROCESS + in_hand), size.rows * vectors)
 
 
-def score_need(size: Size, on: Machines, n_draws: float, n_parts: int) -> Forecast:
-    """What ``score`` needs: one process makes columns, workers draw, one process adds up."""
+def score_need(size: Size, on: Machines, n_draws: float, n_parts: int, column_bits: int = 32) -> Forecast:
+    """What ``score`` needs: one process makes columns, workers draw, one process adds up.
+
+    Args:
+        size: of the run
+        on: the machines
+        n_draws: how many
+        n_parts: units of draws
+        column_bits (32): of a number in the columns, 32 or 16
+    """
     columns = size.numbers * (_READ + _SORT / on.threads)
     busy = min(on.n_workers, n_parts) * on.threads
     draws = n_draws * _DRAW * (size.rows / _DRAW_ROWS) ** _DRAW_POWER / busy
-    memory = size.rows * max(on.workers * (on.threads * _THREAD + 2 * _SUMS), _ADDED)
-    storage = size.rows * (5 * size.dimension + 8 + _SUMS * (n_parts + 1))
+    thread = _THREAD + (_UNPACKED if column_bits == 16 else 0)
+    memory = size.rows * max(on.workers * (on.threads * thread + 2 * _SUMS), _ADDED)
+    storage = size.rows * (_COLUMNS[column_bits] * size.dimension + 8 + _SUMS * (n_parts + 1))
     return _forecast(on, _START + columns + draws + size.rows * _ROW, on.workers * _PROCESS + memory, storage)
 
 

@@ -52,7 +52,8 @@ class Stage:
         if not write_record(folder / _RECORD, stage.record):
             there = cls.load(folder)
             if there.key != stage.key:
-                names = [name for name in stage.record if stage.record[name] != there.record.get(name)]
+                known = {**stage.record, **there.record}
+                names = [name for name in known if stage.record.get(name) != there.record.get(name)]
                 name = names[0] if names else "format"
                 raise CoresetError(
                     f"{folder} was made with {name}={there.record.get(name)!r}, not {stage.record.get(name)!r}; use "

@@ -87,7 +87,7 @@ def _dry(path: Path, recipe: dict[str, Any]) -> DryRun:
     given: dict[str, Any] = {}
     for name, keys in (
         ("plan", ("rows_per_unit",)),
-        ("score", ("n_draws", "n_units")),
+        ("score", ("n_draws", "n_units", "column_bits")),
         ("select", ("method", "keep", "rows_per_cell")),
     ):
         given |= {key: recipe[name][key] for key in keys if key in recipe.get(name, {})}

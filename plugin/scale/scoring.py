@@ -23,7 +23,7 @@ from ..seeds import check_seed
 from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers, next_look
 from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
 from ..selection.methods.zcore.reliability import draws_factor, split_half_reliability
-from .columns import open_columns
+from .columns import FOLDERS, open_columns
 from .engines import Engine, as_engine
 from .engines.base import Crew, do_all
 from .forecast import Forecast, Machines
@@ -57,6 +57,7 @@ def score(
     n_neighbors: int = 1000,
     exponent: float = 4.0,
     n_units: int = 8,
+    column_bits: int = 32,
     num_workers: int | None = None,
     units: str | None = None,
     engine: str | Mapping[str, Any] | Engine = "local",
@@ -78,6 +79,8 @@ def score(
         n_neighbors (1000): images that share the penalty of a draw, K in the paper
         exponent (4.0): power of the distance by which the penalty falls off, e in the paper
         n_units (8): units of draws, at least as many as there are to be workers; each part takes up to 32 bytes a row
+        column_bits (32): of a number in the columns that are read: 32, or 16, which take 2 bytes a number instead of 5;
+            scores differ a little then, see docs/scale.md
         num_workers (None): threads; by default all cores this process, or a worker of the engine, may use
         units (None): a share of the units, ``"I/N"`` with I from 1 to N; with ``reliability`` call again until it is
             complete, because a round needs all units of the one before
@@ -104,6 +107,8 @@ def score(
             raise CoresetError(f"{name} must be at least 1, got {value}")
     if reliability is not None and not (n_draws is None and 0 < reliability < 1):
         raise CoresetError(f"reliability must lie between 0 and 1, without n_draws, got {reliability}")
+    if column_bits not in FOLDERS:
+        raise CoresetError(f"column_bits must be 32 or 16, got {column_bits}")
     if not exponent > 0:
         raise CoresetError(f"exponent must be more than 0, got {exponent}")
     embeddings = run.embeddings_digest()
@@ -113,6 +118,8 @@ def score(
     if reliability is not None:
         arguments |= {"n_draws": None, "reliability": reliability}
     arguments |= {"n_neighbors": n_neighbors, "exponent": exponent}
+    if column_bits != 32:
+        arguments["column_bits"] = column_bits
     with one_writer(folder, share), reporting(progress, "Scoring") as report:
         stage = Stage.begin(folder, {"stage": SCORE, "input": embeddings, **arguments})
         if share is None:
@@ -201,9 +208,14 @@ class DrawWork:
 
 def _draws(run: ScaleRun, record: dict[str, Any], workers: Workers, report: ProgressCallback) -> SeededDraws:
     """The draws of a run, without end where their number is not known."""
-    columns = open_columns(run, workers, report)
+    columns = open_columns(run, _column_bits(record), workers, report)
     params = ZCoreParams(min(record["n_neighbors"], len(columns.rows) - 1), record["exponent"], SYMMETRIC)
     return SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
+
+
+def _column_bits(record: dict[str, Any]) -> int:
+    """Bits of a number in the columns that scores are made from."""
+    return record.get("column_bits", 32)
 
 
 def _rounds(
@@ -213,7 +225,8 @@ def _rounds(
     target: float = stage.record.get("reliability", 0.0)  # 0 where one round takes all draws
     stop = None
     if target:
-        report(0.0, f"draws until reliability {target}: 10 for each row are expected to take {_need(run, n, places)}")
+        need = _need(run, stage, n, places)
+        report(0.0, f"draws until reliability {target}: 10 for each row are expected to take {need}")
         with Workers(places.num_workers) as workers:
             stop = _draws(run, stage.record, workers, report).fewest_chunks
     sums, draws = np.zeros((2, 2, n), dtype=np.int64), np.zeros(2, dtype=np.int64)
@@ -241,17 +254,19 @@ def _draw(run: ScaleRun, todo: list[int], work: DrawWork, places: _Resources, re
     def before(machines: Machines) -> None:
         if work.stop is None:
             n_draws = round(work.stage.record["n_draws"] * len(todo) / len(work.parts))
-            forecast = _need(run, work.n, places, machines, n_draws, len(todo))
+            forecast = _need(run, work.stage, work.n, places, machines, n_draws, len(todo))
             forecast.check_space(work.stage.folder)
             report(0.0, f"{n_draws:,} draws expected to take {forecast}")
         with Workers(work.num_workers) as workers:
-            open_columns(run, workers, part_of(report, 0.0, 0.2))  # once, before the workers of the engine map them
+            # once, before the workers of the engine map them
+            open_columns(run, _column_bits(work.stage.record), workers, part_of(report, 0.0, 0.2))
 
     do_all(places.crew, work, todo, "unit of draws", part_of(report, 0.2, 1.0), before)
 
 
 def _need(
     run: ScaleRun,
+    stage: Stage,
     n: int,
     places: _Resources,
     machines: Machines | None = None,
@@ -261,7 +276,8 @@ def _need(
     """What some draws are expected to need; by default 10 for each row on this machine."""
     on = machines or Machines()
     on = replace(on, cores=places.num_workers or on.cores, price=places.price)
-    return score_need(Size(n, run.dimension(), run.n_units), on, n_draws or DRAWS_PER_ROW * n, n_parts)
+    size = Size(n, run.dimension(), run.n_units)
+    return score_need(size, on, n_draws or DRAWS_PER_ROW * n, n_parts, _column_bits(stage.record))
 
 
 def _bits(stage: Stage, n: int) -> int:

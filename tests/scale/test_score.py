@@ -11,6 +11,7 @@ from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.scale.parts import Stage, footer
 from fiftyone_coreset.plugin.scale.scoring import read_scores
 from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
+from scipy.stats import spearmanr
 
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(600, 12)).astype(np.float32) * RNG.gamma(1, 1, (600, 1)).astype(np.float32)
@@ -111,17 +112,56 @@ def test_it_continues_where_it_stopped(vector_run):
     assert np.array_equal(table["score"].to_numpy(), expected[0], equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ["values.f32", "codes.u8", "rows.npy", "tables.npz"])
-def test_columns_that_are_damaged_are_named(vector_run, name):
+def test_16_bits_a_number(vector_run):
+    """Two bytes a number, scores that are nearly those of float32, and the same bits for any split."""
+    run = vector_run(HOLES, rows_per_unit=130)
+    exact = scores(run)
+    expected = scores(run, column_bits=16, n_units=1, num_workers=1)
+    for split in ({"n_units": 7, "num_workers": 3, "shares": ["2/2", "1/2"]}, {"n_units": 3}):
+        assert np.array_equal(scores(run, column_bits=16, **split), expected, equal_nan=True), split
+    assert np.array_equal(np.isnan(expected), np.isnan(exact))
+    usable = ~np.isnan(exact[0])
+    assert not np.array_equal(expected[0], exact[0], equal_nan=True)
+    assert spearmanr(expected[0, usable], exact[0, usable]).statistic > 0.999
+    n, d = usable.sum(), VECTORS.shape[1]
+    assert (run.folder / "columns16" / "values.u16").stat().st_size == 2 * n * d
+    with pytest.raises(CoresetError, match="score was made with column_bits=16, not None"):
+        scale.score(run.folder, n_draws=N_DRAWS, seed=3, n_units=3)
+    with pytest.raises(CoresetError, match="column_bits must be 32 or 16, got 8"):
+        scale.score(run.folder, column_bits=8)
+
+
+@pytest.mark.parametrize("shape", [(50, 1), (50, 3)])
+def test_values_of_16_bits_are_scored_exactly(vector_run, shape):
+    """Where every number is a multiple of a step, nothing is lost; a dimension that never varies is left out."""
+    vectors = np.random.default_rng(0).permuted(
+        np.linspace(0, 2**16 - 1, 50).round()[:, None].repeat(shape[1], 1), axis=0
+    )
+    vectors[:, 1:2] = 7
+    run = vector_run(vectors, rows_per_unit=20)
+    found = []
+    for bits in (32, 16):
+        scale.score(run.folder, n_draws=2_000, n_neighbors=5, column_bits=bits)
+        found.append(read_scores(run)["score"].to_numpy())
+        shutil.rmtree(run.folder / "score")
+    assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("bits", "name"),
+    [(32, name) for name in ("values.f32", "codes.u8", "rows.npy", "tables.npz")]
+    + [(16, "values.u16"), (16, "tables.npz")],
+)
+def test_columns_that_are_damaged_are_named(vector_run, bits, name):
     run = vector_run(VECTORS[:50], rows_per_unit=50)
-    scale.score(run.folder, n_draws=500)
+    scale.score(run.folder, n_draws=500, column_bits=bits)
     (run.folder / "score" / "part-00000001.parquet").unlink()
-    path = run.folder / "columns" / name
-    path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(CoresetError, match=r"columns is damaged .*; delete it and score again"):
-        scale.score(run.folder, n_draws=500)
-    shutil.rmtree(run.folder / "columns")
-    assert scale.score(run.folder, n_draws=500).complete
+    folder = run.folder / {32: "columns", 16: "columns16"}[bits]
+    (folder / name).write_bytes((folder / name).read_bytes()[:20])
+    with pytest.raises(CoresetError, match=rf"{folder.name} is damaged .*; delete it and score again"):
+        scale.score(run.folder, n_draws=500, column_bits=bits)
+    shutil.rmtree(folder)
+    assert scale.score(run.folder, n_draws=500, column_bits=bits).complete
 
 
 def test_vectors_that_changed_are_refused(vector_run):

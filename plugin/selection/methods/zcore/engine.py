@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from ....errors import CoresetError
 from ....vectors.device import gpu_for, named_if_full
+from .columns import CODES, PackedColumns, Tables, make_tables
 from .params import ZCoreParams
 from .reliability import Goal, split_half_reliability
 from .sampling import spread_targets, subspaces
@@ -34,9 +34,9 @@ Effect = tuple[np.ndarray, np.ndarray]
 
 _CHUNK_SUBSPACES = 64
 _CHUNK_DRAWS = 2048
-_CODES = 256
 _MOST_DRAWS = 100_000  # an image; scores that still look like noise are all the same
 _IMAGES_PER_CELL = 10
+_ONE_PAIR = np.array([[0, 1]])
 _AUXILIARY_TARGETS = 8  # a draw
 _DRAWS_A_CORRECTION = 4  # draws for each target that penalises all K neighbours
 
@@ -150,52 +150,11 @@ def _score_draws(
     return effect[0], effect[1]
 
 
-class Tables(NamedTuple):
-    """What is prepared of all dimensions, once.
-
-    Attributes:
-        codes: (d, n) uint8 quantile cell of each value, of 256
-        edges: (d, 257) float edges of these cells
-        triangles: (d, 3) float64 minimum, median and maximum
-    """
-
-    codes: np.ndarray
-    edges: np.ndarray
-    triangles: np.ndarray
-
-
-def make_tables(columns: np.ndarray, workers: Workers, codes: np.ndarray | None = None) -> Tables:
-    """Orders every dimension: its triangular distribution, and the quantile cells of its values.
-
-    Args:
-        columns: (d, n) embeddings
-        workers: for the work
-        codes (None): (d, n) uint8 where the cells are written, such as a file; memory by default
-    """
-    from .grid import encode_column
-
-    d, n = columns.shape
-    if codes is None:
-        codes = np.empty((d, n), dtype=np.uint8)
-    tables = Tables(codes, np.empty((d, _CODES + 1), dtype=columns.dtype), np.empty((d, 3)))
-
-    def prepare(dim: int) -> None:
-        ordered = np.sort(columns[dim])
-        middle = (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) / 2
-        tables.triangles[dim] = ordered[0], middle, ordered[-1]
-        tables.edges[dim] = ordered[np.linspace(0, n - 1, _CODES + 1).round().astype(np.int64)]
-        encode_column(columns[dim], tables.edges[dim], tables.codes[dim])
-
-    for _ in workers.map(prepare, iter(range(d))):
-        pass
-    return tables
-
-
 class SeededDraws:
     """Draws made from a seed: balanced subspaces with many evenly spread targets in each.
 
     Args:
-        columns: (d, n) embeddings
+        columns: (d, n) embeddings, which may be packed
         sample_dim: dimensions of a subspace
         n_draws: how many to make, or None for no end
         seed: of all randomness
@@ -206,7 +165,7 @@ class SeededDraws:
 
     def __init__(
         self,
-        columns: np.ndarray,
+        columns: np.ndarray | PackedColumns,
         sample_dim: int,
         n_draws: int | None,
         seed: int,
@@ -224,9 +183,9 @@ class SeededDraws:
             raise CoresetError(f"embeddings: all {n} usable vectors are identical, so there is nothing to rank")
         self._sample_dim = min(sample_dim, len(self.dims))
         if self._sample_dim != 2:
-            self._score = _scorer(columns, params, n_draws)
+            self._score = _scorer(np.asarray(columns), params, n_draws)
         side = 2 ** round(math.log2(max(n / _IMAGES_PER_CELL, 1)) / 2)
-        self._side = min(side, _CODES)
+        self._side = min(side, CODES)
         self._n_draws = n_draws
         self._n_targets = max(16, 2 ** round(math.log2(0.65 * n**0.5)))
         if n_draws is not None:
@@ -311,9 +270,15 @@ class SeededDraws:
 
         columns, params = self._columns, self._params
         effect = np.zeros((2, columns.shape[1]))
-        quantiles = Quantiles(self._codes, self._edges, self._side)
         scratch = make_scratch(columns, self._side)
-        score_pairs(columns, quantiles, dims, targets, auxiliary, params, scratch, *effect)
+        if not isinstance(columns, PackedColumns):
+            quantiles = Quantiles(self._codes, self._edges, self._side)
+            score_pairs(columns, quantiles, dims, targets, auxiliary, params, scratch, *effect)
+            return effect[0], effect[1]
+        for p, pair in enumerate(dims):
+            quantiles = Quantiles(columns.cells(pair, self._codes), self._edges[pair], self._side)
+            points = (np.ascontiguousarray(some[:, p : p + 1]) for some in (targets, auxiliary))
+            score_pairs(columns.unpack(pair), quantiles, _ONE_PAIR, *points, params, scratch, *effect)
         return effect[0], effect[1]
 
 
