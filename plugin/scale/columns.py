@@ -65,7 +65,7 @@ def open_columns(run: ScaleRun, bits: int, workers: Workers, report: ProgressCal
         shape = len(tables["triangles"]), len(rows)
         maps = (np.memmap(folder / name, kind, "r", shape=shape) for name, kind in _FILES[bits])
         values, *codes = map(np.asarray, maps)
-        prepared = Tables(*codes or [tables["codes"]], tables["edges"], tables["triangles"])
+        prepared = Tables(codes[0] if codes else tables["codes"], tables["edges"], tables["triangles"])
         if bits == 16:
             return Columns(PackedColumns(values, tables["lows"], tables["steps"]), prepared, rows)
     except (OSError, ValueError, EOFError, BadZipFile) as error:

@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....vectors.jit import jit
+from .columns import PackedColumns
 from .grid import Grid, cell_of, nearest_image, runs_around, runs_in_reach, sort_into_cells
 from .params import LITERAL, SYMMETRIC
 from .weights import count_within, find_cut, smallest_and_zeros, weigh
@@ -51,7 +52,7 @@ class Scratch(NamedTuple):
     number: tuple[np.ndarray, np.ndarray]
 
 
-def make_scratch(columns: np.ndarray, side: int = 0) -> Scratch:
+def make_scratch(columns: np.ndarray | PackedColumns, side: int = 0) -> Scratch:
     """Scratch memory for (d, n) embeddings and a grid of ``side`` cells along a side."""
     n = columns.shape[1]
     distance = np.empty(n, dtype=columns.dtype)
