@@ -14,6 +14,7 @@ from .rank_views import frames_in, rank_view, require_rank_field
 if TYPE_CHECKING:
     from fiftyone.core.view import DatasetView
 
+    from .ranked_rows import RankedRows
     from .results import CoresetResults
 
 
@@ -63,7 +64,7 @@ def coreset_view(results: CoresetResults, budget: Any, new: Any = None, as_clips
     return view
 
 
-def in_own_slice(results: CoresetResults, samples: Any) -> Any:
+def in_own_slice(results: RankedRows, samples: Any) -> Any:
     """A collection with the slice shown whose samples stand for their groups: it may lack groups in another."""
     if not results.config.whole_groups or not results.alive().any():
         return samples

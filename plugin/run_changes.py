@@ -11,13 +11,13 @@ from .dataset.embeddings import EmbeddingSource
 from .dataset.rows import Rows
 
 if TYPE_CHECKING:
-    from .results import CoresetResults
+    from .ranked_rows import RankedRows
 
 #: Rows whose embeddings are compared with those of the run's time, a few milliseconds.
 _CHECKED = 64
 
 
-def changes_since(results: CoresetResults) -> tuple[str | None, bool]:
+def changes_since(results: RankedRows) -> tuple[str | None, bool]:
     """What changed in a dataset since a run.
 
     Args:
@@ -48,7 +48,7 @@ def changes_since(results: CoresetResults) -> tuple[str | None, bool]:
     return f"since run '{results.key}' was computed, {', '.join(facts)}; {remedy}", bool(changed)
 
 
-def _n_changed(results: CoresetResults, alive: np.ndarray, source: EmbeddingSource) -> str:
+def _n_changed(results: RankedRows, alive: np.ndarray, source: EmbeddingSource) -> str:
     """How many rows have other embeddings than the run was computed from, found on a sample of them."""
     if results._fingerprints is None or source.fields is None:
         return ""

@@ -131,7 +131,7 @@ def _further(curve: LearningCurve, target: float) -> Estimate:
 
 def _gain_line(curve: LearningCurve, batch: int, gain: Estimate | None, cost_per_label: float | None) -> Line:
     if curve.law is None:
-        return Line("gain", f"What more labels bring is not known yet: {curve.note}", f"{len(curve)} rounds")
+        return Line("gain", f"What more labels bring is not known yet. {curve.note}", f"{len(curve)} rounds")
     if gain is None:
         text = f"What {batch:,} more labels bring is not foreseen: that is more than there are."
         return Line("gain", text, f"{curve.n_labels[-1]:,.0f} labels")
@@ -149,7 +149,7 @@ def _gain_line(curve: LearningCurve, batch: int, gain: Estimate | None, cost_per
 def _target_line(curve: LearningCurve, target: float, needed: Estimate | None) -> Line:
     evidence = f"the curve is continued to {curve.horizon:,} labels, twice those at hand"
     if needed is None:
-        return Line("target", f"When {target:.0%} is reached is not known yet: {curve.note}", f"{len(curve)} rounds")
+        return Line("target", f"When {target:.0%} is reached is not known yet, either.", f"{len(curve)} rounds")
     if math.isinf(needed.low):
         return Line("target", f"{target:.0%} is not reached with twice the labels at hand.", evidence)
     if needed.high == 0:

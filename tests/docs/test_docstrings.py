@@ -23,10 +23,11 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def _methods(value: object) -> list[str]:
-    """The methods that a class of this package adds for its users."""
+    """The methods that a class of this package, or one that it is made of, adds for its users."""
     if not inspect.isclass(value):
         return []
-    return [name for name in vars(value) if name[0] != "_" and name not in STORAGE and callable(getattr(value, name))]
+    ours = {name for base in value.__mro__ if base.__module__.startswith(fc.__name__) for name in vars(base)}
+    return sorted(name for name in ours if name[0] != "_" and name not in STORAGE and callable(getattr(value, name)))
 
 
 @pytest.mark.parametrize("name", sorted(fc._PUBLIC))

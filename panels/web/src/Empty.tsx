@@ -16,12 +16,12 @@ export function Empty({ list, call, notice }: { list: RunList; call: Call; notic
         <li className={ready ? "fc-done" : ""}>
           {ready ? `Embeddings: ${list.embeddings.slice(0, 3).join(", ")}` : "Compute embeddings"}
         </li>
-        <li>Run the scores</li>
+        <li>Compute scores</li>
         <li>Move the budget here and save the view</li>
       </ol>
       {ready ? (
         <button type="button" className="fc-primary" data-cy="coreset-run-scores" onClick={() => call("run_scores", {})}>
-          Run scores…
+          Compute scores…
         </button>
       ) : (
         <button type="button" className="fc-primary" data-cy="coreset-embed" disabled={!list.samples} onClick={() => call("compute_embeddings", {})}>

@@ -24,9 +24,9 @@ export function RoundsAlone({ dataset, campaign, call, width, notice }: Props) {
   return (
     <div className="fc-body fc-alone">
       <p className="fc-note">
-        {notice || "Run scores to see the rounds on a map, too."}{" "}
+        {notice || "Compute scores to see the rounds on a map, too."}{" "}
         <button type="button" className="fc-chip" onClick={() => call("run_scores", {})}>
-          Run scores…
+          Compute scores…
         </button>{" "}
         <span role="status">{told}</span>
       </p>

@@ -153,11 +153,12 @@ export const STYLES = `
 .fc-spots tbody tr { cursor: pointer; } .fc-root .fc-spots th button { background: none; border: 0; padding: 3px 0; text-align: left; white-space: normal; }
 .fc-spots tr.fc-opened { background: color-mix(in srgb, var(--accent) 14%, transparent); } .fc-report.fc-spots th:first-child { padding-left: 4px; text-align: left; } .fc-report.fc-spots tbody th { padding-left: 4px; }
 .fc-error { display: inline-flex; align-items: center; gap: 6px; } .fc-error > i { display: flex; justify-content: flex-end; width: 34px; height: 5px; } .fc-error i i { height: 100%; border-radius: 2px; background: var(--bad); }
+.fc-report.fc-spots thead th { white-space: normal; vertical-align: bottom; } .fc-spots .fc-fair { line-height: 1.2; }
 .fc-alone .fc-side { flex: 1 1 auto; width: 100%; max-width: 620px; margin: 0 auto; border-top: 0; } .fc-alone > .fc-note { padding: 10px 16px; text-align: center; }
 
 .fc-message, .fc-empty { flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; text-align: center; color: var(--faint); overflow: auto; }
 .fc-empty h2 { font-size: 18px; font-weight: 600; color: var(--text); } .fc-empty p { max-width: 420px; }
-.fc-empty ol { text-align: left; list-style: decimal inside; line-height: 1.9; } .fc-empty .fc-done { color: var(--good); }
+.fc-empty ol { text-align: left; list-style: decimal; padding-left: 1.5em; line-height: 1.9; } .fc-empty .fc-done { color: var(--good); }
 .fc-sketch-reach { fill: var(--accent); opacity: .14; } .fc-sketch-dot { fill: var(--faint); } .fc-sketch-kept { fill: var(--accent); }
 
 .fc-redundant { flex: 1 1 auto; min-height: 0; display: flex; flex-direction: column; container-type: inline-size; }
@@ -212,7 +213,10 @@ export const STYLES = `
   .fc-colorby .fc-term { display: none; } .fc-colorby select { max-width: 132px; }
   .fc-bottom { flex-direction: column; align-items: stretch; gap: 0; } .fc-caption { align-self: flex-end; max-width: 100%; }
   .fc-root .fc-box { width: 54px; } .fc-root .fc-box-percent { width: 50px; }
-  .fc-groups-top { flex-wrap: wrap; } .fc-tabs { order: 1; flex: 1 1 100%; } .fc-order { margin-left: auto; }
+  .fc-groups-top { flex-wrap: wrap; } .fc-groups-top .fc-tabs { order: 1; flex: 1 1 100%; } .fc-order { margin-left: auto; }
+}
+@container panel (max-width: 360px) {
+  .fc-error > i { display: none; } .fc-spots .fc-fair { white-space: normal; }
 }
 .fc-keys kbd { font: inherit; color: var(--text); border: 1px solid var(--rule); border-radius: 4px; padding: 0 4px; }
 `;
