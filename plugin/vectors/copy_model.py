@@ -60,13 +60,13 @@ class CopyModel:
         Args:
             agreements: (p,) agreement of pairs of neighbours
             altered: (m,) agreement of altered copies
-            apart (()): agreement of further pairs of neighbours, which people said are no copies: at least so many
-                look-alikes agree that well
+            apart (()): agreement of further pairs of neighbours, which people said are no copies: the tail is read from
+                them, too, and they are not counted as copies
 
         Returns:
             the model; None if the altered copies of no image agree with it
         """
-        z, copies_z = fisher(agreements), np.sort(fisher(altered))
+        z, copies_z = fisher(np.r_[agreements, apart]), np.sort(fisher(altered))
         copies_z = copies_z[copies_z > _CHANCE]  # the others are images without anything to recognise
         if not len(copies_z):
             return None
@@ -77,7 +77,7 @@ class CopyModel:
         if _tail_rate(near) >= rate:
             rate, far, beyond = _tail_rate(near), near, 0
         passed = np.exp(-rate * _WIDTH)
-        look_alikes = max(len(far) * passed ** (1 + beyond) / (1 - passed), float(np.sum(fisher(apart) >= low)))
+        look_alikes = len(far) * passed ** (1 + beyond) / (1 - passed)
         return cls(low, rate, look_alikes, 0.0, copies_z, len(z)).among(agreements)
 
     def to_dict(self) -> dict[str, float]:

@@ -37,7 +37,7 @@ class Evidence:
         known: (n,) bool, True in rows that have a fingerprint
         altered (None): (m,) agreement of altered copies of some of the images, see :func:`.altered_agreement`; made
             from the fingerprints themselves by default
-        distinct (()): pairs of rows that somebody said are no copies; they show how far look-alikes agree
+        distinct (()): pairs of rows that somebody said are no copies; nor are they counted as such
         preference (None): gives numbers to the rows in groups of several, of which the highest represents its group;
             by default the most central row does
         followers (none): (m, 2) int64 pairs of rows that were taken one after another, by what says so, e.g. file

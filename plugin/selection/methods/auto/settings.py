@@ -15,7 +15,7 @@ class AutoSettings:
     (docs/sensitivity.md).
 
     Attributes:
-        group_growth: a group of s near-duplicates weighs s ** this (burst pools) [half -0.5 ± 0.5, double -0.7 ± 0.4]
+        group_growth: a group of s near-duplicates weighs s ** this (burst pools) [half -0.2 ± 0.3, double -1.2 ± 0.5]
         coarsest_scale: coverage is measured at the distance of the m-th neighbour while fewer than one row in m is
             kept, for m = this, half of it, and so on to 1 (cap; no neighbour beyond it is computed) [half -0.3 ± 0.3,
             double 0]
@@ -44,9 +44,9 @@ class AutoSettings:
             [half 0.0 ± 0.1, double 0]
         min_judged: singletons and bursts are compared if there are this many of each (least sample)
         min_z: they differ beyond this z-value; at 2.5 one clean pool of bursts was misjudged (burst pools) [half 0,
-            double +1.2 ± 0.9]
+            double +1.0 ± 0.7]
         max_singleton_share: where singletons are a larger part of the pool, they are not the exception (burst pools)
-            [half +1.7 ± 1.0, double -0.4 ± 0.3]
+            [half +1.4 ± 0.8, double -1.0 ± 0.6]
         nearest_bursts: nearness to bursts is the mean distance to this many (burst pools)
         max_compared: rows that the test of ZCore looks at, and bursts that nearness is measured to (cap)
     """
