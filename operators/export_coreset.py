@@ -43,6 +43,11 @@ _FORMATS = {
 _ORIGIN = "coreset_of"
 #: What FiftyOne needs to know of a tool for labelling before it can send images there.
 _CREDENTIALS = ("username", "api_key", "token")
+#: How FiftyOne is told of the tools that it comes with.
+_SETTINGS = {
+    "cvat": "FIFTYONE_CVAT_URL, FIFTYONE_CVAT_USERNAME and FIFTYONE_CVAT_PASSWORD",
+    "labelstudio": "FIFTYONE_LABELSTUDIO_URL and FIFTYONE_LABELSTUDIO_API_KEY",
+}
 
 
 class Params(Parameters):
@@ -131,11 +136,11 @@ def _check(dataset: fo.Dataset, params: Params) -> None:
     if params.action != "annotate":
         return
     if params.backend not in annotation_tools():
+        settings = _SETTINGS.get(params.backend or "") or ", or ".join(_SETTINGS.values())
         raise CoresetError(
-            "no tool for labelling is set up: give FiftyOne its address and an account before it starts, e.g. "
-            "FIFTYONE_CVAT_URL, FIFTYONE_CVAT_USERNAME and FIFTYONE_CVAT_PASSWORD, or FIFTYONE_LABELSTUDIO_URL and "
-            "FIFTYONE_LABELSTUDIO_API_KEY"
-            if not annotation_tools()
+            f"{params.backend or 'no tool for labelling'} is {'not ' if params.backend else ''}set up: give FiftyOne "
+            f"its address and an account before it starts, e.g. {settings}"
+            if params.backend in _SETTINGS or not annotation_tools()
             else f"'Tool' must be one of {', '.join(annotation_tools())}"
         )
     if not params.label_field:
@@ -194,6 +199,12 @@ def _send(dataset: fo.Dataset, results: CoresetResults, params: Params, name: st
     except Exception as error:  # every tool's client has exceptions of its own
         if key not in before and dataset.has_annotation_run(key):  # which FiftyOne registers before it sends anything
             dataset.delete_annotation_run(key)
+        if isinstance(error, ImportError):
+            missing = " ".join(str(error).split())
+            raise CoresetError(
+                f"the client of {params.backend} is not installed where FiftyOne runs ({missing}); install it with "
+                "pip, start FiftyOne again, and send the images again"
+            ) from error
         address = fo.annotation_config.backends[params.backend]["url"]
         raise CoresetError(
             f"{params.backend} at {address} did not take the labelling task ({error}); see that it runs, and that "

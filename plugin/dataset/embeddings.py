@@ -214,6 +214,8 @@ def _fingerprints(blocks: list[np.ndarray]) -> np.ndarray:
 
 def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of a field, else of the brain run of this name."""
+    import fiftyone.core.fields as fof
+
     if _is_of_slice(rows, name):
         return as_matrix(_of_slice(rows, name), name=f"field '{name}'")
     if not rows.has(name) and name in rows.dataset.list_brain_runs():
@@ -221,6 +223,12 @@ def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
         if origin != name:
             return _load(rows, origin)
         return as_matrix(read_index(rows, name), name=f"similarity index '{name}'")
+    inside, _, attribute = name.rpartition(".")
+    if rows.patches_field is None and inside and isinstance(rows.dataset.get_field(inside), fof.ListField):
+        raise CoresetError(
+            f"'{name}' is an attribute of objects; to rank these, pass "
+            f"samples.to_patches('{inside.partition('.')[0]}') and embeddings='{attribute}'"
+        )
     if not rows.has_values(name):
         if rows.dataset.media_type == "video" and rows.dataset.has_field(f"{IN_FRAMES}{name}"):
             raise CoresetError(

@@ -242,6 +242,7 @@ def _write_group_ranks(rows: Rows, results: CoresetResults) -> None:
 def _write_map(rows: Rows, results: CoresetResults, points: np.ndarray) -> None:
     """Registers the points as a standard visualization, so that FiftyOne's own Embeddings panel shows them."""
     import fiftyone.brain as fb
+    from fiftyone.brain.visualization import ManualVisualizationConfig, VisualizationResults
 
     config = results.config
     is_ranked = ranked(config.fields["rank"].rpartition(".")[2])
@@ -255,15 +256,19 @@ def _write_map(rows: Rows, results: CoresetResults, points: np.ndarray) -> None:
         shown = rows.samples.match(is_ranked)
     else:
         shown = rows.source.filter_labels(rows.patches_field, is_ranked)
-    fb.compute_visualization(
-        shown,
-        patches_field=patches_field,
-        points=dict(zip(results.ids, points, strict=True)),
-        brain_key=config.map_key,
-        method="manual",
-        progress=False,
-        **{MAP_MARK: config.run_id},
-    )
+    mark = {MAP_MARK: config.run_id}
+    if patches_field is None:
+        # As compute_visualization does, which would read the ids of all that is shown.
+        made = ManualVisualizationConfig(num_dims=2, **mark)
+        method = made.build()
+        method.register_run(shown, config.map_key)
+        held = VisualizationResults(rows.dataset, made, config.map_key, points, sample_ids=results.ids)
+        method.save_run_results(shown, config.map_key, held, cache=False)
+    else:
+        by_id = dict(zip(results.ids, points, strict=True))
+        fb.compute_visualization(
+            shown, patches_field, points=by_id, brain_key=config.map_key, method="manual", progress=False, **mark
+        )
     point_map_at(rows.dataset, config.map_key, config.fields["xy"])
 
 

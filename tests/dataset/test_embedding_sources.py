@@ -165,3 +165,8 @@ def test_an_index_that_cannot_be_read_is_one_sentence(made, monkeypatch):
     monkeypatch.setattr(type(index), "get_embeddings", lambda self, **_: (_ for _ in ()).throw(OSError("no route")))
     with pytest.raises(fc.CoresetError, match=r"similarity index 'own' cannot be read \(OSError: no route\)"):
         EmbeddingSource.of("own").load(Rows(made))
+
+
+def test_attributes_of_objects_are_not_those_of_images(made):
+    with pytest.raises(fc.CoresetError, match=r"pass samples\.to_patches\('detections'\) and embeddings='crop'"):
+        fc.compute_coreset(made, "detections.detections.crop", **QUICK)

@@ -1,6 +1,7 @@
 """Export coreset: what is made holds what the budget keeps, and nothing of anybody else's is replaced."""
 
 import re
+import sys
 from pathlib import Path
 
 import fiftyone as fo
@@ -116,6 +117,21 @@ def test_what_the_refusal_says_to_set_sets_up_a_tool(form, ranked, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9" if name.endswith("_URL") else "x")
     monkeypatch.setattr(fo, "annotation_config", load_annotation_config())
     assert sorted(annotation_tools()) == ["cvat", "labelstudio"]
+
+
+def test_label_studio_says_what_to_set_and_what_to_install(execute, form, ranked, monkeypatch):
+    asked = {"action": "annotate", "backend": "labelstudio", "label_field": "new"}
+    (sentence,) = form("export_coreset", ranked, **asked)
+    assert sentence.startswith("labelstudio is not set up")
+    assert re.findall(r"FIFTYONE_[A-Z_]+", sentence) == ["FIFTYONE_LABELSTUDIO_URL", "FIFTYONE_LABELSTUDIO_API_KEY"]
+    known = fo.annotation_config.backends["labelstudio"]
+    account = {"url": "http://127.0.0.1:9", "api_key": "x"}
+    monkeypatch.setitem(fo.annotation_config.backends, "labelstudio", known | account)
+    monkeypatch.setitem(sys.modules, "label_studio_sdk", None)  # as where it is not installed
+    with pytest.raises(Exception, match=r"client of labelstudio is not installed .*label_studio_sdk.*with pip"):
+        execute("export_coreset", ranked, budget=2, classes="a", **asked)
+    ranked.reload()
+    assert ranked.list_annotation_runs() == []
 
 
 @pytest.mark.parametrize("dies", ["at once", "while sending"])
