@@ -7,6 +7,7 @@ import fiftyone_coreset as fc
 import numpy as np
 import pytest
 from fiftyone_coreset import CoresetError
+from fiftyone_coreset.plugin.dataset.decisions import decide_apart
 from PIL import Image
 
 
@@ -88,6 +89,17 @@ def test_pairs_that_somebody_told_apart_are_not_linked(bursts):
     assert len(apart) > 1
     assert not any(first & set(members) and set(members) & set(group) - first for members in found.groups)
     assert len(found.groups) >= len(near.groups)
+    decide_apart(bursts, [sorted(first), [row_id for row_id in group if row_id not in first]])  # as the panel does
+    assert fc.near_duplicates(bursts, "emb").of_kind("exact", "near-copy").groups == found.groups
+
+
+def test_a_selection_keeps_the_preferred_copy(bursts):
+    fc.compute_fingerprints(bursts, num_workers=0, progress=False)
+    results = fc.compute_coreset(bursts, "emb", prefer="largest", projection=None, progress=False)
+    kept = set(results.view("redundancy").values("id"))
+    frames = bursts.match(fo.ViewField("origin") < 10)
+    assert len(kept) == 60
+    assert kept & set(frames.values("id")) == set(frames.match(fo.ViewField("value") == 1).values("id"))
 
 
 def test_without_fingerprints_nothing_is_called_a_copy(bursts):
