@@ -133,6 +133,8 @@ def _check(dataset: fo.Dataset, params: Params) -> None:
             raise CoresetError(f"a dataset '{name}' exists; choose another name or tick 'Overwrite'")
         if _ORIGIN not in fo.load_dataset(name).info:
             raise CoresetError(f"dataset '{name}' was not made by an export, so it stays; choose another name")
+    if params.action == "files" and params.label_field and not dataset.has_field(params.label_field):
+        raise CoresetError(f"dataset '{dataset.name}' has no field '{params.label_field}'; choose another label field")
     if params.action != "annotate":
         return
     if params.backend not in annotation_tools():

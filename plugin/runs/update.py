@@ -13,7 +13,7 @@ import numpy as np
 from ..coreset_view import in_own_slice
 from ..dataset.embeddings import rows_with
 from ..dataset.lock import database_faults, run_lock, schema_turn
-from ..dataset.rows import Rows
+from ..dataset.rows import Rows, counted
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import check_count, require
@@ -90,7 +90,8 @@ class CoresetUpdate:
         """
         noun, count = self.results.noun, Counter(self.kinds)
         told = ", ".join(f"{count[kind]:,} {words}" for kind, words in _WORDS.items() if count[kind])
-        text = f"{len(self.ids):,} {noun} were added to run '{self.results.key}'{f': {told}' if told else ''}."
+        done = f"{counted(len(self.ids), noun)} {'was' if len(self.ids) == 1 else 'were'}"
+        text = f"{done} added to run '{self.results.key}'{f': {told}' if told else ''}."
         if self.removed:
             text += f" {self.removed:,} that were deleted are let go."
         if self.without_embedding:

@@ -76,6 +76,7 @@ def test_a_dataset_replaces_exports_only(execute, form, ranked, dataset):
         ({"name": "../elsewhere"}, "the name of what is made must not hold a slash or begin with a dot"),
         ({"name": ".hidden1"}, "the name of what is made must not hold a slash or begin with a dot"),
         ({"action": "annotate"}, "no tool for labelling is set up: give FiftyOne its address and an account"),
+        ({"action": "files", "label_field": "nope"}, "has no field 'nope'; choose another label field"),
         ({"budget": "much"}, "much"),
     ],
 )
