@@ -78,6 +78,7 @@ _PUBLIC = {
     "active_lab": "plugin.selection.annotators",
     "ActiveLab": "plugin.selection.annotators",
     "draw_test": "plugin.selection.active_testing",
+    "persistent_view": "plugin.rounds.persistent",
     "lure_risk": "plugin.selection.active_testing",
     "candidate_sets": "plugin.selection.menus",
     "CandidateSets": "plugin.selection.menus",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fiftyone as fo
 import fiftyone.operators.types as types
+import fiftyone.plugins as fop
 from pydantic import Field
 
 from ..plugin.dataset.predictions import prediction_fields
@@ -23,6 +24,9 @@ from .rounds_form import DEFAULT_CAMPAIGN
 
 #: Stands for the method that fits the labels there are.
 _RECOMMENDED = "recommended"
+
+#: FiftyOne's own operator that sends a view to a tool for labelling, and its plugin.
+_ANNOTATION, _REQUEST = "@voxel51/annotation", "@voxel51/annotation/request_annotations"
 
 #: Models that need no field of predictions.
 _MODELS = {
@@ -56,6 +60,7 @@ class Params(EmbeddedRows):
     anchors: bool = Field(False, title="Only near labelled images: for rare classes in a very large pool")
     balance: bool = Field(False, title="Balance the classes, as the model predicts them")
     preview: bool = Field(False, title="Only show which images it would be")
+    annotate: bool = Field(False, title="Then open the form that sends them to a tool for labelling")
     ask_again: bool = Field(False, title="Also what was asked for in recorded rounds and has not come back")
     exclude_test_copies: bool = Field(False, title="Leave out near-duplicates of test images")
     force: bool = Field(False, title="Even if the last batch is not labelled")
@@ -94,6 +99,8 @@ class SelectNextBatch(CoresetOperator[Params]):
         rows = LibraryRows(target_rows(form.ctx, params))
         form.say("standing", describe_standing(rows, params.label_field, params.test))
         form.tick("preview")
+        if _can_annotate():
+            form.tick("annotate")
         form.switch("advanced")
         if params.advanced:
             first = f"Recommended: {METHOD} once two classes are labelled, {FIRST_METHOD} before"
@@ -142,11 +149,18 @@ class SelectNextBatch(CoresetOperator[Params]):
             "labelled": batch.labelled,
         }
         steps = [ctx.ops.reload_dataset(), ctx.ops.set_view(view=batch.view)]
+        if params.annotate and not batch.is_preview and _can_annotate():
+            steps.append(ctx.prompt(_REQUEST))
         what = "Preview, no round was begun" if batch.is_preview else f"Round {batch.number}"
         return Answer(f"{what}: {batch.why}", facts, steps)
 
     def run_name(self, params):
         return f"next {params.budget:,} to label in '{params.label_field}'"
+
+
+def _can_annotate() -> bool:
+    """Whether FiftyOne's plugin for annotation is there."""
+    return any(plugin.name == _ANNOTATION for plugin in fop.list_plugins())
 
 
 def _box_fields(dataset: fo.Dataset, rows: str) -> list[str]:

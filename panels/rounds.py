@@ -16,6 +16,7 @@ from ..plugin.errors import CoresetError
 from ..plugin.rounds.batch import preview_next
 from ..plugin.rounds.history import OUTCOMES, Round
 from ..plugin.rounds.load import list_campaigns, load_rounds
+from ..plugin.rounds.persistent import persistence
 from ..plugin.rounds.record import count_outcomes
 from ..plugin.rounds.row_values import latest, placed, places, predicted_classes
 from ..plugin.rounds.summary import RANDOM
@@ -204,6 +205,10 @@ def _by_change(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
     return named_coloring({"same": both & (new == old), "changed": both & (new != old)}, "not predicted twice")
 
 
+def _by_persistence(results: RoundsResults, at: np.ndarray) -> dict[str, Any]:
+    return ordered_coloring(placed(persistence(results), at, np.nan))
+
+
 #: Colourings of the map by the rounds of a campaign, by their ids.
 ROUND_COLORINGS = {
     "round": RoundColoring("Round", "the round that asked for it", _by_round),
@@ -211,6 +216,9 @@ ROUND_COLORINGS = {
         "Uncertainty",
         "how unsure the model was when the last batch was chosen",
         lambda results, at: ordered_coloring(placed(results.uncertainty, at, np.nan)),
+    ),
+    "persistent": RoundColoring(
+        "Stays uncertain", "how unsure the models of the last two rounds both were", _by_persistence
     ),
     "predicted": RoundColoring("Predicted class", "what the model took it for at the last batch", _by_prediction),
     "outcome": RoundColoring("Outcome", "what became of those that were asked for", _by_outcome),

@@ -27,7 +27,7 @@ class Line:
     """One signal.
 
     Attributes:
-        topic: ``"gain"``, ``"target"``, ``"stability"``, ``"uncertainty"`` or ``"random"``
+        topic: ``"gain"``, ``"target"``, ``"stability"``, ``"uncertainty"``, ``"nothing new"`` or ``"random"``
         text: what it says, in one sentence
         evidence: what it was read from
     """
@@ -76,6 +76,8 @@ def advise(
     entropy: float | None = None,
     cost_per_label: float | None = None,
     random: LearningCurve | None = None,
+    farthest: float | None = None,
+    near_duplicates: float | None = None,
 ) -> Advice:
     """Puts the signals together.
 
@@ -88,6 +90,8 @@ def advise(
         entropy (None): mean entropy of the predictions on the unlabelled rows, divided by its largest possible value
         cost_per_label (None): what one label costs, to say what a point of the metric costs
         random (None): what the same model learned from labels that were drawn at random, measured on the same images
+        farthest (None): the largest distance of an image to the nearest labelled one
+        near_duplicates (None): the distance within which images count as near-duplicates
 
     Returns:
         the advice
@@ -109,6 +113,10 @@ def advise(
     if entropy is not None and entropy < _CERTAIN:
         text = "The model is nearly certain about everything that is left; that may be right or overconfident."
         lines.append(Line("uncertainty", text, f"mean normalised entropy {entropy:.3f}, below {_CERTAIN}"))
+    if farthest is not None and near_duplicates is not None and farthest <= near_duplicates:
+        text = "Every image is a near-duplicate of a labelled one; there is nothing new to find in this pool."
+        evidence = f"the farthest is {number(farthest)} from a label, near-duplicates up to {number(near_duplicates)}"
+        lines.append(Line("nothing new", text, evidence))
     if random is not None:
         lines.extend(_random_line(curve, random))
     return Advice(tuple(lines), gain, needed, kappa, stable)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..dataset.embeddings import Embeddings
+from ..vectors.near_duplicates import near_duplicate_radius
 from ..vectors.neighbors import pairwise_distances, unit_rows
 from ..vectors.radius import coverage_radius
 from ..vectors.row_hash import seeded_order
@@ -23,36 +25,65 @@ _ROWS = 8192
 _DISTANCES = 16_000_000
 
 
+@dataclass(frozen=True)
+class LabelledCoverage:
+    """How near the pool is to the labels.
+
+    Attributes:
+        share: of the pool that lies within the coverage radius of a labelled row
+        radius: the coverage radius
+        farthest: the largest distance of a row, those to skip left out, to the nearest labelled one; None without
+            labels
+        near_duplicates: the distance within which rows count as near-duplicates
+    """
+
+    share: Measured
+    radius: float
+    farthest: float | None
+    near_duplicates: float
+
+
 def labelled_coverage(
-    standing: Standing, found: Embeddings, radius: float | None, seed: int
-) -> tuple[Measured, float] | None:
-    """The share of the pool that lies within the coverage radius of a labelled row.
+    standing: Standing, found: Embeddings, known: tuple[float, float | None] | None, seed: int
+) -> LabelledCoverage | None:
+    """How near the pool is to the labels.
 
     Args:
         standing: the rows and their labels; test images are no part of the pool
         found: their embeddings
-        radius: the coverage radius; read from the pool if None
+        known: the coverage radius and the near-duplicate radius, as :func:`known_radii` gives them; read from the pool
+            if None
         seed: the random seed
 
     Returns:
-        the share, of 8,192 rows drawn at random where there are more, and the radius; None without embeddings
+        the distances, of 8,192 rows drawn at random where there are more; None without embeddings
     """
     pool = np.flatnonzero(found.valid & ~standing.test)
     if not len(pool) or not found.matrix.shape[1]:
         return None
-    if radius is None:
-        radius = coverage_radius(found.matrix[pool], seed=seed)
+    radius, copies = known or (coverage_radius(found.matrix[pool], seed=seed), None)
+    if copies is None:
+        copies = near_duplicate_radius(found.matrix[pool], seed=seed)
     sample = pool if len(pool) <= _ROWS else seeded_order(found.matrix, seed, pool)[:_ROWS]
     labels = unit_rows(found.matrix[standing.labelled & found.valid])[0]
-    share = float(within(unit_rows(found.matrix[sample])[0], labels, radius).mean())
+    distances = nearest_distances(unit_rows(found.matrix[sample])[0], labels)
+    share = float((distances <= radius).mean())
     error = accuracy_error(share, len(sample)) if len(sample) < len(pool) else None
-    return Measured(share, error, len(sample), "embeddings"), radius
+    wanted = distances[~standing.skipped[sample]]
+    farthest = float(wanted.max(initial=0)) if len(labels) else None
+    return LabelledCoverage(Measured(share, error, len(sample), "embeddings"), radius, farthest, copies)
 
 
-def known_radius(results: RoundsResults) -> float | None:
-    """The coverage radius of earlier rounds on the same embeddings, so that rounds can be compared; None if unknown."""
+def known_radii(results: RoundsResults) -> tuple[float, float | None] | None:
+    """The coverage radius and the near-duplicate radius of earlier rounds on the same embeddings, so that rounds can be
+    compared; None if unknown.
+    """
     embeddings = results.config.embeddings
-    known = [entry.radius for entry in results.history if entry.embeddings == embeddings and entry.radius is not None]
+    known = [
+        (entry.radius, entry.near_duplicates)
+        for entry in results.history
+        if entry.embeddings == embeddings and entry.radius is not None
+    ]
     return known[0] if known and embeddings is not None else None
 
 
@@ -67,8 +98,21 @@ def within(unit: np.ndarray, others: np.ndarray, radius: float) -> np.ndarray:
     Returns:
         (n,) bool
     """
-    near = np.zeros(len(unit), dtype=bool)
+    return nearest_distances(unit, others) <= radius
+
+
+def nearest_distances(unit: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How far rows are from the nearest of some others.
+
+    Args:
+        unit: (n, d) unit-norm rows
+        others: (m, d) unit-norm rows
+
+    Returns:
+        (n,) float32, infinite where there are no others
+    """
+    nearest = np.full(len(unit), np.inf, dtype=np.float32)
     step = max(1, _DISTANCES // max(1, len(others)))
     for start in range(0, len(unit) if len(others) else 0, step):
-        near[start : start + step] = pairwise_distances(unit[start : start + step], others).min(axis=1) <= radius
-    return near
+        nearest[start : start + step] = pairwise_distances(unit[start : start + step], others).min(axis=1)
+    return nearest

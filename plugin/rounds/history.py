@@ -72,6 +72,8 @@ class Round:
         labels_per_class: class -> labels then
         n_random_labels: labels of images that were drawn at random, in all rounds, when it was recorded
         radius: the distance within which an image counts as covered by a label
+        farthest: the largest distance of an image to the nearest label, when it was recorded
+        near_duplicates: the distance within which images count as near-duplicates
         metrics: name -> :class:`Measured`
         change: of the accuracy since the last record, on the same test images, and its standard error
         minutes: what the labels took, if somebody said so
@@ -113,6 +115,8 @@ class Round:
     labels_per_class: dict[str, int] = field(default_factory=dict)
     n_random_labels: int | None = None
     radius: float | None = None
+    farthest: float | None = None
+    near_duplicates: float | None = None
     metrics: dict[str, Measured] = field(default_factory=dict)
     change: tuple[float, float] | None = None
     minutes: float | None = None

@@ -18,7 +18,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from .agreement import paired_change
 from .campaign import RoundsResults
-from .coverage import known_radius, labelled_coverage
+from .coverage import known_radii, labelled_coverage
 from .history import OUTCOMES, Round, in_record_order, view_name
 from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
@@ -129,10 +129,12 @@ def record_round(
             by_random, n_random = random_accuracy(before, standing, found, mine.seed)
             measured |= by_random
             mine = dataclasses.replace(mine, n_random_labels=n_random)
-        covered = labelled_coverage(standing, found, known_radius(before), mine.seed)
+        covered = labelled_coverage(standing, found, known_radii(before), mine.seed)
         if covered is not None:
-            measured["coverage"] = covered[0]
-            mine = dataclasses.replace(mine, radius=covered[1])
+            measured["coverage"] = covered.share
+            mine = dataclasses.replace(
+                mine, radius=covered.radius, farthest=covered.farthest, near_duplicates=covered.near_duplicates
+            )
         measured |= evaluated_metrics(standing, eval_key) | typed
         entry = _recorded(before, mine, standing, outcome, measured, minutes)
         arrays = dict(before.arrays)

@@ -10,7 +10,7 @@ from ..diagnostics.tables import Content, number
 from ..errors import CoresetError
 from .advice import Advice, advise
 from .curve import LearningCurve, learning_curve
-from .history import LIGHT_HEAD, Measured, Round
+from .history import LIGHT_HEAD, Measured, Round, in_record_order
 
 if TYPE_CHECKING:
     from .campaign import RoundsResults
@@ -71,7 +71,7 @@ def advice(results: RoundsResults, target: float | None, cost_per_label: float |
     except CoresetError as error:
         empty = np.empty(0)
         found = LearningCurve(empty, empty, empty, None, None, metric, f"{error}.")
-    last = results.last
+    last, recorded = results.last, in_record_order(results.history)
     light = metric == "accuracy" and all(value.source == LIGHT_HEAD for _, value in _measured(results, metric))
     return advise(
         found,
@@ -81,6 +81,8 @@ def advice(results: RoundsResults, target: float | None, cost_per_label: float |
         entropy=last.entropy if last else None,
         cost_per_label=cost_per_label,
         random=curve(results, RANDOM, seed=0) if light and _measured(results, RANDOM) else None,
+        farthest=recorded[-1].farthest if recorded else None,
+        near_duplicates=recorded[-1].near_duplicates if recorded else None,
     )
 
 

@@ -15,7 +15,7 @@ from ..errors import CoresetError
 from ..vectors.kmeans import kmeans
 from ..vectors.neighbors import unit_rows
 from ..vectors.radius import coverage_radius
-from .coverage import known_radius, within
+from .coverage import known_radii, within
 from .model import light_head
 from .row_values import latest, placed, places, predicted_classes
 from .standing import Standing, read_standing
@@ -157,7 +157,8 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0,
     used = np.flatnonzero(found.valid)
     unit = unit_rows(found.matrix[used])[0]
     covered = np.zeros(len(rows), dtype=bool)
-    radius = known_radius(results) or coverage_radius(unit, seed=seed)
+    known = known_radii(results)
+    radius = coverage_radius(unit, seed=seed) if known is None else known[0]
     covered[used] = within(unit, unit[standing.labelled[used]], radius)
     here = places(results.ids, standing.ids)
     correct = placed(latest(results, "correct", -1), here, -1)

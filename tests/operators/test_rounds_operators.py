@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import fiftyone_coreset as fc
 import pytest
+from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone_coreset.operators.rounds_form import labels_of_tags
+from fiftyone_coreset.operators.select_next_batch import Params, SelectNextBatch
+from fiftyone_coreset.plugin.progress import silence
 
 
 def _tag_by_row(dataset, ids):
@@ -63,6 +69,35 @@ def test_forms_say_what_is_missing(form, embedded):
     assert form("record_labelling_round", embedded, tags="cat=") == [
         "tags that are labels are written 'tag' or 'tag = label', got 'cat='"
     ]
+
+
+@pytest.fixture
+def annotation(pytestconfig):
+    """A folder as that of FiftyOne's plugin for annotation."""
+    folder = Path(pytestconfig.fiftyone_home) / "plugins" / "annotation"
+    folder.mkdir(parents=True)
+    (folder / "fiftyone.yml").write_text("name: '@voxel51/annotation'\noperators:\n  - request_annotations\n")
+    yield
+    shutil.rmtree(folder)
+
+
+def _offered(shown, dataset):
+    return [view["label"] for view in shown("View", "select_next_batch", dataset) if "tool" in view["label"]]
+
+
+def test_the_form_that_sends_for_labelling_opens_with_the_batch(shown, embedded, annotation):
+    assert _offered(shown, embedded) == ["Then open the form that sends them to a tool for labelling"]
+    for number, ticked in ((1, {"annotate": True, "preview": True}), (1, {"annotate": True}), (2, {"force": True})):
+        ctx = ExecutionContext({"dataset_name": embedded.name, "params": {"budget": 5} | ticked}, Executor())
+        answer = SelectNextBatch().work(ctx, Params(budget=5, **ticked), silence)
+        assert answer.facts["round"] == number
+        opened = [step.params["operator_uri"] for step in answer.steps if "operator_uri" in step.params]
+        wanted = "annotate" in ticked and "preview" not in ticked
+        assert opened == ["@voxel51/annotation/request_annotations"] * wanted
+
+
+def test_without_that_plugin_it_is_not_offered(shown, embedded):
+    assert _offered(shown, embedded) == []
 
 
 @pytest.mark.parametrize(

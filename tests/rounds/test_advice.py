@@ -125,6 +125,13 @@ def test_labels_that_teach_no_more_than_random_ones_are_told(n, worse, said):
         assert lines[-1].evidence.endswith(f"{n[-2]}, {n[-1]} random labels")
 
 
+@pytest.mark.parametrize(("farthest", "said"), [(0.1, True), (0.2, True), (0.21, False), (None, False)])
+def test_a_pool_of_near_duplicates_of_labels_has_nothing_new(farthest, said):
+    line = advise(CURVE, 100, farthest=farthest, near_duplicates=0.2).lines[-1]
+    assert (line.topic == "nothing new") == said
+    assert not said or f"the farthest is {farthest}" in line.evidence
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

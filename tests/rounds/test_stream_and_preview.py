@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
@@ -76,13 +77,50 @@ def test_coverage_is_the_share_of_the_pool_near_a_label(pool, ask):
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         test = np.array(["test" in tags for tags in pool.values("tags")])
         labelled = np.array([name is not None for name in pool.values("gt")])
-        wanted = (cdist(unit[~test], unit[labelled]).min(axis=1) <= entry.radius).mean()
+        nearest = cdist(unit[~test], unit[labelled]).min(axis=1)
+        wanted = (nearest <= entry.radius).mean()
         assert entry.metrics["coverage"].value == pytest.approx(wanted)
+        assert entry.farthest == pytest.approx(nearest.max(), rel=1e-5)
+        assert 0 < entry.near_duplicates < entry.radius
         assert entry.metrics["coverage"].n == 50
         shares.append(wanted)
     assert shares[0] <= shares[1]
-    radii = {entry.radius for entry in fc.load_rounds(pool).history}
+    radii = {(entry.radius, entry.near_duplicates) for entry in fc.load_rounds(pool).history}
     assert len(radii) == 1, "rounds are compared by one radius"
+
+
+def test_what_is_left_of_a_pool_of_copies_is_nothing_new(pool, ask):
+    vectors = pool.values("emb")
+    pool.set_values("emb", [vectors[row % 12] + np.float32(1e-4 * row) for row in range(60)])
+    batch = ask(budget=12)
+    label(batch.view)
+    fc.record_round(pool)
+    assert "nothing new to find in this pool" in fc.load_rounds(pool).advice().summary()
+    pool.set_values("emb", [*pool.values("emb")[:59], -vectors[0]])
+    fc.record_round(pool)
+    assert "nothing new" not in fc.load_rounds(pool).advice().summary()
+
+
+def test_what_both_last_models_were_unsure_of_persists(pool, ask):
+    label(pool[:9])
+    with pytest.raises(fc.CoresetError, match="known after two rounds of 'rounds' with predictions"):
+        fc.persistent_view(ask().results.samples)
+    for number in (1, 2):
+        label(fc.load_rounds(pool).view(number))
+        fc.record_round(pool)
+        if number == 1:
+            ask()
+    rounds = fc.load_rounds(pool)
+    ids = rounds.ids.tolist()
+    before, after = (
+        dict(zip(ids, 1 - rounds.arrays[f"confidence_{number}"].astype(float), strict=True)) for number in (1, 2)
+    )
+    free = pool.match(fo.ViewField("gt") == None).values("id")  # noqa: E711
+    wanted = sorted(free, key=lambda row_id: -min(before[row_id], after[row_id]))[:7]
+    both = {row_id: min(before[row_id], after[row_id]) for row_id in free}
+    found = fc.persistent_view(pool, n=7).values("id")
+    assert [both[row_id] for row_id in found] == [both[row_id] for row_id in wanted]
+    assert len(fc.persistent_view(pool, n=1_000)) == len(free)
 
 
 def test_a_preview_writes_nothing_and_is_what_comes_then(pool, ask):
