@@ -67,6 +67,8 @@ _PUBLIC = {
     "Predictions": "plugin.selection.predictions",
     "uncertainty": "plugin.selection.predictions",
     "fit_head": "plugin.selection.head",
+    "fit_ridge": "plugin.selection.ridge",
+    "RidgeHead": "plugin.selection.ridge",
     "LinearHead": "plugin.selection.linear_head",
     "reserve_test": "plugin.rounds.reserve",
     "next_batch": "plugin.rounds.batch",

@@ -90,7 +90,7 @@ class SelectNextBatch(CoresetOperator[Params]):
         params = form.params
         form.rows()
         form.embeddings()
-        form.suggest("label_field", label_fields(form.dataset, params.rows) + _box_fields(form.dataset, params.rows))
+        form.suggest("label_field", label_fields(form.dataset, params.rows) + _other_fields(form.dataset, params.rows))
         fields = prediction_fields(form.dataset, but=params.label_field)
         form.choose("predictions", _MODELS | fields, default=HEAD)
         if params.predictions == TEXTS:
@@ -163,10 +163,10 @@ def _can_annotate() -> bool:
     return any(plugin.name == _ANNOTATION for plugin in fop.list_plugins())
 
 
-def _box_fields(dataset: fo.Dataset, rows: str) -> list[str]:
-    """Fields of boxes, which images can be labelled with."""
+def _other_fields(dataset: fo.Dataset, rows: str) -> list[str]:
+    """Fields of boxes and of numbers, which images can be labelled with."""
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField) if rows == IMAGES else {}
-    return [name for name, field in schema.items() if field.document_type is fo.Detections]
+    return [name for name, field in schema.items() if field.document_type in (fo.Detections, fo.Regression)]
 
 
 def _names(text: str | None) -> list[str] | None:

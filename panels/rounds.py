@@ -40,6 +40,7 @@ _SPOTS = 10
 _METRICS = {
     "accuracy": "accuracy",
     "class_mean_accuracy": "accuracy, mean over classes",
+    "r2": "share of the variance explained (R²)",
     "confidence": "confidence (an estimate)",
     "coverage": "coverage of the images by labels",
     "stream_accuracy": "accuracy on the random stream",

@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+import math
+
 from ..errors import CoresetError
 from .rows import Rows
+
+
+def read_numbers(rows: Rows, label_field: str) -> list[float | None] | None:
+    """Labels that are numbers.
+
+    Args:
+        rows: the rows
+        label_field: a ``Regression``, float or integer field
+
+    Returns:
+        n finite numbers or None; None if the field does not exist or holds something else
+    """
+    import fiftyone as fo
+
+    field = rows.dataset.get_field(rows.path(label_field)) if rows.has(label_field) else None
+    if isinstance(field, fo.EmbeddedDocumentField) and field.document_type is fo.Regression:
+        values = rows.values(f"{label_field}.value")
+    elif isinstance(field, fo.FloatField | fo.IntField):
+        values = rows.values(label_field)
+    else:
+        return None
+    return [float(value) if value is not None and math.isfinite(value) else None for value in values]
 
 
 def read_labels(rows: Rows, label_field: str | None) -> list[str | None] | None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: The method before two classes are labelled (the image nearest each k-means centre did best), and after.
-FIRST_METHOD, METHOD = "kmedoids", "uherding"
+FIRST_METHOD, METHOD, NUMBERS_METHOD = "kmedoids", "uherding", "lcmd"
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,15 @@ def next_batch(
         samples: a dataset, a view, or a ``to_patches()`` view to label objects
         budget (100): images to ask for; fewer if fewer are left. With ``cost``, what their labels may cost
         brain_key ("rounds"): the name of the campaign
-        label_field ("ground_truth"): a ``Classification`` or string field; it may not exist yet. A ``Detections`` field
-            (experimental): an image is labelled once the field holds something, be it an empty list
+        label_field ("ground_truth"): a ``Classification`` or string field; it may not exist yet. A ``Regression`` or
+            numeric field: labels are numbers. A ``Detections`` field (experimental): an image is labelled once the
+            field holds something, be it an empty list
         embeddings ("clip_embeddings"): as in :func:`~fiftyone_coreset.compute_coreset`
         predictions ("head"): ``"head"``, a field, a list of fields or an (n, C) array with ``classes=``, see
             :func:`.read_predictions`; ``"class texts"`` to begin without labels, see :func:`.text_model`; a
             ``Detections`` field with confidences (experimental), see :func:`.box_uncertainty`
         method (None): a selection method; by default ``"kmedoids"`` before two classes are labelled, then
-            ``"uherding"``
+            ``"uherding"``; ``"lcmd"`` where labels are numbers
         pool ("all"): ``"anchors"`` chooses among some thousand images that are most similar to labelled ones of any
             class, rare ones included, see :func:`.anchor_pool`: for classes below 1 % of a very large pool
         test ("test"): the tag of the test images (:func:`reserve_test`), which are never asked for
@@ -226,7 +227,9 @@ def next_batch(
         if pool == ANCHORS:
             known, k = standing.known(found.valid), int(min(budget, len(rows)))
             choice = replace(choice, near_anchors=anchor_pool(found.matrix, known, choice.candidates, k, seed))
-        chosen = method or (FIRST_METHOD if model.predictions is None else METHOD)
+        chosen = method or (
+            FIRST_METHOD if model.predictions is None else METHOD if model.ridge is None else NUMBERS_METHOD
+        )
         prices = None
         if cost is not None:
             each, unit = boxes_to_draw(model) if by_boxes else (arguments.pop("cost"), record.pop("cost"))

@@ -14,7 +14,7 @@ from ..diagnostics.tables import number
 from .agreement import cohen_kappa
 from .campaign import RoundsConfig, RoundsResults
 from .choice import Choice
-from .history import COLUMNS, Round
+from .history import COLUMNS, LIGHT_HEAD, Round
 from .model import RoundModel
 from .prices import Prices
 from .row_values import placed, places, predicted_classes
@@ -78,19 +78,18 @@ def _why(
     standing, model, batch = choice.standing, choice.model, chosen.rows
     noun, classes = standing.rows.noun, standing.labels_per_class
     n_labels, what = int(standing.labelled.sum()), "labels" if standing.boxes is None else "images with boxes"
+    kinds = "" if standing.numbers is not None else f" in {len(classes):,} classes"
     vectors = " + ".join(source.recorded) if source.recorded else "the vectors given"
     sentences = [
         f"{len(batch):,} of {choice.candidates.sum():,} {noun} were chosen by {method} on {vectors}",
-        f"{n_labels:,} {what} in {len(classes):,} classes were there before"
-        if n_labels
-        else "there was no label before",
+        f"{n_labels:,} {what}{kinds} were there before" if n_labels else "there was no label before",
     ]
     if chosen.n_random:
         sentences.append(f"the first {chosen.n_random:,} of the batch were drawn at random")
     if chosen.n_blind:
         sentences.append(f"the last {chosen.n_blind:,} are of those in which '{model.source}' finds nothing")
     if model.source is not None:
-        whose = "the light head" if model.head is not None else f"'{model.source}'"
+        whose = "the light head" if model.source == LIGHT_HEAD else f"'{model.source}'"
         sentences.append(f"predictions are those of {whose}")
     if prices is not None:
         sentences.append(f"they cost {number(prices.spent(batch))} of {number(budget)} by '{prices.source}'")

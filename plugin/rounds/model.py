@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..dataset.boxes import StoredBoxes
 from ..dataset.embeddings import Embeddings
+from ..errors import CoresetError
 from ..selection.head import fit_head
 from ..selection.linear_head import LinearHead
 from ..selection.predictions import Predictions
+from ..selection.ridge import RidgeHead, fit_ridge
 from .history import LIGHT_HEAD
 from .standing import OFF_TOPIC, Standing
 
@@ -29,6 +31,7 @@ class RoundModel:
         facts: how it was read or fitted
         notes: what a person should know, in sentences
         boxes: what a detector predicts, if that is the model
+        ridge: the light head of labels that are numbers, if that is the model
     """
 
     predictions: Predictions | None = None
@@ -39,6 +42,7 @@ class RoundModel:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     boxes: StoredBoxes | None = None
+    ridge: RidgeHead | None = None
 
     def labels(self) -> np.ndarray:
         """(n,) predicted classes, None where there is none."""
@@ -76,6 +80,19 @@ class RoundModel:
         }
 
 
+def _ridge(standing: Standing, found: Embeddings, usable: np.ndarray, seed: int) -> RoundModel:
+    """The light head of labels that are numbers: it is as uncertain of a row as little of its variance is noise."""
+    assert standing.numbers is not None
+    try:
+        head = fit_ridge(found.matrix, np.where(standing.labelled & usable, standing.numbers, np.nan), seed=seed)
+    except CoresetError as error:
+        return RoundModel(notes=[f"the batch is chosen by embeddings alone: {error}"])
+    leverage = head.leverage(found.matrix)
+    predictions = replace(Predictions.from_confidence(1 / (1 + leverage)), measured={"leverage": leverage})
+    unknown = np.full(len(standing), np.nan)
+    return RoundModel(predictions, unknown, None, None, LIGHT_HEAD, {"penalty": head.penalty}, ridge=head)
+
+
 def _mean(values: np.ndarray, rows: np.ndarray) -> float | None:
     """The mean over the rows of which a value is known."""
     known = values[rows & np.isfinite(values)]
@@ -98,6 +115,8 @@ def light_head(standing: Standing, found: Embeddings, seed: int, learned: np.nda
         return RoundModel(notes=["labels are boxes, of which the light head learns nothing, so the batch is chosen by "
             "embeddings alone; name your detector's field as predictions= for more"])  # fmt: skip
     usable = found.valid if learned is None else found.valid & learned
+    if standing.numbers is not None:
+        return _ridge(standing, found, usable, seed)
     labels = standing.known(usable)
     seen = len({label for label in labels if label is not None})
     if seen < 2:

@@ -54,6 +54,11 @@ def read_model(
         return light_head(standing, found, seed)
     if isinstance(predictions, str) and predictions == TEXTS:
         return text_model(standing, found, embeddings, classes, label_field, seed)
+    if standing.numbers is not None:
+        raise CoresetError(
+            f"labels in '{label_field}' are numbers, of which only the light head tells how uncertain it is; leave out "
+            "predictions=, and record what your own model reaches with metrics="
+        )
     named = [predictions] if isinstance(predictions, str) else predictions
     if isinstance(named, list | tuple) and label_field in named:
         raise CoresetError(

@@ -123,7 +123,7 @@ def record_round(
                 form=form,
                 seed=mine.seed,
             )
-        measured, correct = measure_model(standing, model)
+        measured, correct = measure_model(standing, model, found)
         measured |= stream_accuracy(before, mine, standing)
         if model.head is not None:
             by_random, n_random = random_accuracy(before, standing, found, mine.seed)

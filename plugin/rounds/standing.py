@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..dataset.boxes import holds_boxes, read_drawn_boxes
-from ..dataset.labels import read_labels
+from ..dataset.labels import read_labels, read_numbers
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 
@@ -30,6 +30,7 @@ class Standing:
         off_topic: (n,) bool, those that show none of the classes
         notes: what a person should know about the labels, in sentences
         boxes: class -> boxes of every image, None in images without label; None if labels are no boxes
+        numbers: (n,) float64 labels that are numbers, NaN where there is none; None if labels are no numbers
     """
 
     rows: Rows
@@ -40,6 +41,7 @@ class Standing:
     off_topic: np.ndarray
     notes: list[str]
     boxes: list[Counter[str] | None] | None = None
+    numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,7 +58,9 @@ class Standing:
 
     @property
     def labels_per_class(self) -> dict[str, int]:
-        """Class -> labels, or boxes, test images not counted."""
+        """Class -> labels, or boxes, test images not counted; nothing if labels are numbers."""
+        if self.numbers is not None:
+            return {}
         if self.boxes is not None:
             mine = (found for found, is_mine in zip(self.boxes, self.labelled, strict=True) if is_mine and found)
             return dict(sorted(sum(mine, Counter[str]()).items()))
@@ -67,10 +71,12 @@ class Standing:
         """The labels to learn from: n labels, None in test images and rows that are not usable.
 
         Raises:
-            CoresetError: if labels are boxes
+            CoresetError: if labels are boxes or numbers
         """
         if self.boxes is not None:
             raise CoresetError("labels are boxes, several an image, and this needs one label an image")
+        if self.numbers is not None:
+            raise CoresetError("labels are numbers, and this needs classes")
         return [label if mine else None for label, mine in zip(self.labels, self.labelled & usable, strict=True)]
 
 
@@ -92,18 +98,24 @@ def read_standing(rows: Rows, label_field: str, test: str | None, skip: Sequence
     ids = np.array(rows.ids())
     tags = [set(found or ()) for found in rows.values("tags")]
     boxes = read_drawn_boxes(rows, label_field) if holds_boxes(rows, label_field) else None
-    stored = _stored(rows, label_field, boxes)
+    numbers = read_numbers(rows, label_field)
+    stored = _stored(rows, label_field, boxes, numbers)
     labels = [label if label is not None and label.strip() else None for label in stored]
     is_test = np.array([test in found for found in tags], dtype=bool)
     has_label = np.array([label is not None for label in labels], dtype=bool)
     off_topic = np.array([OFF_TOPIC in found for found in tags], dtype=bool) & (OFF_TOPIC in skip)
     skipped = np.array([bool(found.intersection(skip)) for found in tags], dtype=bool) & ~is_test & ~has_label
     notes = _notes(rows, label_field, stored, labels) if boxes is None else []
-    return Standing(rows, ids, labels, is_test, skipped, off_topic & skipped, notes, boxes)
+    known = None if numbers is None else np.array(numbers, dtype=np.float64)
+    return Standing(rows, ids, labels, is_test, skipped, off_topic & skipped, notes, boxes, known)
 
 
-def _stored(rows: Rows, label_field: str, boxes: list[Counter[str] | None] | None) -> list[str | None]:
+def _stored(
+    rows: Rows, label_field: str, boxes: list[Counter[str] | None] | None, numbers: list[float | None] | None
+) -> list[str | None]:
     """The label of every row as it is stored; of boxes how many there are of what."""
+    if numbers is not None:
+        return [None if value is None else str(value) for value in numbers]
     if boxes is not None:
         return [None if found is None else _words(found) for found in boxes]
     return (read_labels(rows, label_field) if rows.has(label_field) else None) or [None] * len(rows)
@@ -124,10 +136,12 @@ def describe_standing(rows: Rows, label_field: str, test: str | None) -> str:
     total = len(rows)
     reserved = sum(test in (tags or ()) for tags in rows.values("tags"))
     boxes = read_drawn_boxes(rows, label_field) if holds_boxes(rows, label_field) else None
-    labels = [label for label in _stored(rows, label_field, boxes) if label is not None and label.strip()]
+    numbers = read_numbers(rows, label_field)
+    labels = [label for label in _stored(rows, label_field, boxes, numbers) if label is not None and label.strip()]
     n_labels, n_classes = len(labels), len(set(labels) if boxes is None else set().union(*filter(None, boxes)))
     tail = f"; {reserved:,} are test images" if reserved else "; no test images are reserved"
-    return f"{n_labels:,} of {total:,} {rows.noun} have a label, in {n_classes:,} classes{tail}"
+    kinds = "" if numbers is not None else f", in {n_classes:,} classes"
+    return f"{n_labels:,} of {total:,} {rows.noun} have a label{kinds}{tail}"
 
 
 def _notes(rows: Rows, label_field: str, stored: Sequence[str | None], labels: Sequence[str | None]) -> list[str]:

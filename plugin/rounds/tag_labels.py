@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..dataset.labels import read_numbers
 from ..dataset.rows import Rows
 from ..errors import CoresetError
 from ..runs.plain_fields import write_field
@@ -26,6 +27,8 @@ def write_labels_from_tags(rows: Rows, label_field: str, labels: Mapping[str, st
     """
     if not isinstance(labels, Mapping) or not labels or not all(isinstance(name, str) for name in labels.values()):
         raise CoresetError(f"labels_from_tags must be a dict of tag to label, e.g. {{'cat': 'cat'}}, got {labels!r}")
+    if read_numbers(rows, label_field) is not None:
+        raise CoresetError(f"labels in '{label_field}' are numbers, which no tag says; leave out labels_from_tags=")
     has_field = rows.has(label_field)
     is_text = has_field and _is_text(rows, label_field)
     present = rows.values(label_field if is_text else f"{label_field}.label") if has_field else [None] * len(rows)

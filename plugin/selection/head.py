@@ -74,7 +74,7 @@ def fit_head(
     matrix, valid = as_matrix(embeddings)
     rows, targets, classes = _read_labels(labels, valid, n_classes, off_topic)
     with threadpool_limits(1):
-        center, projection = _standardisation(matrix, valid, seed)
+        center, projection = standardisation(matrix, valid, seed)
         features = times(normalized(matrix[rows].astype(np.float64)) - center, projection)
         folds = _folds(matrix, rows, targets, seed)
         scored = _seen_elsewhere(targets, folds)
@@ -121,8 +121,17 @@ def _read_labels(
     return rows, numbers.astype(np.int64), list(range(n_classes))
 
 
-def _standardisation(matrix: np.ndarray, valid: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Center and projection of unit rows; features have mean squared norm 1 before the projection."""
+def standardisation(matrix: np.ndarray, valid: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Center and projection of unit rows; features have mean squared norm 1 before the projection.
+
+    Args:
+        matrix: (n, d) embeddings
+        valid: (n,) bool, the rows to read
+        seed: of the sample that a projection is fit on
+
+    Returns:
+        the center and the projection of a :class:`.LinearHead`
+    """
     used, dim = np.flatnonzero(valid), matrix.shape[1]
     if len(used) > _STANDARD_ROWS:  # drawn by content: files may be sorted by class
         used = np.sort(seeded_order(matrix, seed, used)[:_STANDARD_ROWS])

@@ -61,7 +61,7 @@ class LinearHead:
             >>> fc.fit_head(embeddings, labels).features(embeddings).shape[0]
             60
         """
-        return self._transformed(embeddings, self.projection)
+        return transformed(embeddings, self.center, self.projection)
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
         """(m, C) float32 logits of (m, d) embeddings, NaN in unusable rows; the off-topic class is among them.
@@ -70,7 +70,7 @@ class LinearHead:
             >>> fc.fit_head(embeddings, labels).logits(embeddings).shape
             (60, 3)
         """
-        return self._transformed(embeddings, self._folded) + self.bias.astype(np.float32)
+        return transformed(embeddings, self.center, self._folded) + self.bias.astype(np.float32)
 
     def probabilities(self, embeddings: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
         """Class probabilities.
@@ -260,20 +260,34 @@ class LinearHead:
             else self.projection @ self.weights.T
         )
 
-    def _transformed(self, embeddings: np.ndarray, by: np.ndarray) -> np.ndarray:
-        from threadpoolctl import threadpool_limits
 
-        if embeddings.shape[1] != len(self.center):
-            raise CoresetError(
-                f"the head was fit on embeddings of dimension {len(self.center)}, these have {embeddings.shape[1]}; "
-                "embed both with one model"
-            )
-        by, shift = by.astype(np.float32), times(self.center, by).astype(np.float32)
-        out = np.empty((len(embeddings), len(shift)), dtype=np.float32)
-        with threadpool_limits(1), np.errstate(invalid="ignore"):  # sums in the same order for any number of threads
-            for rows in blocks(len(embeddings), _BLOCK_ROWS):
-                out[rows] = times(normalized(embeddings[rows].astype(np.float32)), by) - shift
-        return out
+def transformed(embeddings: np.ndarray, center: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Unit rows less a center, scaled by the dimension or projected.
+
+    Args:
+        embeddings: (m, d) embeddings
+        center: (d,)
+        by: (d,) scales, or (d, q)
+
+    Returns:
+        (m, q) float32, NaN in unusable rows
+
+    Raises:
+        CoresetError: if the dimension is another
+    """
+    from threadpoolctl import threadpool_limits
+
+    if embeddings.shape[1] != len(center):
+        raise CoresetError(
+            f"the head was fit on embeddings of dimension {len(center)}, these have {embeddings.shape[1]}; "
+            "embed both with one model"
+        )
+    by, shift = by.astype(np.float32), times(center, by).astype(np.float32)
+    out = np.empty((len(embeddings), len(shift)), dtype=np.float32)
+    with threadpool_limits(1), np.errstate(invalid="ignore"):  # sums in the same order for any number of threads
+        for rows in blocks(len(embeddings), _BLOCK_ROWS):
+            out[rows] = times(normalized(embeddings[rows].astype(np.float32)), by) - shift
+    return out
 
 
 def times(Z: np.ndarray, by: np.ndarray) -> np.ndarray:

@@ -63,6 +63,9 @@ def select(name, X, k, **options):
         options["head"] = head(np.shape(X)[1])
     if "score" in method.required:
         options["score"] = np.asarray(X, dtype=np.float64)[:, 0]
+    if "exemplars" in method.required:
+        first = np.asarray(X, dtype=np.float64)[:, 0]
+        options["exemplars"] = first >= min(0, np.nanmax(first))
     return method.select(X, k, labels=labels, **NEEDS.get(name, {}), **options)
 
 

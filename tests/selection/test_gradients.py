@@ -290,6 +290,17 @@ class TestSeek:
         found = get_method("seek").select(X, 41 + 50, head=head, target_class="rare", preselected=labelled)
         assert len(set(found.indices[41:]) & {1, 2, 3, 4}) == 4
 
+    def test_images_are_found_by_their_looks(self):
+        X, labels = self.rare()
+        known = np.flatnonzero(labels != None)  # noqa: E711
+        shown = (labels == "rare").astype(float)
+        found = get_method("similar").select(X, 41 + 10, exemplars=shown, preselected=known)
+        assert set(found.indices[41:45]) == {1, 2, 3, 4}
+        unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+        np.testing.assert_allclose(found.scores, unit @ unit[0], atol=1e-5)
+        with pytest.raises(CoresetError, match="exemplars: no row that can be compared is above 0"):
+            get_method("similar").select(X, 5, exemplars=np.zeros(5000))
+
     def test_several_classes_take_turns(self):
         X, P = problem()
         found = select("seek", X, P, 10, target_class=["0", "2"])

@@ -68,6 +68,43 @@ class TestUherding:
         assert (np.diff(gains) <= 1e-9).all()
         assert found.details["gain"] == pytest.approx(sum(gains) / 60, rel=1e-4)
 
+    @pytest.mark.parametrize(("dense_rows", "labelled"), [(8192, [4, 9, 33]), (60, [4, 9, 33])])
+    def test_the_kernel_of_predictions_multiplies_that_of_embeddings(self, monkeypatch, dense_rows, labelled):
+        X, _ = clusters(61)
+        P = np.random.default_rng(1).dirichlet(np.ones(3), 61)
+        if dense_rows < 61:  # a sample of all rows but one stands for the pool, and labels cover from outside of it
+            monkeypatch.setattr(uherding_module, "DENSE_ROWS", dense_rows)
+            monkeypatch.setattr(uherding_module, "_sample", lambda pool, k: np.arange(61))
+        options = {"predictions": P, "bandwidth": 0.5, "prediction_bandwidth": 0.3, "preselected": labelled}
+        found = get_method("uherding").select(X, 20, **options)
+        unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+        apart = [np.linalg.norm(each[:, None] - each, axis=2) ** 2 for each in (unit, P)]
+        kernel = np.exp(-apart[0] / 0.5**2) * np.exp(-apart[1] / 0.3**2)
+        second, first = np.partition(P, -2, axis=1)[:, -2:].T
+        chosen = list(labelled)
+        while len(chosen) < 20:
+            gain = np.maximum(kernel - kernel[:, chosen].max(axis=1)[:, None], 0).T @ (1 - first + second)
+            gain[chosen] = -1
+            chosen.append(int(gain.argmax()))
+        assert found.indices.tolist() == chosen
+
+    def test_a_wide_kernel_of_predictions_changes_nothing(self, monkeypatch):
+        X, _ = clusters(200)
+        P = np.random.default_rng(1).dirichlet(np.ones(3), 200)
+        for rows in (8192, 100):  # all pairs, and the graph of neighbours
+            monkeypatch.setattr(cover, "DENSE_ROWS", rows)
+            plain, wide, narrow = (
+                get_method("uherding").select(X, 30, predictions=P, **options).indices.tolist()
+                for options in ({}, {"prediction_bandwidth": 1e6}, {"prediction_bandwidth": 0.1})
+            )
+            assert plain == wide != narrow
+
+    @pytest.mark.parametrize("bandwidth", [0, -1, "x", True])
+    def test_a_bandwidth_of_predictions_is_checked(self, bandwidth):
+        X, _ = clusters()
+        with pytest.raises(CoresetError, match="prediction_bandwidth must be a positive number or None"):
+            select("uherding", X, 5, np.ones(60), prediction_bandwidth=bandwidth)
+
     def test_a_copy_of_a_labelled_row_comes_last(self):
         X, _ = clusters()
         X[20] = X[4]

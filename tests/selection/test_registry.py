@@ -42,6 +42,7 @@ def test_few_methods_need_an_argument():
     assert {name: get_method(name).required for name in list_methods() if get_method(name).required} == {
         "by_field": ["score"],
         "seek": ["target_class"],
+        "similar": ["exemplars"],
         "target_match": ["target"],
     }
 

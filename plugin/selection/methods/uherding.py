@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any
+
 import numpy as np
 
 from ...errors import CoresetError
-from ...vectors.neighbors import pairwise_distances
+from ...vectors.matrix import blocks
+from ...vectors.neighbors import pairwise_distances, squared_distances
 from ..costs import check_cost
 from ..cover import DENSE_ROWS, Coverage, distance_matrix, greedy_cover, similarities
 from ..method import register
 from ..pool import Picks, Pool
+from ..predictions import Predictions
 from .maxherding import LEAST_BANDWIDTH, gaussian, usual_distance
 
 #: Picks up to which a sample of a large pool stands for it.
@@ -22,6 +27,8 @@ _FLOOR = 1e-3
 _ADAPTIVE = (0.5, 2.0)
 _NEIGHBORS = 10
 _BLOCK = 1024
+#: Links of a sparse graph that are compared at a time.
+_LINKS = 65_536
 
 
 @register(
@@ -36,6 +43,7 @@ def uherding(
     measure: str | None = None,
     bandwidth: float | str | None = None,
     cost: np.ndarray | None = None,
+    prediction_bandwidth: float | None = None,
 ) -> Picks:
     """Maximises the mean over all rows of ``u_i max_s exp(-(d_is / h)^2)`` (Bae et al., ICLR 2025), by lazy greedy.
 
@@ -54,6 +62,9 @@ def uherding(
             have it, within half and twice the default
         cost (None): (n,) positive cost of a row's label; gains are divided by it. :func:`.costs.affordable` cuts the
             ranking where a budget is spent
+        prediction_bandwidth (None): if given, rows cover each other only as far as their predictions agree too: the
+            kernel is multiplied by that of the distance between the probabilities of all classes over this number,
+            as DEUCE combines both kinds of diversity (Guo et al., TACL 2024)
 
     Returns:
         the picks
@@ -73,11 +84,18 @@ def uherding(
     part = pool if sampled is None else pool.subset(sampled, sampled[~pool.candidates[sampled]])
     distances = distance_matrix(part)
     h = max(_bandwidth(pool, k, distances, bandwidth), LEAST_BANDWIDTH)
+    said = None
+    if prediction_bandwidth is not None:
+        said = _scaled_predictions(pool.predictions, h, prediction_bandwidth)
+        distances = _joined(distances, said if sampled is None else said[sampled])
     matrix = similarities(distances, gaussian, np.full(len(part), h, dtype=np.float32))
     if sampled is None:
         coverage = Coverage(matrix, weights)
     else:
-        coverage = Coverage(matrix, weights[sampled], _covered_by(_kept(pool), part.Z, h))
+        kept, rows = _kept(pool), part.Z
+        if said is not None:
+            kept, rows = np.hstack([kept, said[pool.preselected]]), np.hstack([rows, said[sampled]])
+        coverage = Coverage(matrix, weights[sampled], _covered_by(kept, rows, h))
     if price is not None and sampled is not None:
         price = price[sampled]
     order, gains = greedy_cover(matrix, k, part, coverage, price)
@@ -89,6 +107,27 @@ def uherding(
         "rows_compared": len(part),
     }
     return Picks(order if sampled is None else sampled[order], details=details)
+
+
+def _scaled_predictions(predictions: Predictions, h: float, bandwidth: float) -> np.ndarray:
+    """(n, C) float32 probabilities in units of their bandwidth over that of embeddings, alike in rows without any."""
+    if isinstance(bandwidth, bool) or not isinstance(bandwidth, Real) or not bandwidth > 0:
+        raise CoresetError(f"prediction_bandwidth must be a positive number or None, got {bandwidth!r}")
+    P = predictions.all_classes("prediction_bandwidth=")
+    return np.where(np.isnan(P), np.float32(1 / P.shape[1]), P) * np.float32(h / bandwidth)
+
+
+def _joined(distances: Any, said: np.ndarray) -> Any:
+    """Distances in the space of embeddings and scaled predictions together."""
+    if isinstance(distances, np.ndarray):
+        squared = np.maximum(squared_distances(said, said), 0) + distances**2
+        np.fill_diagonal(squared, 0)
+        return np.sqrt(squared, out=squared)
+    joined, row_of = distances.copy(), np.repeat(np.arange(distances.shape[0]), np.diff(distances.indptr))
+    for part in blocks(len(row_of), _LINKS):
+        apart = said[row_of[part]] - said[distances.indices[part]]
+        joined.data[part] = np.sqrt(distances.data[part] ** 2 + (apart**2).sum(axis=1))
+    return joined
 
 
 def _sample(pool: Pool, k: int) -> np.ndarray | None:
