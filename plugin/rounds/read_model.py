@@ -71,7 +71,7 @@ def read_model(
     return _of_user(standing, stored, label_field)
 
 
-def _as_predictions(stored: StoredPredictions) -> Predictions:
+def as_predictions(stored: StoredPredictions) -> Predictions:
     """Stored predictions with what they tell of uncertainty: the energy of logits, the disagreement of several."""
     if stored.probabilities is None:
         return Predictions.from_confidence(stored.confidence, stored.labels.tolist())
@@ -100,7 +100,7 @@ def _of_user(standing: Standing, stored: StoredPredictions, label_field: str) ->
     notes = list(stored.notes)
     if looks_like_ground_truth(stored, standing.labels):
         notes.append(f"'{stored.source}' agrees with every label: it looks like ground truth, not like predictions")
-    made = _as_predictions(stored)
+    made = as_predictions(stored)
     labelled, predicted = {label for label in standing.labels if label is not None}, set(made.classes)
     for what, names in (
         (f"classes that '{stored.source}' never predicts", labelled - predicted),

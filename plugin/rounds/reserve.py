@@ -62,7 +62,7 @@ def reserve_test(
         carrying = sum(tag in (tags or ()) for tags in rows.values("tags"))
         if carrying:
             raise CoresetError(f"{carrying:,} {rows.noun} carry the tag '{tag}' already; choose another tag")
-        free = np.flatnonzero(~_asked_for(rows))
+        free = np.flatnonzero(~asked_for(rows))
         if size >= len(free):
             raise CoresetError(
                 f"{size:,} test images were wanted, but only {len(free):,} {rows.noun} were not asked for by a round, "
@@ -95,7 +95,7 @@ def _tagged(rows: Rows, tag: str) -> DatasetView:
     return rows.source.select_labels(tags=tag, fields=rows.patches_field).to_patches(rows.patches_field)
 
 
-def _asked_for(rows: Rows) -> np.ndarray:
+def asked_for(rows: Rows) -> np.ndarray:
     """(n,) bool, rows that a round of any campaign has asked for."""
     asked = np.zeros(len(rows), dtype=bool)
     prefix = rows.path("")

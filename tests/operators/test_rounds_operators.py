@@ -91,9 +91,8 @@ def test_the_form_that_sends_for_labelling_opens_with_the_batch(shown, embedded,
         ctx = ExecutionContext({"dataset_name": embedded.name, "params": {"budget": 5} | ticked}, Executor())
         answer = SelectNextBatch().work(ctx, Params(budget=5, **ticked), silence)
         assert answer.facts["round"] == number
-        opened = [step.params["operator_uri"] for step in answer.steps if "operator_uri" in step.params]
-        wanted = "annotate" in ticked and "preview" not in ticked
-        assert opened == ["@voxel51/annotation/request_annotations"] * wanted
+        opens = any("'@voxel51/annotation/request_annotations'" in str(step.to_json()) for step in answer.steps)
+        assert opens == ("annotate" in ticked and "preview" not in ticked)
 
 
 def test_without_that_plugin_it_is_not_offered(shown, embedded):
