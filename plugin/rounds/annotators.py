@@ -61,7 +61,7 @@ def score_annotations(
         >>> dataset.set_values("anna", [fo.Classification(label=name) for name in colours[:30]] + [None] * 30)
         >>> dataset.set_values("ben", [fo.Classification(label="red") for _ in range(20)] + [None] * 40)
         >>> scores = fc.score_annotations(dataset, ["anna", "ben"])
-        >>> dataset.sort_by("active_lab").first().active_lab == np.nanmin(scores.score)
+        >>> bool(dataset.sort_by("active_lab").first().active_lab == np.nanmin(scores.score))
         True
     """
     import fiftyone.core.fields as fof
