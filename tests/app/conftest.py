@@ -137,7 +137,7 @@ def app_url(mongod: str, pytestconfig: pytest.Config) -> Iterator[str]:
     """The URL of a running App server that has this checkout as its only plugin."""
     ARTIFACTS.mkdir(exist_ok=True)
     link_plugin(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
-    with app_server.running_server(ARTIFACTS / "server.log") as url:
+    with app_server.running_server(ARTIFACTS / f"server{os.environ.get('PYTEST_XDIST_WORKER', '')}.log") as url:
         yield url
 
 
