@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 MANIFEST = Path(__file__).resolve().parents[2] / "fiftyone.yml"
 
 #: Puts a manifest where FiftyOne would put a download of this plugin, links beside it, takes it away, and links twice:
