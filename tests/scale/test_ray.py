@@ -263,3 +263,30 @@ def test_a_step_whose_ray_was_killed_ends_and_is_continued(write_vectors, tmp_pa
         assert driver.wait(timeout=200) != 0
     psutil.wait_procs(children, timeout=60)
     assert_continued("embed", killed, whole)
+
+
+@DEEP
+def test_a_machine_that_is_lost_leaves_the_same_scores(write_vectors, tmp_path, monkeypatch):
+    """Two nodes on this machine, one of which is killed while its worker takes draws."""
+    from ray.cluster_utils import Cluster
+
+    arguments = {"n_draws": 3_000_000, "n_neighbors": 100, "n_units": 60, "num_workers": 1}
+    monkeypatch.setitem(STEPS, "score", (arguments, "score"))
+    killed, whole = planned(write_vectors, tmp_path, "score")
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    nodes = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        lost = nodes.add_node(**node)
+        raylet = psutil.Process(lost.all_processes["raylet"][0].process.pid)
+        with driver_with_a_part(killed, "score", {"address": nodes.address, "cpus_per_worker": 1}) as driver:
+            while not any(child.name().startswith("ray::_Worker") for child in raylet.children()):
+                assert driver.poll() is None, "all was done before the second node had a worker"
+                time.sleep(0.02)
+            nodes.remove_node(lost, allow_graceful=False)
+            assert not (killed / "score" / "scores.parquet").exists()
+            assert driver.wait(timeout=300) == 0
+    finally:
+        nodes.shutdown()
+    assert scale.score(whole, **arguments).complete
+    for path in sorted((whole / "score").glob("*.parquet")):
+        assert pq.read_table(killed / "score" / path.name).equals(pq.read_table(path))

@@ -148,6 +148,9 @@ class _Worker:
         self._number = 0
         self._do: Any = None
 
+    def come(self) -> None:
+        """Answers when the worker has its place."""
+
     def do(self, number: int, work: bytes, task: Any) -> Any:
         if number != self._number:
             from ray import cloudpickle
@@ -181,6 +184,7 @@ class _Workers:
         self._work: Any = None
         self._number = 0
         self._idle: list[Any] = []
+        self._coming: dict[Any, Any] = {}
 
     @cached_property
     def _room(self) -> tuple[int, int, int]:
@@ -207,28 +211,22 @@ class _Workers:
             self._work, self._sent, self._number = work, ray.put(cloudpickle.dumps(work)), self._number + 1
         waiting, again = iter(tasks), deque[tuple[Task, int]]()
         busy: dict[Any, tuple[Any, Task, int]] = {}
-        done, empty = 0, False
-        while True:
-            while len(busy) < n_workers and not (empty and not again):
-                if again:
-                    task, attempts = again.popleft()
-                else:
-                    try:
-                        task, attempts = next(waiting), 0
-                    except StopIteration:
-                        empty = True
-                        continue
-                worker = self._idle.pop() if self._idle else self._hire()
+        done = 0
+        while done < total:
+            while self._idle and done + len(busy) < total:
+                worker, (task, attempts) = self._idle.pop(), again.popleft() if again else (next(waiting), 0)
                 busy[worker.do.remote(self._number, self._sent, task)] = worker, task, attempts + 1
-            if not busy:
-                return
-            for answer in ray.wait(list(busy), timeout=_LOOK)[0]:
+            for _ in range(len(busy) + len(self._coming), min(n_workers, total - done)):
+                self._hire()
+            for answer in ray.wait([*busy, *self._coming], timeout=_LOOK)[0]:
+                if answer in self._coming:
+                    self._welcome(answer)
+                    continue
                 worker, task, attempts = busy.pop(answer)
                 try:
                     result = ray.get(answer)
                 except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
-                    if getattr(error, "actor_init_failed", False):
-                        raise _cannot_load(str(error).strip().splitlines()[-1]) from error
+                    ray.kill(worker)  # which may only be out of reach
                     reason = _reason(error)
                     logger.warning("a worker ended while it worked on %s (attempt %d): %s", task, attempts, reason)
                     if attempts < _ATTEMPTS:
@@ -244,12 +242,29 @@ class _Workers:
                 report(done / total, f"{done:,} of {total:,} units, by {n_workers} workers")
                 yield task, result
 
-    def _hire(self) -> Any:
-        """A new worker, which ends with the step even while it is at work: a unit is whole or not there."""
+    def _hire(self) -> None:
+        """Asks for a new worker, which ends with the step even while it is at work: a unit is whole or not there.
+
+        It has a task when it has come: where a machine was lost there may be no room for it, which Ray does not say.
+        """
         import ray
 
         cpus, gpus = self._room[1], self._engine.gpus_per_worker
         kind = ray.remote(_Worker).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)
         worker: Any = kind.remote(cpus)
         self._stack.callback(ray.kill, worker)
-        return worker
+        self._coming[worker.come.remote()] = worker
+
+    def _welcome(self, answer: Any) -> None:
+        """Takes in a worker that has come; one that ended on its way is asked for again."""
+        import ray
+
+        worker = self._coming.pop(answer)
+        try:
+            ray.get(answer)
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+            if getattr(error, "actor_init_failed", False):
+                raise _cannot_load(str(error).strip().splitlines()[-1]) from error
+            logger.warning("a worker ended before it had begun: %s", _reason(error))
+        else:
+            self._idle.append(worker)
