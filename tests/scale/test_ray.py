@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import deadly_work
 import numpy as np
@@ -290,3 +290,21 @@ def test_a_machine_that_is_lost_leaves_the_same_scores(write_vectors, tmp_path, 
     assert scale.score(whole, **arguments).complete
     for path in sorted((whole / "score").glob("*.parquet")):
         assert pq.read_table(killed / "score" / path.name).equals(pq.read_table(path))
+
+
+def test_workers_that_never_begin_end_the_step(monkeypatch):
+    import ray
+    from fiftyone_coreset.plugin.scale.engines.ray import _Workers
+
+    def ends(answer):
+        raise ray.exceptions.RayActorError
+
+    monkeypatch.setattr(ray, "get", ends)
+    workers = _Workers(scale.RayEngine(), ExitStack())
+    workers._room = 1, 1, 2  # a node, a core for each worker, two workers
+    for answer in range(7):
+        workers._coming[answer] = object()
+    for answer in range(6):
+        workers._welcome(answer)
+    with pytest.raises(CoresetError, match="7 workers of Ray ended, one after the other, before they had begun"):
+        workers._welcome(6)

@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ from .base import Crew, Failure, Result, Task, Work
 
 logger = logging.getLogger(__name__)
 
-#: Workers that a task may cost before it is set aside.
+#: Workers that a task may cost before it is set aside, and how often all may end in a row before any has begun.
 _ATTEMPTS = 3
 #: Seconds between two looks at an interrupt.
 _LOOK = 1.0
@@ -171,6 +171,13 @@ def _cannot_load(reason: str) -> CoresetError:
     )
 
 
+def _nodes() -> list[dict[str, float]]:
+    """What the machines of the cluster have that are there."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
 class _Workers:
     """Actors, each with one task at a time, which stay from one work to the next.
 
@@ -185,14 +192,13 @@ class _Workers:
         self._number = 0
         self._idle: list[Any] = []
         self._coming: dict[Any, Any] = {}
+        self._never_came = 0
 
     @cached_property
     def _room(self) -> tuple[int, int, int]:
         """Connects: nodes, cores of a worker, and how many workers there may be."""
         self._engine.connect(self._stack)
-        import ray
-
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = _nodes()
         return len(nodes), *self._engine.room(nodes)
 
     def machines(self, n_tasks: int) -> Machines:
@@ -218,7 +224,10 @@ class _Workers:
                 busy[worker.do.remote(self._number, self._sent, task)] = worker, task, attempts + 1
             for _ in range(len(busy) + len(self._coming), min(n_workers, total - done)):
                 self._hire()
-            for answer in ray.wait([*busy, *self._coming], timeout=_LOOK)[0]:
+            answers = ray.wait([*busy, *self._coming], timeout=_LOOK)[0]
+            if not busy and not answers:
+                replace(self._engine, workers=None).room(_nodes())  # refuses to wait where every machine was lost
+            for answer in answers:
                 if answer in self._coming:
                     self._welcome(answer)
                     continue
@@ -266,5 +275,10 @@ class _Workers:
             if getattr(error, "actor_init_failed", False):
                 raise _cannot_load(str(error).strip().splitlines()[-1]) from error
             logger.warning("a worker ended before it had begun: %s", _reason(error))
+            self._never_came += 1
+            if self._never_came > _ATTEMPTS * self._room[2]:
+                ended = f"{self._never_came} workers of Ray ended, one after the other, before they had begun"
+                raise CoresetError(f"{ended}: {_reason(error)}") from error
         else:
+            self._never_came = 0
             self._idle.append(worker)
