@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CoresetError
+from .heatmaps import heatmap_means
 from .rows import Rows
 from .strata import strata
 
@@ -34,7 +35,8 @@ def resolve_arguments(
         fields: the embeddings fields of the run, for a target view
         arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, or the name of a boolean
             field, a tag or a saved view, or a list of ids, whose order is kept; ``groups``, ``weights``,
-            ``difficulty``, ``score``, ``cost`` and ``protected`` a field, and ``target`` a view. Arrays stay
+            ``difficulty``, ``score``, ``cost`` and ``protected`` a field, of numbers or a ``Heatmap`` (its mean), and
+            ``target`` a view. Arrays stay
 
     Returns:
         a tuple of the arguments with arrays, and of the arguments as the run's record keeps them: arrays and views are
@@ -119,7 +121,7 @@ def _flags(rows: Rows, name: str, field: str) -> np.ndarray:
 
 
 def field_values(rows: Rows, name: str, field: str) -> list[Any]:
-    """One value a row; of label fields the label.
+    """One value a row; of label fields the label, of heatmaps the mean over the pixels.
 
     Args:
         rows: the rows
@@ -138,6 +140,8 @@ def field_values(rows: Rows, name: str, field: str) -> list[Any]:
     if not rows.has(field):
         raise CoresetError(f"{name}: field '{rows.path(field)}' does not exist on '{rows.dataset.name}'")
     document = getattr(rows.dataset.get_field(rows.path(field)), "document_type", None)
+    if document is not None and document.__name__ == "Heatmap":
+        return heatmap_means(rows.values(field, as_stored=True), field)
     plural = getattr(document, "_LABEL_LIST_FIELD", None)
     if plural is not None and name == "groups":
         return strata(rows.values(f"{field}.{plural}.label"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from .rows import Rows
 
 #: Score below which a box counts as none, and how many of the most uncertain boxes speak for an image.
 _LEAST_SCORE, _TOP = 0.05, 5
+#: Of PPAL (Yang et al., CVPR 2024): the share of the score in the quality of a box that is right, and how the weight of
+#: a class grows with what its boxes lack.
+_OF_SCORE, _BETA, _GROWTH = 0.6, 0.3, 0.2
 
 
 @dataclass(frozen=True)
@@ -50,18 +54,21 @@ def holds_boxes(rows: Rows, field: Any) -> bool:
     return getattr(rows.dataset.get_field(rows.path(field)), "document_type", None) is fo.Detections
 
 
-def read_boxes(rows: Rows, field: str) -> StoredBoxes:
+def read_boxes(rows: Rows, field: str, eval_key: str | None = None) -> StoredBoxes:
     """Reads the boxes that a detector predicts.
 
     Args:
         rows: the images
         field: a ``Detections`` field whose boxes have confidences
+        eval_key (None): an evaluation of them on labelled images, by which classes that the detector finds badly weigh
+            more, see :func:`class_weights`
 
     Returns:
         the boxes; those with a confidence below 0.05 count as none
 
     Raises:
-        CoresetError: if boxes have no confidence from 0 to 1, or more than half of the images have no prediction
+        CoresetError: if boxes have no confidence from 0 to 1, more than half of the images have no prediction, or there
+            is no such evaluation
     """
     stored = rows.values(f"{field}.detections.confidence")
     present = np.array([scores is not None for scores in stored], dtype=bool)
@@ -73,13 +80,23 @@ def read_boxes(rows: Rows, field: str) -> StoredBoxes:
             f"predictions: {wrong:,} boxes in field '{field}' have no confidence from 0 to 1, so it does not say how "
             "sure the detector is; name the field that your detector wrote"
         )
-    seen = [[score for score in found if score >= _LEAST_SCORE] for found in scores]
+    is_seen = [[score >= _LEAST_SCORE for score in found] for found in scores]
+    seen = [list(compress(found, which)) for found, which in zip(scores, is_seen, strict=True)]
     notes = [f"'{field}' holds boxes: rounds for detectors are experimental"]
+    weights = None
+    if eval_key is not None:
+        by_class = _evaluated(rows, field, eval_key)
+        labels = [found or () for found in rows.values(f"{field}.detections.label")]
+        weights = [
+            [by_class.get(label, 1.0) for label in compress(found, which)]
+            for found, which in zip(labels, is_seen, strict=True)
+        ]
+        notes.append(f"classes weigh by how well evaluation '{eval_key}' found them: {_shown(by_class)}")
     if not present.all():
         notes.append(f"{(~present).sum():,} {rows.noun} have no prediction")
     return StoredBoxes(
         present,
-        {name: np.where(present, value, np.nan) for name, value in box_uncertainty(seen).items()},
+        {name: np.where(present, value, np.nan) for name, value in box_uncertainty(seen, weights).items()},
         np.where(present, [sum(found) for found in seen], np.nan),
         present & np.array([not found for found in seen], dtype=bool),
         field,
@@ -87,11 +104,14 @@ def read_boxes(rows: Rows, field: str) -> StoredBoxes:
     )
 
 
-def box_uncertainty(scores: Sequence[Sequence[float]]) -> dict[str, np.ndarray]:
+def box_uncertainty(
+    scores: Sequence[Sequence[float]], weights: Sequence[Sequence[float]] | None = None
+) -> dict[str, np.ndarray]:
     """How uncertain a detector is of images: the binary entropies of their boxes' scores, in bits, as one number.
 
     Args:
         scores: the scores of every image's boxes, in [0, 1]
+        weights (None): of every box, in [0, 1]; all 1 by default
 
     Returns:
         measure -> (n,) float64, 0 in images without boxes: "top5" is a fifth of the sum of the five largest entropies,
@@ -102,13 +122,79 @@ def box_uncertainty(scores: Sequence[Sequence[float]]) -> dict[str, np.ndarray]:
         >>> {name: value.tolist() for name, value in box_uncertainty([[0.5, 0.5], [1.0], []]).items()}
         {'top5': [0.4, 0.0, 0.0], 'max': [1.0, 0.0, 0.0], 'mean': [1.0, 0.0, 0.0], 'sum': [2.0, 0.0, 0.0]}
     """
-    entropies = [np.sort(_entropy(np.asarray(found, dtype=np.float64)))[::-1] for found in scores]
+    doubts = [_entropy(np.asarray(found, dtype=np.float64)) for found in scores]
+    if weights is not None:
+        doubts = [doubt * np.asarray(weight, dtype=np.float64) for doubt, weight in zip(doubts, weights, strict=True)]
+    entropies = [np.sort(doubt)[::-1] for doubt in doubts]
     return {
         "top5": np.array([entropy[:_TOP].sum() / _TOP for entropy in entropies]),
         "max": np.array([entropy.max(initial=0) for entropy in entropies]),
         "mean": np.array([entropy.sum() / max(1, len(entropy)) for entropy in entropies]),
         "sum": np.array([entropy.sum() for entropy in entropies]),
     }
+
+
+def class_weights(labels: Sequence[str], scores: Sequence[float], overlaps: Sequence[float]) -> dict[str, float]:
+    """How much the doubts about boxes of a class count: most where the detector finds the class badly.
+
+    The quality q of a class is the mean of ``score^0.6 IoU^0.4`` over its boxes that are right, 0 if none is. Its
+    weight is ``1 + 0.06 log((e^(1/0.3) - 1)(1 - q) + 1)`` over the largest there can be, 1.2 (PPAL; Yang et al., CVPR
+    2024, where the mean is taken in training).
+
+    Args:
+        labels: the class of every evaluated box
+        scores: its score, in [0, 1]
+        overlaps: its IoU with the box that it found; NaN if it found none
+
+    Returns:
+        class -> weight, from 1 / 1.2 to 1
+
+    Examples:
+        >>> weights = class_weights(["car", "bus"], [1.0, 0.5], [1.0, float("nan")])
+        >>> {name: round(weight, 3) for name, weight in weights.items()}
+        {'bus': 1.0, 'car': 0.833}
+    """
+    qualities: dict[str, list[float]] = {label: [] for label in sorted(set(labels))}
+    for label, score, overlap in zip(labels, scores, overlaps, strict=True):
+        if not np.isnan(overlap):
+            qualities[label].append(score**_OF_SCORE * overlap ** (1 - _OF_SCORE))
+    lacking = {label: 1 - (sum(found) / len(found) if found else 0.0) for label, found in qualities.items()}
+    steep = np.expm1(1 / _BETA)
+    return {
+        label: float((1 + _BETA * _GROWTH * np.log1p(steep * lack)) / (1 + _GROWTH)) for label, lack in lacking.items()
+    }
+
+
+def _evaluated(rows: Rows, field: str, eval_key: str) -> dict[str, float]:
+    """The weights of classes by an evaluation of the boxes in a field.
+
+    Raises:
+        CoresetError: if there is no such evaluation of that field, or no box has been judged
+    """
+    dataset = rows.dataset
+    known = dataset.list_evaluations()
+    if eval_key not in known:
+        raise CoresetError(f"'{dataset.name}' has no evaluation '{eval_key}' (there are: {', '.join(known) or 'none'})")
+    evaluated = getattr(dataset.get_evaluation_info(eval_key).config, "pred_field", None)
+    if evaluated != field:
+        raise CoresetError(f"evaluation '{eval_key}' judged '{evaluated}', not '{field}'; evaluate these predictions")
+    path = f"{field}.detections"
+    stored = (rows.values(f"{path}.{name}") for name in ("label", "confidence", eval_key, f"{eval_key}_iou"))
+    boxes = [box for image in zip(*stored, strict=True) if image[0] for box in zip(*image, strict=True) if box[2]]
+    if not boxes:
+        raise CoresetError(f"evaluation '{eval_key}' has judged no box in '{field}'; evaluate labelled images")
+    labels, scores, verdicts, overlaps = zip(*boxes, strict=True)
+    right = [
+        overlap if verdict == "tp" and overlap is not None else np.nan
+        for verdict, overlap in zip(verdicts, overlaps, strict=True)
+    ]
+    return class_weights(labels, scores, right)
+
+
+def _shown(weights: dict[str, float]) -> str:
+    """The classes that weigh most, in words."""
+    first = sorted(weights, key=lambda label: (-weights[label], label))[:3]
+    return ", ".join(f"{label} {weights[label]:.2f}" for label in first)
 
 
 def read_drawn_boxes(rows: Rows, field: str) -> list[Counter[str] | None]:

@@ -116,6 +116,7 @@ def next_batch(
     exclude_test_copies: bool = False,
     classes: Sequence[str] | Mapping[str, str] | None = None,
     form: str | None = None,
+    eval_key: str | None = None,
     store_predictions: bool = False,
     force: bool = False,
     preview: bool = False,
@@ -164,6 +165,8 @@ def next_batch(
             are no words
         form (None): what predictions are, ``"logits"``, ``"probabilities"`` or ``"log-probabilities"``; by default the
             numbers tell
+        eval_key (None): an evaluation of a detector's ``predictions`` on labelled images: boxes of classes that it
+            finds badly count more, see :func:`.class_weights`
         store_predictions (False): also write what the light head predicts, with logits, to ``<brain_key>_prediction``
         force (False): begin another round while more than a tenth of the last one has no label
         preview (False): only say which images it would be; nothing is written, and no round begins
@@ -221,6 +224,7 @@ def next_batch(
             label_field=label_field,
             classes=classes,
             form=form,
+            eval_key=eval_key,
             seed=seed,
         )
         choice = Choice(standing, found, model, asked > 0, pending, exclude_test_copies, seed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..dataset.embeddings import Embeddings
+from ..vectors.matrix import blocks
 from ..vectors.near_duplicates import near_duplicate_radius
 from ..vectors.neighbors import pairwise_distances, unit_rows
 from ..vectors.radius import coverage_radius
@@ -56,7 +57,8 @@ def labelled_coverage(
         seed: the random seed
 
     Returns:
-        the distances, of 8,192 rows drawn at random where there are more; None without embeddings
+        the distances, of 8,192 rows drawn at random where there are more; of all if these are near-duplicates of the
+        labels, which is then said of every row. None without embeddings
     """
     pool = np.flatnonzero(found.valid & ~standing.test)
     if not len(pool) or not found.matrix.shape[1]:
@@ -69,8 +71,13 @@ def labelled_coverage(
     distances = nearest_distances(unit_rows(found.matrix[sample])[0], labels)
     share = float((distances <= radius).mean())
     error = accuracy_error(share, len(sample)) if len(sample) < len(pool) else None
-    wanted = distances[~standing.skipped[sample]]
-    farthest = float(wanted.max(initial=0)) if len(labels) else None
+    farthest = None
+    if len(labels):
+        farthest = float(distances[~standing.skipped[sample]].max(initial=0))
+        if farthest <= copies and len(sample) < len(pool):
+            wanted = pool[~standing.skipped[pool]]
+            parts = (unit_rows(found.matrix[wanted[rows]])[0] for rows in blocks(len(wanted), _ROWS))
+            farthest = max(float(nearest_distances(part, labels).max(initial=0)) for part in parts)
     return LabelledCoverage(Measured(share, error, len(sample), "embeddings"), radius, farthest, copies)
 
 

@@ -30,6 +30,7 @@ def read_model(
     label_field: str,
     classes: Sequence[str] | Mapping[str, str] | None = None,
     form: str | None = None,
+    eval_key: str | None = None,
     seed: int = 0,
 ) -> RoundModel:
     """Fits the light head on the labels, or reads the predictions of the user's model.
@@ -42,6 +43,7 @@ def read_model(
         label_field: where labels are, which cannot be predictions
         classes (None): names of the classes, see :func:`.read_predictions`
         form (None): see :func:`.read_predictions`
+        eval_key (None): of a field of boxes, see :func:`.read_boxes`
         seed (0): the random seed
 
     Returns:
@@ -50,6 +52,9 @@ def read_model(
     Raises:
         CoresetError: if predictions cannot be used
     """
+    is_detector = holds_boxes(standing.rows, predictions)
+    if eval_key is not None and not is_detector:
+        raise CoresetError("eval_key= weighs the classes of a detector; name the field of its boxes as predictions=")
     if isinstance(predictions, str) and predictions == HEAD:
         return light_head(standing, found, seed)
     if isinstance(predictions, str) and predictions == TEXTS:
@@ -64,8 +69,8 @@ def read_model(
         raise CoresetError(
             f"'{label_field}' holds the labels, so it cannot hold the predictions too; name another field"
         )
-    if holds_boxes(standing.rows, predictions):
-        return _of_detector(read_boxes(standing.rows, predictions))
+    if is_detector:
+        return _of_detector(read_boxes(standing.rows, predictions, eval_key))
     names = None if classes is None else list(classes)
     stored = read_predictions(standing.rows, predictions, classes=names, form=form)
     return _of_user(standing, stored, label_field)

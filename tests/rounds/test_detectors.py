@@ -9,7 +9,7 @@ import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.dataset.boxes import box_uncertainty
+from fiftyone_coreset.plugin.dataset.boxes import box_uncertainty, class_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,3 +150,60 @@ def test_what_cannot_be_used_is_refused(detected, ask):
             ask(**{"predictions": "pred"} | arguments)
         pool.set_values("pred", stored)
     assert pool.list_brain_runs() == []
+
+
+def test_classes_weigh_by_how_badly_they_are_found():
+    """The formula of PPAL, literally: from 1 for a class that is found with certainty to 1.2, over 1.2."""
+    weights = class_weights(["a", "a", "a", "b", "c"], [1.0, 0.5, 0.9, 1.0, 0.7], [0.8, 0.6, np.nan, 1.0, np.nan])
+    quality = (1.0 * 0.8**0.4 + 0.5**0.6 * 0.6**0.4) / 2
+    expected = 1 + 0.3 * 0.2 * math.log((math.exp(1 / 0.3) - 1) * (1 - quality) + 1)
+    assert weights == pytest.approx({"a": expected / 1.2, "b": 1 / 1.2, "c": 1.0})
+
+
+def test_an_evaluation_moves_classes_that_are_found_badly_forward(pool, ask):
+    """Of "good" every box is found, of "bad" none; all scores are equal, so the classes alone tell images apart."""
+    names = ["good" if row % 2 else "bad" for row in range(N)]
+    pool.set_values("pred", [boxes([0.5], name) for name in names])
+    labelled = pool[:20]
+    drawn = [boxes([None], name) if name == "good" else boxes([]) for name in names[:20]]
+    labelled.set_values("gt", drawn)
+    labelled.evaluate_detections("pred", gt_field="gt", eval_key="ev", progress=False)
+    batch = ask(predictions="pred", eval_key="ev", method="margin", budget=20, label_field="gt", deduplicate=False)
+    assert set(pool.select(batch.ids.tolist()).values("pred.detections.label", unwind=True)) == {"bad"}
+    assert "Classes weigh by how well evaluation 'ev' found them: bad 1.00, good 0.95" in batch.why
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"eval_key": "none"}, "has no evaluation 'none' \\(there are: none\\)"),
+        ({"predictions": "head", "eval_key": "ev"}, "eval_key= weighs the classes of a detector"),
+    ],
+)
+def test_evaluations_that_cannot_be_used_are_refused(detected, ask, arguments, sentence):
+    with pytest.raises(fc.CoresetError, match=sentence):
+        ask(**{"predictions": "pred", "budget": 5, **arguments})
+
+
+def test_maps_of_uncertainty_rank_by_their_mean(pool, ask, tmp_path):
+    """Stored as shares, as whole numbers of 255 and in files; an image without a map comes last."""
+    rng = np.random.default_rng(0)
+    means = rng.permutation(N) / N
+    maps = []
+    for row, mean in enumerate(means):
+        pixels = np.full((4, 6), mean) + np.tile([-0.001, 0.001], 12).reshape(4, 6) * (row % 3 == 0)
+        if row % 3 == 2:
+            path = tmp_path / f"{row}.png"
+            fo.Heatmap(map=pixels.astype(np.float32), range=[0, 1]).export_map(str(path))
+            maps.append(fo.Heatmap(map_path=str(path)))
+        else:
+            maps.append(fo.Heatmap(map=pixels if row % 3 == 0 else np.round(pixels * 255).astype(np.uint8)))
+    maps[int(np.argmax(means))] = None
+    pool.set_values("doubt", maps)
+    batch = ask(method="by_field", score="doubt", budget=10, deduplicate=False)
+    ids = np.array(pool.values("id"))
+    assert batch.ids.tolist() == ids[np.argsort(-means)[1:11]].tolist()
+    maps[0] = fo.Heatmap(map_path=str(tmp_path / "gone.png"))
+    pool.set_values("doubt", maps)
+    with pytest.raises(fc.CoresetError, match=r"field 'doubt': the map .*gone.png cannot be read"):
+        ask(method="by_field", score="doubt", budget=10, force=True)

@@ -6,7 +6,7 @@ import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.rounds import select
+from fiftyone_coreset.plugin.rounds import coverage, select
 from fiftyone_coreset.plugin.rounds.batch import preview_next
 from fiftyone_coreset.plugin.selection.predictions import uncertainty
 from labelling import label, truth
@@ -89,7 +89,9 @@ def test_coverage_is_the_share_of_the_pool_near_a_label(pool, ask):
     assert len(radii) == 1, "rounds are compared by one radius"
 
 
-def test_what_is_left_of_a_pool_of_copies_is_nothing_new(pool, ask):
+@pytest.mark.parametrize("sample", [8, 8192])  # of a large pool coverage is read from a sample, but "every" means all
+def test_what_is_left_of_a_pool_of_copies_is_nothing_new(pool, ask, monkeypatch, sample):
+    monkeypatch.setattr(coverage, "_ROWS", sample)
     vectors = pool.values("emb")
     pool.set_values("emb", [vectors[row % 12] + np.float32(1e-4 * row) for row in range(60)])
     batch = ask(budget=12)
