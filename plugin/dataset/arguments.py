@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Sets of rows, and values of rows.
-_SETS = ("preselected", "excluded")
+_SETS = ("preselected", "excluded", "exemplars")
 _VALUES = ("groups", "weights", "difficulty", "score", "cost", "protected")
 #: All arguments that speak of rows.
 ROW_ARGUMENTS = (*_SETS, *_VALUES, "target")
@@ -33,8 +33,8 @@ def resolve_arguments(
     Args:
         rows: the rows
         fields: the embeddings fields of the run, for a target view
-        arguments: arguments of a method; ``preselected`` and ``excluded`` may be a view, or the name of a boolean
-            field, a tag or a saved view, or a list of ids, whose order is kept; ``groups``, ``weights``,
+        arguments: arguments of a method; ``preselected``, ``excluded`` and ``exemplars`` may be a view, or the name of
+            a boolean field, a tag or a saved view, or a list of ids, whose order is kept; ``groups``, ``weights``,
             ``difficulty``, ``score``, ``cost`` and ``protected`` a field, of numbers or a ``Heatmap`` (its mean), and
             ``target`` a view. Arrays stay
 
@@ -49,6 +49,8 @@ def resolve_arguments(
     for name, value in arguments.items():
         if name in _SETS and value is not None:
             resolved[name] = _members(rows, name, value)
+            if name == "exemplars" and resolved[name] is not value and resolved[name].dtype != bool:
+                resolved[name] = np.isin(np.arange(len(rows)), resolved[name])  # their order says nothing
         elif name in _VALUES and isinstance(value, str) and (name, value) != ("difficulty", "head"):
             resolved[name] = np.array(field_values(rows, name, value), dtype=object)
             if name != "groups":

@@ -67,6 +67,22 @@ def test_excluded_images_are_not_ranked(embedded, quick):
     assert dataset.limit(10).values("coreset_rank") == [None] * 10
 
 
+@pytest.mark.parametrize("form", ["view", "tag", "field", "ids", "array"])
+def test_what_looks_like_some_images_comes_first(embedded, form):
+    dataset = embedded()
+    shown = dataset.skip(5).limit(2)
+    shown.tag_samples("sought")
+    mask = np.array(["sought" in tags for tags in dataset.values("tags")])
+    dataset.set_values("is_sought", mask.tolist())
+    ids = shown.values("id")[::-1]
+    given = {"view": shown, "tag": "sought", "field": "is_sought", "ids": ids, "array": mask.astype(int)}[form]
+    results = fc.compute_coreset(dataset, "emb", method="similar", projection=None, progress=False, exemplars=given)
+    unit = np.stack(dataset.values("emb"))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    likeness = (unit @ unit[mask].T).max(axis=1)
+    assert results.ids[results.kept(9)].tolist() == np.array(dataset.values("id"))[np.argsort(-likeness)[:9]].tolist()
+
+
 def test_quotas_by_a_label_field(embedded, quick):
     dataset = embedded()
     labels = dict(zip(dataset.values("id"), dataset.values("gt.label"), strict=True))

@@ -28,7 +28,8 @@ def similar(pool: Pool, k: int, exemplars: np.ndarray) -> Picks:
     Args:
         pool: the problem
         k: rows to pick
-        exemplars: (n,) numbers, above 0 in rows that show what is sought
+        exemplars: (n,) numbers, above 0 in rows that show what is sought; on a dataset also a view, a tag, a boolean
+            field or ids
 
     Returns:
         the picks, with the similarity as scores
