@@ -102,3 +102,23 @@ def test_unranked_rows_have_no_rank_or_one_that_was_not_given_yet(dataset):
     ids = made.values("id")
     assert Rows(made).unranked_ids("rank", 2) == [ids[1], ids[3], ids[4]]
     assert Rows(made[2:]).unranked_ids("rank", 2) == [ids[3], ids[4]]
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_values_are_read_again_when_samples_go_meanwhile(dataset, monkeypatch, times):
+    """FiftyOne reads ids and values one after the other."""
+    made = dataset([f"/nowhere/{row}.png" for row in range(4)])
+    rows = Rows(made.view())
+    rows.hold()
+    read, torn = type(made.view()).values, [None] * times
+
+    def values(view, fields, **kwargs):
+        ids, found = read(view, fields, **kwargs)
+        return (ids, found[:-1]) if torn and (torn.pop() or True) else (ids, found)
+
+    monkeypatch.setattr(type(made.view()), "values", values)
+    if times == 1:
+        assert rows.values("filepath") == [f"/nowhere/{row}.png" for row in range(4)]
+    else:
+        with pytest.raises(CoresetError, match="are deleted or added while field 'filepath' is read; call again"):
+            rows.values("filepath")
