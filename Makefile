@@ -20,15 +20,15 @@ demo: $(INSTALLED)
 	$(BIN)/fiftyone-coreset demo $(ARGS)
 
 # All tests: one process more than there are cores, because tests of faults wait a lot, each with a mongod of its own and
-# 2 GB, then the App alone, in two processes, since a browser that has to wait for more misses keys. Each process computes
-# on one thread. With ARGS, e.g. ARGS="-m 'not app'": some of them, in one process.
+# 2 GB, then the App alone, since a browser that has to wait for other tests misses keys. Each process computes on one
+# thread. With ARGS, e.g. ARGS="-m 'not app'": some of them, in one process.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PROCESSES := --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 4 --dist loadfile
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 test: $(INSTALLED)
 ifeq ($(ARGS),)
 	$(ONE_THREAD) $(BIN)/python -m pytest $(PROCESSES) -m "not app"
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m app
+	$(BIN)/python -m pytest -m app
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

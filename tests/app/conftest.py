@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,10 +88,16 @@ class App:
 
     def open_operator(self, label: str) -> Locator:
         """Opens an operator's form from the operator browser and returns the form."""
-        self.page.keyboard.press("Backquote")
+        from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
         search = self.page.locator(
             '[data-cy="operators-browser-search"] input, input[data-cy="operators-browser-search"]'
         )
+        for _ in range(4):
+            self.page.keyboard.press("Backquote")
+            with suppress(PlaywrightTimeout):  # a page that is still at work may miss the key
+                search.first.wait_for(timeout=_PATIENCE / 4)
+                break
         search.first.fill(label)
         self.page.wait_for_timeout(300)
         self.page.keyboard.press("Enter")
