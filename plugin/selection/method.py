@@ -16,7 +16,8 @@ from ..requirements import check_count
 from ..seeds import check_seed
 from ..vectors.near_duplicates import NearDuplicates
 from .budget import parse_budget, ranking_budget, resolve_budget
-from .constraints import ConstrainedRun, Constraints, Given, PreparedPool, prepare
+from .constrained_run import ConstrainedRun
+from .constraints import Constraints, Given, PreparedPool, prepare
 from .difficulty import head_difficulty
 from .linear_head import LinearHead
 from .pool import Picks

@@ -52,6 +52,25 @@ def row_set(rows: Any, n: int, name: str) -> np.ndarray:
     return rows.astype(np.int64)
 
 
+def row_mask(rows: np.ndarray, n: int) -> np.ndarray:
+    """(n,) bool, True in the rows given.
+
+    Args:
+        rows: row indices, each in 0..n-1
+        n: number of rows there are
+
+    Returns:
+        the mask
+
+    Examples:
+        >>> row_mask([1, 2], 3)
+        array([False,  True,  True])
+    """
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask
+
+
 def usable_row_set(rows: Any, points: Points, name: str = "selected") -> np.ndarray:
     """Reads a subset of points: a set of rows that is not empty and has embeddings.
 
