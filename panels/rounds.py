@@ -19,7 +19,7 @@ from ..plugin.rounds.load import list_campaigns, load_rounds
 from ..plugin.rounds.persistent import persistence
 from ..plugin.rounds.record import count_outcomes
 from ..plugin.rounds.row_values import latest, placed, places, predicted_classes
-from ..plugin.rounds.summary import RANDOM
+from ..plugin.rounds.summary import RANDOM, main_metric
 from .payload import MAX_CATEGORIES, category_coloring, named_coloring, ordered_coloring
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def campaign_payload(results: RoundsResults) -> dict[str, Any]:
         "noun": results.noun,
         "objects": config.patches_field,
         "rounds": [
-            _round(entry, count_outcomes(results, entry.number) if entry.is_open else {}) for entry in results.history
+            _round(entry, main_metric(results), count_outcomes(results, entry.number) if entry.is_open else {})
+            for entry in results.history
         ],
         "metrics": [{"id": name, "label": _METRICS.get(name, name)} for name in names],
         "channels": [
@@ -97,8 +98,8 @@ def campaign_payload(results: RoundsResults) -> dict[str, Any]:
     }
 
 
-def _round(entry: Round, counts: dict[str, int]) -> dict[str, Any]:
-    accuracy, coverage = (entry.metrics.get(name) for name in ("accuracy", "coverage"))
+def _round(entry: Round, metric: str, counts: dict[str, int]) -> dict[str, Any]:
+    accuracy, coverage = (entry.metrics.get(name) for name in (metric, "coverage"))
     return {
         "number": entry.number,
         "created": entry.created,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
+from ..vectors.neighbors import unit_rows
 from .predictions import require_most
 from .rows import Rows
 
@@ -35,6 +36,7 @@ class StoredBoxes:
         is_blind: (n,) bool, predicted images in which no box was found
         source: the field
         notes: what a person should know about them, in sentences
+        embeddings: the field of the boxes that holds their embeddings, if images are to be compared by them
     """
 
     present: np.ndarray
@@ -43,6 +45,24 @@ class StoredBoxes:
     is_blind: np.ndarray
     source: str
     notes: list[str]
+    embeddings: str | None = None
+
+
+@dataclass(frozen=True)
+class BoxVectors:
+    """The boxes of some images, one row a box.
+
+    Attributes:
+        images: (m,) int64 image of every box
+        classes: (m,) its class
+        scores: (m,) float64 its confidence
+        vectors: (m, d) float32 unit vectors
+    """
+
+    images: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    vectors: np.ndarray
 
 
 def holds_boxes(rows: Rows, field: Any) -> bool:
@@ -54,7 +74,7 @@ def holds_boxes(rows: Rows, field: Any) -> bool:
     return getattr(rows.dataset.get_field(rows.path(field)), "document_type", None) is fo.Detections
 
 
-def read_boxes(rows: Rows, field: str, eval_key: str | None = None) -> StoredBoxes:
+def read_boxes(rows: Rows, field: str, eval_key: str | None = None, embeddings: str | None = None) -> StoredBoxes:
     """Reads the boxes that a detector predicts.
 
     Args:
@@ -62,14 +82,20 @@ def read_boxes(rows: Rows, field: str, eval_key: str | None = None) -> StoredBox
         field: a ``Detections`` field whose boxes have confidences
         eval_key (None): an evaluation of them on labelled images, by which classes that the detector finds badly weigh
             more, see :func:`class_weights`
+        embeddings (None): the field of the boxes that :func:`read_box_vectors` will be asked for
 
     Returns:
         the boxes; those with a confidence below 0.05 count as none
 
     Raises:
         CoresetError: if boxes have no confidence from 0 to 1, more than half of the images have no prediction, or there
-            is no such evaluation
+            is no such evaluation or field
     """
+    if embeddings is not None and not Rows(rows.samples, field).has_values(embeddings):
+        raise CoresetError(
+            f"boxes in '{field}' have no field '{embeddings}'; compute_embeddings(dataset.to_patches('{field}'), "
+            f"'{embeddings}') writes it"
+        )
     stored = rows.values(f"{field}.detections.confidence")
     present = np.array([scores is not None for scores in stored], dtype=bool)
     require_most(present, field, rows)
@@ -101,7 +127,40 @@ def read_boxes(rows: Rows, field: str, eval_key: str | None = None) -> StoredBox
         present & np.array([not found for found in seen], dtype=bool),
         field,
         notes,
+        embeddings,
     )
+
+
+def read_box_vectors(rows: Rows, boxes: StoredBoxes, ids: Sequence[str]) -> BoxVectors:
+    """Reads the embeddings of a detector's boxes.
+
+    Args:
+        rows: the images
+        boxes: what :func:`read_boxes` gave, with ``embeddings``
+        ids: the images to read them of
+
+    Returns:
+        their boxes with a confidence of 0.05 or more; images are numbered as in ``ids``
+
+    Raises:
+        CoresetError: if a box has no embedding
+    """
+    assert boxes.embeddings is not None
+    found = Rows(rows.select(list(ids)).samples, boxes.source)
+    place = {row_id: number for number, row_id in enumerate(ids)}
+    pairs = zip(*found.samples.values(["id", found.path("id")]), strict=True)
+    images = np.array([place[image] for image, own in pairs for _ in own or ()], dtype=np.int64)
+    scores = np.array(found.values("confidence"), dtype=np.float64)
+    seen = np.flatnonzero(scores >= _LEAST_SCORE)
+    vectors, is_known = unit_rows(found.vectors(boxes.embeddings))
+    missing = int((~is_known[seen]).sum())
+    if missing:
+        raise CoresetError(
+            f"{missing:,} of {len(seen):,} boxes in '{boxes.source}' have no embedding in '{boxes.embeddings}'; "
+            f"compute_embeddings(dataset.to_patches('{boxes.source}'), '{boxes.embeddings}') writes what is missing"
+        )
+    classes = np.array([str(label) for label in found.values("label")], dtype=object)
+    return BoxVectors(images[seen], classes[seen], scores[seen], vectors[seen])
 
 
 def box_uncertainty(

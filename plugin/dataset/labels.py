@@ -18,16 +18,20 @@ def read_numbers(rows: Rows, label_field: str) -> list[float | None] | None:
     Returns:
         n finite numbers or None; None if the field does not exist or holds something else
     """
+    path = number_path(rows, label_field)
+    if path is None:
+        return None
+    return [float(value) if value is not None and math.isfinite(value) else None for value in rows.values(path)]
+
+
+def number_path(rows: Rows, label_field: str) -> str | None:
+    """Where the numbers of a ``Regression``, float or integer field are; None if the field holds something else."""
     import fiftyone as fo
 
     field = rows.dataset.get_field(rows.path(label_field)) if rows.has(label_field) else None
     if isinstance(field, fo.EmbeddedDocumentField) and field.document_type is fo.Regression:
-        values = rows.values(f"{label_field}.value")
-    elif isinstance(field, fo.FloatField | fo.IntField):
-        values = rows.values(label_field)
-    else:
-        return None
-    return [float(value) if value is not None and math.isfinite(value) else None for value in values]
+        return f"{label_field}.value"
+    return label_field if isinstance(field, fo.FloatField | fo.IntField) else None
 
 
 def read_labels(rows: Rows, label_field: str | None) -> list[str | None] | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..dataset.arguments import resolve_arguments
-from ..dataset.boxes import holds_boxes
 from ..dataset.embeddings import EmbeddingSource
 from ..dataset.lock import database_faults, run_lock
 from ..dataset.names import require_free_view
@@ -21,14 +19,15 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import require
 from ..seeds import check_seed
-from ..selection.columns import real
 from .anchors import ANCHORS, anchor_pool
 from .begin import begun, round_entry, with_round
 from .campaign import RoundsResults
+from .checks import checked_amount, checked_cost, checked_count, checked_share, expects_boxes
 from .choice import Choice
 from .history import COLUMNS, PREDICTION, view_name
 from .load import list_campaigns, mend, read_campaign
-from .pending import asked_by, pending_rows
+from .model import RoundModel
+from .pending import asked_by, pending_rows, require_random_test
 from .prices import BOXES, Prices, boxes_to_draw
 from .read_model import HEAD, read_model
 from .select import select_batch
@@ -44,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 #: The method before two classes are labelled (the image nearest each k-means centre did best), and after.
 FIRST_METHOD, METHOD, NUMBERS_METHOD = "kmedoids", "uherding", "lcmd"
+
+#: What ranks images for :func:`.box_diversity.medoids` to choose from.
+_BOXES_METHOD = "margin"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def next_batch(
     classes: Sequence[str] | Mapping[str, str] | None = None,
     form: str | None = None,
     eval_key: str | None = None,
+    box_embeddings: str | None = None,
     store_predictions: bool = False,
     force: bool = False,
     preview: bool = False,
@@ -167,6 +170,9 @@ def next_batch(
             numbers tell
         eval_key (None): an evaluation of a detector's ``predictions`` on labelled images: boxes of classes that it
             finds badly count more, see :func:`.class_weights`
+        box_embeddings (None): the field with embeddings of the boxes in a detector's ``predictions``: four times as
+            many images as wanted are ranked by ``method``, ``"margin"`` by default, and the batch is of those whose
+            boxes stand for the others' (PPAL), see :func:`.box_distances`
         store_predictions (False): also write what the light head predicts, with logits, to ``<brain_key>_prediction``
         force (False): begin another round while more than a tenth of the last one has no label
         preview (False): only say which images it would be; nothing is written, and no round begins
@@ -179,8 +185,8 @@ def next_batch(
         the :class:`Batch`
 
     Raises:
-        CoresetError: if an argument is unusable, nothing is left to label, the last round is open, or the same campaign
-            is being written elsewhere
+        CoresetError: if an argument is unusable, nothing is left to label, the last round is open, test images were
+            asked for by an earlier one, or the same campaign is being written elsewhere
 
     Examples:
         >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
@@ -189,13 +195,13 @@ def next_batch(
     """
     require(("numba", "sklearn"))
     rows, seed = Rows(samples), check_seed(seed)
-    budget = _count(budget) if cost is None else _amount(budget)
-    random_share = _share(random_share, cost, pool)
+    budget = checked_count(budget) if cost is None else checked_amount(budget)
+    random_share = checked_share(random_share, cost, pool)
     require_tags(rows)
     source = EmbeddingSource.of(embeddings)
-    by_boxes = isinstance(cost, str) and cost == BOXES and _expects_boxes(rows, predictions)
+    by_boxes = isinstance(cost, str) and cost == BOXES and expects_boxes(rows, predictions)
     if cost is not None and not by_boxes:
-        method_kwargs["cost"] = cost if isinstance(cost, str) else _array(cost)
+        method_kwargs["cost"] = checked_cost(cost)
     arguments, record = resolve_arguments(rows, source.recorded, method_kwargs)
     unharmed = "nothing that was there is changed: see that mongod runs, and call again"
     with (
@@ -206,6 +212,7 @@ def next_batch(
         before = _stored(rows, brain_key, label_field)
         standing = read_standing(rows, label_field, test, skip)
         asked = asked_by(before, standing)
+        require_random_test(before, standing, asked, test)
         pending = pending_rows(before, standing, asked, force or preview, ask_again)
         if not preview:
             _require_free_view(rows, brain_key, before)
@@ -225,15 +232,14 @@ def next_batch(
             classes=classes,
             form=form,
             eval_key=eval_key,
+            box_embeddings=box_embeddings,
             seed=seed,
         )
-        choice = Choice(standing, found, model, asked > 0, pending, exclude_test_copies, seed)
+        choice = Choice(standing, found, model, pending, exclude_test_copies, seed)
         if pool == ANCHORS:
             known, k = standing.known(found.valid), int(min(budget, len(rows)))
             choice = replace(choice, near_anchors=anchor_pool(found.matrix, known, choice.candidates, k, seed))
-        chosen = method or (
-            FIRST_METHOD if model.predictions is None else METHOD if model.ridge is None else NUMBERS_METHOD
-        )
+        chosen = method or _recommended(model)
         prices = None
         if cost is not None:
             each, unit = boxes_to_draw(model) if by_boxes else (arguments.pop("cost"), record.pop("cost"))
@@ -318,6 +324,15 @@ def preview_next(results: RoundsResults) -> Batch:
     )
 
 
+def _recommended(model: RoundModel) -> str:
+    """The method by default."""
+    if model.predictions is None:
+        return FIRST_METHOD
+    if model.boxes is not None and model.boxes.embeddings is not None:
+        return _BOXES_METHOD
+    return METHOD if model.ridge is None else NUMBERS_METHOD
+
+
 def _require_free_view(rows: Rows, brain_key: str, before: RoundsResults | None) -> None:
     """Refuses to begin a round whose saved view has a name that something else has.
 
@@ -327,46 +342,6 @@ def _require_free_view(rows: Rows, brain_key: str, before: RoundsResults | None)
     name = view_name(brain_key, (before.last.number if before and before.last else 0) + 1)
     ours = before.backend.views(rows.dataset, brain_key) if before else []
     require_free_view(rows.dataset, name, overwrite=name in ours)
-
-
-def _amount(budget: Any) -> float:
-    if isinstance(budget, bool) or not isinstance(budget, Real) or not 0 < float(budget) < np.inf:
-        raise CoresetError(f"budget must be a positive number in the unit of cost=, got {budget!r}")
-    return float(budget)
-
-
-def _share(share: Any, cost: Any, pool: str) -> float:
-    if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) < 1:
-        raise CoresetError(f"random_share must be a share in [0, 1) of the batch, got {share!r}")
-    if share and cost is not None:
-        raise CoresetError("random_share= is a share of the images, and with cost= their number is open; leave one out")
-    if pool not in ("all", ANCHORS):
-        raise CoresetError(f"pool must be 'all' or '{ANCHORS}', got {pool!r}")
-    if share and pool == ANCHORS:
-        raise CoresetError(f"random_share= is drawn from all images, and pool='{ANCHORS}' leaves most out; drop one")
-    return float(share)
-
-
-def _array(cost: Any) -> np.ndarray:
-    try:
-        return real(cost)
-    except (TypeError, ValueError) as error:
-        raise CoresetError(f"cost must be a field or an array of numbers, one a row ({error})") from error
-
-
-def _expects_boxes(rows: Rows, predictions: Any) -> bool:
-    """Whether "boxes" means those that a detector expects, and not a field of that name."""
-    if not holds_boxes(rows, predictions) and not rows.has(BOXES):
-        raise CoresetError(
-            f"cost='{BOXES}' counts the boxes that a detector expects; name the field of its detections as predictions="
-        )
-    return holds_boxes(rows, predictions)
-
-
-def _count(budget: Any) -> int:
-    if isinstance(budget, bool) or not isinstance(budget, Integral) or int(budget) < 1:
-        raise CoresetError(f"budget must be a whole number of images from 1, got {budget!r}")
-    return int(budget)
 
 
 def _stored(rows: Rows, key: str, label_field: str) -> RoundsResults | None:

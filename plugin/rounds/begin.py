@@ -91,6 +91,10 @@ def _why(
     if model.source is not None:
         whose = "the light head" if model.source == LIGHT_HEAD else f"'{model.source}'"
         sentences.append(f"predictions are those of {whose}")
+    if model.boxes is not None and model.boxes.embeddings is not None:
+        sentences.append(
+            f"of the most uncertain they are those whose boxes stand for the others' by '{model.boxes.embeddings}'"
+        )
     if prices is not None:
         sentences.append(f"they cost {number(prices.spent(batch))} of {number(budget)} by '{prices.source}'")
         if prices.too_dear.any():

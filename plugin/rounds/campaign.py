@@ -273,14 +273,15 @@ class RoundsResults(fob.BrainResults):
         dataset = self.samples._root_dataset
         return dataset.count_values(path).get(number, 0) if dataset.has_field(path) else 0
 
-    def curve(self, metric: str = "accuracy", seed: int = 0) -> LearningCurve:
+    def curve(self, metric: str | None = None, seed: int = 0) -> LearningCurve:
         """The learning curve over the rounds.
 
         Args:
-            metric ("accuracy"): ``"accuracy"``, ``"class_mean_accuracy"``, ``"confidence"`` (the estimate without a
-                test set), ``"coverage"`` (share of the images within the coverage radius of a label), a metric that was
-                given to :func:`record_round`, or of the random stream ``"stream_accuracy"`` (of the predictions that a
-                batch was chosen by) and ``"random_accuracy"`` (of the light head on random labels alone)
+            metric (None): ``"accuracy"``, ``"class_mean_accuracy"``, ``"r2"``, ``"confidence"`` (the estimate without
+                a test set), ``"coverage"`` (share of the images within the coverage radius of a label), a metric that
+                was given to :func:`record_round`, or of the random stream ``"stream_accuracy"`` (of the predictions
+                that a batch was chosen by) and ``"random_accuracy"`` (of the light head on random labels alone). By
+                default the accuracy, R^2 where labels are numbers, or the mAP of boxes
             seed (0): the random seed of the band
 
         Returns:
@@ -296,14 +297,14 @@ class RoundsResults(fob.BrainResults):
         return summary.curve(self, metric, seed)
 
     def advice(
-        self, target: float | None = None, cost_per_label: float | None = None, metric: str = "accuracy"
+        self, target: float | None = None, cost_per_label: float | None = None, metric: str | None = None
     ) -> Advice:
         """What the next batch is expected to bring, what a target takes, and whether the predictions still move.
 
         Args:
             target (None): the value of the metric to reach, in (0, 1)
             cost_per_label (None): what one label costs
-            metric ("accuracy"): see :meth:`curve`
+            metric (None): see :meth:`curve`
 
         Returns:
             an :class:`Advice`; print it

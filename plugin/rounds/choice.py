@@ -23,8 +23,7 @@ class Choice:
         standing: labels and tags
         found: the embeddings
         model: what a model says
-        asked: (n,) bool, rows that an earlier round asked for
-        pending: (n,) bool, those of them that have not come back
+        pending: (n,) bool, rows that an earlier round asked for and that have not come back
         exclude_near_test: whether near-duplicates of test images are not asked for
         seed: the random seed
         near_anchors: (n,) bool, the rows to choose among, if not among all
@@ -33,7 +32,6 @@ class Choice:
     standing: Standing
     found: Embeddings
     model: RoundModel
-    asked: np.ndarray
     pending: np.ndarray
     exclude_near_test: bool
     seed: int
@@ -92,9 +90,6 @@ class Choice:
             "without prediction": int((rest & self.found.valid & ~predicted).sum()),
         }
         parts = [f"{count:,} {reason}" for reason, count in counts.items() if count]
-        moved = int((self.asked & standing.test).sum())
-        if moved:
-            parts.append(f"{moved:,} of the test images were asked for by an earlier round, which counts them no more")
         if self.near_anchors is not None:
             far = int((~self.near_anchors & rest & ~standing.skipped & self.found.valid).sum())
             parts.append(f"{far:,} far from the labelled {noun}")

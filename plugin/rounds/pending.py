@@ -1,4 +1,4 @@
-"""What earlier rounds asked for and has not come back."""
+"""What earlier rounds asked for: it may not be in the test set, and some of it may not have come back."""
 
 from __future__ import annotations
 
@@ -20,6 +20,27 @@ def asked_by(before: RoundsResults | None, standing: Standing) -> np.ndarray:
     return placed(before.round, places(before.ids, standing.ids), -1)
 
 
+def require_random_test(before: RoundsResults | None, standing: Standing, numbers: np.ndarray, tag: str | None) -> None:
+    """Refuses test images that a round asked for: what was chosen is harder than the rest, and would judge too low.
+
+    Args:
+        before: the campaign so far
+        standing: the rows
+        numbers: what :func:`asked_by` gave
+        tag: that of the test images
+
+    Raises:
+        CoresetError: if there are any
+    """
+    chosen = standing.ids[standing.test & (numbers > 0)]
+    if before is not None and len(chosen):
+        raise CoresetError(
+            f"{len(chosen):,} of the {standing.test.sum():,} test {standing.rows.noun}, such as '{chosen[0]}', were "
+            f"asked for by a round of '{before.key}', so they were chosen and cannot judge a model: remove their tag "
+            f"'{tag}', and they count as labels again"
+        )
+
+
 def pending_rows(
     before: RoundsResults | None, standing: Standing, numbers: np.ndarray, force: bool, ask_again: bool
 ) -> np.ndarray:
@@ -27,7 +48,7 @@ def pending_rows(
     pending = np.zeros(len(standing), dtype=bool)
     if before is None:
         return pending
-    waiting = ~standing.labelled & ~standing.skipped & ~standing.test
+    waiting = ~standing.labelled & ~standing.skipped
     for entry in before.history:
         if entry.is_open or not ask_again:
             mine = (numbers == entry.number) & waiting

@@ -31,6 +31,7 @@ def read_model(
     classes: Sequence[str] | Mapping[str, str] | None = None,
     form: str | None = None,
     eval_key: str | None = None,
+    box_embeddings: str | None = None,
     seed: int = 0,
 ) -> RoundModel:
     """Fits the light head on the labels, or reads the predictions of the user's model.
@@ -44,6 +45,7 @@ def read_model(
         classes (None): names of the classes, see :func:`.read_predictions`
         form (None): see :func:`.read_predictions`
         eval_key (None): of a field of boxes, see :func:`.read_boxes`
+        box_embeddings (None): likewise
         seed (0): the random seed
 
     Returns:
@@ -53,8 +55,12 @@ def read_model(
         CoresetError: if predictions cannot be used
     """
     is_detector = holds_boxes(standing.rows, predictions)
-    if eval_key is not None and not is_detector:
-        raise CoresetError("eval_key= weighs the classes of a detector; name the field of its boxes as predictions=")
+    for name, given, what in (
+        ("eval_key", eval_key, "weighs the classes"),
+        ("box_embeddings", box_embeddings, "compares the boxes"),
+    ):
+        if given is not None and not is_detector:
+            raise CoresetError(f"{name}= {what} of a detector; name the field of its boxes as predictions=")
     if isinstance(predictions, str) and predictions == HEAD:
         return light_head(standing, found, seed)
     if isinstance(predictions, str) and predictions == TEXTS:
@@ -70,7 +76,7 @@ def read_model(
             f"'{label_field}' holds the labels, so it cannot hold the predictions too; name another field"
         )
     if is_detector:
-        return _of_detector(read_boxes(standing.rows, predictions, eval_key))
+        return _of_detector(read_boxes(standing.rows, predictions, eval_key, box_embeddings))
     names = None if classes is None else list(classes)
     stored = read_predictions(standing.rows, predictions, classes=names, form=form)
     return _of_user(standing, stored, label_field)
@@ -92,7 +98,7 @@ def _of_detector(boxes: StoredBoxes) -> RoundModel:
     """A detector: it says how uncertain it is of an image, and nothing that one class could be compared with."""
     n = len(boxes.present)
     predictions = replace(Predictions.from_confidence(1 - boxes.uncertainty["top5"]), measured=boxes.uncertainty)
-    facts = {"form": "boxes"}
+    facts = {"form": "boxes"} | ({} if boxes.embeddings is None else {"box_embeddings": boxes.embeddings})
     return RoundModel(predictions, np.full(n, np.nan), None, None, boxes.source, facts, list(boxes.notes), boxes)
 
 

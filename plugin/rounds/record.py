@@ -23,6 +23,7 @@ from .history import OUTCOMES, Round, in_record_order, view_name
 from .load import list_campaigns, load_rounds, mend, read_campaign
 from .measure import evaluated_metrics, measure_model, typed_metrics
 from .model import RoundModel
+from .pending import asked_by, require_random_test
 from .read_model import HEAD, read_model
 from .standing import Standing, read_standing
 from .stream import random_accuracy, stream_accuracy
@@ -80,8 +81,8 @@ def record_round(
         the recorded :class:`Round`
 
     Raises:
-        CoresetError: if there is no such round, it is not clear which one is meant, nothing came back, an argument is
-            unusable, or the same campaign is being written elsewhere
+        CoresetError: if there is no such round, it is not clear which one is meant, nothing came back, test images were
+            asked for by a round, an argument is unusable, or the same campaign is being written elsewhere
 
     Examples:
         >>> batch = fc.next_batch(dataset, budget=5, brain_key="colours")
@@ -104,6 +105,7 @@ def record_round(
         if labels_from_tags is not None:
             write_labels_from_tags(rows, labels, labels_from_tags)
         standing = read_standing(rows, labels, config.test, config.skip)
+        require_random_test(before, standing, asked_by(before, standing), config.test)
         outcome = _outcomes(before, standing)
         mine = _meant(before, outcome, number)
         report(0.2, "judging the model")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dataset.boxes import read_box_vectors
 from ..errors import CoresetError
 from ..progress import ProgressCallback
+from ..selection.box_diversity import box_distances, medoids
 from ..selection.costs import affordable
 from ..selection.predictions import class_groups
 from ..selection.registry import get_method
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 #: Share of a batch for images in which a detector finds nothing, and how they are chosen.
 _BLIND, _BLIND_METHOD = 0.1, "maxherding"
+
+#: Rows, in units of the batch, that are ranked for those to be chosen whose boxes stand for the others' (PPAL).
+_SHORTLIST = 4
 
 #: The selection of so many new rows, and these rows, first to label first.
 Select = Callable[[int], tuple["Selection", np.ndarray]]
@@ -127,6 +132,8 @@ def select_batch(
         return selection, selection.indices[free[selection.indices]]
 
     distinct = _distinct(choice, select, known, int(free.sum())) if by_picks else select
+    if choice.model.boxes is not None and choice.model.boxes.embeddings is not None:
+        distinct = _unlike(choice, distinct, int(free.sum()), seed)
     if prices is not None:
         selection, batch = prices.less(blind).pay(distinct, free)
     else:
@@ -176,6 +183,20 @@ def _blind(
     )
     rows = chosen.indices[unseen[chosen.indices]]
     return rows if prices is None else affordable(rows, prices.cost, _BLIND * prices.budget)
+
+
+def _unlike(choice: Choice, select: Select, n_free: int, seed: int) -> Select:
+    """Of several times as many rows those whose boxes stand for the others', the first to label first."""
+
+    def unlike(k: int) -> tuple[Selection, np.ndarray]:
+        selection, rows = select(min(_SHORTLIST * k, n_free))
+        boxes = choice.model.boxes
+        assert boxes is not None
+        found = read_box_vectors(choice.standing.rows, boxes, choice.standing.ids[rows].tolist())
+        apart = box_distances(found.images, found.classes, found.scores, found.vectors, len(rows))
+        return selection, rows[medoids(apart, k, seed)]
+
+    return unlike
 
 
 def _distinct(choice: Choice, select: Select, known: np.ndarray, n_free: int) -> Select:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dataset.labels import number_path
 from ..diagnostics.tables import Content, number
 from ..errors import CoresetError
 from .advice import Advice, advise
@@ -44,8 +45,17 @@ def table(results: RoundsResults) -> list[dict[str, Any]]:
     return rows
 
 
-def curve(results: RoundsResults, metric: str, seed: int) -> LearningCurve:
+def main_metric(results: RoundsResults) -> str:
+    """The metric that is meant where none is named: R^2 where labels are numbers, else accuracy, or mAP of boxes."""
+    if number_path(results.rows(), results.config.label_field) is not None:
+        return "r2"
+    measured = {name for entry in results.history for name in entry.metrics}
+    return "mAP" if "mAP" in measured and "accuracy" not in measured else "accuracy"
+
+
+def curve(results: RoundsResults, metric: str | None, seed: int) -> LearningCurve:
     """The learning curve over the rounds, see :meth:`.RoundsResults.curve`."""
+    metric = metric or main_metric(results)
     found = _measured(results, metric)
     if not found:
         known = sorted({name for entry in results.history for name in entry.metrics})
@@ -64,8 +74,9 @@ def curve(results: RoundsResults, metric: str, seed: int) -> LearningCurve:
     )
 
 
-def advice(results: RoundsResults, target: float | None, cost_per_label: float | None, metric: str) -> Advice:
+def advice(results: RoundsResults, target: float | None, cost_per_label: float | None, metric: str | None) -> Advice:
     """What to know before labelling on, see :meth:`.RoundsResults.advice`."""
+    metric = metric or main_metric(results)
     try:
         found = curve(results, metric, seed=0)
     except CoresetError as error:
@@ -88,16 +99,16 @@ def advice(results: RoundsResults, target: float | None, cost_per_label: float |
 
 def card(results: RoundsResults) -> Content:
     """The rounds as a table to print."""
-    rows = []
+    rows, metric = [], main_metric(results)
     for entry in results.history:
-        measured = entry.metrics.get("accuracy")
-        accuracy = "-" if measured is None else number(measured.value)
+        measured = entry.metrics.get(metric)
+        value = "-" if measured is None else number(measured.value)
         change = "-" if entry.change is None else f"{100 * entry.change[0]:+.1f} ± {100 * entry.change[1]:.1f}"
         returned = "open" if entry.is_open else f"{entry.n_returned:,}"
         after = "-" if entry.n_labels_after is None else f"{entry.n_labels_after:,}"
         source = "" if measured is None else measured.source
-        rows.append([str(entry.number), entry.method, f"{entry.size:,}", returned, after, accuracy, change, source])
-    header = ("round", "method", "asked", "returned", "labels", "accuracy", "points", "by")
+        rows.append([str(entry.number), entry.method, f"{entry.size:,}", returned, after, value, change, source])
+    header = ("round", "method", "asked", "returned", "labels", metric, "points", "by")
     title = f"Campaign '{results.key}', labels in '{results.config.label_field}'"
     return title, header, rows, ""
 

@@ -81,6 +81,21 @@ def _test_copies(pool):
     pool.set_values("emb", [*vectors[:20], vectors[50], *vectors[21:]])
 
 
+def _logits_of_two_lengths(pool):
+    import fiftyone as fo
+
+    logits = [np.eye(3)[row % 3] for row in range(59)] + [np.ones(4)]
+    pool.set_values("pred", [fo.Classification(label="a", logits=row) for row in logits])
+
+
+def _infinite_logits(pool):
+    import fiftyone as fo
+
+    logits = np.random.default_rng(0).normal(size=(60, 3))
+    logits[0], logits[1] = np.nan, np.inf
+    pool.set_values("pred", [fo.Classification(label="a", logits=row) for row in logits])
+
+
 def _batch_under_test(pool):
     pool[:30].tag_samples("test")
     label(pool[:40])
@@ -117,6 +132,8 @@ REFUSED = [
     (_nothing_labelled, {"nonsense": 1}, "method 'kmedoids' has no parameter 'nonsense'"),
     (_all_labelled, {}, "nothing is left to label of 60 images: all have a label"),
     (_predictions_of_labelled_only, {"predictions": "pred"}, "'pred' has predictions of labelled images only; predict"),
+    (_logits_of_two_lengths, {"predictions": "pred"}, r"'\w{24}' has 4 logits in field 'pred', but most images have 3"),
+    (_infinite_logits, {"predictions": "pred"}, "'pred' is unusable in 2 of 60 images"),
     (_nothing_labelled, {"predictions": "nowhere"}, "predictions: field 'nowhere' does not exist"),
     (_nothing_labelled, {"predictions": np.zeros((3, 2))}, "one row for each of the 60 images"),
 ]  # fmt: skip
@@ -240,3 +257,12 @@ def test_images_that_were_asked_for_are_no_test_images(pool, ask):
     assert not set(fc.reserve_test(pool, 9).values("id")) & set(batch.ids)
     with pytest.raises(fc.CoresetError, match="10 test images were wanted, but only 10 images were not asked for"):
         fc.reserve_test(pool, 10, tag="more")
+
+
+def test_what_predictions_take_is_said_before_they_are_made(pool, ask):
+    label(pool[:9])
+    said = []
+    ask(progress=lambda fraction, message: said.append((fraction, message)))
+    ((fraction, message),) = [entry for entry in said if "predicting" in entry[1]]
+    assert fraction < 0.2
+    assert re.fullmatch(r"predicting 3 classes of 60 images, 0\.0 GB", message)

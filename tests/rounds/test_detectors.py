@@ -117,7 +117,7 @@ def test_an_evaluation_of_boxes_is_read(detected, ask):
     found = test.evaluate_detections("pred", gt_field="gt", eval_key="eval", compute_mAP=True)
     entry = fc.record_round(pool, eval_key="eval")
     assert entry.metrics["mAP"].value == pytest.approx(found.mAP())
-    assert fc.load_rounds(pool).curve("mAP").n_labels.tolist() == [6]
+    assert fc.load_rounds(pool).curve().n_labels.tolist() == [6], "of boxes the mAP is meant"
 
 
 def _without_scores(pool):
@@ -178,11 +178,47 @@ def test_an_evaluation_moves_classes_that_are_found_badly_forward(pool, ask):
     [
         ({"eval_key": "none"}, "has no evaluation 'none' \\(there are: none\\)"),
         ({"predictions": "head", "eval_key": "ev"}, "eval_key= weighs the classes of a detector"),
+        ({"predictions": "head", "box_embeddings": "vector"}, "box_embeddings= compares the boxes of a detector"),
+        ({"box_embeddings": "vector"}, "boxes in 'pred' have no field 'vector'; compute_embeddings"),
     ],
 )
 def test_evaluations_that_cannot_be_used_are_refused(detected, ask, arguments, sentence):
     with pytest.raises(fc.CoresetError, match=sentence):
         ask(**{"predictions": "pred", "budget": 5, **arguments})
+
+
+def _with_vectors(pool, missing=False):
+    """Two boxes of equal score an image, whose vectors point in one of four directions, by the image's number."""
+    directions = np.eye(4, dtype=np.float32)
+    found = []
+    for row in range(N):
+        found.append(boxes([0.5 - row / 1_000] * 2))
+        for box in found[-1].detections:
+            box["vector"] = None if missing and row == 3 else directions[row % 4]
+    pool.set_values("pred", found)
+    pool.add_dynamic_sample_fields()
+
+
+def test_boxes_that_differ_make_the_batch(pool, ask):
+    """Of the 16 most uncertain images, whose boxes point in four directions, one of each direction is asked for."""
+    _with_vectors(pool)
+    batch = ask(predictions="pred", box_embeddings="vector", budget=4, deduplicate=False)
+    place = {row_id: row for row, row_id in enumerate(pool.values("id"))}
+    rows = [place[row_id] for row_id in batch.ids]
+    assert sorted(row % 4 for row in rows) == [0, 1, 2, 3]
+    assert max(rows) < 16
+    entry = batch.results.last
+    assert (entry.method, entry.prediction_facts) == ("margin", {"form": "boxes", "box_embeddings": "vector"})
+    assert "Of the most uncertain they are those whose boxes stand for the others' by 'vector'" in batch.why
+    paid = ask(predictions="pred", box_embeddings="vector", budget=6, cost="boxes", force=True, deduplicate=False)
+    assert paid.results.last.spent <= 6
+    assert len(paid) == 6
+
+
+def test_boxes_without_embedding_are_counted(pool, ask):
+    _with_vectors(pool, missing=True)
+    with pytest.raises(fc.CoresetError, match="2 of 32 boxes in 'pred' have no embedding in 'vector'"):
+        ask(predictions="pred", box_embeddings="vector", budget=4, deduplicate=False)
 
 
 def test_maps_of_uncertainty_rank_by_their_mean(pool, ask, tmp_path):

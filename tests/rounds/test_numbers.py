@@ -49,9 +49,12 @@ def test_the_loop_on_numbers(pool, ask, as_documents):
                 for row_id in batch.ids
             )
     rounds = fc.load_rounds(pool)
-    assert rounds.curve("r2").n_labels.tolist() == [6, 12]
+    assert rounds.curve().n_labels.tolist() == [6, 12]
+    assert rounds.curve().metric == "r2 of the light head"
+    assert "labels | r2 " in " ".join(rounds.markdown().split())
     assert len(rounds.weak_spots(n_clusters=3)) == 3
-    assert "measured are: coverage, r2" in rounds.advice().summary()
+    assert "A curve is fitted from 4 rounds" in rounds.advice(target=0.9).lines[0].text
+    assert "measured are: coverage, r2" in rounds.advice(metric="accuracy").summary()
 
 
 @pytest.mark.parametrize(

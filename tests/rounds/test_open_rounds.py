@@ -68,11 +68,23 @@ def test_what_the_last_record_measured_is_the_latest(pool, both):
     np.testing.assert_array_equal(latest(rounds, "correct", -1), rounds.arrays["correct_1"])
 
 
-def test_a_test_image_of_an_open_batch_is_no_longer_waited_for(pool, ask):
+def test_images_that_were_asked_for_are_refused_as_test_images(pool, ask):
+    """C.7: they were chosen, so they are harder than the rest; without the tag they are labels as before."""
+    fc.reserve_test(pool, size=15)
+    label(pool.match_tags("test"))
     batch = ask()
-    pool.select(batch.ids[:3]).tag_samples("test")
-    label(pool.select(batch.ids[3:]))
-    again = ask()
-    assert "3 of the test images were asked for by an earlier round, which counts them no more" in again.why
-    assert not set(again.ids) & set(batch.ids)
-    assert fc.record_round(pool, number=1).n_returned == 3
+    moved = pool.select(batch.ids[:3])
+    moved.tag_samples("test")
+    label(batch.view)
+    refused = (
+        r"3 of the 18 test images, such as '\w+', were asked for by a round of 'rounds', .* remove their tag 'test'"
+    )
+    for call in (ask, lambda: ask(force=True), lambda: ask(preview=True), lambda: fc.record_round(pool)):
+        with pytest.raises(fc.CoresetError, match=refused):
+            call()
+    assert fc.load_rounds(pool).last.is_open
+    assert len(ask(brain_key="other")) == 6, "of another campaign they were not chosen by any round"
+    moved.untag_samples("test")
+    entry = fc.record_round(pool)
+    assert (entry.n_returned, entry.metrics["accuracy"].n) == (6, 15)
+    assert ask().number == 2

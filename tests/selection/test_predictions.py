@@ -1,5 +1,7 @@
 """Predictions as they are read, and uncertainty against cases with a known answer."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
@@ -66,6 +68,20 @@ def test_blocks_give_what_one_block_gives(monkeypatch):
     monkeypatch.setattr("fiftyone_coreset.plugin.selection.predictions._BLOCK_VALUES", 20)
     for measure, expected in zip(MEASURES, whole, strict=True):
         np.testing.assert_array_equal(uncertainty(P, measure), expected)
+
+
+def test_no_array_of_all_classes_is_made_in_double_precision(monkeypatch):
+    """What 1,000 classes of a million rows would take is 8 GB; here the limit is a tenth of what it would be."""
+    monkeypatch.setattr("fiftyone_coreset.plugin.selection.predictions._BLOCK_VALUES", 10_000)
+    said = Predictions.from_probabilities(np.full((20_000, 50), 0.02, dtype=np.float32))
+    tracemalloc.start()
+    try:
+        for measure in MEASURES:
+            uncertainty(said, measure)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000 * 50 * 8 / 10
 
 
 def test_disagreement_is_the_mutual_information():
