@@ -48,6 +48,7 @@ class RecordLabellingRound(CoresetOperator[Params]):
     description = "Count the labels that came back, and judge the model"
     risk_level = types.RiskLevel.MEDIUM
     params = Params
+    long_running = True
     answers = (("round", "Round"), ("labelled", "Labelled"), ("advice", "Advice"))
 
     def fill(self, form):
@@ -84,16 +85,19 @@ class RecordLabellingRound(CoresetOperator[Params]):
             progress=progress,
             **_measurement(params),
         )
-        rounds = load_rounds(dataset, key)
+        advice = load_rounds(dataset, key).advice().summary()
         facts = {
             "brain_key": key,
             "round": entry.number,
             "labelled": entry.n_returned,
             "labels": entry.n_labels_after,
             "metrics": {name: metric.value for name, metric in entry.metrics.items()},
-            "advice": rounds.advice().summary(),
+            "advice": advice,
         }
-        return Answer(f"{entry}.", facts, [ctx.ops.reload_dataset()])
+        return Answer(f"{entry}. {' '.join(advice.splitlines())}", facts, [ctx.ops.reload_dataset()])
+
+    def run_name(self, params):
+        return f"record a round of '{params.brain_key}'" if params.brain_key else self.label
 
 
 def _measurement(params: Params) -> dict[str, Any]:

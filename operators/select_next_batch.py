@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..plugin.dataset.predictions import prediction_fields
 from ..plugin.dataset.rows import Rows as LibraryRows
-from ..plugin.door import FieldPath, Lines, RunName, Seed, Tag
+from ..plugin.door import FieldPath, Line, Lines, RunName, Seed, Tag
 from ..plugin.rounds.anchors import ANCHORS
 from ..plugin.rounds.batch import FIRST_METHOD, METHOD, next_batch
 from ..plugin.rounds.load import list_campaigns
@@ -24,6 +24,9 @@ from .rounds_form import DEFAULT_CAMPAIGN
 
 #: Stands for the method that fits the labels there are.
 _RECOMMENDED = "recommended"
+
+#: The method that looks for a rare class.
+_SEARCH = "seek"
 
 #: FiftyOne's own operator that sends a view to a tool for labelling, and its plugin.
 _ANNOTATION, _REQUEST = "@voxel51/annotation", "@voxel51/annotation/request_annotations"
@@ -56,6 +59,11 @@ class Params(EmbeddedRows):
     )
     random_share: float = Field(
         0.0, ge=0, lt=1, title="Share drawn at random", description="Shows without bias how good the model is"
+    )
+    target_class: Line | None = Field(
+        None,
+        title="Rare class to look for",
+        description="Optional: what most probably shows it comes first, however small the probability",
     )
     anchors: bool = Field(False, title="Only near labelled images: for rare classes in a very large pool")
     balance: bool = Field(False, title="Balance the classes, as the model predicts them")
@@ -97,7 +105,9 @@ class SelectNextBatch(CoresetOperator[Params]):
             form.text("classes")
         form.whole_number("budget")
         rows = LibraryRows(target_rows(form.ctx, params))
-        form.say("standing", describe_standing(rows, params.label_field, params.test))
+        form.say(
+            "standing", describe_standing(rows, params.label_field, params.test, _skip(params), params.predictions)
+        )
         form.tick("preview")
         if _can_annotate():
             form.tick("annotate")
@@ -110,6 +120,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             form.text("skip")
             form.suggest("cost", number_fields(form.dataset, params.rows))
             form.number("random_share")
+            form.text("target_class")
             form.tick("anchors")
             form.tick("balance")
             form.tick("ask_again")
@@ -126,9 +137,9 @@ class SelectNextBatch(CoresetOperator[Params]):
             params.label_field,
             chosen_embeddings(ctx.dataset, params),
             params.predictions,
-            method=None if params.method == _RECOMMENDED else params.method,
+            method=_method(params),
             test=params.test,
-            skip=[tag.strip() for tag in params.skip.split(",") if tag.strip()],
+            skip=_skip(params),
             cost=params.cost,
             random_share=params.random_share,
             classes=_names(params.classes) if params.predictions == TEXTS else None,
@@ -140,6 +151,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             force=params.force,
             seed=params.seed,
             progress=progress,
+            **({} if params.target_class is None else {"target_class": params.target_class}),
         )
         facts = {
             "brain_key": params.brain_key,
@@ -156,6 +168,18 @@ class SelectNextBatch(CoresetOperator[Params]):
 
     def run_name(self, params):
         return f"next {params.budget:,} to label in '{params.label_field}'"
+
+
+def _method(params: Params) -> str | None:
+    """The method that is named; else the search for a rare class, if there is one; else that of the library."""
+    if params.method != _RECOMMENDED:
+        return params.method
+    return None if params.target_class is None else _SEARCH
+
+
+def _skip(params: Params) -> list[str]:
+    """Tags between commas."""
+    return [tag.strip() for tag in params.skip.split(",") if tag.strip()]
 
 
 def _can_annotate() -> bool:

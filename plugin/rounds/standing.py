@@ -125,23 +125,33 @@ def _words(boxes: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(boxes.items())) or "no box"
 
 
-def describe_standing(rows: Rows, label_field: str, test: str | None) -> str:
+def describe_standing(
+    rows: Rows, label_field: str, test: str | None, skip: Sequence[str] = (), predictions: str | None = None
+) -> str:
     """Where labelling stands, in one sentence.
 
     Args:
         rows: the rows
         label_field: where labels are; it need not exist yet
         test: the tag of test images, or None
+        skip (()): tags of images that are not asked for
+        predictions (None): a field of images with predictions, of which it is said how many there are
     """
-    total = len(rows)
-    reserved = sum(test in (tags or ()) for tags in rows.values("tags"))
-    boxes = read_drawn_boxes(rows, label_field) if holds_boxes(rows, label_field) else None
-    numbers = read_numbers(rows, label_field)
-    labels = [label for label in _stored(rows, label_field, boxes, numbers) if label is not None and label.strip()]
-    n_labels, n_classes = len(labels), len(set(labels) if boxes is None else set().union(*filter(None, boxes)))
-    tail = f"; {reserved:,} are test images" if reserved else "; no test images are reserved"
-    kinds = "" if numbers is not None else f", in {n_classes:,} classes"
-    return f"{n_labels:,} of {total:,} {rows.noun} have a label{kinds}{tail}"
+    standing = read_standing(rows, label_field, test, skip)
+    labels = [label for label in standing.labels if label is not None]
+    classes = set(labels) if standing.boxes is None else set().union(*filter(None, standing.boxes))
+    kinds = "" if standing.numbers is not None else f", in {len(classes):,} classes"
+    reserved = int(standing.test.sum())
+    tail = f"{reserved:,} are test images" if reserved else "no test images are reserved"
+    free = ~standing.has_label & ~standing.test & ~standing.skipped
+    of_these = ""
+    if predictions is not None and rows.patches_field is None and rows.has(predictions):
+        predicted = np.isin(standing.ids, rows.samples.exists(predictions).values("id"))
+        of_these = f", predictions for {(free & predicted).sum():,} of them"
+    return (
+        f"{len(labels):,} of {len(standing):,} {rows.noun} have a label{kinds}; {tail}; {free.sum():,} to choose "
+        f"from{of_these}"
+    )
 
 
 def _notes(rows: Rows, label_field: str, stored: Sequence[str | None], labels: Sequence[str | None]) -> list[str]:

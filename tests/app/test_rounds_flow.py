@@ -73,7 +73,7 @@ def test_two_rounds_and_two_points_on_the_curve(app, dataset, image_folder, by):
         if by == "tags":
             _fill(form, "Tags that are labels", "cat, dog")
         _execute(app)
-        _close(app, f"Round {number} by ", "Close")
+        _close(app, f"Round {number} by ", "Done")
 
     form = app.open_operator("Learning curve")
     _fill(form, "Target", "0.9")

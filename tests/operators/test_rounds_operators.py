@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from pathlib import Path
+from pkgutil import resolve_name
 
 import fiftyone_coreset as fc
 import pytest
 from fiftyone.operators.executor import ExecutionContext, Executor
+from fiftyone_coreset.operators import learning_curve, record_labelling_round, reserve_test_images, select_next_batch
 from fiftyone_coreset.operators.rounds_form import labels_of_tags
 from fiftyone_coreset.operators.select_next_batch import Params, SelectNextBatch
+from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.progress import silence
 
 
@@ -55,6 +59,135 @@ def test_a_second_click_makes_no_second_batch(execute, embedded):
     with pytest.raises(ExecutionError, match="round 1 of 'rounds' is open: 5 of its 5 images have no label"):
         execute("select_next_batch", embedded, budget=5)
     assert len(fc.load_rounds(embedded)) == 1
+
+
+def test_the_form_says_what_there_is_to_choose_from(shown, embedded):
+    import fiftyone as fo
+
+    ids = embedded.values("id")
+    _classify(embedded, ids[:9])
+    embedded.select(ids[5:8]).tag_samples("test")
+    embedded.select(ids[9:11]).tag_samples("away")
+    predicted = [fo.Classification(label="cat", confidence=0.5) if row < 20 else None for row in range(30)]
+    embedded.set_values("pred", predicted)
+    (said,) = shown("Notice", "select_next_batch", embedded, skip="away", predictions="pred")
+    assert said["label"] == (
+        "9 of 30 images have a label, in 2 classes; 3 are test images; 19 to choose from, predictions for 9 of them"
+    )
+
+
+#: What is typed into the form of an operator, and what the library's function is called with.
+REACHES = {
+    "reserve_test_images": [
+        ({"size": 7}, {"size": 7}),
+        ({"tag": "held"}, {"tag": "held"}),
+        ({"by": "camera"}, {"by": "camera"}),
+        ({"seed": 3}, {"seed": 3}),
+        ({"rows": "boxes"}, {"samples": "boxes"}),
+    ],
+    "select_next_batch": [
+        ({}, {"method": None, "predictions": "head", "pool": "all", "cost": None, "skip": ["skip", "off_topic"]}),
+        ({"rows": "boxes", "embeddings": ["vector"]}, {"samples": "boxes"}),
+        ({"embeddings": ["other"]}, {"embeddings": ["other"]}),
+        ({"label_field": "kind"}, {"label_field": "kind"}),
+        ({"predictions": "pred"}, {"predictions": "pred"}),
+        ({"predictions": "class texts", "classes": "cat, dog\nowl"}, {"classes": ["cat", "dog", "owl"]}),
+        ({"predictions": "head", "classes": "cat"}, {"classes": None}),
+        ({"budget": 7}, {"budget": 7}),
+        ({"method": "badge"}, {"method": "badge"}),
+        ({"brain_key": "pets"}, {"brain_key": "pets"}),
+        ({"test": "held"}, {"test": "held"}),
+        ({"skip": " away ,, blurred"}, {"skip": ["away", "blurred"]}),
+        ({"cost": "minutes"}, {"cost": "minutes"}),
+        ({"random_share": 0.25}, {"random_share": 0.25}),
+        ({"target_class": "owl"}, {"method": "seek", "method_kwargs": {"target_class": "owl"}}),
+        ({"anchors": True}, {"pool": "anchors"}),
+        ({"balance": True}, {"balance": True}),
+        ({"preview": True}, {"preview": True}),
+        ({"ask_again": True}, {"ask_again": True}),
+        ({"exclude_test_copies": True}, {"exclude_test_copies": True}),
+        ({"force": True}, {"force": True}),
+        ({"seed": 3}, {"seed": 3}),
+    ],
+    "record_labelling_round": [
+        ({}, {"brain_key": "rounds", "number": None}),
+        ({"brain_key": "rounds"}, {"brain_key": "rounds"}),
+        ({"number": 1}, {"number": 1}),
+        ({"minutes": 12.5}, {"minutes": 12.5}),
+        ({"tags": "cat, canine = dog"}, {"labels_from_tags": {"cat": "cat", "canine": "dog"}}),
+        ({"measure": "predictions", "predictions": "pred"}, {"predictions": "pred"}),
+        ({"measure": "evaluation", "eval_key": "ev"}, {"eval_key": "ev"}),
+        ({"measure": "typed", "metric": "mAP", "value": 0.4}, {"metrics": {"mAP": 0.4}}),
+    ],
+    "learning_curve": [
+        ({}, {"metric": None, "target": None, "cost_per_label": None}),
+        ({"brain_key": "rounds"}, {"metric": None}),
+        ({"metric": "coverage"}, {"metric": "coverage"}),
+        ({"target": 0.9}, {"target": 0.9}),
+        ({"cost_per_label": 0.1}, {"cost_per_label": 0.1}),
+    ],
+}  # fmt: skip
+
+FORMS = {
+    "reserve_test_images": reserve_test_images,
+    "select_next_batch": select_next_batch,
+    "record_labelling_round": record_labelling_round,
+    "learning_curve": learning_curve,
+}
+
+#: What only concerns the form or what the App does next.
+OF_THE_FORM = {"advanced", "annotate"}
+
+CALLED = {
+    "reserve_test_images": "fiftyone_coreset.operators.reserve_test_images.reserve_test",
+    "select_next_batch": "fiftyone_coreset.operators.select_next_batch.next_batch",
+    "record_labelling_round": "fiftyone_coreset.operators.record_labelling_round.record_round",
+    "learning_curve": "fiftyone_coreset.plugin.rounds.campaign.RoundsResults.advice",
+}
+
+
+@pytest.mark.parametrize("operator", sorted(REACHES))
+def test_every_field_of_the_forms_reaches_the_call(execute, embedded, monkeypatch, operator):
+    import fiftyone as fo
+    from fiftyone.operators.executor import ExecutionError
+
+    embedded.set_values("other", embedded.values("clip_embeddings"))
+    embedded.set_values("boxes", [fo.Detections(detections=[fo.Detection(vector=[0.0, 1.0])]) for _ in range(30)])
+    embedded.add_dynamic_sample_fields()
+    fc.next_batch(embedded, 3, progress=False)
+    _classify(embedded, fc.load_rounds(embedded).view(1).values("id"))
+    fc.record_round(embedded, progress=False)
+    path = CALLED[operator]
+    owner, name = path.rsplit(".", 1)
+    original = resolve_name(owner.replace(".RoundsResults", ":RoundsResults"))
+    signature, calls = inspect.signature(getattr(original, name)), []
+
+    def spy(*args, **kwargs):
+        calls.append(signature.bind(*args, **kwargs))
+        raise CoresetError("reached")
+
+    monkeypatch.setattr(path, spy)
+    monkeypatch.setattr("fiftyone_coreset.plugin.rounds.campaign.RoundsResults.curve", lambda *_: None)
+    seen = set()
+    for typed, expected in REACHES[operator]:
+        with pytest.raises(ExecutionError, match="reached"):
+            execute(operator, embedded, **typed)
+        calls[-1].apply_defaults()
+        found = calls[-1].arguments
+        found = (
+            {**found, "samples": getattr(found.get("samples"), "patches_field", None)} if "samples" in found else found
+        )
+        assert {argument: found[argument] for argument in expected} == expected, typed
+        seen |= set(typed)
+    assert seen | OF_THE_FORM >= set(FORMS[operator].Params.model_fields), "a field that nobody has tried"
+
+
+def _classify(dataset, ids):
+    """Labels images "cat" and "dog" in turn."""
+    import fiftyone as fo
+
+    labels = {row_id: fo.Classification(label=("cat", "dog")[place % 2]) for place, row_id in enumerate(ids)}
+    dataset.set_values("ground_truth", labels, key_field="id")
 
 
 def test_forms_say_what_is_missing(form, embedded):
