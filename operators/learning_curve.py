@@ -22,6 +22,9 @@ class Params(Parameters):
     )
     target: float | None = Field(None, gt=0, lt=1, title="Target", description="Optional: a value of the metric")
     cost_per_label: float | None = Field(None, ge=0, title="Cost of a label", description="Optional")
+    value_per_point: float | None = Field(
+        None, ge=0, title="Worth of a point", description="Optional: says what the next batch brings net"
+    )
 
 
 class LearningCurve(CoresetOperator[Params]):
@@ -40,12 +43,13 @@ class LearningCurve(CoresetOperator[Params]):
         form.suggest("metric", sorted(names))
         form.number("target")
         form.number("cost_per_label")
+        form.number("value_per_point")
 
     def work(self, ctx, params, progress):
         dataset = dataset_of(ctx)
         rounds = load_rounds(dataset, chosen_campaign(dataset, params.brain_key))
         curve = rounds.curve(params.metric)
-        advice = rounds.advice(params.target, params.cost_per_label, params.metric)
+        advice = rounds.advice(params.target, params.cost_per_label, params.metric, params.value_per_point)
         facts = {
             "rounds": len(curve),
             "labels": curve.n_labels.tolist(),

@@ -27,7 +27,8 @@ class Line:
     """One signal.
 
     Attributes:
-        topic: ``"gain"``, ``"target"``, ``"stability"``, ``"uncertainty"``, ``"nothing new"`` or ``"random"``
+        topic: ``"gain"``, ``"target"``, ``"stability"``, ``"uncertainty"``, ``"left"``, ``"nothing new"`` or
+            ``"random"``
         text: what it says, in one sentence
         evidence: what it was read from
     """
@@ -72,9 +73,11 @@ def advise(
     batch: int,
     *,
     target: float | None = None,
-    kappas: Sequence[float] = (),
+    kappas: Sequence[float] | None = (),
     entropy: float | None = None,
     cost_per_label: float | None = None,
+    value_per_point: float | None = None,
+    left: float | None = None,
     random: LearningCurve | None = None,
     farthest: float | None = None,
     near_duplicates: float | None = None,
@@ -86,9 +89,11 @@ def advise(
         batch: labels of the next batch
         target (None): the value of the metric to reach, in (0, 1)
         kappas (()): agreement between each two successive rounds' predictions on the same unlabelled rows, oldest
-            first (:func:`.agreement.cohen_kappa`)
+            first (:func:`.agreement.cohen_kappa`); None if predictions name no classes
         entropy (None): mean entropy of the predictions on the unlabelled rows, divided by its largest possible value
         cost_per_label (None): what one label costs, to say what a point of the metric costs
+        value_per_point (None): what one point of the metric is worth, to say what the next batch brings net
+        left (None): the fused uncertainty (:func:`.fused_uncertainty`) of all rows without label, added up
         random (None): what the same model learned from labels that were drawn at random, measured on the same images
         farthest (None): the largest distance of an image to the nearest labelled one
         near_duplicates (None): the distance within which images count as near-duplicates
@@ -99,20 +104,24 @@ def advise(
     Raises:
         CoresetError: if the batch, the target or the cost is out of range
     """
-    _check(batch, target, cost_per_label)
+    _check(batch, target, cost_per_label, value_per_point)
     gain = curve.gain(batch) if curve.law is not None and batch <= curve.n_labels[-1] else None
-    lines = [_gain_line(curve, batch, gain, cost_per_label)]
+    lines = [_gain_line(curve, batch, gain, cost_per_label, value_per_point)]
     needed = None
     if target is not None:
         needed = _further(curve, target) if curve.law is not None else None
         lines.append(_target_line(curve, target, needed))
-    recent = list(kappas)[-_WINDOWS:]
+    recent = list(kappas or ())[-_WINDOWS:]
     kappa = round(math.fsum(recent) / len(recent), 6) if recent else None  # so that 0.99 three times is 0.99
     stable = kappa is not None and len(recent) == _WINDOWS and kappa >= _STABLE
-    lines.append(_stability_line(recent, kappa, stable))
+    if kappas is not None:
+        lines.append(_stability_line(recent, kappa, stable))
     if entropy is not None and entropy < _CERTAIN:
         text = "The model is nearly certain about everything that is left; that may be right or overconfident."
         lines.append(Line("uncertainty", text, f"mean normalised entropy {entropy:.3f}, below {_CERTAIN}"))
+    if left is not None and left < 1:
+        text = "Model and neighbours together expect less than one wrong image in what is left."
+        lines.append(Line("left", text, f"uncertainty by 'fused' adds up to {left:.2f} there (Qin et al., ICML 2025)"))
     if farthest is not None and near_duplicates is not None and farthest <= near_duplicates:
         text = "Every image is a near-duplicate of a labelled one; there is nothing new to find in this pool."
         evidence = f"the farthest is {number(farthest)} from a label, near-duplicates up to {number(near_duplicates)}"
@@ -122,13 +131,14 @@ def advise(
     return Advice(tuple(lines), gain, needed, kappa, stable)
 
 
-def _check(batch: int, target: float | None, cost_per_label: float | None) -> None:
+def _check(batch: int, target: float | None, cost_per_label: float | None, value_per_point: float | None) -> None:
     if batch < 1:
         raise CoresetError(f"the next batch must be at least 1 label, got {batch}")
     if target is not None and not 0 < target < 1:
         raise CoresetError(f"target={target}: give a share in (0, 1), e.g. 0.9")
-    if cost_per_label is not None and not 0 <= cost_per_label < math.inf:
-        raise CoresetError(f"cost_per_label must not be negative, got {cost_per_label}")
+    for name, given in (("cost_per_label", cost_per_label), ("value_per_point", value_per_point)):
+        if given is not None and not 0 <= given < math.inf:
+            raise CoresetError(f"{name} must not be negative, got {given}")
 
 
 def _further(curve: LearningCurve, target: float) -> Estimate:
@@ -137,7 +147,13 @@ def _further(curve: LearningCurve, target: float) -> Estimate:
     return Estimate(*(max(0.0, value - at_hand) for value in (needed.value, needed.low, needed.high)))
 
 
-def _gain_line(curve: LearningCurve, batch: int, gain: Estimate | None, cost_per_label: float | None) -> Line:
+def _gain_line(
+    curve: LearningCurve,
+    batch: int,
+    gain: Estimate | None,
+    cost_per_label: float | None,
+    value_per_point: float | None,
+) -> Line:
     if curve.law is None:
         return Line("gain", f"What more labels bring is not known yet. {curve.note}", f"{len(curve)} rounds")
     if gain is None:
@@ -150,6 +166,10 @@ def _gain_line(curve: LearningCurve, batch: int, gain: Estimate | None, cost_per
     )
     if cost_per_label is not None and gain.value > 0:
         text += f" They cost {number(batch * cost_per_label)}, {number(batch * cost_per_label / points[0])} a point."
+    if value_per_point is not None:
+        spent = batch * (cost_per_label or 0)
+        net, low, high = (number(value_per_point * value - spent) for value in points)
+        text += f" At {number(value_per_point)} a point they bring {net} net ({low} to {high})."
     a, b, c = (number(value) for value in curve.law)
     return Line("gain", text, f"error = {a} n^-{b} + {c} through {len(curve)} rounds; 80 % band of refits")
 
@@ -172,12 +192,13 @@ def _stability_line(recent: Sequence[float], kappa: float | None, stable: bool) 
     if kappa is None:
         text = "Whether the predictions still change is known after two rounds with predictions."
         return Line("stability", text, "no two rounds of predictions on the same rows")
-    evidence = f"mean kappa {kappa:.3f} over the last {len(recent)} changes; stable from {_STABLE} over {_WINDOWS}"
+    bound = min(1, f1_bound(kappa))
+    evidence = (
+        f"mean kappa {kappa:.3f} over the last {len(recent)} changes, so F1 has moved by {bound:.3f} at most; stable "
+        f"from {_STABLE} over {_WINDOWS}"
+    )
     if stable:
-        text = (
-            f"The predictions have stopped changing; F1 can have moved by {f1_bound(kappa):.3f} at most. That is a "
-            "good reason to stop."
-        )
+        text = "The predictions have stopped changing. That is a good reason to stop."
     else:
         text = "The predictions still change from round to round; that alone is no reason to go on."
     return Line("stability", text, evidence)

@@ -109,8 +109,7 @@ class Rounds(OwningRun):
     def rename(self, samples: SampleCollection, key: str, new_key: str) -> None:
         """Gives the campaign's fields and saved views its new name, or leaves all of them as they are.
 
-        FiftyOne logs what this raises and renames the record all the same. That does no harm: the record says where
-        the fields are.
+        FiftyOne logs what this raises, and renames the record all the same, which says where the fields are.
         """
         dataset = samples._root_dataset
         with run_lock(dataset, key), schema_turn(dataset):
@@ -237,9 +236,9 @@ class RoundsResults(fob.BrainResults):
         """
         config = copy.deepcopy(self.config)
         columns = {name: changes.pop(name, getattr(self, name).copy()) for name in ARRAYS}
-        kept = {name: changes.get(name, getattr(self, name)) for name in ("history", "ids", "labels", "arrays")}
-        samples = changes.get("samples", self.samples)
-        return RoundsResults(samples, config, self.key, columns=columns, backend=config.build(), **kept)
+        names = ("samples", "history", "ids", "labels", "arrays")
+        kept = {name: changes.get(name, getattr(self, name)) for name in names}
+        return RoundsResults(config=config, key=self.key, columns=columns, backend=config.build(), **kept)
 
     def rows(self) -> Rows:
         """All rows of the dataset, whatever view the campaign works on, whose content may change.
@@ -277,11 +276,10 @@ class RoundsResults(fob.BrainResults):
         """The learning curve over the rounds.
 
         Args:
-            metric (None): ``"accuracy"``, ``"class_mean_accuracy"``, ``"r2"``, ``"confidence"`` (the estimate without
-                a test set), ``"coverage"`` (share of the images within the coverage radius of a label), a metric that
-                was given to :func:`record_round`, or of the random stream ``"stream_accuracy"`` (of the predictions
-                that a batch was chosen by) and ``"random_accuracy"`` (of the light head on random labels alone). By
-                default the accuracy, R^2 where labels are numbers, or the mAP of boxes
+            metric (None): accuracy by default, R^2 of numbers, mAP of boxes; else ``"class_mean_accuracy"``,
+                ``"confidence"`` (the estimate without a test set), ``"coverage"`` (share of the images near a label),
+                what was given to :func:`record_round`, or ``"stream_accuracy"`` and ``"random_accuracy"`` of
+                the random stream (of what chose a batch, and of a head on random labels alone)
             seed (0): the random seed of the band
 
         Returns:
@@ -297,14 +295,16 @@ class RoundsResults(fob.BrainResults):
         return summary.curve(self, metric, seed)
 
     def advice(
-        self, target: float | None = None, cost_per_label: float | None = None, metric: str | None = None
-    ) -> Advice:
+        self, target: float | None = None, cost_per_label: float | None = None, metric: str | None = None,
+        value_per_point: float | None = None,
+    ) -> Advice:  # fmt: skip
         """What the next batch is expected to bring, what a target takes, and whether the predictions still move.
 
         Args:
             target (None): the value of the metric to reach, in (0, 1)
             cost_per_label (None): what one label costs
             metric (None): see :meth:`curve`
+            value_per_point (None): what one point (0.01) of the metric is worth, to say what the next batch brings net
 
         Returns:
             an :class:`Advice`; print it
@@ -316,7 +316,7 @@ class RoundsResults(fob.BrainResults):
             >>> print(rounds.advice(target=0.9))
             What more labels bring...
         """
-        return summary.advice(self, target, cost_per_label, metric)
+        return summary.advice(self, target, cost_per_label, metric, value_per_point)
 
     def weak_spots(self, n_clusters: int = 20, seed: int = 0, by: str = "cluster") -> WeakSpots:
         """Where labels are missing: parts of the pool by their size and the error that is expected there.

@@ -74,7 +74,13 @@ def curve(results: RoundsResults, metric: str | None, seed: int) -> LearningCurv
     )
 
 
-def advice(results: RoundsResults, target: float | None, cost_per_label: float | None, metric: str | None) -> Advice:
+def advice(
+    results: RoundsResults,
+    target: float | None,
+    cost_per_label: float | None,
+    metric: str | None,
+    value_per_point: float | None,
+) -> Advice:
     """What to know before labelling on, see :meth:`.RoundsResults.advice`."""
     metric = metric or main_metric(results)
     try:
@@ -88,13 +94,30 @@ def advice(results: RoundsResults, target: float | None, cost_per_label: float |
         found,
         last.size if last else 1,
         target=target,
-        kappas=[entry.kappa for entry in results.history if entry.kappa is not None],
+        kappas=_kappas(results),
         entropy=last.entropy if last else None,
         cost_per_label=cost_per_label,
+        value_per_point=value_per_point,
+        left=_left(results),
         random=curve(results, RANDOM, seed=0) if light and _measured(results, RANDOM) else None,
         farthest=recorded[-1].farthest if recorded else None,
         near_duplicates=recorded[-1].near_duplicates if recorded else None,
     )
+
+
+def _kappas(results: RoundsResults) -> list[float] | None:
+    """Agreement between successive rounds; None where predictions name no class that could agree."""
+    if any(entry.predictions for entry in results.history) and not any(entry.classes for entry in results.history):
+        return None
+    return [entry.kappa for entry in results.history if entry.kappa is not None]
+
+
+def _left(results: RoundsResults) -> float | None:
+    """What model and neighbours together are unsure of in what is left, added up; None if that was not measured."""
+    if results.last is None or results.last.method_kwargs.get("measure") != "fused":
+        return None
+    free = np.array([label is None for label in results.labels], dtype=bool)
+    return float(np.nansum(results.uncertainty[free]))
 
 
 def card(results: RoundsResults) -> Content:

@@ -119,6 +119,33 @@ def test_map_is_coloured_by_what_rounds_know(campaign):
     assert "two rounds with predictions" in answer["error"], "the first was chosen by embeddings alone"
 
 
+def test_map_shows_what_stays_uncertain(copy):
+    """Two models whose confidences are known: the images that both are least sure of have the highest colours."""
+    ids, shares = copy.values("id"), np.random.default_rng(1).uniform(0.4, 0.9, (2, N))
+    for confidence in shares:
+        copy.set_values("pred", [fo.Classification(label="cat", confidence=share) for share in confidence])
+        batch = fc.next_batch(copy, 6, label_field="gt", embeddings="emb", predictions="pred", progress=False)
+        label(copy, batch.view)
+        fc.record_round(copy, predictions="pred", progress=False)
+    found, legend = codes(copy, "persistent")
+    assert (legend["kind"], legend["missing"]) == ("ordered", 0)
+    doubt = dict(zip(ids, 1 - shares.max(axis=0), strict=True))
+    run = find_run(copy, "cs")
+    order = np.argsort([doubt[row_id] for row_id in run.ids.tolist()])
+    assert (np.diff(found[order].astype(int)) >= 0).all(), "the less sure, the higher"
+    assert len(set(found.tolist())) > N / 2
+    hard = fc.persistent_view(copy, n=5).values("id")
+    free = set(copy.exists("gt", False).values("id"))
+    assert set(hard) == set(sorted(free, key=doubt.get)[-5:])
+    code_of = dict(zip(run.ids.tolist(), found.tolist(), strict=True))
+    assert min(code_of[row_id] for row_id in hard) >= max(code_of[row_id] for row_id in free - set(hard))
+
+
+def test_what_stays_uncertain_takes_two_rounds_with_predictions(campaign):
+    answer, _ = send(campaign, "load_coloring", "cs", channel="rounds:rounds:persistent", k=0)
+    assert answer["error"] == "what stays uncertain is known after two rounds of 'rounds' with predictions"
+
+
 def test_map_shows_where_the_next_batch_would_fall(copy):
     found, legend = codes(copy, "next")
     assert legend["counts"] == [6]

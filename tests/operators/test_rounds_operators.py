@@ -125,6 +125,7 @@ REACHES = {
         ({"metric": "coverage"}, {"metric": "coverage"}),
         ({"target": 0.9}, {"target": 0.9}),
         ({"cost_per_label": 0.1}, {"cost_per_label": 0.1}),
+        ({"value_per_point": 20.0}, {"value_per_point": 20.0}),
     ],
 }  # fmt: skip
 

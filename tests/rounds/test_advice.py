@@ -61,6 +61,27 @@ def test_gain_target_and_stability_stand_side_by_side():
     assert all(line.evidence for line in advice.lines)
 
 
+def test_what_the_next_batch_brings_net():
+    """0.40 points at 200 each, less 50 for its labels."""
+    advice = advise(CURVE, 100, cost_per_label=0.5, value_per_point=200)
+    points = 100 * advice.gain.value
+    net = float(re.search(r"At 200 a point they bring (\S+) net", advice.summary())[1])
+    assert net == pytest.approx(200 * points - 50, rel=0.01)
+    with pytest.raises(CoresetError, match="value_per_point must not be negative, got -1"):
+        advise(CURVE, 100, value_per_point=-1)
+
+
+def test_agreement_comes_with_the_bound_on_f1_and_only_of_classes():
+    (line,) = (line for line in advise(CURVE, 100, kappas=[0.98]).lines if line.topic == "stability")
+    assert "mean kappa 0.980 over the last 1 changes, so F1 has moved by 0.082 at most" in line.evidence
+    assert [line.topic for line in advise(CURVE, 100, kappas=None).lines] == ["gain"]
+
+
+@pytest.mark.parametrize(("left", "topics"), [(None, []), (1.0, []), (0.9, ["left"])])
+def test_little_is_left_where_model_and_neighbours_agree(left, topics):
+    assert [line.topic for line in advise(CURVE, 100, kappas=None, left=left).lines[1:]] == topics
+
+
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [

@@ -87,6 +87,20 @@ def test_the_energy_of_stored_logits_orders_a_batch(labelled, ask):
     assert batch.ids.tolist() == [ids[row] for row in sorted(free, key=lambda row: -energy[row])[:6]]
 
 
+def test_what_model_and_neighbours_leave_open_is_added_up(labelled, ask):
+    """The stop of Info-Coevolution: less than one image in all that is left."""
+    names = list(truth(labelled).values())
+    for share, is_little in ((0.6, False), (0.999, True)):
+        P = [[share if name == c else (1 - share) / 2 for c in "abc"] for name in names]
+        store(labelled, "pred", np.array(P))
+        rounds = ask(predictions="pred", measure="fused").results
+        free = np.array([name is None for name in labelled.values("gt")])
+        open_ = np.array(labelled.values("rounds_uncertainty"), dtype=float)[free].sum()
+        assert (open_ < 1) == is_little
+        assert ("left" in [line.topic for line in rounds.advice().lines]) == is_little
+        rounds.cancel(rounds.last.number)
+
+
 def test_probabilities_have_no_energy(labelled, ask):
     store(labelled, "pred", softmax(predictions(labelled, 0), axis=1))
     with pytest.raises(fc.CoresetError, match="'energy' cannot be told from these predictions"):

@@ -53,6 +53,7 @@ def test_the_loop_on_numbers(pool, ask, as_documents):
     assert rounds.curve().metric == "r2 of the light head"
     assert "labels | r2 " in " ".join(rounds.markdown().split())
     assert len(rounds.weak_spots(n_clusters=3)) == 3
+    assert [line.topic for line in rounds.advice().lines] == ["gain"], "numbers do not agree as classes do"
     assert "A curve is fitted from 4 rounds" in rounds.advice(target=0.9).lines[0].text
     assert "measured are: coverage, r2" in rounds.advice(metric="accuracy").summary()
 
