@@ -12,6 +12,8 @@ DOC = Path(__file__).resolve().parents[2] / "docs" / "rounds-evidence.md"
 _MARKS = "<!-- figures -->\n", "<!-- end of figures -->\n"
 #: Seeds of the report; those above were for development.
 _FIRST_DEVELOPMENT_SEED = 100
+#: Methods that are compared with each other.
+_PAIRS = ("uherding", "maxherding"), ("deuce", "uherding")
 
 Curves = dict[tuple[int, str], list[dict[str, float]]]
 
@@ -60,12 +62,15 @@ def gains(cells: dict[tuple[str, str, int], Curves]) -> str:
             {method for _, method in curves} - {"random"}, key=lambda m: -np.mean(gain(curves, m, "accuracy"))
         )
         parts += [row(curves, method) for method in ["random", *methods]]
-        beside = " and ".join(
-            f"{difference(gain(curves, 'uherding', figure, 'maxherding'))} {judge}"
-            for figure, judge in (("accuracy", "with the head"), ("probe", "on the other embedding"))
-        )
-        parts += ["", f"`uherding` less `maxherding`, on the same pools: {beside}.", "", *from_scratch(curves)]
+        parts += ["", *(beside(curves, *pair) for pair in _PAIRS if {*pair} <= {*methods}), "", *from_scratch(curves)]
     return "\n".join(parts)
+
+
+def beside(curves: Curves, method: str, other: str) -> str:
+    """One method less another, by both judges."""
+    figures = (("accuracy", "with the head"), ("probe", "on the other embedding"))
+    shown = " and ".join(f"{difference(gain(curves, method, figure, other))} {judge}" for figure, judge in figures)
+    return f"`{method}` less `{other}`, on the same pools: {shown}."
 
 
 def from_scratch(curves: Curves) -> list[str]:

@@ -46,6 +46,8 @@ COLUMNS = [
     *("cross_validated", "seconds", "network"),
 ]
 METHODS = ["random", "uherding", "maxherding", "margin", "badge", "dropquery", "lcmd"]
+#: Further names: a method, and options.
+VARIANTS = {"deuce": ("uherding", {"prediction_bandwidth": 0.5})}
 _IMBALANCE = 20.0
 _PENALTY = 100.0
 
@@ -97,9 +99,10 @@ def curve(
         yield found
         if number < rounds:
             began = time.process_time()
-            chosen, labelled = fc.get_method(method), np.flatnonzero(known >= 0)
-            said = {"head": head} if chosen.needs_model else {}
-            found = chosen.select(X, len(labelled) + batch, preselected=labelled, seed=1000 * seed + number, **said)
+            name, options = VARIANTS.get(method, (method, {}))
+            chosen, labelled = fc.get_method(name), np.flatnonzero(known >= 0)
+            given = options | ({"head": head} if chosen.needs_model else {})
+            found = chosen.select(X, len(labelled) + batch, preselected=labelled, seed=1000 * seed + number, **given)
             new = found.indices[len(labelled) :]
             known[new] = y[new]
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: The method before two classes are labelled (the image nearest each k-means centre did best), and after.
-FIRST_METHOD, METHOD, NUMBERS_METHOD = "kmedoids", "uherding", "lcmd"
+FIRST_METHOD, METHOD = "kmedoids", "uherding"
 
 #: What ranks images for :func:`.box_diversity.medoids` to choose from.
 _BOXES_METHOD = "margin"
@@ -147,7 +147,7 @@ def next_batch(
             :func:`.read_predictions`; ``"class texts"`` to begin without labels, see :func:`.text_model`; a
             ``Detections`` field with confidences (experimental), see :func:`.box_uncertainty`
         method (None): a selection method; by default ``"kmedoids"`` before two classes are labelled, then
-            ``"uherding"``; ``"lcmd"`` where labels are numbers
+            ``"uherding"``
         pool ("all"): ``"anchors"`` chooses among some thousand images that are most similar to labelled ones of any
             class, rare ones included, see :func:`.anchor_pool`: for classes below 1 % of a very large pool
         test ("test"): the tag of the test images (:func:`reserve_test`), which are never asked for
@@ -330,7 +330,7 @@ def _recommended(model: RoundModel) -> str:
         return FIRST_METHOD
     if model.boxes is not None and model.boxes.embeddings is not None:
         return _BOXES_METHOD
-    return METHOD if model.ridge is None else NUMBERS_METHOD
+    return METHOD
 
 
 def _require_free_view(rows: Rows, brain_key: str, before: RoundsResults | None) -> None:

@@ -39,7 +39,7 @@ def test_the_loop_on_numbers(pool, ask, as_documents):
         assert entry.metrics["r2"].value == pytest.approx(wanted, abs=1e-6)
         if number == 1:
             batch = ask(label_field="size")
-            assert batch.results.last.method == "lcmd"
+            assert batch.results.last.method == "uherding"
             assert "6 labels were there before" in batch.why
             assert "those of the light head" in batch.why
             leverage = dict(zip(ids, head.leverage(vectors), strict=True))
