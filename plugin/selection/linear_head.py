@@ -70,7 +70,9 @@ class LinearHead:
             >>> fc.fit_head(embeddings, labels).logits(embeddings).shape
             (60, 3)
         """
-        return transformed(embeddings, self.center, self._folded) + self.bias.astype(np.float32)
+        logits = transformed(embeddings, self.center, self._folded)
+        logits += self.bias.astype(np.float32)
+        return logits
 
     def probabilities(self, embeddings: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
         """Class probabilities.
@@ -244,7 +246,10 @@ class LinearHead:
     def _off_topic_share(self, logits: np.ndarray) -> np.ndarray:
         from scipy.special import softmax
 
-        return softmax(logits.astype(np.float64), axis=1)[:, self.classes.index(self.off_topic)]
+        share, place = np.empty(len(logits)), self.classes.index(self.off_topic)
+        for rows in blocks(len(logits), _BLOCK_ROWS):
+            share[rows] = softmax(logits[rows].astype(np.float64), axis=1)[:, place]
+        return share
 
     @cached_property
     def _on_topic(self) -> np.ndarray:
@@ -299,5 +304,8 @@ def _lead(logits: np.ndarray) -> np.ndarray:
     """(m,) float64 by how much the largest logit leads the next; 0 where there is but one."""
     if logits.shape[1] == 1:
         return np.zeros(len(logits))
-    second, first = np.partition(logits.astype(np.float64), -2, axis=1)[:, -2:].T
-    return first - second
+    lead = np.empty(len(logits))
+    for rows in blocks(len(logits), _BLOCK_ROWS):
+        second, first = np.partition(logits[rows].astype(np.float64), -2, axis=1)[:, -2:].T
+        lead[rows] = first - second
+    return lead

@@ -104,9 +104,11 @@ def multilabel_uncertainty(scores: np.ndarray) -> np.ndarray:
     Returns:
         (n,) float64 in [0, 1], NaN in rows with a number that is not finite
     """
-    wide = scores.astype(np.float64)
-    if np.nanmin(wide) < 0 or np.nanmax(wide) > 1:
-        wide = 0.5 * (1 + np.tanh(0.5 * wide))  # the sigmoid, without overflow
-    doubt = 4 * wide * (1 - wide)
-    top = min(_TOP_SCORES, doubt.shape[1])
-    return np.sort(doubt, axis=1)[:, -top:].mean(axis=1)
+    are_logits = np.nanmin(scores) < 0 or np.nanmax(scores) > 1
+    doubts, top = np.empty(len(scores)), min(_TOP_SCORES, scores.shape[1])
+    for rows, block in row_blocks(scores, max(1, _BLOCK_VALUES // scores.shape[1])):
+        wide = block.astype(np.float64)
+        if are_logits:
+            wide = 0.5 * (1 + np.tanh(0.5 * wide))  # the sigmoid, without overflow
+        doubts[rows] = np.sort(4 * wide * (1 - wide), axis=1)[:, -top:].mean(axis=1)
+    return doubts

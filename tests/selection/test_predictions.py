@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.selection.linear_head import LinearHead
 from fiftyone_coreset.plugin.selection.predictions import Predictions, uncertainty
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,18 +71,46 @@ def test_blocks_give_what_one_block_gives(monkeypatch):
         np.testing.assert_array_equal(uncertainty(P, measure), expected)
 
 
-def test_no_array_of_all_classes_is_made_in_double_precision(monkeypatch):
-    """What 1,000 classes of a million rows would take is 8 GB; here the limit is a tenth of what it would be."""
+@pytest.mark.parametrize(
+    ("work", "share"),
+    [
+        *[(lambda said, head, X, name=name: uncertainty(said, name), 0.1) for name in MEASURES],
+        (lambda said, head, X: uncertainty(said.probabilities, "multi_label"), 0.1),
+        (lambda said, head, X: Predictions.from_logits(said.probabilities), 0.7),  # single precision stays
+        (lambda said, head, X: head.off_topic_probability(X), 0.7),
+        (lambda said, head, X: head.boundary(X), 1.3),  # twice in single precision
+    ],
+)  # fmt: skip
+def test_no_array_of_all_classes_is_made_in_double_precision(monkeypatch, work, share):
+    """That of 1,000 classes of a million rows would take 8 GB; the limit is a share of what it would take here."""
+    n, n_classes = 20_000, 50
+    said = Predictions.from_probabilities(np.full((n, n_classes), 1 / n_classes, dtype=np.float32))
+    weights, empty = np.ones((n_classes, 2)), np.empty(0, dtype=np.int64)
+    head = LinearHead(
+        tuple(range(n_classes)),
+        weights,
+        np.zeros(n_classes),
+        np.zeros(2),
+        np.ones(2),
+        1.0,
+        1.0,
+        weights,
+        empty,
+        empty,
+        0,
+    )
+    X = np.ones((n, 2), dtype=np.float32)
     monkeypatch.setattr("fiftyone_coreset.plugin.selection.predictions._BLOCK_VALUES", 10_000)
-    said = Predictions.from_probabilities(np.full((20_000, 50), 0.02, dtype=np.float32))
+    monkeypatch.setattr("fiftyone_coreset.plugin.vectors.probabilities._BLOCK_VALUES", 10_000)
+    monkeypatch.setattr("fiftyone_coreset.plugin.selection.linear_head._BLOCK_ROWS", 200)
+    work(said, head, X)  # imports
     tracemalloc.start()
     try:
-        for measure in MEASURES:
-            uncertainty(said, measure)
+        work(said, head, X)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 20_000 * 50 * 8 / 10
+    assert peak < share * n * n_classes * 8
 
 
 def test_disagreement_is_the_mutual_information():
