@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where it is set, as in many containers, each process compiles all of FiftyOne and torch anew, three times its import.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
 
 .PHONY: install demo test lowest python lint docs package web clean
@@ -28,7 +30,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 test: $(INSTALLED)
 ifeq ($(ARGS),)
 	$(ONE_THREAD) $(BIN)/python -m pytest $(PROCESSES) -m "not app"
-	$(BIN)/python -m pytest -m app
+	$(BIN)/python -m pytest -m app tests/app
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

@@ -41,6 +41,13 @@ _APP_NOISE = re.compile(
     r"|^TypeError: ef is not a function|^ef is not a function"
 )
 
+#: Nothing turns or pulses: without a GPU, the App's spinners alone keep a core busy for as long as an operator works.
+_STILL = """document.addEventListener("DOMContentLoaded", () => {
+    const style = document.createElement("style");
+    style.textContent = "*, *::before, *::after { animation: none !important }";
+    document.head.append(style);
+})"""
+
 
 class App:
     """A page of the App and the few gestures that every test needs."""
@@ -54,6 +61,7 @@ class App:
         # The App's own switch for browser tests: no announcements, which come when they like and cover what lies under
         # them, and whose dismissal closes an open menu.
         page.add_init_script("window.IS_PLAYWRIGHT = true")
+        page.add_init_script(_STILL)
         page.on("pageerror", lambda error: self._record(f"{error}\n{error.stack}"))
 
     def _record(self, text: str) -> None:
