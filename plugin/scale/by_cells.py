@@ -24,7 +24,7 @@ from .engines.base import Crew, do_all
 from .forecast import Machines
 from .lock import one_builder
 from .model import Size, select_need
-from .parts import Stage
+from .parts import Footers, Stage
 from .places import Place
 from .ranking import write_ranking
 from .reading import find_reading, read_reading
@@ -88,33 +88,47 @@ def by_cells(
     if share is None:
         for made in (sorted_units, visits, groups):
             made.sweep()
-    todo = sorted_units.missing(units_of(share, run.n_units))
+    footers, footers_of_groups = Footers(sorted_units), Footers(groups)
+    todo = footers.missing(units_of(share, run.n_units))
     assigning = AssignWork(run.folder, sorted_units, visits, path, reading_path, deduplicate)
     do_all(crew, assigning, todo, "unit", part_of(report, 0.1, 0.2), before)
     numbers = range(len(find()))
-    if sorted_units.missing(range(run.n_units)):
+    of_units = footers.whole(range(run.n_units))
+    if of_units is None:
         return stage_state(stage, numbers)
     reading = read_reading(reading_path) if reading_path.is_file() else None
-    cells = Cells(run, sorted_units, len(numbers))
-    joined = None
+    cells = Cells.of(sorted_units, of_units, run.dimension())
+    of_groups, joined = None, None
     if looks_for_copies(reading, deduplicate):
-        grouping = GroupWork(
-            run.folder, groups, sorted_units, visits, len(numbers), reading_path, seed, places.num_workers
-        )
-        do_all(crew, grouping, groups.missing(units_of(share, len(numbers))), "cell", part_of(report, 0.2, 0.5))
-        if groups.missing(numbers):
+        todo = footers_of_groups.missing(units_of(share, len(numbers)))
+        if todo:
+            visitors = _visitors(visits, run)
+            grouping = GroupWork(groups, cells, visitors, reading_path, seed, places.num_workers)
+            do_all(crew, grouping, todo, "cell", part_of(report, 0.2, 0.5))
+        of_groups = footers_of_groups.whole(numbers)
+        if of_groups is None:
             return stage_state(stage, numbers)
-        joined = join(groups, len(numbers), len(run))
+        joined = join(groups, of_groups, len(run))
     scores = _scores(run, stage) if reading is not None and record["method"] == "auto" and reading.trusted else None
-    division = divide(cells, reading, groups, joined, deduplicate, None if scores is None else _first(scores, record))
+    worth = np.sum([facts["worth"] for facts in of_units], axis=0)
+    by_zcore = None if scores is None else cells.count(_first(scores, record))
+    division = divide(cells.sizes, worth, reading, of_groups, joined, deduplicate, by_zcore)
     ordering = OrderWork(
-        run.folder, stage, sorted_units, division, reading_path, None if joined is None else groups, places.num_workers
+        run.folder, stage, cells, division, reading_path, None if joined is None else groups, places.num_workers
     )
     do_all(crew, ordering, stage.missing(units_of(share, len(numbers))), "cell", part_of(report, 0.5, 1.0))
     state = stage_state(stage, numbers)
     if state.complete:
         _merge(run, stage, division)
     return state
+
+
+def _visitors(visits: Stage, run: ScaleRun) -> Cells:
+    """The rows that look into a second cell, which were written before the units were sorted."""
+    facts = Footers(visits).whole(range(run.n_units))
+    if facts is None:
+        raise CoresetError(f"{visits.folder} lacks parts; delete {visits.folder.parent} and select again")
+    return Cells.of(visits, facts, run.dimension())
 
 
 def looks_for_copies(reading: Reading | None, deduplicate: bool) -> bool:
@@ -129,7 +143,7 @@ def _scores(run: ScaleRun, stage: Stage) -> np.ndarray:
             "ZCore's first picks stand for this pool, so auto chooses by its scores; run scale score first, then "
             "select again"
         )
-    scores = read_scores(run)["score"].to_numpy()
+    scores = read_scores(run, stage.record["input"])["score"].to_numpy()
     Stage.begin(stage.folder / SCORE, {"selection": stage.key, "scores": Stage.load(run.folder / SCORE).key})
     return scores
 
@@ -182,7 +196,7 @@ class OrderWork:
     Attributes:
         folder: of the run
         stage: where the parts go
-        sorted_units: the rows by cell
+        cells: the rows by cell
         division: what each cell gives
         reading: the file of what was decided for the run
         groups: the near-copies by cell, or None where none are looked for
@@ -191,7 +205,7 @@ class OrderWork:
 
     folder: Place
     stage: Stage
-    sorted_units: Stage
+    cells: Cells
     division: Division
     reading: Place
     groups: Stage | None
@@ -199,15 +213,15 @@ class OrderWork:
 
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
-        """Opens the cells; see :class:`.engines.base.Work`."""
-        run, record = ScaleRun(self.folder), self.stage.record
-        cells, wanted = Cells(run, self.sorted_units, len(self.division.sizes)), self.division.counts(record["keep"])
+        """Reads what was decided; see :class:`.engines.base.Work`."""
+        record = self.stage.record
+        wanted = self.division.counts(record["keep"])
         reading = read_reading(self.reading) if self.reading.is_file() else None
         trusted = reading is not None and reading.trusted and record["method"] == "auto"
-        scores = read_scores(run)["score"].to_numpy() if trusted else None
+        scores = read_scores(ScaleRun(self.folder), record["input"])["score"].to_numpy() if trusted else None
 
         def do(cell: int, report: ProgressCallback) -> None:
-            self._order(cell, int(wanted[cell]), cells, reading, scores, self.num_workers or cores, report)
+            self._order(cell, int(wanted[cell]), reading, scores, self.num_workers or cores, report)
 
         yield do
 
@@ -215,7 +229,6 @@ class OrderWork:
         self,
         cell: int,
         count: int,
-        cells: Cells,
         reading: Reading | None,
         scores: np.ndarray | None,
         num_workers: int | None,
@@ -225,7 +238,7 @@ class OrderWork:
 
         rows = np.empty(0, dtype=np.int64)
         if count:
-            numbers, vectors = cells.read(cell)
+            numbers, vectors = self.cells.read(cell)
             away = np.isin(numbers, self.division.away)
             if not away.all():
                 copies = None if self.groups is None or reading is None else groups_of_cell(self.groups, cell, reading)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +17,10 @@ from ..vectors.neighbors import unit_rows
 from .parts import Stage
 from .places import Place, readable, write_once
 from .run import ScaleRun
+from .store import at_once
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Rows from which the cells are made.
 _SAMPLE_ROWS = 1_000_000
@@ -23,40 +30,37 @@ _MOST, _LEAST = 2.0, 0.05
 _ROUNDING = 1e-4
 
 
+@dataclass(frozen=True)
 class Cells:
     """The vectors of a run, sorted by cell: each part has a row group for each of its cells.
 
-    Args:
-        run: a run whose vectors are all there
+    Attributes:
         stage: the parts, one for each unit of the run
-        n_cells: how many cells there are
+        counts: (units, c) int64 rows of every cell in every part
+        dimension: length of the vectors
     """
 
-    def __init__(self, run: ScaleRun, stage: Stage, n_cells: int) -> None:
-        self._stage = stage
-        self._counts = np.zeros((run.n_units, n_cells), dtype=np.int64)
-        self._dimension = run.dimension()
-        for unit in range(run.n_units):
-            self._counts[unit] = (stage.facts(unit) or {})["counts"]
+    stage: Stage
+    counts: np.ndarray
+    dimension: int
+
+    @classmethod
+    def of(cls, stage: Stage, facts: Sequence[Mapping[str, Any]], dimension: int) -> Cells:
+        """The cells of parts of which the footers are known."""
+        return cls(stage, np.array([of_unit["counts"] for of_unit in facts], dtype=np.int64), dimension)
 
     @property
     def sizes(self) -> np.ndarray:
         """(c,) int64 rows of every cell."""
-        return self._counts.sum(axis=0)
-
-    @property
-    def worth(self) -> np.ndarray:
-        """(c,) float64 how much the rows of every cell count."""
-        return np.sum([(self._stage.facts(unit) or {})["worth"] for unit in range(len(self._counts))], axis=0)
+        return self.counts.sum(axis=0)
 
     def count(self, marked: np.ndarray) -> np.ndarray:
         """(c,) int64 marked rows of every cell; (n,) bool over all rows of the run."""
-        found = np.zeros(self._counts.shape[1], dtype=np.int64)
-        for unit, counts in enumerate(self._counts):
+        found = np.zeros(self.counts.shape[1], dtype=np.int64)
+        for unit, counts in enumerate(self.counts):
             cells = np.repeat(np.arange(len(counts)), counts)
-            found += np.bincount(cells, marked[self._stage.read(unit, ["row"])["row"].to_numpy()], len(counts)).astype(
-                np.int64
-            )
+            rows = self.stage.read(unit, ["row"])["row"].to_numpy()
+            found += np.bincount(cells, marked[rows], len(counts)).astype(np.int64)
         return found
 
     def read(self, cell: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,10 +73,12 @@ class Cells:
             a tuple of their (m,) int64 numbers in the run, ascending, and (m, d) float32 vectors as they were given
         """
         rows = [np.empty(0, dtype=np.int64)]
-        vectors = [np.empty((0, self._dimension), dtype=np.float32)]
-        for unit in np.flatnonzero(self._counts[:, cell]):
-            group = int(np.count_nonzero(self._counts[unit, :cell]))
-            table = self._stage.read(int(unit), row_group=group)
+        vectors = [np.empty((0, self.dimension), dtype=np.float32)]
+
+        def read(unit: np.integer) -> pa.Table:
+            return self.stage.read(int(unit), row_group=int(np.count_nonzero(self.counts[unit, :cell])))
+
+        for table in at_once(read, np.flatnonzero(self.counts[:, cell])):
             column = table["vector"].combine_chunks()
             rows.append(table["row"].to_numpy())
             vectors.append(column.flatten().to_numpy().reshape(len(column), -1))

@@ -38,11 +38,12 @@ class Columns(NamedTuple):
     rows: np.ndarray
 
 
-def open_columns(run: ScaleRun, bits: int, workers: Workers, report: ProgressCallback) -> Columns:
+def open_columns(run: ScaleRun, vectors: str, bits: int, workers: Workers, report: ProgressCallback) -> Columns:
     """Opens the columns of a run, which are made first if they are not there.
 
     Args:
         run: a run whose vectors are all there
+        vectors: what identifies them
         bits: of a number, 32 or 16
         workers: threads for the preparation
         report: told how far it is
@@ -54,7 +55,7 @@ def open_columns(run: ScaleRun, bits: int, workers: Workers, report: ProgressCal
         CoresetError: if they are of other vectors than those that are there now, or fewer than 2 rows are usable
     """
     folder = run.scratch / FOLDERS[bits]
-    record = {"format": 1, "stage": FOLDERS[bits], "input": run.embeddings_digest()}
+    record = {"format": 1, "stage": FOLDERS[bits], "input": vectors}
     with one_builder(run.scratch, FOLDERS[bits]), room(folder):
         if not Stage.exists(folder):
             _build(run, folder, bits, record, workers, report)

@@ -6,9 +6,10 @@ from the border than that. Such rows look also into their second-nearest cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from .cells import Cells
 from .parts import Stage
 from .places import Place
 from .reading import pool_of, read_reading
-from .run import ScaleRun
 
 _EMPTY = (("row", "int64"), ("group", "int64"), ("centrality", "float32"))
 _FACTS = ("own", "groups", "singles", "value", "worth_of_bursts", "worth_of_singles")
@@ -34,48 +34,35 @@ class GroupWork:
     """Groups the near-copies of cells.
 
     Attributes:
-        folder: of the run
         stage: where the parts go
-        sorted_units: the rows by cell
+        cells: the rows by cell
         visits: the rows that look into a second cell, by that cell
-        n_cells: how many cells there are
         reading: the file of what was decided for the run
         seed: of the search for neighbours
         num_workers: threads, or None
     """
 
-    folder: Place
     stage: Stage
-    sorted_units: Stage
-    visits: Stage
-    n_cells: int
+    cells: Cells
+    visits: Cells
     reading: Place
     seed: int
     num_workers: int | None
 
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
-        """Opens the cells; see :class:`.engines.base.Work`."""
-        run, reading = ScaleRun(self.folder), read_reading(self.reading)
-        cells, visits = (Cells(run, stage, self.n_cells) for stage in (self.sorted_units, self.visits))
+        """Reads what was decided; see :class:`.engines.base.Work`."""
+        reading = read_reading(self.reading)
 
         def do(cell: int, report: ProgressCallback) -> None:
-            self._group(cell, cells, visits, reading, self.num_workers or cores, report)
+            self._group(cell, reading, self.num_workers or cores, report)
 
         yield do
 
-    def _group(
-        self,
-        cell: int,
-        cells: Cells,
-        visits: Cells,
-        reading: Reading,
-        num_workers: int | None,
-        report: ProgressCallback,
-    ) -> None:
+    def _group(self, cell: int, reading: Reading, num_workers: int | None, report: ProgressCallback) -> None:
         import pyarrow as pa
 
-        numbers, vectors = cells.read(cell)
+        numbers, vectors = self.cells.read(cell)
         if not len(numbers):
             empty = pa.table({name: pa.array([], kind) for name, kind in _EMPTY})
             self.stage.write(cell, empty, dict.fromkeys(_FACTS, 0))
@@ -84,7 +71,7 @@ class GroupWork:
         found = near_duplicates(
             pool.Z, radius=reading.radius, seed=self.seed, num_workers=num_workers, neighbors=pool.neighbors
         )
-        visitors, theirs = visits.read(cell)
+        visitors, theirs = self.visits.read(cell)
         hosts, near = _nearest(theirs, pool.Z, num_workers)
         stay = near <= reading.radius + _EXACT
         table = {
@@ -122,9 +109,8 @@ def _nearest(rows: np.ndarray, others: np.ndarray, num_workers: int | None) -> t
 
 def groups_of_cell(stage: Stage, cell: int, reading: Reading) -> NearDuplicates:
     """The near-copies of a cell, whose rows are taken in the order of their numbers."""
-    table = stage.read(cell)
-    own = (stage.facts(cell) or {})["own"]
-    rows, groups, centrality = (table[name].to_numpy()[:own] for name in ("row", "group", "centrality"))
+    table, facts = stage.part(cell)
+    rows, groups, centrality = (table[name].to_numpy()[: facts["own"]] for name in ("row", "group", "centrality"))
     order = np.argsort(rows)
     return NearDuplicates(groups[order], reading.radius, reading.clear, centrality[order])
 
@@ -142,20 +128,21 @@ class Joined:
     groups: np.ndarray
 
 
-def join(stage: Stage, n_cells: int, n_rows: int) -> Joined:
+def join(stage: Stage, facts_of_cells: Sequence[Mapping[str, Any]], n_rows: int) -> Joined:
     """Joins the groups of all cells; a group that is cut is at home where most of its rows lie.
 
     Args:
         stage: the groups
-        n_cells: how many cells there are
+        facts_of_cells: what the footers say of them
         n_rows: rows of the run
     """
     group_of = np.full(n_rows, -1, dtype=np.int64)
     visiting: list[np.ndarray] = []
     hosts: list[np.ndarray] = []
     counts: list[int] = []
-    for cell in range(n_cells):
-        table, facts = stage.read(cell), stage.facts(cell) or {}
+    n_cells = len(facts_of_cells)
+    for cell, facts in enumerate(facts_of_cells):
+        table = stage.read(cell)
         rows, groups = table["row"].to_numpy(), table["group"].to_numpy() + sum(counts)
         group_of[rows[: facts["own"]]] = groups[: facts["own"]]
         visiting.append(rows[facts["own"] :])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..selection.methods.auto.reading import Reading
 from ..selection.methods.auto.settings import DEFAULTS
 from ..selection.methods.auto.singletons import SingletonQuota, singleton_quota
-from .cells import Cells
 from .copies import Joined
-from .parts import Stage
 from .turns import merge_turns, turn_counts
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
@@ -63,9 +63,10 @@ class Division:
 
 
 def divide(
-    cells: Cells,
+    sizes: np.ndarray,
+    worth: np.ndarray,
     reading: Reading | None,
-    groups: Stage,
+    groups: Sequence[Mapping[str, Any]] | None,
     joined: Joined | None,
     deduplicate: bool,
     by_zcore: np.ndarray | None,
@@ -73,33 +74,34 @@ def divide(
     """Divides a selection among cells: by their rows, by their groups of near-copies, or as `auto` values them.
 
     Args:
-        cells: the cells
+        sizes: (c,) int64 rows of every cell
+        worth: (c,) float64 how much the rows of every cell count
         reading: what was decided for the run, or None where nothing was
-        groups: the near-copies by cell
+        groups: facts about the near-copies of every cell, or None where none were looked for
         joined: those that borders cut, or None where none were looked for
         deduplicate: whether one row of each group comes first, whatever it stands for
-        by_zcore: (n,) bool rows of the run that ZCore would keep, or None where it is not trusted
+        by_zcore: (c,) int64 rows of every cell that ZCore would keep, or None where it is not trusted
 
     Returns:
         the division
     """
-    sizes = cells.sizes
     if reading is None:
         return Division(sizes, sizes, sizes.astype(float), _NO_ROWS)
-    first, shares, singletons = sizes, cells.worth, None
-    if joined is not None:
+    first, shares, singletons = sizes, worth, None
+    if joined is not None and groups is not None:
         first, shares = joined.groups, joined.groups.astype(float)
         if not deduplicate:
-            facts = [groups.facts(cell) or {} for cell in range(len(sizes))]
-            shares, waiting, singletons = _valued(facts, reading)
+            shares, waiting, singletons = _valued(groups, reading)
             first = np.maximum(first - waiting, 0)
     if by_zcore is not None:
-        top, share = cells.count(by_zcore), DEFAULTS.zcore_share
-        shares = (1 - share) * shares / shares.sum() + share * top / top.sum()
+        share = DEFAULTS.zcore_share
+        shares = (1 - share) * shares / shares.sum() + share * by_zcore / by_zcore.sum()
     return Division(sizes, first, shares, _NO_ROWS if joined is None else joined.away, singletons)
 
 
-def _valued(facts: list[dict], reading: Reading) -> tuple[np.ndarray, np.ndarray, SingletonQuota | None]:
+def _valued(
+    facts: Sequence[Mapping[str, Any]], reading: Reading
+) -> tuple[np.ndarray, np.ndarray, SingletonQuota | None]:
     """(c,) what bursts and single images of every cell count, (c,) single images that wait, and their quota."""
     rows, n_groups, singles, value, of_bursts, of_singles = (
         np.array([fact[name] for fact in facts])

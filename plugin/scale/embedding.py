@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 #: Units without a single vector after which a run gives up: it is the access that is wrong, not the images.
 _HOPELESS_UNITS = 10
 _DEFAULT_MODEL = "ViT-B-32"
+_UNREADABLE = Outcome.UNREADABLE.value
 
 
 def embed(
@@ -110,13 +111,17 @@ def embed(
         stage = Stage.begin(folder, {"stage": EMBEDDINGS, "input": run.digest, **identity})
         if share is None:
             stage.sweep()
-        mine = units_of(share, run.n_units)
-        todo = [unit for unit, facts in zip(mine, stage.all_facts(mine), strict=True) if _is_to_be_made(facts)]
+        units = range(run.n_units)
+        there = {unit: facts for unit, facts in zip(units, stage.all_facts(units), strict=True) if facts is not None}
+        # Rows that could not be read may be readable by now.
+        done = {unit: facts["outcomes"] for unit, facts in there.items() if _UNREADABLE not in facts["outcomes"]}
+        todo = [unit for unit in units_of(share, run.n_units) if unit not in done]
         if todo:
             name = model or _DEFAULT_MODEL
             work = EmbedWork(run.folder, stage, spec, name, device, batch_size, num_workers, max_pixels)
-            _work(run, todo, work, as_engine(engine), price, report)
-    return stage_state(stage, range(run.n_units))
+            dimension = next((int(facts["dimension"]) for facts in there.values()), None)
+            done |= _work(run, todo, dimension, work, as_engine(engine), price, report)
+    return stage_state(stage, units, done)
 
 
 @dataclass(frozen=True)
@@ -145,10 +150,12 @@ class Made:
 
     Attributes:
         dimension: length of the vectors of the run, or None while it is not known
+        outcomes: rows by outcome
         failure: which row failed first, and why, where none has a vector
     """
 
     dimension: int | None
+    outcomes: dict[str, int]
     failure: str | None
 
 
@@ -207,15 +214,25 @@ class EmbedWork:
         if dimension is not None:
             facts = {"dimension": dimension, "model": make.record(dimension), "outcomes": rows.counts}
             self.stage.write(task.unit, rows.table(dimension), facts)
-        return Made(dimension, rows.first_failure() if rows.dimension is None else None)
+        return Made(dimension, rows.counts, rows.first_failure() if rows.dimension is None else None)
 
 
 def _work(
-    run: ScaleRun, todo: list[int], work: EmbedWork, engine: Engine, price: float | None, report: ProgressCallback
-) -> None:
-    """Makes parts; those of units without a vector wait until another shows how long vectors are."""
+    run: ScaleRun,
+    todo: list[int],
+    dimension: int | None,
+    work: EmbedWork,
+    engine: Engine,
+    price: float | None,
+    report: ProgressCallback,
+) -> dict[int, dict[str, int]]:
+    """Makes parts; those of units without a vector wait until another shows how long vectors are.
+
+    Returns:
+        rows by outcome of every part that was made
+    """
     rows = sum(run.unit_rows[unit] for unit in todo)
-    dimension, done = _dimension_there(work.stage, run), 0
+    done, outcomes = 0, {}
     with engine.start() as crew:
         for _, measured in crew.map(work, [Probe(todo[0])], 1, silence):
             if not isinstance(measured, Failure) and measured[1] is not None:
@@ -240,20 +257,8 @@ def _work(
                         f"none of the first {n:,} rows has a vector, e.g. {without[min(without)]}; nothing was written"
                     )
                 if made.dimension is not None:
+                    outcomes[task.unit] = made.outcomes
                     done += run.unit_rows[task.unit]
                     report(done / rows, f"{done:,} of {rows:,} rows")
             todo = sorted(without) if dimension is not None else []
-
-
-def _is_to_be_made(facts: dict[str, Any] | None) -> bool:
-    """Whether a part is missing, or has rows that may be readable by now."""
-    return facts is None or Outcome.UNREADABLE.value in facts["outcomes"]
-
-
-def _dimension_there(stage: Stage, run: ScaleRun) -> int | None:
-    """Length of the vectors of the parts that are there."""
-    for unit in range(run.n_units):
-        facts = stage.facts(unit)
-        if facts is not None:
-            return int(facts["dimension"])
-    return None
+    return outcomes

@@ -10,7 +10,7 @@ from ..embeddings.workers import ImageFile
 from ..errors import CoresetError
 from .places import Place, as_place, check_unchanged
 from .store import StoreError, StorePath, at_once, refuse_change
-from .tables import Table, table_of
+from .tables import ListedTables, Table
 from .tars import container
 
 if TYPE_CHECKING:
@@ -27,15 +27,18 @@ class Fetch:
         rows: the unit's part of the manifest, with columns ``uri``, ``size`` and ``start``
         origin: the table or the tar files that hold them, or None
         column: the column of the table, or None
+        tables: opens tables
 
     Raises:
         CoresetError: if the table or a tar file was changed since it was listed
     """
 
-    def __init__(self, rows: pa.Table, origin: Mapping[str, Any] | None, column: str | None) -> None:
+    def __init__(
+        self, rows: pa.Table, origin: Mapping[str, Any] | None, column: str | None, tables: ListedTables
+    ) -> None:
         self._answered = False
         self._column, self._first = column, (origin or {}).get("start", 0)
-        self._table = table_of(origin) if origin is not None and column is not None else None
+        self._table = tables(origin) if origin is not None and column is not None else None
         for listed in (origin or {}).get("files", ()):
             check_unchanged(as_place(listed["file"]), listed)
         self._sizes, self._starts = rows["size"].to_pylist(), rows["start"].to_pylist()

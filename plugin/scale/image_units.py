@@ -14,6 +14,7 @@ from ..embeddings.report import Outcome
 from ..embeddings.workers import DecodingProcess
 from .fetching import Fetch
 from .table import UnitRows
+from .tables import ListedTables
 
 if TYPE_CHECKING:
     from ..embeddings.embedder import Embedder
@@ -57,12 +58,13 @@ class ImageUnits:
         self._num_workers = num_workers
         self._max_pixels = max_pixels
         self._cores = cores
+        self._tables = ListedTables()
 
     def __call__(self, unit: int) -> UnitRows:
         """Embeds a unit and says what became of every row."""
-        rows = self._manifest.read(unit)
+        rows, facts = self._manifest.part(unit)
         found = UnitRows(rows)
-        fetch = Fetch(rows, self._origin(unit), self._column)
+        fetch = Fetch(rows, facts["origin"], self._column, self._tables)
         workers = self._workers(len(rows))
         options = (self._embedder.framing, self._batch_size, workers, self._max_pixels, fetch)
         for batch in batches(fetch.files, *options):
@@ -91,9 +93,10 @@ class ImageUnits:
             a tuple of the seconds that an image takes by the clock, and the length of a vector; None if none can be
             embedded
         """
-        rows = self._manifest.read(unit)
+        rows, facts = self._manifest.part(unit)
         workers = self._workers(len(rows))
-        outcomes, decoding = self._decode(Fetch(rows.slice(0, _PROBE + 1), self._origin(unit), self._column), workers)
+        fetch = Fetch(rows.slice(0, _PROBE + 1), facts["origin"], self._column, self._tables)
+        outcomes, decoding = self._decode(fetch, workers)
         pixels = [found[0].pixels for found in outcomes if found[0].pixels is not None]
         if not pixels:
             return 0.0, None
@@ -120,9 +123,6 @@ class ImageUnits:
             return outcomes, (time.perf_counter() - started) / len(outcomes) / workers
         finally:
             process.close()
-
-    def _origin(self, unit: int) -> dict[str, Any] | None:
-        return (self._manifest.facts(unit) or {})["origin"]
 
     def _workers(self, n_files: int) -> int:
         on_cpu = self._embedder.on_cpu

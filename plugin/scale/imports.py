@@ -15,7 +15,7 @@ from ..selection.method import Selection
 from .forecast import Machines
 from .model import import_need
 from .parts import Stage
-from .ranking import read_ranking
+from .ranking import ranking_of
 from .run import SELECT, ScaleRun
 from .scoring import read_scores
 from .sources import FIFTYONE
@@ -134,7 +134,7 @@ def import_coreset(
     if only not in ("coreset", "pool"):
         raise CoresetError(f'only must be "coreset" or "pool", got {only!r}')
     run = ScaleRun(out)
-    table = read_ranking(out, name)
+    table = ranking_of(run, name)
     if keep is not None:
         table = table.slice(0, resolve_budget(keep, len(table)))
     ranked = _Ranked(run, Stage.load(run.folder / SELECT / name), table)

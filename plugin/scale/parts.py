@@ -11,20 +11,33 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..errors import CoresetError
-from .places import Place, readable, write_atomically, write_once
+from .places import Place, entries, readable, write_atomically, write_once
 from .store import at_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 _RECORD = "stage.json"
 _FOOTER_KEY = b"coreset"
+
+
+class Part(NamedTuple):
+    """A part that was read.
+
+    Attributes:
+        table: its rows
+        facts: what its footer says
+    """
+
+    table: pa.Table
+    facts: dict[str, Any]
 
 
 class Stage:
@@ -88,8 +101,9 @@ class Stage:
         return footer(self.path(number), self.key)
 
     def all_facts(self, numbers: Iterable[int]) -> Iterator[dict[str, Any] | None]:
-        """What :meth:`facts` says of some parts, in order; a store is asked for several at a time."""
-        return (map if isinstance(self.folder, Path) else at_once)(self.facts, numbers)
+        """What :meth:`facts` says of some parts, in order; what a listing lacks is not opened."""
+        there = {path.name for path in entries(self.folder, "part-*.parquet")}
+        return at_once(lambda number: self.facts(number) if self.path(number).name in there else None, numbers)
 
     def missing(self, numbers: Sequence[int]) -> list[int]:
         """The parts that are not there, or are damaged."""
@@ -112,26 +126,45 @@ class Stage:
         Raises:
             CoresetError: if it is not there, is damaged, or belongs to something else
         """
-        return read_table(self.path(number), self.key, columns, row_group)
+        return self.part(number, columns, row_group).table
 
-    def digest(self, numbers: Sequence[int]) -> str:
-        """What identifies the contents of the parts.
-
-        Raises:
-            CoresetError: if one is missing
-        """
-        digests = hashlib.sha256(self.key.encode())
-        for number, facts in zip(numbers, self.all_facts(numbers), strict=True):
-            if facts is None:
-                raise CoresetError(f"{self.path(number)} is missing or damaged; run the step again that makes it")
-            digests.update(facts["digest"].encode())
-        return digests.hexdigest()[:16]
+    def part(self, number: int, columns: list[str] | None = None, row_group: int | None = None) -> Part:
+        """Reads a part as :meth:`read` does, and its footer."""
+        return _read(self.path(number), self.key, columns, row_group)
 
     def sweep(self) -> None:
         """Removes what killed processes were writing; for whoever is the only writer."""
         if isinstance(self.folder, Path):  # a store shows nothing before it is whole
             for file in self.folder.glob(".*.tmp"):
                 file.unlink(missing_ok=True)
+
+
+class Footers:
+    """What the footers of a stage say while its parts are made: one that was read is not read again.
+
+    Args:
+        stage: the stage
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._read: dict[int, dict[str, Any]] = {}
+
+    def facts(self, numbers: Sequence[int]) -> list[dict[str, Any] | None]:
+        """What the footers of some parts say, None where a part is not there, or is damaged."""
+        unknown = [number for number in numbers if number not in self._read]
+        found = zip(unknown, self._stage.all_facts(unknown), strict=True)
+        self._read.update({number: facts for number, facts in found if facts is not None})
+        return [self._read.get(number) for number in numbers]
+
+    def missing(self, numbers: Sequence[int]) -> list[int]:
+        """The parts that are not there, or are damaged."""
+        return [number for number, facts in zip(numbers, self.facts(numbers), strict=True) if facts is None]
+
+    def whole(self, numbers: Sequence[int]) -> list[dict[str, Any]] | None:
+        """What the footers of some parts say, None unless all are there."""
+        there = [facts for facts in self.facts(numbers) if facts is not None]
+        return there if len(there) == len(numbers) else None
 
 
 #: Rows of a row group: about 4 MB of vectors of 512 numbers.
@@ -186,14 +219,21 @@ def read_table(path: Place, key: str, columns: list[str] | None = None, row_grou
     Raises:
         CoresetError: if it is not there, is damaged, or belongs to something else
     """
+    return _read(path, key, columns, row_group).table
+
+
+def _read(path: Place, key: str, columns: list[str] | None, row_group: int | None) -> Part:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if footer(path, key) is None:
-        raise CoresetError(f"{path} is missing or damaged; run the step again that makes it")
     try:
-        with pq.ParquetFile(readable(path), page_checksum_verification=True) as file:
-            return file.read(columns) if row_group is None else file.read_row_group(row_group, columns)
+        file = pq.ParquetFile(readable(path), page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise CoresetError(f"{path} is missing or damaged; run the step again that makes it") from error
+    try:
+        with file:
+            facts = _facts(path, key, file.metadata)
+            return Part(file.read(columns) if row_group is None else file.read_row_group(row_group, columns), facts)
     except (pa.ArrowException, OSError) as error:
         raise CoresetError(f"{path} is damaged ({error}); delete it and run the step again that makes it") from error
 
@@ -208,13 +248,17 @@ def footer(path: Place, key: str) -> dict[str, Any] | None:
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(readable(path)).metadata or {}
+        metadata = pq.read_metadata(readable(path))
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError) as error:
         logger.warning("%s is damaged and will be made again: %s", path, error)
         return None
-    facts = json.loads(metadata.get(_FOOTER_KEY, b"{}"))
+    return _facts(path, key, metadata)
+
+
+def _facts(path: Place, key: str, metadata: pq.FileMetaData) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((metadata.metadata or {}).get(_FOOTER_KEY, b"{}"))
     if facts.get("stage") != key:
         raise CoresetError(f"{path} belongs to another run or other arguments; move it out of that folder")
     return facts

@@ -36,7 +36,11 @@ def read_ranking(out: str | Path | StorePath, name: str) -> pa.Table:
         CoresetError: if there is no such selection, it is not complete, or it is of other vectors than those that are
             there now
     """
-    run = ScaleRun(out)
+    return ranking_of(ScaleRun(out), name)
+
+
+def ranking_of(run: ScaleRun, name: str) -> pa.Table:
+    """The ranking of a run that is open; see :func:`read_ranking`."""
     stage = Stage.load(run.folder / SELECT / name)
     if stage.record["input"] != run.embeddings_digest():
         raise CoresetError(f"{stage.folder} holds a selection of other vectors; delete it and select again")

@@ -43,6 +43,9 @@ class ScaleRun:
     Attributes:
         folder: the folder
         record: what identifies the input: source, rows, and a hash of all ids and addresses
+
+    What is asked of the vectors as a whole is read once they are all there, and then known; open the run again if they
+    are made anew.
     """
 
     def __init__(self, folder: str | Path | StorePath) -> None:
@@ -95,12 +98,12 @@ class ScaleRun:
         source = self.record["source"]
         return SyntheticPool.parse(source) if source.startswith(SYNTHETIC) else None
 
-    @property
+    @cached_property
     def manifest(self) -> Stage:
         """The ids and addresses of all rows."""
         return Stage.load(self.folder / MANIFEST)
 
-    @property
+    @cached_property
     def embeddings(self) -> Stage:
         """The vectors of all rows; their parts may be missing yet."""
         return Stage.load(self.folder / EMBEDDINGS)
@@ -111,23 +114,30 @@ class ScaleRun:
         Raises:
             CoresetError: if some are missing
         """
-        stage = self.embeddings
-        missing = stage.missing(range(self.n_units))
-        if missing:
-            raise CoresetError(
-                f"{len(missing)} of {self.n_units} parts of {stage.folder} are missing; run scale embed "
-                "to complete them"
-            )
-        return stage.digest(range(self.n_units))
+        digests = hashlib.sha256(self.embeddings.key.encode())
+        for facts in self._facts:
+            digests.update(facts["digest"].encode())
+        return digests.hexdigest()[:16]
 
+    @cached_property
     def _facts(self) -> list[dict[str, Any]]:
-        """What the footers of all parts of vectors say, which are there."""
-        stage = self.embeddings
-        return [facts or {} for facts in stage.all_facts(range(self.n_units))]
+        """What the footers of all parts of vectors say.
+
+        Raises:
+            CoresetError: if some are missing
+        """
+        found = list(self.embeddings.all_facts(range(self.n_units)))
+        there = [facts for facts in found if facts is not None]
+        if len(there) < len(found):
+            raise CoresetError(
+                f"{len(found) - len(there)} of {self.n_units} parts of {self.embeddings.folder} are missing; run scale "
+                "embed to complete them"
+            )
+        return there
 
     def n_usable(self) -> int:
         """Rows that have a vector."""
-        return sum(facts["outcomes"].get(Outcome.OK.value, 0) for facts in self._facts())
+        return sum(facts["outcomes"].get(Outcome.OK.value, 0) for facts in self._facts)
 
     def dimension(self) -> int:
         """Length of the vectors.
@@ -135,7 +145,7 @@ class ScaleRun:
         Raises:
             CoresetError: if they differ in length
         """
-        found = sorted({facts["dimension"] for facts in self._facts()})
+        found = sorted({facts["dimension"] for facts in self._facts})
         if len(found) > 1:
             raise CoresetError(
                 f"{self.folder} has vectors of {found[0]} and {found[-1]} numbers; all of a run must be of one model"
@@ -144,13 +154,16 @@ class ScaleRun:
 
     def model_record(self) -> dict[str, Any] | None:
         """What a field of the vectors says of their model, or None for vectors of a table."""
-        return self._facts()[0]["model"]
+        return self._facts[0]["model"]
 
     def usable_rows(self) -> np.ndarray:
         """(n,) int64 numbers of the rows that have a vector."""
-        outcomes = (self.embeddings.read(unit, ["outcome"])["outcome"] for unit in range(self.n_units))
-        ok = [np.array(column.to_pylist()) == Outcome.OK.value for column in outcomes]
-        return np.flatnonzero(np.concatenate(ok))
+        usable = np.ones(len(self), dtype=bool)
+        for unit, facts in enumerate(self._facts):
+            if facts["outcomes"].get(Outcome.OK.value) != self.unit_rows[unit]:
+                outcomes = self.embeddings.read(unit, ["outcome"])["outcome"].to_pylist()
+                usable[self.starts[unit] : self.starts[unit + 1]] = np.array(outcomes) == Outcome.OK.value
+        return np.flatnonzero(usable)
 
     def vectors(self, unit: int) -> tuple[np.ndarray, np.ndarray]:
         """The vectors of a unit that are usable.

@@ -130,8 +130,12 @@ def score(
     return score_state(stage)
 
 
-def read_scores(run: ScaleRun) -> pa.Table:
+def read_scores(run: ScaleRun, vectors: str | None = None) -> pa.Table:
     """The scores of all rows.
+
+    Args:
+        run: the run
+        vectors (None): what identifies those that are there now, if that is known
 
     Returns:
         a table with columns ``id``, ``score``, ``coverage`` and ``redundancy``
@@ -140,7 +144,7 @@ def read_scores(run: ScaleRun) -> pa.Table:
         CoresetError: if they are not complete, or are of other vectors than those that are there now
     """
     stage = Stage.load(run.folder / SCORE)
-    if stage.record["input"] != run.embeddings_digest():
+    if stage.record["input"] != (vectors or run.embeddings_digest()):
         raise CoresetError(f"{stage.folder} holds scores of other vectors; delete it and run scale score again")
     return read_table(_scores_path(run), stage.key)
 
@@ -208,7 +212,7 @@ class DrawWork:
 
 def _draws(run: ScaleRun, record: dict[str, Any], workers: Workers, report: ProgressCallback) -> SeededDraws:
     """The draws of a run, without end where their number is not known."""
-    columns = open_columns(run, _column_bits(record), workers, report)
+    columns = open_columns(run, record["input"], _column_bits(record), workers, report)
     params = ZCoreParams(min(record["n_neighbors"], len(columns.rows) - 1), record["exponent"], SYMMETRIC)
     return SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
 
@@ -238,9 +242,9 @@ def _rounds(
         if stage.missing(work.parts):
             return
         for part in work.parts:
-            table = stage.read(part)
+            table, facts = stage.part(part)
             sums += np.stack([table[name].to_numpy() for name in _SUMS]).reshape(sums.shape)
-            draws += (stage.facts(part) or {})["draws"]
+            draws += facts["draws"]
         reliability = float("nan") if 0 in draws else split_half_reliability(*((sums[0] - sums[1]) / draws[:, None]))
         if work.stop is None or reliability >= target or draws.sum() >= _MOST_DRAWS_PER_ROW * n:
             _write_scores(run, stage, sums, draws, reliability)
@@ -259,7 +263,8 @@ def _draw(run: ScaleRun, todo: list[int], work: DrawWork, places: _Resources, re
             report(0.0, f"{n_draws:,} draws expected to take {forecast}")
         with Workers(work.num_workers) as workers:
             # once, before the workers of the engine map them
-            open_columns(run, _column_bits(work.stage.record), workers, part_of(report, 0.0, 0.2))
+            record = work.stage.record
+            open_columns(run, record["input"], _column_bits(record), workers, part_of(report, 0.0, 0.2))
 
     do_all(places.crew, work, todo, "unit of draws", part_of(report, 0.2, 1.0), before)
 

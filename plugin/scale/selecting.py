@@ -20,7 +20,7 @@ from .forecast import Machines
 from .lock import one_writer
 from .model import Size, among_need, select_need
 from .parts import Stage, footer
-from .ranking import ranking_path, read_ranking, write_ranking
+from .ranking import ranking_of, ranking_path, write_ranking
 from .run import SCORE, SELECT, ScaleRun
 from .scoring import read_scores
 from .share import Share
@@ -123,7 +123,7 @@ def select(
     with one_writer(folder, share), reporting(progress, "Selecting") as report:
         candidates, scores = None, None
         if among is not None:
-            candidates = np.sort(read_ranking(out, among)["row"].to_numpy())
+            candidates = np.sort(ranking_of(run, among)["row"].to_numpy())
             if arguments["keep"] > len(candidates):
                 raise CoresetError(
                     f"keep asks for {arguments['keep']:,} rows, and selection '{among}' has {len(candidates):,} "

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from .places import Place, as_place, file_state
-from .store import StorePath
+from .store import StorePath, at_once
 from .synthetic import SYNTHETIC, SyntheticPool
 from .tables import LanceTable, ParquetTable, Table
 from .tars import members
@@ -103,7 +103,7 @@ def find_source(source: Any, columns: dict[str, str | None], rows_per_unit: int)
         _refuse(columns, "a tar file")
         return Source(str(path), _in_tars(files, rows_per_unit))
     if files:
-        return _of_tables(path, [ParquetTable(file) for file in files], columns, rows_per_unit)
+        return _of_tables(path, list(at_once(ParquetTable, files)), columns, rows_per_unit)
     _refuse(columns, "a folder of images")
     return Source(str(path), _images(path, rows_per_unit))
 

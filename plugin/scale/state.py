@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,19 +46,25 @@ class StageState:
     __repr__ = __str__
 
 
-def stage_state(stage: Stage, numbers: Sequence[int]) -> StageState:
+def stage_state(
+    stage: Stage, numbers: Sequence[int], known: Mapping[int, Mapping[str, int]] | None = None
+) -> StageState:
     """Looks at the parts of a stage.
 
     Args:
         stage: the stage
         numbers: of all its parts
+        known (None): rows by outcome of the parts that are known to be there
 
     Raises:
         CoresetError: if a part belongs to something else
     """
     outcomes: Counter[str] = Counter()
     missing = []
-    for number, facts in zip(numbers, stage.all_facts(numbers), strict=True):
+    for there in (known or {}).values():
+        outcomes.update(there)
+    numbers_left = [number for number in numbers if number not in (known or {})]
+    for number, facts in zip(numbers_left, stage.all_facts(numbers_left), strict=True):
         if facts is None:
             missing.append(number)
         else:

@@ -14,6 +14,7 @@ from .places import Place, as_place, check_unchanged, file_state, readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 class Table(Protocol):
@@ -57,20 +58,28 @@ class ParquetTable:
         self.place = place
         try:
             self.state = file_state(place)
-            self._file = pq.ParquetFile(readable(place))
+            with pq.ParquetFile(readable(place)) as file:
+                self._metadata, self.schema = file.metadata, file.schema_arrow
         except (pa.ArrowException, OSError) as error:
             raise CoresetError(
                 f"{place} is no Parquet table ({error}); restore it, or give a folder of images or another table"
             ) from error
-        self.schema, self.n_rows = self._file.schema_arrow, self._file.metadata.num_rows
-        groups = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+        self.n_rows = self._metadata.num_rows
+        groups = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
         self._ends = np.cumsum(groups, dtype=np.int64)
         self._lock = threading.Lock()
         self._last: tuple[Any, Any] = (None, None)
 
     def batches(self, columns: list[str], size: int) -> Iterator[pa.RecordBatch]:
         """Some columns, at most so many rows at a time."""
-        return self._file.iter_batches(size, columns=columns)
+        with self._open() as file:
+            yield from file.iter_batches(size, columns=columns)
+
+    def _open(self) -> pq.ParquetFile:
+        """The file while it is read: a process may have a thousand open, a source may be more."""
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(readable(self.place), metadata=self._metadata)
 
     def read(self, column: str, start: int, count: int) -> pa.Array:
         """Some rows of a column; the row groups that hold them are kept for the next call."""
@@ -81,7 +90,8 @@ class ParquetTable:
         with self._lock:
             if self._last[0] != asked:
                 try:
-                    groups = self._file.read_row_groups(list(range(first, last + 1)), columns=[column])
+                    with self._open() as file:
+                        groups = file.read_row_groups(list(range(first, last + 1)), columns=[column])
                 except (pa.ArrowException, OSError) as error:
                     raise CoresetError(
                         f"{self.place} cannot be read ({error}); restore it, or plan a new run in another folder"
@@ -126,14 +136,21 @@ class LanceTable:
         return self._table.to_table([column], offset=start, limit=count)[column].combine_chunks()
 
 
-def table_of(origin: Mapping[str, Any]) -> Table:
-    """The table that rows were listed from, as it was then.
+class ListedTables:
+    """The tables that rows were listed from; the last one is kept, because units follow one another in it."""
 
-    Raises:
-        CoresetError: if it was changed or removed
-    """
-    place = as_place(origin["file"])
-    if "version" in origin:
-        return LanceTable(place, origin["version"])
-    check_unchanged(place, origin)
-    return ParquetTable(place)
+    def __init__(self) -> None:
+        self._last: Table | None = None
+
+    def __call__(self, origin: Mapping[str, Any]) -> Table:
+        """The table that rows were listed from, as it was then.
+
+        Raises:
+            CoresetError: if it was changed or removed
+        """
+        place = as_place(origin["file"])
+        if "version" not in origin:
+            check_unchanged(place, origin)
+        if self._last is None or not self._last.state.items() <= origin.items():
+            self._last = LanceTable(place, origin["version"]) if "version" in origin else ParquetTable(place)
+        return self._last

@@ -13,7 +13,7 @@ from ..errors import CoresetError
 from .places import Place
 from .synthetic import SyntheticPool
 from .table import UnitRows
-from .tables import table_of
+from .tables import ListedTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,8 @@ class SyntheticUnits(UnitsWithoutModel):
 
     def __call__(self, unit: int) -> UnitRows:
         """Makes the vectors of a unit."""
-        rows, start = self._manifest.read(unit), (self._manifest.facts(unit) or {})["origin"]["start"]
+        rows, facts = self._manifest.part(unit)
+        start = facts["origin"]["start"]
         found = UnitRows(rows)
         found.succeed(np.arange(len(rows)), self._pool.vectors(start, start + len(rows)))
         return found
@@ -70,6 +71,7 @@ class VectorUnits(UnitsWithoutModel):
     def __init__(self, manifest: Stage, column: str) -> None:
         self._manifest = manifest
         self._column = column
+        self._tables = ListedTables()
 
     def __call__(self, unit: int) -> UnitRows:
         """Reads the vectors of a unit and says what became of every row.
@@ -77,8 +79,9 @@ class VectorUnits(UnitsWithoutModel):
         Raises:
             CoresetError: if the file changed since it was listed, or vectors differ in length
         """
-        rows, origin = self._manifest.read(unit), (self._manifest.facts(unit) or {})["origin"]
-        table = table_of(origin)
+        rows, facts = self._manifest.part(unit)
+        origin = facts["origin"]
+        table = self._tables(origin)
         column = table.read(self._column, origin["start"], len(rows))
         found = UnitRows(rows)
         present = np.flatnonzero(np.asarray(column.is_valid()))
