@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _INFO_KEY = "coreset_scale"
 #: Fields of the samples that an import makes.
 _ROW, _ID = "scale_row", "scale_id"
+#: Samples that are added at a time, from however many units.
+_BATCH = 10_000
 #: More images than this are not ranked in place: FiftyOne's lists of them would not fit.
 _MOST_SAMPLES = 10_000_000
 #: Share of the rows that a dataset may lack.
@@ -218,22 +220,20 @@ def _add_samples(ranked: _Ranked, made: Dataset, embeddings_field: str, report: 
     made.add_sample_field(embeddings_field, fo.VectorField)
     made.add_sample_field(_ROW, fo.IntField)
     there = set(made.values(_ROW))
-    ids, uris = ranked.table["id"], ranked.table["uri"]
+    rows, ids, uris = (ranked.table[name].to_pylist() for name in ("row", "id", "uri"))
+    waiting: list[fo.Sample] = []
     done = 0
     for places, vectors in ranked.run.vectors_of(ranked.rows):
-        made.add_samples(
-            [
-                fo.Sample(
-                    filepath=uris[place].as_py(),
-                    **{_ROW: int(ranked.rows[place]), _ID: ids[place].as_py(), embeddings_field: vector},
-                )
-                for place, vector in zip(places.tolist(), vectors, strict=True)
-                if int(ranked.rows[place]) not in there
-            ],
-            progress=False,
-        )
+        waiting += [
+            fo.Sample(filepath=uris[place], **{_ROW: rows[place], _ID: ids[place], embeddings_field: vector})
+            for place, vector in zip(places.tolist(), vectors, strict=True)
+            if rows[place] not in there
+        ]
         done += len(places)
-        report(done / len(ranked.rows), f"{done:,} of {len(ranked.rows):,} samples")
+        if len(waiting) >= _BATCH or done == len(rows):
+            made.add_samples(waiting, progress=False)
+            waiting = []
+            report(done / len(rows), f"{done:,} of {len(rows):,} samples")
     record = ranked.run.model_record()
     if record is not None:
         write_record(Rows(made), embeddings_field, record, "complete")

@@ -56,6 +56,7 @@ def test_a_killed_import_is_continued(selected, dataset, monkeypatch):
         calls.append(add(self, samples, **options))
 
     monkeypatch.setattr(fo.Dataset, "add_samples", killed)
+    monkeypatch.setattr(imports, "_BATCH", 10)
     with pytest.raises(KeyboardInterrupt):
         scale.import_coreset(selected.folder, "facility_location", "kept", **QUIET)
     monkeypatch.undo()
