@@ -127,7 +127,7 @@ def _visitors(visits: Stage, run: ScaleRun) -> Cells:
     """The rows that look into a second cell, which were written before the units were sorted."""
     facts = Footers(visits).whole(range(run.n_units))
     if facts is None:
-        raise CoresetError(f"{visits.folder} lacks parts; delete {visits.folder.parent} and select again")
+        raise CoresetError(f"{visits.folder} lacks parts; delete the folder of this selection and select again")
     return Cells.of(visits, facts, run.dimension())
 
 

@@ -111,17 +111,19 @@ def embed(
         stage = Stage.begin(folder, {"stage": EMBEDDINGS, "input": run.digest, **identity})
         if share is None:
             stage.sweep()
-        units = range(run.n_units)
-        there = {unit: facts for unit, facts in zip(units, stage.all_facts(units), strict=True) if facts is not None}
+        numbers = range(run.n_units)
+        found = {
+            unit: facts for unit, facts in zip(numbers, stage.all_facts(numbers), strict=True) if facts is not None
+        }
         # Rows that could not be read may be readable by now.
-        done = {unit: facts["outcomes"] for unit, facts in there.items() if _UNREADABLE not in facts["outcomes"]}
+        done = {unit: facts["outcomes"] for unit, facts in found.items() if _UNREADABLE not in facts["outcomes"]}
         todo = [unit for unit in units_of(share, run.n_units) if unit not in done]
         if todo:
             name = model or _DEFAULT_MODEL
             work = EmbedWork(run.folder, stage, spec, name, device, batch_size, num_workers, max_pixels)
-            dimension = next((int(facts["dimension"]) for facts in there.values()), None)
+            dimension = next((int(facts["dimension"]) for facts in found.values()), None)
             done |= _work(run, todo, dimension, work, as_engine(engine), price, report)
-    return stage_state(stage, units, done)
+    return stage_state(stage, numbers, done)
 
 
 @dataclass(frozen=True)
