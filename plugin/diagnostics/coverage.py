@@ -11,7 +11,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..seeds import check_seed
 from ..vectors.points import as_points
-from ..vectors.radius import COVERAGE_ROWS, comparison_radii, covered_from
+from ..vectors.radius import COVERAGE_ROWS, comparison_radii
 from ..vectors.row_sets import usable_row_set
 from .curve import METRICS, CoverageCurve
 from .metric import distance_metrics
@@ -104,7 +104,7 @@ def coverage_curve(
         normalize=points.normalize,
         rows=rows,
         distance=without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
-        covered_at=np.sort(covered_from(points, order, rows, radius)),
+        covered_at=np.sort(np.minimum(over_all.first_within, positions[0]) + 1),
         followed=followed,
         followed_weight=weight,
         redundant_at=redundant_at,

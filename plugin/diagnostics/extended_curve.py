@@ -8,7 +8,6 @@ import numpy as np
 
 from ..progress import silence
 from ..vectors.points import Points
-from ..vectors.radius import covered_from
 from .coverage import rank_positions, without_kept
 from .curve import METRICS, CoverageCurve
 from .metric import distance_metrics
@@ -35,28 +34,34 @@ def extended_curve(
         a curve up to a budget of ``r``
     """
     before, total = curve.max_budget, len(ranking)
+    if total == before:
+        return curve
     rng = np.random.default_rng(seed)
-    added = rng.permutation(ranking[before:])[: _share_of(total - before, len(curve.rows), before)]
-    rows = np.concatenate([curve.rows, np.sort(added)])
+    added = np.sort(rng.permutation(ranking[before:])[: _share_of(total - before, len(curve.rows), before)])
+    also = before + np.sort(rng.permutation(total - before)[: _share_of(total - before, len(curve.followed), before)])
+    rows = np.concatenate([curve.rows, added])
     budgets = np.concatenate([curve.budgets, _further_budgets(curve.budgets, total)])
-    passed = ranking_pass(points, [ranking], rows[len(curve.rows) :], budgets, curve.coverage_radius, silence)
-    places = rank_positions(ranking, points.n)[rows[len(curve.rows) :]]
+    repeats = ranking[also] if near_copies is None else added[:0]
+    radii = np.repeat([curve.coverage_radius, curve.near_duplicate_radius], [len(added), len(repeats)])
+    passed = ranking_pass(points, [ranking], np.r_[added, repeats], budgets, radii, silence)
+    covered_at, repeated_at = np.split(passed.first_within, [len(added)])
+    places = rank_positions(ranking, points.n)[added]
     table = np.zeros((len(budgets), len(rows)), dtype=np.float32)  # all of the first rows are kept beyond their budgets
     table[: len(curve.budgets), : len(curve.rows)] = curve.distance
-    table[:, len(curve.rows) :] = without_kept(passed.distance[0], places, budgets)
-    covered = covered_from(points, ranking, rows[len(curve.rows) :], curve.coverage_radius)
-    followed, weight, redundant_at = _followed(curve, points, ranking, near_copies, rng)
+    table[:, len(curve.rows) :] = without_kept(passed.distance[0][:, : len(added)], places, budgets)
+    weight = np.full(len(also), (total - before) / len(also))
+    redundant_at = _redundant_at(curve, points, ranking, also, repeated_at, near_copies)
     extended = replace(
         curve,
         n=curve.n + total - before,
         budgets=budgets,
         rows=rows,
         distance=table.astype(np.float16),
-        covered_at=np.sort(np.concatenate([curve.covered_at, covered])),
+        covered_at=np.sort(np.concatenate([curve.covered_at, np.minimum(covered_at, places) + 1])),
         random_mean=_continued(curve.random_mean, len(budgets)),
         random_sd=_continued(curve.random_sd, len(budgets)),
-        followed=followed,
-        followed_weight=weight,
+        followed=np.concatenate([curve.followed, also]),
+        followed_weight=np.concatenate([curve.followed_weight, weight]),
         redundant_at=redundant_at,
     )
     found = distance_metrics(table, curve.coverage_radius)
@@ -81,27 +86,29 @@ def _continued(table: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]
     return {name: np.r_[values, np.full(size - len(values), values[-1])] for name, values in table.items()}
 
 
-def _followed(
+def _redundant_at(
     curve: CoverageCurve,
     points: Points,
     ranking: np.ndarray,
+    also: np.ndarray,
+    repeated_at: np.ndarray,
     near_copies: np.ndarray | None,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ranks that are followed, how many each stands for, and from which budgets on they have a near-duplicate."""
+) -> np.ndarray:
+    """From which budgets on the followed ranks, those of the curve and further ones, have a near-duplicate.
+
+    Args:
+        curve: the curve of the first rows of the ranking
+        points: the embeddings
+        ranking: (r,) all rows
+        also: ranks behind those of the curve that are followed too
+        repeated_at: the first rank that holds a row within the near-duplicate radius of each of these
+        near_copies: (n,) groups that are the near-duplicates, or None
+    """
     before, total = curve.max_budget, len(ranking)
-    size = _share_of(total - before, len(curve.followed), before)
-    added = before + np.sort(rng.permutation(total - before)[:size])
-    weight = np.full(size, (total - before) / size)
-    followed = np.concatenate([curve.followed, added])
     if near_copies is not None:
-        at = second_of_group_at(near_copies[ranking])[followed]
-    else:
-        radius = curve.near_duplicate_radius
-        behind, end = ranking[before:], np.array([total - before])
-        repeats = ranking_pass(points, [behind], ranking[curve.followed], end, radius, silence).first_within
-        first = np.where(repeats < len(behind), before + repeats + 1, total + 1)
-        old = np.where(curve.redundant_at <= before, curve.redundant_at, first)
-        found = ranking_pass(points, [ranking], ranking[added], np.array([total]), radius, silence).first_within
-        at = np.concatenate([old, np.maximum(found, added) + 1])
-    return followed, np.concatenate([curve.followed_weight, weight]), at
+        return second_of_group_at(near_copies[ranking])[np.concatenate([curve.followed, also])]
+    behind, end, radius = ranking[before:], np.array([total - before]), curve.near_duplicate_radius
+    repeats = ranking_pass(points, [behind], ranking[curve.followed], end, radius, silence).first_within
+    first = np.where(repeats < len(behind), before + repeats + 1, total + 1)
+    old = np.where(curve.redundant_at <= before, curve.redundant_at, first)
+    return np.concatenate([old, np.maximum(repeated_at, also) + 1])

@@ -26,6 +26,9 @@ _BLOCK = 2_048
 _SKETCH_FROM = 4_096
 _SKETCH_DIM = 64
 
+#: More than float32 products lose of a distance between unit vectors, see :func:`.neighbors.pairwise_distances`.
+_SLACK = 2e-3
+
 
 @dataclass(frozen=True)
 class FirstCover:
@@ -48,6 +51,7 @@ def first_cover(
     near_copies: np.ndarray | None = None,
     progress: ProgressCallback = silence,
     known: FirstCover | None = None,
+    to_known: np.ndarray | None = None,
 ) -> FirstCover:
     """Finds the first budgets of a ranking.
 
@@ -58,6 +62,7 @@ def first_cover(
         near_copies (None): (n,) group of near-copies of every row; if given, they are the near-duplicates
         progress (silence): called with ``(fraction, message)``
         known (None): the answer for the first rows, if the others were ranked behind them; it stays
+        to_known (None): float32 distances of the others to the nearest of the first rows, with ``known``
 
     Returns:
         a :class:`FirstCover`
@@ -78,8 +83,10 @@ def first_cover(
         duplicate_at[repeats] = earliest[near_copies[repeats]] + 1
     for step, (within, at) in enumerate(searches):
         report = part_of(progress, step / len(searches), (step + 1) / len(searches))
-        asked = _candidates(unit, within) if known is None else np.flatnonzero(rows >= len(known.covered_at))
-        found = _first_within(unit, within, asked, report)
+        if known is None or to_known is None:
+            found = _first_within(unit, within, _candidates(unit, within), report)
+        else:
+            found = _first_of_others(unit, within, to_known, report)
         at[rows[found >= 0]] = rows[found[found >= 0]] + 1
     if known is not None:
         covered_at[: len(known.covered_at)] = known.covered_at
@@ -103,6 +110,19 @@ def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
     return np.flatnonzero(_first_within(sketch, radius, every, silence) >= 0)
 
 
+def _first_of_others(unit: np.ndarray, radius: float, to_first: np.ndarray, report: ProgressCallback) -> np.ndarray:
+    """:func:`_first_within` of the last rows, where the distances to the nearest of the first rows are known."""
+    n_first = len(unit) - len(to_first)
+    others = np.arange(len(to_first))
+    found = np.full(len(unit), -1)
+    among = _first_within(unit[n_first:], radius, others, silence)
+    found[n_first:] = np.where(among >= 0, n_first + among, -1)
+    close = n_first + np.flatnonzero(to_first <= radius + _SLACK)  # the others are within the radius of no first row
+    before = _first_within(unit, radius, close, report)[close]
+    found[close[before >= 0]] = before[before >= 0]
+    return found
+
+
 def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: ProgressCallback) -> np.ndarray:
     """(m,) the earliest row before each of the seeking ones and within the radius of it; -1 if none.
 
@@ -114,16 +134,19 @@ def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: 
     ones = np.ones(m, dtype=unit.dtype)
     # Products leave this much in the squared distance of two equal unit vectors.
     rounding = 1e-12 if unit.dtype == np.float64 else 1e-6
-    seek = np.column_stack([unit, ones, (radius**2 + rounding) / 2 - half]).astype(unit.dtype, copy=False)
+    limit = (radius**2 + rounding) / 2 - half[seeking]
+    seek = np.column_stack([unit[seeking], ones[seeking], limit]).astype(unit.dtype, copy=False)
     first = np.full(m, -1)
     for start in range(0, m, _BLOCK):
         report(start / m, "status of every image")
         block = slice(start, min(start + _BLOCK, m))
         offer = np.column_stack([unit[block], -half[block], ones[block]])
-        seeking = seeking[(first[seeking] < 0) & (seeking > start)]
+        still = (first[seeking] < 0) & (seeking > start)
+        if not still.all():
+            seeking, seek = seeking[still], seek[still]
         for begin in range(0, len(seeking), 8 * _BLOCK):
             part = seeking[begin : begin + 8 * _BLOCK]
-            near = offer @ seek[part].T >= 0
+            near = offer @ seek[begin : begin + 8 * _BLOCK].T >= 0
             if part[0] < block.stop:
                 near &= np.arange(start, block.stop)[:, None] < part
             hit = near.any(axis=0)

@@ -34,7 +34,7 @@ def ranking_pass(
     rankings: Sequence[np.ndarray],
     rows: np.ndarray,
     budgets: np.ndarray,
-    radius: float,
+    radius: float | np.ndarray,
     report: ProgressCallback,
 ) -> RankingPass:
     """Follows the nearest kept distance while the budget grows, for several rankings at the cost of one.
@@ -48,7 +48,7 @@ def ranking_pass(
         rankings: rankings of one length, rows first to keep first; ``first_within`` belongs to the first of them
         rows: (m,) rows to evaluate
         budgets: (g,) ascending budgets, the last one the length of the rankings
-        radius: distance for ``first_within``
+        radius: distance for ``first_within``, one of all rows or (m,) one of each
         report: progress function
 
     Returns:
@@ -56,7 +56,7 @@ def ranking_pass(
     """
     from .ranking_kernel import add_block
 
-    first = rankings[0]
+    first, radius = rankings[0], np.broadcast_to(radius, len(rows))
     ranked = np.unique(np.concatenate(rankings))
     columns = np.concatenate([first, ranked[~np.isin(ranked, first)]])
     position = np.full(points.n, len(columns))
@@ -76,7 +76,7 @@ def ranking_pass(
         left = points.block(rows[part], dtype)
         left_sq = np.einsum("ij,ij->i", left, left)
         best: np.ndarray = np.full((len(rankings), len(budgets), len(left)), -np.inf, dtype=dtype)
-        enough = (left_sq - radius**2 - rounding) / 2  # closeness at which a distance equals the radius
+        enough = (left_sq - radius[part] ** 2 - rounding) / 2  # closeness at which a distance equals the radius
         for begin in range(0, len(columns), _COLUMNS):
             block = slice(begin, begin + _COLUMNS)
             closeness = _closeness(points, left, columns[block], room)

@@ -155,6 +155,7 @@ class AddedPool:
     Attributes:
         results: the run
         added: the rows to add
+        unit: (u, d) float32 unit-norm embeddings of the living ranked rows that have one
         near: the added rows and their neighbours, see :class:`.Neighborhood`
         rows: (q,) ranked rows that the first rows of ``near`` are
         nearest: (m,) places in ``rows`` of the ranked row that is nearest to each
@@ -164,6 +165,7 @@ class AddedPool:
 
     results: CoresetResults
     added: Added
+    unit: np.ndarray
     near: Neighborhood
     rows: np.ndarray
     nearest: np.ndarray
@@ -179,7 +181,7 @@ class AddedPool:
         if not len(new):
             empty = np.empty(0, dtype=np.int64)
             near = Neighborhood(new, 0, empty, empty, np.empty(0, dtype=np.float32))
-            return cls(results, added, near, empty, empty, {}, num_workers)
+            return cls(results, added, old, near, empty, empty, {}, num_workers)
         heads = np.searchsorted(usable, _first_of_group(results, usable)[usable])
         there = np.r_[np.isin(np.arange(len(alive)), usable), np.ones(len(new), dtype=bool)]
         in_order = {name: pairs[there[pairs].all(axis=1)] for name, pairs in added.followers.items()}
@@ -189,7 +191,7 @@ class AddedPool:
         place = np.zeros(len(there), dtype=np.int64)
         place[np.r_[usable[rows], len(alive) + np.arange(len(new))]] = np.arange(near.n_pool + near.n_added)
         in_order = {name: np.sort(place[pairs], axis=1)[:, ::-1] for name, pairs in in_order.items()}
-        return cls(results, added, near, usable[rows], nearest, in_order, num_workers)
+        return cls(results, added, old, near, usable[rows], nearest, in_order, num_workers)
 
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """Which row each added row is a near-copy of, -1 for none, and what each is."""

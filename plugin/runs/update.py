@@ -235,7 +235,7 @@ def _updated(pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.
     else:
         prints = None
     dropped = np.setdiff1d(np.arange(len(added.ids)), order)
-    curve, first_cover = _measured(results, alive, vectors, rank, groups)
+    curve, first_cover = _measured(pool, order, vectors, rank, groups)
     updated = CoresetResults(
         results.samples,
         _record(pool, kinds[order], first, len(dropped)),
@@ -291,27 +291,30 @@ def _record(pool: AddedPool, kinds: np.ndarray, first: int, n_left_out: int) -> 
 
 
 def _measured(
-    results: CoresetResults, alive: np.ndarray, vectors: np.ndarray, rank: np.ndarray, groups: np.ndarray | None
+    pool: AddedPool, order: np.ndarray, vectors: np.ndarray, rank: np.ndarray, groups: np.ndarray | None
 ) -> tuple[CoverageCurve | None, FirstCover | None]:
     """The curve and the map's figures: extended where only rows were added, measured again where rows went."""
     from ..diagnostics.extended_curve import extended_curve
     from ..diagnostics.first_cover import MAX_ROWS, first_cover
     from ..vectors.points import Points
 
-    ranking, seed = np.argsort(rank), results.config.seed
-    curve, known = results._curve, results._first_cover
+    results, ranking, seed = pool.results, np.argsort(rank), pool.results.config.seed
+    curve, known, to_pool = results._curve, results._first_cover, None
     if curve is None:
         return None, None
     radius, duplicate_radius = curve.coverage_radius, curve.near_duplicate_radius
-    points = Points(vectors)
-    if not alive.all() or len(points.rows) < len(vectors):
+    if len(pool.unit) < len(results):
+        points = Points(vectors)
         measured, known = measured_again(curve, vectors, ranking, groups, seed), None
     else:
-        measured = extended_curve(curve, points, ranking, groups, seed)
+        points = Points(np.concatenate([pool.unit, pool.near.added[order]]), are_unit=True)
+        measured, to_pool = extended_curve(curve, points, ranking, groups, seed), pool.near.to_pool[order]
     if results.points is None or len(rank) > MAX_ROWS:
         return measured, None
     by_rank = None if groups is None else groups[ranking]
-    return measured, first_cover(Points(vectors[ranking]), radius, duplicate_radius, by_rank, known=known)
+    return measured, first_cover(
+        points.reordered(ranking), radius, duplicate_radius, by_rank, known=known, to_known=to_pool
+    )
 
 
 def measured_again(

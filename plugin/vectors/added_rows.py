@@ -81,6 +81,19 @@ class Neighborhood:
         """The number of added rows."""
         return len(self.unit) - self.n_pool
 
+    @property
+    def added(self) -> np.ndarray:
+        """(m, d) unit-norm embeddings of the added rows."""
+        return self.unit[self.n_pool :]
+
+    @property
+    def to_pool(self) -> np.ndarray:
+        """(m,) float32 distances of the added rows to the nearest row of the pool."""
+        nearest: np.ndarray = np.full(self.n_added, np.inf, dtype=np.float32)
+        of_pool = self.right < self.n_pool
+        np.minimum.at(nearest, self.left[of_pool] - self.n_pool, self.distance[of_pool])
+        return nearest
+
 
 @dataclass(frozen=True)
 class Prints:

@@ -30,15 +30,17 @@ class Points:
             that are missing or not finite take part in nothing
         normalize (True): whether to scale rows to unit length, so that distances are ``sqrt(2 - 2 cos)``; rows of
             zeros stay zero. Otherwise plain Euclidean distances on the rows as they are
+        are_unit (False): whether the rows are of unit length already
 
     Attributes:
         n: number of rows, usable or not
         rows: (v,) the usable rows, ascending
     """
 
-    def __init__(self, embeddings: Any, normalize: bool = True):
+    def __init__(self, embeddings: Any, normalize: bool = True, *, are_unit: bool = False):
         self._matrix, valid = as_matrix(embeddings)
         self.normalize = normalize
+        self._are_unit = are_unit
         self.n = len(self._matrix)
         self.rows = np.flatnonzero(valid)
         if not len(self.rows):
@@ -57,7 +59,11 @@ class Points:
         block = self._matrix[rows].astype(np.float64 if dtype is np.float64 else self._matrix.dtype)
         if not self.normalize:
             return (block - self._center).astype(dtype, copy=False)
-        return normalized(block).astype(dtype, copy=False)
+        return (block if self._are_unit else normalized(block)).astype(dtype, copy=False)
+
+    def reordered(self, rows: np.ndarray) -> Points:
+        """The points of some rows, in their order."""
+        return Points(self._matrix[rows], self.normalize, are_unit=self._are_unit)
 
     def distance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Distances between paired rows, by direct subtraction in float64."""

@@ -249,6 +249,17 @@ def test_every_method_goes_on(embedded, method):
     assert set(results.update().ids) == set(ids)
 
 
+def test_images_that_are_all_left_out_change_no_figure(embedded):
+    made = embedded(20)
+    results = fc.compute_coreset(made, "emb", method="random", projection="pca", excluded="bad", progress=False)
+    curve = results.curve().to_arrays()
+    made.select(add(made, new_vectors(3))).tag_samples("bad")
+    done = results.update()
+    assert (done.ids, len(results), len(results.left_out)) == ([], 20, 3)
+    for name, before in curve.items():
+        np.testing.assert_array_equal(results.curve().to_arrays()[name], before)
+
+
 def test_objects(dataset, quick):
     made = dataset([f"/nowhere/{row}.png" for row in range(6)])
     rng = np.random.default_rng(0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.diagnostics.first_cover import first_cover
 from fiftyone_coreset.plugin.vectors.added_rows import Neighborhood, Prints, copies_among_added, kinds_of_added
 from fiftyone_coreset.plugin.vectors.near_copies import Evidence, near_copies
 from fiftyone_coreset.plugin.vectors.neighbors import nearest_in, pairwise_distances
+from fiftyone_coreset.plugin.vectors.points import Points
 from fiftyone_coreset.plugin.vectors.projection import place, project
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,22 @@ def test_two_steps_tell_what_one_tells(n, m, seed, data):
     for row, kind in enumerate(at_once, n):
         near = (np.linalg.norm(rows[:row] - rows[row], axis=1) <= RADIUS).any()
         assert kind == ("look-alike" if near else "new")
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.05, RADIUS, 2.5])
+def test_first_budgets_of_added_rows_are_those_of_the_whole(radius):
+    rng = np.random.default_rng(1)
+    pool = unit(rng.normal(size=(300, 5)))
+    added = unit(np.concatenate([pool[::30] + 0.02 * rng.normal(size=(10, 5)), rng.normal(size=(30, 5)), pool[:3]]))
+    near, *_ = Neighborhood.of(pool, added, np.arange(300))
+    np.testing.assert_allclose(near.to_pool, pairwise_distances(added, pool).min(axis=1), atol=1e-3)
+    order = rng.permutation(len(added))
+    whole = Points(np.concatenate([pool, added[order]]), are_unit=True)
+    exact = first_cover(whole, radius, radius / 2)
+    some = first_cover(Points(pool), radius, radius / 2)
+    found = first_cover(whole, radius, radius / 2, known=some, to_known=near.to_pool[order])
+    np.testing.assert_array_equal(found.covered_at, exact.covered_at)
+    np.testing.assert_array_equal(found.duplicate_at, exact.duplicate_at)
 
 
 def test_neighbors_in_a_pool():
