@@ -105,21 +105,22 @@ def typed_metrics(metrics: Mapping[str, Any] | None) -> dict[str, Measured]:
     return found
 
 
-def evaluated_metrics(standing: Standing, eval_key: str | None) -> dict[str, Measured]:
+def evaluated_metrics(standing: Standing, eval_key: str | None) -> tuple[dict[str, Measured], np.ndarray | None]:
     """Metrics of an evaluation run.
 
     Args:
-        standing: the rows; of a classification, test images alone count
+        standing: the rows; of a classification, labelled test images alone count
         eval_key: the name of the evaluation, or None
 
     Returns:
-        ``"accuracy"``, or ``"mAP"`` of detections that were evaluated with ``compute_mAP=True``
+        ``"accuracy"``, or ``"mAP"`` of detections that were evaluated with ``compute_mAP=True``; and of a
+        classification the array that :func:`measure_model` gives
 
     Raises:
         CoresetError: if there is no such evaluation, or it says nothing about test images
     """
     if eval_key is None:
-        return {}
+        return {}, None
     rows: Rows = standing.rows
     evaluations = rows.dataset.list_evaluations()
     if eval_key not in evaluations:
@@ -128,17 +129,19 @@ def evaluated_metrics(standing: Standing, eval_key: str | None) -> dict[str, Mea
     results = rows.dataset.load_evaluation_results(eval_key)
     if hasattr(results, "mAP"):
         try:
-            return {"mAP": Measured(float(results.mAP()), None, None, eval_key)}
+            return {"mAP": Measured(float(results.mAP()), None, None, eval_key)}, None
         except ValueError as error:
             raise CoresetError(f"evaluation '{eval_key}' has no mAP; evaluate with compute_mAP=True") from error
     judged = rows.values(eval_key) if rows.has(eval_key) else []
-    right = [
-        bool(value) for value, is_test in zip(judged, standing.test, strict=False) if is_test and value is not None
-    ]
-    if not right:
+    correct = np.full(len(standing), -1, dtype=np.int8)
+    for row in np.flatnonzero(standing.test & standing.has_label):
+        if judged and judged[row] is not None:
+            correct[row] = bool(judged[row])
+    right = correct[correct >= 0]
+    if not len(right):
         raise CoresetError(
-            f"evaluation '{eval_key}' has judged none of the {int(standing.test.sum()):,} test images; on chosen "
-            "images an accuracy says little. reserve_test() draws some, then evaluate again"
+            f"evaluation '{eval_key}' has judged none of the {int(standing.test.sum()):,} test images that has a "
+            "label; on chosen images an accuracy says little. reserve_test() draws some; label and evaluate them"
         )
-    accuracy = sum(right) / len(right)
-    return {"accuracy": Measured(accuracy, accuracy_error(accuracy, len(right)), len(right), eval_key)}
+    accuracy = float(right.mean())
+    return {"accuracy": Measured(accuracy, accuracy_error(accuracy, len(right)), len(right), eval_key)}, correct

@@ -137,7 +137,8 @@ def record_round(
             mine = dataclasses.replace(
                 mine, radius=covered.radius, farthest=covered.farthest, near_duplicates=covered.near_duplicates
             )
-        measured |= evaluated_metrics(standing, eval_key) | typed
+        evaluated, judged = evaluated_metrics(standing, eval_key)
+        measured, correct = measured | evaluated | typed, correct if judged is None else judged
         entry = _recorded(before, mine, standing, outcome, measured, minutes)
         arrays = dict(before.arrays)
         if correct is not None:

@@ -45,6 +45,7 @@ class WeakSpot:
         interval: 95 % interval of that (Wilson 1927)
         expected_error: 1 - accuracy where there are ten test images, else 1 - mean confidence; None if neither is known
         covered: share of its rows without label that lie within the coverage radius of a label
+        uncertainty: mean uncertainty of its rows without label at the last batch, None if it is not known
         classes: what the model predicts there, most frequent first
         not_learned: whether ten labels and more, over two rounds, have not brought a light head to half of its accuracy
             elsewhere: the images may show none of the classes, or their labels may be wrong
@@ -58,6 +59,7 @@ class WeakSpot:
     interval: tuple[float, float] | None
     expected_error: float | None
     covered: float
+    uncertainty: float | None
     classes: list[str]
     not_learned: bool = False
 
@@ -117,9 +119,19 @@ class WeakSpots:
                 tested = f"{spot.accuracy:.0%} of {spot.n_tested} ({low} to {high})"
             error = "-" if spot.expected_error is None else percent(spot.expected_error)
             labels, shown = f"{spot.n_labels:,}", ", ".join(spot.classes[:3])
+            unsure = "-" if spot.uncertainty is None else f"{spot.uncertainty:.2f}"
             labels += " (not learned)" if spot.not_learned else ""
-            rows.append([str(place), percent(spot.share), labels, percent(spot.covered), tested, error, shown])
-        header = ("spot", "of the pool", "labels", "covered", "right on test", "expected error", "predicted")
+            rows.append([str(place), percent(spot.share), labels, percent(spot.covered), unsure, tested, error, shown])
+        header = (
+            "spot",
+            "of the pool",
+            "labels",
+            "covered",
+            "uncertainty",
+            "right on test",
+            "expected error",
+            "predicted",
+        )
         note = f"Of the {self.noun} without label; most expected errors first."
         if any(spot.not_learned for spot in self.spots):
             note += " What is not learned may be off-topic: skip it by a tag, or look for suspicious labels in it."
@@ -163,6 +175,7 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0,
     here = places(results.ids, standing.ids)
     correct = placed(latest(results, "correct", -1), here, -1)
     confidence = placed(latest(results, "confidence", np.nan), here, np.nan)
+    unsure = placed(results.uncertainty, here, np.nan)
     classes = predicted_classes(results)
     predicted = np.full(len(rows), None) if classes is None else placed(classes, here, None)
     if by == "class":
@@ -184,6 +197,7 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0,
         error = 1 - float(known.mean()) if len(known) else None
         if accuracy is not None and len(tested) >= _ENOUGH_TESTED:
             error = 1 - accuracy
+        doubt = unsure[pool & np.isfinite(unsure)]
         names, counts = np.unique([name for name in predicted[pool] if name is not None], return_counts=True)
         spots.append(
             WeakSpot(
@@ -195,6 +209,7 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0,
                 interval=None if accuracy is None else wilson_interval(int(tested.sum()), len(tested)),
                 expected_error=error,
                 covered=float(covered[pool].mean()),
+                uncertainty=float(doubt.mean()) if len(doubt) else None,
                 classes=names[np.argsort(-counts, kind="stable")].tolist(),
                 not_learned=number in unlearned,
             )

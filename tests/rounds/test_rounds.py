@@ -186,6 +186,20 @@ def test_metrics_of_the_users_own(pool, ask):
     entry = fc.record_round(pool, eval_key="eval")
     assert entry.metrics["accuracy"].value == pytest.approx(14 / 15)
     assert (entry.metrics["accuracy"].source, entry.metrics["accuracy"].n) == ("eval", 15)
+    label(ask().view)
+    known = pool[wrong]
+    known["pred"].label = truth(pool)[wrong]
+    known.save()
+    last = pool.match_tags("test").last()
+    last["gt"] = None
+    last.save()
+    pool.match_tags("test").evaluate_classifications("pred", gt_field="gt", eval_key="eval")
+    entry = fc.record_round(pool, eval_key="eval")
+    assert (entry.metrics["accuracy"].value, entry.metrics["accuracy"].n) == (1.0, 14), "without a label none is judged"
+    assert entry.change[0] == pytest.approx(1 / 14), "paired on the same images"
+    pool.match_tags("test", bool=False).exists("gt").evaluate_classifications("pred", gt_field="gt", eval_key="chosen")
+    with pytest.raises(fc.CoresetError, match="'chosen' has judged none of the 15 test images that has a label"):
+        fc.record_round(pool, eval_key="chosen")
     assert fc.load_rounds(pool).curve().metric == "accuracy"
 
 

@@ -39,6 +39,9 @@ def test_a_class_without_labels_is_the_weakest_spot(pool, ask):
     assert set(weakest.ids) == set(c) == set(found.view(0).values("id"))
     assert (weakest.n_labels, weakest.n_tested, weakest.accuracy, weakest.expected_error) == (0, 12, 0.0, 1.0)
     assert weakest.covered == 0
+    stored = dict(zip(pool.values("id"), pool.values("rounds_uncertainty"), strict=True))
+    asked = [stored[row_id] for row_id in weakest.ids if stored[row_id] is not None]
+    assert weakest.uncertainty == pytest.approx(np.mean(asked))
     assert all(spot.covered > 0 for spot in found.spots[1:])
     assert sum(spot.share for spot in found.spots) == pytest.approx(1)
     assert "0% of 12 (0% to 24%)" in str(found)
