@@ -113,8 +113,8 @@ def light_head(standing: Standing, found: Embeddings, seed: int, learned: np.nda
     """
     if standing.boxes is not None:
         return RoundModel(notes=["labels are boxes, of which the light head learns nothing, so the batch is chosen by "
-            "embeddings alone; name your detector's field as predictions= for more, or ask for objects, one label each, "
-            "with dataset.to_patches(...)"])  # fmt: skip
+            "embeddings alone; name your detector's field as predictions= for more, or ask for objects, one label "
+            "each, with dataset.to_patches(...)"])  # fmt: skip
     usable = found.valid if learned is None else found.valid & learned
     if standing.numbers is not None:
         return _ridge(standing, found, usable, seed)
