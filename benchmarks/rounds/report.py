@@ -21,7 +21,7 @@ Curves = dict[tuple[int, str], list[dict[str, float]]]
 def write_report(results: Path) -> None:
     """Puts the tables between the marks of the page."""
     cells = read(results)
-    tables = "\n".join([gains(cells), estimates(cells)])
+    tables = "\n".join([gains(cells), budgets(cells), estimates(cells)])
     before, rest = DOC.read_text().split(_MARKS[0])
     DOC.write_text(f"{before}{_MARKS[0]}\n{tables}\n{_MARKS[1]}{rest.split(_MARKS[1])[1]}")
 
@@ -125,6 +125,36 @@ def saving(curve: list[dict[str, float]], baseline: list[dict[str, float]]) -> f
     if accuracy[-1] < goal:
         return 1 - last / np.interp(accuracy[-1], [r["accuracy"] for r in baseline], [r["labels"] for r in baseline])
     return 1 - float(np.interp(goal, accuracy, labels)) / last
+
+
+def budgets(cells: dict[tuple[str, str, int], Curves]) -> str:
+    """At how many budgets `uherding` is above random, and others above it, by both judges."""
+    lines = [
+        "`uherding` at each budget beside random and the best other method; clearly: by two standard errors.\n",
+        "| setting | judge | budgets | above random | clearly above | clearly below | another clearly above it |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (dataset, kind, _), curves in cells.items():
+        others = sorted({name for _, name in curves} - {"random", "uherding", "deuce"})
+        chosen = range(1, len(next(iter(curves.values()))))
+        for figure, judge in (("accuracy", "head"), ("probe", "other embedding")):
+            beside = [at(curves, number, figure, "uherding", "random") for number in chosen]
+            better = [max(at(curves, n, figure, name, "uherding")[1] for name in others) for n in chosen]
+            counts = (
+                sum(mean > 0 for mean, _ in beside),
+                sum(errors > 2 for _, errors in beside),
+                sum(errors < -2 for _, errors in beside),
+                sum(errors > 2 for errors in better),
+            )
+            lines.append(f"| {dataset}, {kind} | {judge} | {len(chosen)} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines) + "\n"
+
+
+def at(curves: Curves, number: int, figure: str, method: str, other: str) -> tuple[float, float]:
+    """Mean difference after a round on the same pools, and that in standard errors."""
+    seeds = [seed for seed, name in curves if name == method and (seed, other) in curves]
+    values = np.array([curves[s, method][number][figure] - curves[s, other][number][figure] for s in seeds])
+    return float(values.mean()), float(values.mean() / (values.std(ddof=1) / np.sqrt(len(values))))
 
 
 def estimates(cells: dict[tuple[str, str, int], Curves]) -> str:
