@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback
-from ..selection.methods.zcore.columns import PackedColumns, Tables, make_tables, pack, pack_steps
+from ..selection.methods.zcore.columns import PackedColumns, Tables, find_levels, make_tables, pack
 from ..selection.methods.zcore.engine import Workers
 from .lock import one_builder
 from .parts import Stage, write_record
@@ -22,6 +22,8 @@ from .run import ScaleRun
 
 #: The folder of columns, by the bits of a number in them.
 FOLDERS = {32: "columns", 16: "columns16"}
+#: Rows, at most, that the levels of 16 bits are made from, besides the least and largest values.
+_SAMPLE_ROWS = 2**17
 
 
 class Columns(NamedTuple):
@@ -68,7 +70,7 @@ def open_columns(run: ScaleRun, vectors: str, bits: int, workers: Workers, repor
         values, *codes = map(np.asarray, maps)
         prepared = Tables(codes[0] if codes else tables["codes"], tables["edges"], tables["triangles"])
         if bits == 16:
-            return Columns(PackedColumns(values, tables["lows"], tables["steps"]), prepared, rows)
+            return Columns(PackedColumns(values, np.load(folder / "levels.npy", mmap_mode="r")), prepared, rows)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise CoresetError(f"{folder} is damaged ({error}); delete it and score again") from error
     return Columns(values, prepared, rows)
@@ -96,32 +98,41 @@ def _build(
         reserve(aside / name, math.prod(shape) * np.dtype(kind).itemsize)
     files = [np.memmap(aside / name, kind, "r+", shape=shape) for name, kind in _FILES[bits]]
     values, *codes = map(np.asarray, files)
-    packing = _packing(run) if bits == 16 else None
+    levels = _levels(run, workers) if bits == 16 else None
     rows, done = np.empty(n, dtype=np.int64), 0
     for unit in range(run.n_units):
         numbers, matrix = run.vectors(unit)
         span = slice(done, done + len(numbers))
-        values[:, span], rows[span] = matrix.T if packing is None else pack(matrix, *packing), numbers
+        values[:, span], rows[span] = matrix.T if levels is None else pack(matrix, levels), numbers
         done = span.stop
         report(0.8 * done / n, f"{done:,} of {n:,} vectors turned into columns")
     np.save(aside / "rows.npy", rows)
-    if packing is None:
+    if levels is None:
         tables = make_tables(values, workers, *codes)
         np.savez(aside / "tables.npz", edges=tables.edges, triangles=tables.triangles)
     else:
-        tables = make_tables(PackedColumns(values, *packing), workers)
-        np.savez(aside / "tables.npz", **tables._asdict(), lows=packing[0], steps=packing[1])
+        tables = make_tables(PackedColumns(values, levels), workers)
+        np.save(aside / "levels.npy", levels)
+        np.savez(aside / "tables.npz", **tables._asdict())
     for file in files:
         file.flush()
     write_record(aside / "stage.json", record)
     os.replace(aside, folder)
 
 
-def _packing(run: ScaleRun) -> tuple[np.ndarray, np.ndarray]:
-    """(d,) float32 least value of every dimension, and (d,) float32 steps to the largest."""
-    lows, highs = np.full((2, run.dimension()), [[np.inf], [-np.inf]], dtype=np.float32)
+def _levels(run: ScaleRun, workers: Workers) -> np.ndarray:
+    """(d, 65536) float32 levels of every dimension, from its least and largest value and every so many rows."""
+    n, dimension = run.n_usable(), run.dimension()
+    step = math.ceil(n / _SAMPLE_ROWS)
+    lows, highs = np.full((2, dimension), [[np.inf], [-np.inf]], dtype=np.float32)
+    sample = np.empty((math.ceil(n / step) + 2, dimension), dtype=np.float32)
+    done = 0
     for unit in range(run.n_units):
         matrix = run.vectors(unit)[1]
         lows = np.minimum(lows, matrix.min(axis=0, initial=np.inf))
         highs = np.maximum(highs, matrix.max(axis=0, initial=-np.inf))
-    return lows, pack_steps(lows, highs)
+        some = matrix[-done % step :: step]
+        sample[math.ceil(done / step) :][: len(some)] = some
+        done += len(matrix)
+    sample[-2:] = lows, highs
+    return np.stack(list(workers.map(find_levels, iter(sample.T))))

@@ -29,6 +29,8 @@ _LISTED, _BESIDES, _RANKED, _SUMS, _THREAD, _ADDED = 40, 100, 120, 32, 120, 150
 _UNPACKED = 18
 #: Bytes of a number in columns, by its bits: 32 bits have a code beside them.
 _COLUMNS = {32: 5, 16: 2}
+#: Bytes of a dimension of 16 bits, for what its 65,536 levels stand for and their codes, and while they are made.
+_LEVELS, _LEVELS_SAMPLE = 5 * 2**16, 4 * 2**17
 #: Rows that centers are made from.
 _SAMPLE = 1_000_000
 
@@ -87,9 +89,11 @@ def score_need(size: Size, on: Machines, n_draws: float, n_parts: int, column_bi
     columns = size.numbers * (_READ + _SORT / on.threads)
     busy = min(on.n_workers, n_parts) * on.threads
     draws = n_draws * _DRAW * (size.rows / _DRAW_ROWS) ** _DRAW_POWER / busy
-    thread = _THREAD + (_UNPACKED if column_bits == 16 else 0)
-    memory = size.rows * max(on.workers * (on.threads * thread + 2 * _SUMS), _ADDED)
-    storage = size.rows * (_COLUMNS[column_bits] * size.dimension + 8 + _SUMS * (n_parts + 1))
+    thread, levels, sample = _THREAD, 0, 0
+    if column_bits == 16:
+        thread, levels, sample = _THREAD + _UNPACKED, _LEVELS * size.dimension, _LEVELS_SAMPLE * size.dimension
+    memory = size.rows * max(on.workers * (on.threads * thread + 2 * _SUMS), _ADDED) + levels + sample
+    storage = size.rows * (_COLUMNS[column_bits] * size.dimension + 8 + _SUMS * (n_parts + 1)) + levels
     return _forecast(on, _START + columns + draws + size.rows * _ROW, on.workers * _PROCESS + memory, storage)
 
 

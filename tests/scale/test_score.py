@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
+from fiftyone_coreset.plugin.scale import columns as scale_columns
 from fiftyone_coreset.plugin.scale.parts import Stage, footer
 from fiftyone_coreset.plugin.scale.scoring import read_scores
+from fiftyone_coreset.plugin.selection.methods.zcore import columns as zcore_columns
 from fiftyone_coreset.plugin.selection.methods.zcore.scores import zcore_scores
 from scipy.stats import spearmanr
 
@@ -113,30 +115,58 @@ def test_it_continues_where_it_stopped(vector_run):
 
 
 def test_16_bits_a_number(vector_run):
-    """Two bytes a number, scores that are nearly those of float32, and the same bits for any split."""
+    """Two bytes a number, and nothing is lost where each value may have a level of its own."""
     run = vector_run(HOLES, rows_per_unit=130)
-    exact = scores(run)
-    expected = scores(run, column_bits=16, n_units=1, num_workers=1)
-    for split in ({"n_units": 7, "num_workers": 3, "shares": ["2/2", "1/2"]}, {"n_units": 3}):
-        assert np.array_equal(scores(run, column_bits=16, **split), expected, equal_nan=True), split
-    assert np.array_equal(np.isnan(expected), np.isnan(exact))
-    usable = ~np.isnan(exact[0])
-    assert not np.array_equal(expected[0], exact[0], equal_nan=True)
-    assert spearmanr(expected[0, usable], exact[0, usable]).statistic > 0.999
-    n, d = usable.sum(), VECTORS.shape[1]
+    assert np.array_equal(scores(run, column_bits=16), scores(run), equal_nan=True)
+    n, d = sum(vector is not None for vector in HOLES), VECTORS.shape[1]
     assert (run.folder / "columns16" / "values.u16").stat().st_size == 2 * n * d
+    scores(run, column_bits=16)
     with pytest.raises(CoresetError, match="score was made with column_bits=16, not None"):
-        scale.score(run.folder, n_draws=N_DRAWS, seed=3, n_units=3)
+        scale.score(run.folder, n_draws=N_DRAWS, seed=3)
     with pytest.raises(CoresetError, match="column_bits must be 32 or 16, got 8"):
         scale.score(run.folder, column_bits=8)
 
 
+def test_more_rows_than_levels(vector_run, monkeypatch):
+    """The scores are nearly those of float32, and have the same bits for any split."""
+    exact = scores(vector_run(HOLES, rows_per_unit=130))
+    monkeypatch.setattr(zcore_columns, "_LEVELS", 256)
+    monkeypatch.setattr(scale_columns, "_SAMPLE_ROWS", 300)
+    run = vector_run(HOLES, rows_per_unit=130, name="packed")
+    expected = scores(run, column_bits=16, n_units=1, num_workers=1)
+    other = vector_run(HOLES, rows_per_unit=600, name="other")
+    for split in ({"n_units": 7, "num_workers": 3, "shares": ["2/2", "1/2"]}, {"n_units": 3}):
+        for somehow in (run, other):
+            assert np.array_equal(scores(somehow, column_bits=16, **split), expected, equal_nan=True), split
+    assert np.array_equal(np.isnan(expected), np.isnan(exact))
+    usable = ~np.isnan(exact[0])
+    assert not np.array_equal(expected[0], exact[0], equal_nan=True)
+    assert spearmanr(expected[0, usable], exact[0, usable]).statistic > 0.95
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_values_are_packed_as_the_nearest_level(monkeypatch, constant):
+    monkeypatch.setattr(zcore_columns, "_LEVELS", 64)
+    values = np.full(1_000, 3, dtype=np.float32) if constant else RNG.standard_t(2, 1_000).astype(np.float32)
+    values[200:400] = values[0]
+    levels = zcore_columns.find_levels(values)
+    assert len(levels) == 64
+    assert (np.diff(levels) >= 0).all()
+    assert (levels[0], levels[-1], levels.dtype) == (values.min(), values.max(), np.float32)
+    found = levels[zcore_columns.pack(values[:, None], levels[None])[0]]
+    nearest = np.abs(values[:, None].astype(float) - levels).min(axis=1)
+    np.testing.assert_array_equal(np.abs(values.astype(float) - found), nearest)
+
+
+def test_values_that_differ_by_one_bit_are_told_apart():
+    values = np.array([1, 1, 1 + 2**-23, 1 + 2**-22, -1, -1 + 2**-24], dtype=np.float32)
+    levels = zcore_columns.find_levels(values)
+    assert np.array_equal(levels[zcore_columns.pack(values[:, None], levels[None])[0]], values)
+
+
 @pytest.mark.parametrize("shape", [(50, 1), (50, 3)])
-def test_values_of_16_bits_are_scored_exactly(vector_run, shape):
-    """Where every number is a multiple of a step, nothing is lost; a dimension that never varies is left out."""
-    vectors = np.random.default_rng(0).permuted(
-        np.linspace(0, 2**16 - 1, 50).round()[:, None].repeat(shape[1], 1), axis=0
-    )
+def test_a_dimension_that_never_varies_is_left_out(vector_run, shape):
+    vectors = RNG.normal(size=shape)
     vectors[:, 1:2] = 7
     run = vector_run(vectors, rows_per_unit=20)
     found = []
@@ -150,7 +180,7 @@ def test_values_of_16_bits_are_scored_exactly(vector_run, shape):
 @pytest.mark.parametrize(
     ("bits", "name"),
     [(32, name) for name in ("values.f32", "codes.u8", "rows.npy", "tables.npz")]
-    + [(16, "values.u16"), (16, "tables.npz")],
+    + [(16, "values.u16"), (16, "levels.npy"), (16, "tables.npz")],
 )
 def test_columns_that_are_damaged_are_named(vector_run, bits, name):
     run = vector_run(VECTORS[:50], rows_per_unit=50)

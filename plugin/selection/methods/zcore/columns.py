@@ -32,19 +32,17 @@ class Tables(NamedTuple):
 
 @dataclass(frozen=True)
 class PackedColumns:
-    """Embeddings of 16 bits a number: one of 65,536 between the least and the largest of its dimension.
+    """Embeddings of 16 bits a number: one of 65,536 levels of its dimension.
 
     A draw reads two dimensions of all images, so no more than these are ever unpacked.
 
     Attributes:
         values: (d, n) uint16
-        lows: (d,) float32 what 0 stands for
-        steps: (d,) float32 what 1 adds to that
+        levels: (d, 65536) float32 what these stand for, ascending
     """
 
     values: np.ndarray
-    lows: np.ndarray
-    steps: np.ndarray
+    levels: np.ndarray
 
     #: Of the numbers that are unpacked.
     dtype = np.dtype(np.float32)
@@ -56,36 +54,52 @@ class PackedColumns:
 
     def unpack(self, dims: np.ndarray) -> np.ndarray:
         """(m, n) float32 of (m,) dimensions."""
-        return np.stack([self._read(dim, self.values[dim]) for dim in dims])
+        return _look_up(self.levels, self.values, dims)
 
     def cells(self, dims: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """(m, n) uint8 quantile cells of (m,) dimensions, by the ``codes`` of their :class:`Tables`."""
-        return np.stack([codes[dim].take(self.values[dim]) for dim in dims])
+        return _look_up(codes, self.values, dims)
 
     def ordered(self, dim: int) -> np.ndarray:
         """(n,) float32 of a dimension in ascending order."""
-        return self._read(dim, np.sort(self.values[dim], kind="stable"))  # counts 16 bits instead of comparing them
-
-    def levels(self, dim: int) -> np.ndarray:
-        """(65536,) float32 values that a dimension may have."""
-        return self._read(dim, np.arange(_LEVELS, dtype=np.uint16))
-
-    def _read(self, dim: int, values: np.ndarray) -> np.ndarray:
-        return values * self.steps[dim] + self.lows[dim]
+        # counts 16 bits instead of comparing them
+        return self.levels[dim].take(np.sort(self.values[dim], kind="stable"))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.unpack(np.arange(len(self.values)))
 
 
-def pack_steps(lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
-    """(d,) float32 steps that lead from the least to the largest value of every dimension."""
-    return ((highs.astype(np.float64) - lows) / (_LEVELS - 1)).astype(np.float32)
+def _look_up(tables: np.ndarray, values: np.ndarray, dims: np.ndarray) -> np.ndarray:
+    return np.stack([tables[dim].take(values[dim]) for dim in dims])
 
 
-def pack(vectors: np.ndarray, lows: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """(d, m) uint16 nearest to (m, d) vectors, see :class:`PackedColumns`."""
-    whole = np.where(steps > 0, steps, 1)
-    return np.rint(np.clip((vectors - lows) / whole, 0, _LEVELS - 1)).astype(np.uint16).T
+def find_levels(sample: np.ndarray) -> np.ndarray:
+    """The levels of a dimension, as :class:`PackedColumns` has them.
+
+    Every value is a level of its own if there are no more of them. Else levels lie half as close as the values do, so
+    that neighbours can be told apart where it is crowded, and half evenly, so that those at the outskirts can, too.
+
+    Args:
+        sample: (m,) float32 values of the dimension, the least and the largest among them
+
+    Returns:
+        (65536,) float32, ascending
+    """
+    ordered = np.sort(sample)
+    if len(ordered) <= _LEVELS:
+        return np.pad(ordered, (0, _LEVELS - len(ordered)), mode="edge")
+    span = float(ordered[-1]) - float(ordered[0]) or 1.0
+    place = np.arange(len(ordered)) / (len(ordered) - 1) + (ordered.astype(np.float64) - ordered[0]) / span
+    return np.interp(np.linspace(0, place[-1], _LEVELS), place, ordered).astype(np.float32)
+
+
+def pack(vectors: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """(d, m) uint16 numbers of the levels, (d, 65536), that are nearest to (m, d) vectors."""
+    packed = np.empty(vectors.T.shape, dtype=np.uint16)
+    for level, values, found in zip(levels, vectors.T, packed, strict=True):
+        middles = (level[1:].astype(np.float64) + level[:-1]) / 2  # of float32 they might be one of the two levels
+        found[:] = np.searchsorted(middles, values)
+    return packed
 
 
 def make_tables(columns: np.ndarray | PackedColumns, workers: Workers, codes: np.ndarray | None = None) -> Tables:
@@ -109,7 +123,7 @@ def make_tables(columns: np.ndarray | PackedColumns, workers: Workers, codes: np
 
     def prepare(dim: int) -> None:
         if isinstance(columns, PackedColumns):
-            ordered, values = columns.ordered(dim), columns.levels(dim)
+            ordered, values = columns.ordered(dim), columns.levels[dim]
         else:
             ordered, values = np.sort(columns[dim]), columns[dim]
         middle = (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) / 2
