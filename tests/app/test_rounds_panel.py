@@ -76,4 +76,8 @@ def test_rounds_are_looked_at_and_weak_spots_open(app, labelled):
     app.wait_for_grid_count(BATCH)
     part("record-round").click()
     app.page.get_by_text("Round 3: 10 of 20 labelled").first.wait_for()
+    app.page.get_by_role("button", name="Execute").click()
+    app.page.get_by_text("Round 3 by uherding: 10 of 20 labelled").first.wait_for(timeout=240_000)
+    app.page.get_by_role("button", name="Done").click()
+    part("round-3").get_by_text("open", exact=True).wait_for(state="detached")  # the panel looked again
     assert app.errors == []
