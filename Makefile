@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test lowest python lint docs package web clean
+.PHONY: install demo test test-app test-others lowest python lint docs package web clean
 
 install: $(INSTALLED)
 
@@ -21,19 +21,25 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/fiftyone-coreset demo $(ARGS)
 
-# All tests: one process more than there are cores, because tests of faults wait a lot, each with a mongod of its own and
-# 2 GB, then the App alone, since a browser that has to wait for other tests misses keys. Each process computes on one
-# thread. With ARGS, e.g. ARGS="-m 'not app'": some of them, in one process.
+# All tests: those of the App in one browser, and the others beside it on what it leaves of the processor, as a browser
+# that has to wait for other tests misses keys: in one process more than there are cores, because tests of faults wait a
+# lot, each with a mongod of its own and 2 GB. Each process computes on one thread. With ARGS, e.g. ARGS="-m 'not app'":
+# some of them, in one process.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PROCESSES := --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 4 --dist loadfile
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 test: $(INSTALLED)
 ifeq ($(ARGS),)
-	$(ONE_THREAD) $(BIN)/python -m pytest $(PROCESSES) -m "not app"
-	$(BIN)/python -m pytest -m app tests/app
+	$(MAKE) --keep-going --jobs 2 test-app test-others
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+test-app: $(INSTALLED)
+	$(BIN)/python -m pytest -m app tests/app
+
+test-others: $(INSTALLED)
+	$(ONE_THREAD) nice -n 19 $(BIN)/python -m pytest $(PROCESSES) -m "not app"
 
 # The library in an environment of its own: with the lowest versions that pyproject.toml allows, or under another Python,
 # e.g. make python PYTHON=python3.13 ARGS="tests/vectors"

@@ -1,6 +1,5 @@
 """The Python side of the Coreset panel, against literal oracles."""
 
-import base64
 from types import SimpleNamespace
 
 import fiftyone as fo
@@ -18,12 +17,9 @@ from fiftyone_coreset.plugin.door import parse
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.vectors.points import Points
 from matplotlib.path import Path as Outline
+from panel_oracles import decoded, literal_first_cover
 
 N = 90
-
-
-def decoded(text, dtype):
-    return np.frombuffer(base64.b64decode(text), dtype=dtype)
 
 
 @pytest.fixture
@@ -40,44 +36,6 @@ def scored(dataset, image_folder):
 
 
 # First budgets
-
-
-def literal_first_cover(rows, radius, near_duplicate_radius):
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    distance = np.linalg.norm(unit[:, None] - unit[None], axis=2)
-    covered, duplicate = [], []
-    for i in range(len(rows)):
-        within = [j + 1 for j in range(i) if distance[i, j] <= radius]
-        twins = [j + 1 for j in range(i) if distance[i, j] <= near_duplicate_radius]
-        covered.append(min([*within, i + 1]))
-        duplicate.append(min(twins, default=NEVER))
-    return covered, duplicate
-
-
-@pytest.mark.parametrize("radius", [0.0, 0.2, 0.7, 3.0])
-def test_first_budgets_equal_the_definition(radius):
-    rows, _ = clusters(150)
-    found = first_cover(Points(rows), coverage_radius=radius, near_duplicate_radius=radius / 3)
-    covered, duplicate = literal_first_cover(rows.astype(float), radius, radius / 3)
-    assert found.covered_at.tolist() == covered
-    assert found.duplicate_at.tolist() == duplicate
-
-
-def test_first_budgets_across_blocks(monkeypatch):
-    rows, _ = clusters(150)
-    whole = first_cover(Points(rows), 0.3, 0.1)
-    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._BLOCK", 7)
-    parts = first_cover(Points(rows), 0.3, 0.1)
-    assert np.array_equal(whole.covered_at, parts.covered_at)
-    assert np.array_equal(whole.duplicate_at, parts.duplicate_at)
-
-
-def test_rows_without_embedding_cover_nothing():
-    rows, _ = clusters(60)
-    rows[0] = np.nan
-    found = first_cover(Points(rows), 3.0, 0.1)
-    assert found.covered_at[0] == 1
-    assert set(found.covered_at[1:]) == {2}, "row 1 is the first that can cover"
 
 
 def test_first_budgets_agree_with_the_stored_curve(scored):
@@ -102,16 +60,6 @@ def test_large_runs_measure_no_status_of_every_image(scored, monkeypatch):
     fc.compute_coreset(scored, "emb", "large", method="random", projection="pca", progress=False)
     with pytest.raises(CoresetError, match="With more than 85 images"):
         fc.load_run(scored, "large").first_cover()
-
-
-def test_rows_ruled_out_by_projections_have_no_neighbor(monkeypatch):
-    rows, _ = clusters(200, dim=12)
-    whole = first_cover(Points(rows), 0.3, 0.1)
-    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._SKETCH_FROM", 50)
-    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._SKETCH_DIM", 2)
-    sketched = first_cover(Points(rows), 0.3, 0.1)
-    assert np.array_equal(whole.covered_at, sketched.covered_at)
-    assert np.array_equal(whole.duplicate_at, sketched.duplicate_at)
 
 
 def test_what_another_run_keeps_too(scored):
@@ -337,38 +285,6 @@ def test_unknown_channel_and_deleted_field(scored):
     for channel, words in (("nonsense", "nothing called"), ("field:group", "was deleted")):
         with pytest.raises(CoresetError, match=words):
             colorings.coloring(run, channel, 3)
-
-
-def test_ordered_colours_spread_between_the_tails():
-    values = np.concatenate([np.linspace(0, 1, 1001), [1e6], [np.nan]])
-    found = payload.ordered_coloring(values)
-    codes = decoded(found["codes"], np.uint8)
-    assert codes[-1] == payload.MISSING
-    assert codes[-2] == payload.LEVELS - 1
-    assert (np.diff(codes[:1000].astype(int)) >= 0).all()
-    assert codes[:1001].min() == 0
-    assert len(set(codes[:1001])) > 240, "one outlier must not take the colours"
-    assert found["legend"]["missing"] == 1
-    assert found["legend"]["high"].startswith("≥ ")
-
-
-@pytest.mark.parametrize("values", [[2.0, 2.0, 2.0], [np.nan, np.nan], []])
-def test_ordered_colours_of_nothing_to_order(values):
-    found = payload.ordered_coloring(np.array(values))
-    assert len(decoded(found["codes"], np.uint8)) == len(values)
-
-
-def test_rare_categories_share_the_last_colour():
-    values = [f"c{i}" for i in range(10) for _ in range(20 - i)] + [None]
-    found = payload.category_coloring(values)
-    legend = found["legend"]
-    assert legend["labels"] == [f"c{i}" for i in range(7)] + ["3 others"]
-    assert legend["counts"] == [20, 19, 18, 17, 16, 15, 14, 13 + 12 + 11]
-    assert legend["missing"] == 1
-    codes = decoded(found["codes"], np.uint8)
-    assert codes[0] == 0
-    assert codes[-1] == payload.MISSING
-    assert (codes == 7).sum() == 36
 
 
 # Figures

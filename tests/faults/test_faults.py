@@ -29,6 +29,8 @@ POINTS = [
     ("view", "runs.views:save_view", 0),
 ]
 MIDDLE = [POINTS[2], POINTS[4], POINTS[7], POINTS[12]]
+#: Those of every run of the tests: in the middle of what is written, before the last write, and after it.
+ALWAYS = [POINTS[number] for number in (2, 3, 7, 8, 9, 10, 12, 13)]
 
 #: Every further step that reads or writes, and some that compute.
 MORE_POINTS = [
@@ -73,6 +75,15 @@ MORE_POINTS = [
 ]
 
 deep = pytest.mark.skipif(os.environ.get("CORESET_FAULTS") != "deep", reason="CORESET_FAULTS=deep runs it")
+
+
+def _cases(points, *actions):
+    """Each action at each point, beyond ALWAYS in the deep profile only."""
+    return [
+        pytest.param(*point, *action, marks=() if point in ALWAYS else deep)
+        for action in actions or [()]
+        for point in points
+    ]
 
 
 def _same(one, other):
@@ -125,9 +136,9 @@ def _disturbed(lab, operation, fault):
 @pytest.mark.parametrize(
     ("operation", "point", "after", "action"),
     [
-        *((*point, "kill") for point in POINTS),
-        *((*point, action) for action in ("restart", "pause", "gone") for point in MIDDLE),
-        *(pytest.param(*point, action, marks=deep) for action in ("restart", "kill") for point in MORE_POINTS),
+        *_cases(POINTS, ["kill"]),
+        *_cases(MIDDLE, ["restart"], ["pause"], ["gone"]),
+        *_cases(MORE_POINTS, ["restart"], ["kill"]),
         *(
             pytest.param(*point, action, marks=deep)
             for action, points in (
@@ -152,9 +163,7 @@ def test_the_database_fails(lab, operation, point, after, action):
         assert "call again" in outcome["refused"]
 
 
-@pytest.mark.parametrize(
-    ("operation", "point", "after"), [*POINTS, *(pytest.param(*point, marks=deep) for point in MORE_POINTS)]
-)
+@pytest.mark.parametrize(("operation", "point", "after"), _cases([*POINTS, *MORE_POINTS]))
 def test_a_worker_is_killed(lab, operation, point, after):
     result = _disturbed(lab, operation, {"point": point, "after": after, "action": "SIGKILL"})
     assert result["ended"] == -signal.SIGKILL
@@ -162,7 +171,7 @@ def test_a_worker_is_killed(lab, operation, point, after):
 
 
 @pytest.mark.parametrize("action", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize(("operation", "point", "after"), MIDDLE)
+@pytest.mark.parametrize(("operation", "point", "after"), _cases(MIDDLE))
 def test_a_worker_is_told_to_end(lab, operation, point, after, action):
     result = _disturbed(lab, operation, {"point": point, "after": after, "action": action})
     if action == "SIGTERM":
@@ -174,7 +183,7 @@ def test_a_worker_is_told_to_end(lab, operation, point, after, action):
         _same(shown, lab.reference(operation)[0])  # an interrupt puts back what was
 
 
-@pytest.mark.parametrize(("operation", "point", "after"), MIDDLE)
+@pytest.mark.parametrize(("operation", "point", "after"), _cases(MIDDLE))
 def test_a_worker_is_suspended(lab, operation, point, after):
     result = _disturbed(lab, operation, {"point": point, "after": after, "action": "SIGSTOP"})
     assert [list(outcome) for outcome in result["outcome"]] == [["done"]]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import fiftyone as fo
 import fiftyone_coreset as fc
+import forked
 import images
 import numpy as np
 import pytest
@@ -222,7 +220,8 @@ def test_a_delegated_run_completes_and_a_failed_one_says_why(execute, embedded):
     queued = [operation.id for operation in service.list_operations(dataset_name=embedded.name)]
     assert len(queued) == 2
     program = "import fiftyone.operators.delegated as d; d.DelegatedOperationService().execute_queued_operations()"
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=300)
+    done = forked.run(program)
+    assert done.returncode == 0, done.stderr
 
     states = {str(operation.run_state): operation for operation in map(service.get, queued)}
     assert set(states) == {"completed", "failed"}
@@ -245,21 +244,13 @@ def test_an_interrupted_run_leaves_no_trace(embedded):
         "say = lambda fraction, message: print('at', fraction, flush=True)\n"
         "fc.compute_coreset(ds, method='zcore', n_draws=10**9, progress=say)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, embedded.name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ,
-    ) as process:
-        for line in process.stdout:
-            if line.startswith("at 0.0") and line.strip() != "at 0.0":
-                break
-        process.send_signal(signal.SIGINT)
-        try:
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
+    process = forked.Program(program, embedded.name)
+    for line in process.stdout:
+        if line.startswith("at 0.0") and line.strip() != "at 0.0":
+            break
+    process.send_signal(signal.SIGINT)
+    errors = process.stderr.read()
+    assert process.wait() != 0
     assert "KeyboardInterrupt" in errors
     assert embedded.list_brain_runs() == []
     fc.compute_coreset(embedded, progress=False, **QUICK)

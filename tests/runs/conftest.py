@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
+import forked
 import pytest
 from small_runs import embedded, quick  # noqa: F401
 
@@ -14,7 +12,7 @@ def in_new_process():
     """A function ``in_new_process(program, *arguments)``: what a Python program prints in a process of its own."""
 
     def run(program: str, *arguments: str) -> str:
-        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+        done = forked.run(program, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

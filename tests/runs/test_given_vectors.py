@@ -1,8 +1,5 @@
 """Runs of vectors that were given: what they tell in another process, and what is said if they are too many to keep."""
 
-import subprocess
-import sys
-
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
@@ -51,15 +48,12 @@ def test_another_reader_of_the_run_has_the_vectors(embedded, vectors, tmp_path, 
     np.testing.assert_allclose(again.embeddings(), vectors, atol=2e-3)
 
 
-def test_another_process_has_them(embedded, vectors):
+def test_another_process_has_them(embedded, vectors, in_new_process):
     dataset = embedded(len(vectors))
     dataset.persistent = True
     run = fc.compute_coreset(dataset, vectors, **QUICK)
     expected = str(run.report(5).to_dict() | {"explained": str(run.explain(run.ids[3], 5))})
-    other = subprocess.run(
-        [sys.executable, "-c", _OTHER_PROCESS, dataset.name], capture_output=True, text=True, timeout=300
-    )
-    assert other.stdout.strip().splitlines()[-1:] == [expected], other.stderr
+    assert in_new_process(_OTHER_PROCESS, dataset.name).strip().splitlines()[-1:] == [expected]
 
 
 def test_deleted_images_have_no_vectors(embedded, vectors):

@@ -1,4 +1,4 @@
-"""How a run is written, replaced, renamed and deleted: whole or not at all, and nothing of a user's is touched."""
+"""How a run is written and replaced: whole or not at all, by one process at a time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import fiftyone_coreset as fc
+import forked
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin import brain, owning_run
 from fiftyone_coreset.plugin.runs import write
+from small_runs import QUICK, stored_files, with_vectors
 
 #: What a run writes with, in order: (module, name of the function), and how often it is called before the fault.
 STEPS = [
@@ -54,20 +55,28 @@ def _fail_at(patched, module, name, after, when):
     patched.setattr(module, name, step)
 
 
+#: What makes another run than ``quick`` does, in its place.
+ANOTHER = {"seed": 9, "overwrite": True}
+
+
 @pytest.fixture
 def replaced(embedded, quick):
     """A dataset with a run and a saved view of it, and the arguments of a run that is to replace it."""
     dataset = embedded()
     fc.compute_coreset(dataset, "emb", **quick)
     fc.create_coreset_view(dataset, "coreset", 8, name="eight")
-    return dataset, quick | {"seed": 9, "overwrite": True}
+    return dataset, quick | ANOTHER
 
 
-def _files():
-    """How many files of runs the database has, those that killed runs of other tests left included."""
-    from fiftyone.core.odm import get_db_conn
+@pytest.fixture(scope="module")
+def undisturbed(mongod):
+    """The ranks that the replacing run gives where nothing disturbs it."""
+    import fiftyone as fo
 
-    return get_db_conn().fs.files.count_documents({"coreset_run": {"$exists": True}})
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(filepath=f"/nowhere/{row:04d}.png") for row in range(40)], progress=False)
+    yield fc.compute_coreset(with_vectors(dataset), "emb", **QUICK | ANOTHER).rank
+    dataset.delete()
 
 
 @pytest.mark.parametrize(
@@ -79,16 +88,15 @@ def _files():
     ],
 )
 def test_a_fault_while_a_run_is_replaced_leaves_the_old_one_or_the_new_one(
-    replaced, monkeypatch, module, name, after, when, kind
+    replaced, undisturbed, monkeypatch, module, name, after, when, kind
 ):
     import fiftyone as fo
 
     dataset, arguments = replaced
     old = set(dataset.load_saved_view("eight").values("id"))
-    expected = fc.compute_coreset(dataset.clone(), "emb", **arguments)
-    new = set(np.array(dataset.values("id"))[expected.rank < 8])
+    new = set(np.array(dataset.values("id"))[undisturbed < 8])
     assert new != old
-    before, files = set(dataset.get_field_schema()), _files()
+    before, files = set(dataset.get_field_schema()), stored_files()
 
     with monkeypatch.context() as patched:
         _fail_at(patched, module, name, after, when)
@@ -107,17 +115,17 @@ def test_a_fault_while_a_run_is_replaced_leaves_the_old_one_or_the_new_one(
     assert dataset.get_brain_info("coreset_umap").config.points_field == "coreset_xy"
 
     results = fc.compute_coreset(dataset, "emb", **arguments)
-    assert results.rank.tolist() == expected.rank.tolist()
+    assert results.rank.tolist() == undisturbed.tolist()
     assert set(fo.load_dataset(dataset.name).load_saved_view("eight").values("id")) == new
     assert "seed 9" in dataset.get_saved_view_info("eight")["description"]
     assert set(dataset.get_field_schema()) == before
-    assert _files() == files
+    assert stored_files() == files
 
 
 @pytest.mark.parametrize("step", ["declare_fields", "_write_values", "_write_map", "store_results", "commit_run"])
 def test_a_new_run_that_is_killed_is_incomplete_and_gives_way(embedded, quick, monkeypatch, step):
     dataset = embedded()
-    before, files = set(dataset.get_field_schema()), _files()
+    before, files = set(dataset.get_field_schema()), stored_files()
     with monkeypatch.context() as patched:
         _fail_at(patched, write, step, 0, "before")
         patched.setattr(write, "_undo", lambda *args: None)
@@ -129,7 +137,7 @@ def test_a_new_run_that_is_killed_is_incomplete_and_gives_way(embedded, quick, m
         dataset.delete_brain_run("coreset")
         assert set(dataset.get_field_schema()) == before
         assert dataset.list_brain_runs() == []
-        assert _files() == files
+        assert stored_files() == files
     assert len(fc.compute_coreset(dataset, "emb", overwrite=True, **quick).view(5)) == 5
 
 
@@ -192,15 +200,7 @@ def test_processes_with_keys_of_their_own_leave_whole_runs(embedded):
     dataset = embedded(20)
     dataset.persistent = True
     keys = [[f"run{process}_{number}" for number in range(3)] for process in range(3)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", COMPUTE, dataset.name, *own],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for own in keys
-    ]
+    processes = [forked.Program(COMPUTE, dataset.name, *own) for own in keys]
     for process in processes:
         assert "ready" in process.stdout.readline()
     for process in processes:
@@ -228,184 +228,11 @@ fc.compute_coreset(dataset, "emb", method="kcenter", projection="pca", progress=
 def test_the_run_of_a_killed_process_is_free_at_once(replaced):
     dataset, arguments = replaced
     dataset.persistent = True
-    killed = subprocess.run([sys.executable, "-c", KILLED, dataset.name], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert forked.run(KILLED, dataset.name).returncode == -signal.SIGKILL
     assert len(dataset.load_saved_view("eight")) == 8
     assert fc.load_run(dataset, "coreset").config.method == "zcore"
     fc.compute_coreset(dataset, "emb", **arguments)
     assert not [path for path in dataset.get_field_schema() if "staged" in path]
-
-
-def _without_package(patched):
-    """As in a process that lacks this package: FiftyOne falls back to its base class, which changes the record only."""
-    patched.setattr(brain.Coreset, "rename", lambda *args: None)
-    patched.setattr(brain.Coreset, "cleanup", lambda *args: None)
-
-
-def test_a_rename_without_this_package_is_mended(embedded, quick, monkeypatch):
-    dataset = embedded()
-    fc.compute_coreset(dataset, "emb", **quick)
-    ids = fc.create_coreset_view(dataset, "coreset", 8, name="eight").values("id")
-    with monkeypatch.context() as patched:
-        _without_package(patched)
-        dataset.rename_brain_run("coreset", "second")
-
-    assert fc.create_coreset_view(dataset, "second", 8).values("id") == ids
-
-    assert {"second_score", "second_rank", "second_xy"} <= set(dataset.get_field_schema())
-    assert not [field for field in dataset.get_field_schema() if field.startswith("coreset_")]
-    assert dataset.list_brain_runs() == ["second", "second_umap"]
-    assert dataset.load_saved_view("eight").values("id") == ids
-    assert "run 'second'" in dataset.get_saved_view_info("eight")["description"]
-
-
-def test_a_delete_without_this_package_blocks_nothing(embedded, quick, monkeypatch):
-    dataset = embedded()
-    before, files = set(dataset.get_field_schema()), _files()
-    for key in ("coreset", "other"):
-        fc.compute_coreset(dataset, "emb", key, **quick)
-        fc.create_coreset_view(dataset, key, 8, name=key)
-    with monkeypatch.context() as patched:
-        _without_package(patched)
-        dataset.delete_brain_run("coreset")
-        dataset.delete_brain_run("other")
-
-    results = fc.compute_coreset(dataset, "emb", **quick | {"seed": 5})
-
-    assert set(dataset.load_saved_view("coreset").values("id")) == set(results.ids[results.rank < 8])
-    assert fc.find_orphans(dataset)["maps"] == ["other_umap"]
-    assert fc.remove_orphans(dataset)["views"] == ["other"]
-    assert dataset.list_brain_runs() == ["coreset", "coreset_umap"]
-    assert not [field for field in dataset.get_field_schema() if field.startswith("other_")]
-    assert dataset.list_saved_views() == ["coreset"]
-    dataset.delete_brain_run("coreset")
-    assert set(dataset.get_field_schema()) == before
-    assert _files() == files
-
-
-def test_a_rename_onto_a_users_field_changes_no_field(embedded, quick):
-    import fiftyone as fo
-
-    dataset = embedded()
-    fc.compute_coreset(dataset, "emb", **quick)
-    ids = fc.create_coreset_view(dataset, "coreset", 8, name="eight").values("id")
-    dataset.add_sample_field("mine_rank", fo.IntField)
-    dataset.set_values("mine_rank", list(range(40)))
-
-    with pytest.raises(fc.CoresetError, match="field 'mine_rank' exists and is not the run's; choose another name"):
-        dataset.get_brain_info("coreset").config.build().check_rename(dataset, "coreset", "mine")
-    dataset.rename_brain_run("coreset", "mine")  # FiftyOne renames the record all the same
-
-    assert dataset.values("mine_rank") == list(range(40))
-    assert fc.load_run(dataset, "mine").view(8).values("id") == ids == dataset.load_saved_view("eight").values("id")
-    dataset.delete_brain_run("mine")
-    assert dataset.values("mine_rank") == list(range(40))
-    assert not [field for field in dataset.get_field_schema() if field.startswith("coreset_")]
-    assert dataset.list_brain_runs() == []
-
-
-def test_a_users_copy_of_a_field_survives_the_run(embedded, quick):
-    dataset = embedded()
-    fc.compute_coreset(dataset, "emb", **quick)
-    ranks = dataset.values("coreset_rank")
-    dataset.clone_sample_field("coreset_rank", "coreset_rank_2026")
-    fc.compute_coreset(dataset, "emb", overwrite=True, **quick | {"seed": 8})
-    dataset.delete_brain_run("coreset")
-    assert dataset.values("coreset_rank_2026") == ranks
-
-
-def test_all_runs_can_be_deleted_at_once(embedded, quick):
-    dataset = embedded()
-    before, files = set(dataset.get_field_schema()), _files()
-    for key in ("one", "two"):
-        fc.compute_coreset(dataset, "emb", key, **quick)
-    dataset.delete_brain_runs()
-    assert dataset.list_brain_runs() == []
-    assert set(dataset.get_field_schema()) == before
-    assert _files() == files
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda ds: ds.delete_sample_field("coreset_rank"), "its field 'coreset_rank' was renamed or deleted"),
-        (lambda ds: ds.rename_sample_field("coreset_rank", "mine"), "its field 'coreset_rank' was renamed or deleted"),
-        (lambda ds: ds.limit(12).set_values("coreset_rank", [None] * 12), "'coreset_rank' does not hold the ranks"),
-        (lambda ds: ds.set_values("coreset_rank", [0] * 40), "'coreset_rank' does not hold the ranks"),
-    ],
-)
-def test_a_run_whose_ranks_were_changed_is_damaged(embedded, quick, spoil, message):
-    dataset = embedded()
-    results = fc.compute_coreset(dataset, "emb", **quick)
-    spoil(dataset)
-    with pytest.raises(fc.CoresetError, match=f"run 'coreset' is damaged: .*{message}.*overwrite=True"):
-        fc.create_coreset_view(dataset, "coreset", 5)
-    assert dataset.list_saved_views() == []
-    if not dataset.has_field("coreset_rank"):
-        with pytest.raises(
-            fc.CoresetError, match=r"field 'coreset_rank' .* was renamed or deleted .*; load_run\(\) mends"
-        ):
-            results.view(5)
-        assert results.changes() is None
-    assert len(fc.compute_coreset(dataset, "emb", overwrite=True, **quick).view(5)) == 5
-
-
-@pytest.fixture
-def version_1(mongod):
-    """A dataset with the run "coreset" and the saved view "five", both as version 1 stored them."""
-    import fiftyone as fo
-
-    dataset = fo.Dataset.from_dir(str(Path(__file__).parent / "version_1"), fo.types.FiftyOneDataset, name="version_1")
-    yield dataset
-    dataset.delete()
-
-
-def test_a_run_of_version_1_loads_and_becomes_one_of_version_2(version_1):
-    dataset = version_1
-    results = fc.load_run(dataset, "coreset")
-    assert results.config.format_version == 1
-    ids = dataset.load_saved_view("five").values("id")
-    assert results.view(5).values("id") == ids
-    dataset.rename_brain_run("coreset", "second")
-    assert fc.load_run(dataset, "second").config.fields["rank"] == "second_rank"
-    assert dataset.load_saved_view("five").values("id") == ids
-    assert dataset.list_brain_runs() == ["second", "second_umap"]
-    dataset.delete_brain_run("second")
-    assert dataset.list_brain_runs() == dataset.list_saved_views() == []
-    assert not [field for field in dataset.get_field_schema() if field.startswith(("second", "coreset"))]
-
-
-def test_a_run_of_version_1_is_updated(version_1):
-    dataset = version_1
-    results = fc.load_run(dataset, "coreset")
-    ids, n = dataset.load_saved_view("five").values("id"), len(results)
-    sample = dataset.first().copy()
-    for field in dataset.get_field_schema():
-        if field.startswith("coreset"):
-            sample[field] = None
-    (added,) = dataset.add_samples([sample], progress=False)
-    assert results.update().ids == [added]
-    assert dataset[added]["coreset_rank"] == n
-    assert dataset.load_saved_view("five").values("id") == ids
-    assert fc.load_run(dataset, "coreset").config.format_version == 2
-
-
-def test_a_run_of_version_1_renamed_without_this_package_is_mended(version_1, monkeypatch):
-    import fiftyone as fo
-
-    dataset = version_1
-    dataset.add_sample_field("other_rank", fo.IntField)  # a user's, with other values
-    dataset.set_values("other_rank", list(range(len(dataset))))
-    ids = dataset.load_saved_view("five").values("id")
-    monkeypatch.setattr(brain.Coreset, "rename", lambda *arguments: None)
-    dataset.rename_brain_run("coreset", "second")
-    assert dataset.has_field("coreset_rank")
-    results = fc.load_run(dataset, "second")
-    assert results.view(5).values("id") == dataset.load_saved_view("five").values("id") == ids
-    assert results.config.fields["rank"] == "second_rank"
-    assert dataset.list_brain_runs() == ["second", "second_umap"]
-    assert not [field for field in dataset.get_field_schema() if field.startswith("coreset")]
-    assert dataset.values("other_rank") == list(range(len(dataset)))
 
 
 def test_a_sleeper_that_lost_the_lock_writes_nothing(embedded, quick, monkeypatch):
