@@ -19,6 +19,10 @@ _LIST, _ROW, _NUMBER, _READ, _SORT = 1.5e-6, 6e-6, 0.1e-6, 0.02e-6, 0.045e-6
 _DRAW, _DRAW_ROWS, _DRAW_POWER = 45e-6, 100_000, 0.5
 #: Seconds of a core: a number of a row beside one of a center, a row group that is opened, a row that is imported.
 _PRODUCT, _OPEN, _IMPORT = 0.3e-9, 0.9e-3, 2.2e-3
+#: Power of the length of a vector, below the usual one, that the time of ordering grows with.
+_SHORTER_POWER = 0.7
+#: Seconds of a core in which `auto` reads a run that has as many rows as it looks at, and how many these are.
+_JUDGE, _JUDGED_ROWS = 13.5, 10_000
 #: Seconds in which libraries are loaded and kernels compiled, where a step needs them.
 _START = 2.0
 #: Bytes of a process that has loaded what it needs.
@@ -118,8 +122,11 @@ def select_need(size: Size, on: Machines, method: str, keep: int, n_cells: int) 
     reading = (n_cells * min(size.units, in_cell) * _OPEN + size.numbers * _READ) / min(on.n_workers, n_cells)
     ordering, of_cell = _ordering(in_cell, size.dimension, method)
     ordering *= n_cells / (min(on.n_workers, n_cells) * on.threads)
+    judging = 0.0
+    if method == "auto" and n_cells > 1:
+        judging = _JUDGE * min(1.0, size.rows / _JUDGED_ROWS) / on.threads
     of_driver = _PROCESS + 3 * 4 * sample * size.dimension + 8 * n_cells * size.units
-    seconds = centers + sorting + reading + ordering + merging
+    seconds = centers + judging + sorting + reading + ordering + merging
     storage = size.rows * (4 * size.dimension + 8) + ranking
     return _forecast(on, seconds, max(on.workers * of_cell, of_driver), storage)
 
@@ -138,9 +145,10 @@ def import_need(dimension: int, keep: int, on: Machines) -> Forecast:
 
 def _ordering(rows: int, dimension: int, method: str) -> tuple[float, float]:
     """Seconds of a core and bytes in which a method orders rows; 0 seconds if it was never measured."""
-    # Time hardly falls with the dimensions below those that were measured.
+    # Vectors of fewer numbers than were measured take less time, though not in proportion.
     cost = expected_cost(method, rows, max(dimension, USUAL_DIMENSIONS))
-    return (0.0, _PROCESS) if cost is None else (cost.seconds, cost.gigabytes * 1e9)
+    shorter = min(1.0, dimension / USUAL_DIMENSIONS) ** _SHORTER_POWER
+    return (0.0, _PROCESS) if cost is None else (cost.seconds * shorter, cost.gigabytes * 1e9)
 
 
 def _forecast(on: Machines, seconds: float, memory: float, storage: float) -> Forecast:

@@ -47,6 +47,23 @@ def test_more_machines_need_less_time_until_one_process_is_all():
 
 
 @pytest.mark.parametrize(
+    ("method", "rows", "dimension", "keep", "n_cells", "measured"),
+    [
+        ("auto", 30_000, 32, 3_000, 10, 23),
+        ("auto", 100_000, 32, 10_000, 10, 35),
+        ("facility_location", 100_000, 64, 5_000, 10, 29),
+        ("facility_location", 100_000, 512, 5_000, 4, 96),
+        ("stratified", 1_000_000, 64, 50_000, 10, 34),
+    ],
+)
+def test_selections_are_said_to_take_what_was_measured(method, rows, dimension, keep, n_cells, measured):
+    """Within a factor of 1.5 of the seconds of a core in docs/scale.md."""
+    size = Size(rows, dimension, -(-rows // 10_000))
+    said = select_need(size, scale.Machines(cores=1), method, keep, n_cells).seconds
+    assert measured / 1.5 < said < measured * 1.5
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"rows": 0}, "rows must be at least 1, got 0"),
