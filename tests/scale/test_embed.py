@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from fiftyone_coreset import cli
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
 from stopped_step import stopped_step
@@ -49,14 +50,16 @@ def test_what_the_system_refuses_to_read_is_tried_again(image_folder, tmp_path):
     paths[4].rename(tmp_path / "kept")
     paths[4].symlink_to("/proc/self/mem")
     run = scale.plan(tmp_path / "images0", tmp_path / "run", rows_per_unit=2)
+    paths[1].write_bytes(paths[1].read_bytes() + b"0")  # not the image that was listed
     state = scale.embed(run.folder, model="coreset-mini", num_workers=0)
-    assert (state.outcomes, state.missing, state.complete) == ({"ok": 4, "unreadable": 1}, [], False)
+    assert (state.outcomes, state.missing, state.complete) == ({"ok": 3, "unreadable": 1, "missing": 1}, [], False)
     assert table_of(run)["reason"].to_pylist()[4] == "Input/output error"
+    assert table_of(run)["reason"].to_pylist()[1].startswith("changed since the run was planned: ")
     first = run.embeddings.path(0).stat().st_mtime_ns
     paths[4].unlink()
     (tmp_path / "kept").rename(paths[4])
     state = scale.embed(run.folder, model="coreset-mini", num_workers=0)
-    assert (state.outcomes, state.complete) == ({"ok": 5}, True)
+    assert (state.outcomes, state.complete) == ({"ok": 4, "missing": 1}, True)
     assert run.embeddings.path(0).stat().st_mtime_ns == first
 
 
@@ -170,3 +173,14 @@ def test_a_driver_killed_in_mid_unit_is_continued(write_vectors, tmp_path):
     assert scale.embed(run.folder).complete
     assert not list(run.embeddings.folder.glob(".*.tmp"))
     assert table_of(run)["id"].to_pylist() == list(range(25))
+
+
+def test_the_exit_status_says_what_came_of_a_step(write_vectors, tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    run = scale.plan(write_vectors(VECTORS), tmp_path / "run", rows_per_unit=10, **COLUMNS)
+    command = ["scale", "embed", str(run.folder)]
+    statuses = [cli.main([*command, "--units", share]) for share in ("1/2", "2/2", "3/2")]
+    monkeypatch.setattr(scale, "embed", interrupted)
+    assert [*statuses, cli.main(command)] == [3, 0, 1, 130]

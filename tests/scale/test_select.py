@@ -158,6 +158,17 @@ def test_damage_is_named(vector_run):
         scale.select(run.folder, "stratified", keep=90, rows_per_cell=200)
 
 
+def test_a_ranking_of_other_vectors_is_refused(vector_run):
+    run = vector_run(SMALL, rows_per_unit=200)
+    scale.select(run.folder, "random", keep=9)
+    for name in ("manifest", "embeddings"):
+        shutil.rmtree(run.folder / name)
+    (run.folder / "run.json").unlink()
+    changed = vector_run(SMALL[::-1], rows_per_unit=200)
+    with pytest.raises(CoresetError, match="random holds a selection of other vectors; delete it and select again"):
+        scale.read_ranking(changed.folder, "random")
+
+
 def test_copies_of_one_image_fill_cells_without_end(vector_run):
     run = vector_run(np.repeat(SMALL[:3], 200, axis=0), rows_per_unit=200)
     assert len(set(chosen(run, "stratified", keep=300, rows_per_cell=100).tolist())) == 300
