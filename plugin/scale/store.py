@@ -175,6 +175,8 @@ class StorePath:
             except (FileNotFoundError, FileExistsError):
                 raise
             except Exception as error:  # whatever the client of the store raises
+                if _status(error) == 404:
+                    raise FileNotFoundError(errno.ENOENT, _reason(error)) from error
                 _refuse(self, error)
                 spent = time.monotonic() - begun
                 if spent + pause > (PATIENCE if patience is None else patience):
@@ -282,16 +284,22 @@ def _refuse(place: StorePath, error: Exception) -> None:
     """Raises what will be the same another time."""
     if isinstance(error, CoresetError):
         raise error
-    status = getattr(error, "status", None)
+    status = _status(error)
     if isinstance(error, PermissionError) or status in (401, 403) or "Credentials" in type(error).__name__:
         raise CoresetError(
             f"{place}: access is refused ({_reason(error)}); give the credentials of its store in the environment"
         ) from error
-    lasting = isinstance(status, int) and 400 <= status < 500 and status not in _PASSING
+    lasting = status is not None and 400 <= status < 500 and status not in _PASSING
     if lasting or isinstance(error, ValueError):
         raise CoresetError(f"{place} is no address that its store accepts ({_reason(error)})") from error
     if type(error).__module__ == "builtins" and not isinstance(error, OSError):
         raise error
+
+
+def _status(error: Exception) -> int | None:
+    """The status of an answer, wherever the client of the store puts it."""
+    found = (getattr(error, name, None) for name in ("status", "status_code", "code"))
+    return next((status for status in found if isinstance(status, int)), None)
 
 
 def _below(path: str, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:

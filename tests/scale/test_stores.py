@@ -195,9 +195,19 @@ def test_a_plan_that_another_overwrites_is_refused(prefix, write_vectors, monkey
     assert len(scale.plan(write_vectors(VECTORS), out, rows_per_unit=10, **COLUMNS)) == 120
 
 
+class Answer(Exception):  # noqa: N818
+    """What the clients of some stores raise."""
+
+    def __init__(self, message, **status):
+        super().__init__(message)
+        self.__dict__.update(status)
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
+        (Answer("No container", status_code=404), r"cannot be written \(.*No container\); make the bucket first"),
+        (Answer("No key", code=401), r"access is refused \(No key\); give the credentials"),
         (PermissionError("Forbidden"), r"access is refused \(Forbidden\); give the credentials of its store"),
         (FileNotFoundError("The specified bucket does not exist"), "does not exist.; make the bucket first"),
     ],
