@@ -1,9 +1,10 @@
 """How long ``update()`` takes at growing pools, beside ranking all images again.
 
-    python -m benchmarks.update_scale --n 10000 100000 [--added 1000]
+    python -m benchmarks.update_scale --n 30000 100000 [--added 1000]
 
 Vectors of 128 dimensions in clusters, in a database of its own. The run is as cheap as a run can be: random order and a
-map by PCA. Times are processor seconds of all threads, which other programs disturb less than the clock.
+map by PCA. Times are processor seconds of all threads, which other programs disturb less than the clock. What each
+image of the pool, and each new one, adds to an update is the difference between the sizes.
 """
 
 from __future__ import annotations
@@ -28,18 +29,20 @@ def vectors(n: int) -> np.ndarray:
     return (centers[rng.integers(200, size=n)] + 0.7 * rng.normal(size=(n, DIM))).astype(np.float32)
 
 
-def timed(what: str, work: Callable[[], object]) -> object:
+def timed(what: str, work: Callable[[], object]) -> float:
     start, clock = time.process_time(), time.monotonic()
-    result = work()
-    print(f"{what}: {time.process_time() - start:.1f} s of the processor, {time.monotonic() - clock:.0f} s", flush=True)
-    return result
+    work()
+    seconds = time.process_time() - start
+    print(f"{what}: {seconds:.1f} s of the processor, {time.monotonic() - clock:.0f} s", flush=True)
+    return seconds
 
 
-def measure(n: int, added: int) -> None:
+def measure(n: int, added: int) -> tuple[float, float, float]:
+    """Seconds of an update by another process, of one by the same process, and of one by it of twice as many."""
     import fiftyone as fo
     import fiftyone_coreset as fc
 
-    rows = vectors(n + 2 * added)
+    rows = vectors(n + 4 * added)
     dataset = fo.Dataset()
 
     def add(first: int, last: int) -> None:
@@ -52,22 +55,29 @@ def measure(n: int, added: int) -> None:
     add(n, n + added)
     dataset.clear_cache()  # as in another process
     results = fc.load_run(dataset, "coreset")
-    timed(f"{added:,} added, another process", lambda: results.update(progress=False))
+    other = timed(f"{added:,} added, another process", lambda: results.update(progress=False))
     add(n + added, n + 2 * added)
-    timed(f"{added:,} more, the same process", lambda: results.update(progress=False))
+    same = timed(f"{added:,} more, the same process", lambda: results.update(progress=False))
+    add(n + 2 * added, n + 4 * added)
+    return other, same, timed(f"{2 * added:,} more, the same process", lambda: results.update(progress=False))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--n", type=int, nargs="+", default=[30_000, 100_000])
     parser.add_argument("--added", type=int, default=1_000)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         use_private_fiftyone(Path(home))
         os.environ |= {"FIFTYONE_DATABASE_NAME": "benchmark", "FIFTYONE_SHOW_PROGRESS_BARS": "false"}
         with running_mongod(Path(home)):
-            for n in asked.n:
-                measure(n, asked.added)
+            found = [measure(n, asked.added) for n in asked.n]
+    for n, (_, same, twice) in zip(asked.n, found, strict=True):
+        print(f"each new image, into {n:,}: {(twice - same) / asked.added * 1e3:.2f} ms")
+    grown = [
+        (last - first) / max(1, asked.n[-1] - asked.n[0]) * 1e6 for first, last in zip(found[0], found[-1], strict=True)
+    ]
+    print(f"each image of the pool: {grown[0]:.0f} us by another process, {grown[1]:.0f} us by the same one")
 
 
 if __name__ == "__main__":

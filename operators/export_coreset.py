@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -166,16 +168,26 @@ def _make_files(dataset: fo.Dataset, results: CoresetResults, params: Params, na
     folder = export_folder() / name
     if folder.exists() and not params.overwrite:
         raise CoresetError(f"folder '{name}' of an earlier export exists; choose another name or tick 'Overwrite'")
+    before = folder.with_name(
+        f".{uuid.uuid4().hex}"
+    )  # some formats hold the folder's path, so the new one has its name
+    if folder.exists():
+        folder.replace(before)
     try:
         results.view(params.budget).export(
             export_dir=str(folder),
             dataset_type=getattr(fo.types, params.format),
             label_field=params.label_field,
-            overwrite=params.overwrite,
             progress=False,
         )
-    except (ValueError, TypeError) as error:  # FiftyOne's words on labels that a format cannot hold
-        raise CoresetError(f"{_FORMATS[params.format]} cannot hold this: {error}") from error
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)  # half an export looks like a whole one
+        if before.exists():
+            before.replace(folder)
+        if isinstance(error, ValueError | TypeError):  # FiftyOne's words on labels that a format cannot hold
+            raise CoresetError(f"{_FORMATS[params.format]} cannot hold this: {error}") from error
+        raise
+    shutil.rmtree(before, ignore_errors=True)
     return str(folder)
 
 

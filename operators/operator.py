@@ -37,7 +37,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from ..plugin.door import P, parse
+from ..plugin.door import P, parse, shown
 from ..plugin.errors import CoresetError
 from ..plugin.progress import silence
 from ..plugin.request import check_view
@@ -46,6 +46,10 @@ from .streaming import stream
 
 if TYPE_CHECKING:
     from ..plugin.progress import ProgressCallback
+
+
+#: Parameters that every operator may be given: which view FiftyOne is to hand it.
+_OF_FIFTYONE = {"view_target", "custom_view_target"}
 
 
 @dataclass(frozen=True)
@@ -159,12 +163,14 @@ class CoresetOperator(foo.Operator, Generic[P]):
 
     def execute(self, ctx: Any) -> Any:
         check_view(ctx)
+        if not _is_from_app(ctx):  # a form may hold what it showed before
+            self._require_known(ctx.params)
         params = parse(self.params, ctx.params)
         if ctx.delegated:
             answer = self.work(ctx, params, lambda fraction, message: ctx.set_progress(fraction, message))
             ctx.set_progress(1.0, answer.message)
             return answer.result
-        if self.long_running and _is_watched(ctx):
+        if self.long_running and _is_from_app(ctx):
             return stream(self, ctx, params)
         return self.work(ctx, params, silence).result
 
@@ -180,17 +186,22 @@ class CoresetOperator(foo.Operator, Generic[P]):
 
     def _call(self, samples: Any, delegate: bool, params: dict[str, Any]) -> Any:
         """Runs the operator on a dataset or view, from Python."""
-        unknown = sorted(set(params) - set(self.params.model_fields))
-        if unknown:
-            known = ", ".join(self.params.model_fields)
-            raise CoresetError(f"{self.name} has no parameter '{unknown[0]}'; it takes {known}")
+        self._require_known(params)
         parse(self.params, params)
         context = {"view" if isinstance(samples, fo.DatasetView) else "dataset": samples, "params": params}
         return foo.execute_operator(self.uri, context, request_delegation=delegate)
 
+    def _require_known(self, params: Mapping[str, Any]) -> None:
+        """Refuses parameters that neither this operator nor FiftyOne takes."""
+        unknown = sorted(set(params) - set(self.params.model_fields) - _OF_FIFTYONE)
+        if unknown:
+            known = ", ".join(self.params.model_fields)
+            takes = f"it takes {known}" if known else "it takes none"
+            raise CoresetError(f"{self.name} has no parameter {shown(unknown[0])}; {takes}")
 
-def _is_watched(ctx: Any) -> bool:
-    """Whether an App shows the messages of a generator; callers from Python get the result instead.
+
+def _is_from_app(ctx: Any) -> bool:
+    """Whether an App asks, and shows the messages of a generator; callers from Python get the result instead.
 
     FiftyOne exhausts a generator for them and throws away what it returns. Only a request of the App names the operator
     among its fields.

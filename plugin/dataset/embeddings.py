@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from ..vectors.row_hash import row_keys
 from .brain_vectors import align, origin_of, read_index, runs_with_vectors
 from .rows import FRAMES, IN_FRAMES, Rows
 from .stored_arrays import decoded
+
+logger = logging.getLogger(__name__)
 
 #: The field that embeddings are written to, and read from, unless another is named.
 DEFAULT_FIELD = "clip_embeddings"
@@ -126,7 +129,13 @@ class EmbeddingSource:
         if count == 0:
             raise CoresetError("the collection has 0 samples; choose a dataset or view with images")
         if isinstance(self.given, Mapping):
-            matrix, valid = as_matrix(align(dict(self.given), rows.ids(), "the dict of embeddings"))
+            ids = rows.ids()
+            matrix, valid = as_matrix(align(dict(self.given), ids, "the dict of embeddings"))
+            if others := set(self.given).difference(ids):
+                logger.warning(
+                    "%s of the %s vectors by id, e.g. that of %r, are of none of the %s %s, and are not used",
+                    *(f"{len(others):,}", f"{len(self.given):,}", min(others, key=str), f"{count:,}", rows.noun),
+                )
             return Embeddings(matrix, _require_any(valid, "embeddings", rows))
         if self.fields is None:
             matrix, valid = as_matrix(self.given)

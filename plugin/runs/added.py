@@ -13,7 +13,7 @@ from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import EmbeddingSource
 from ..dataset.followers import followers
 from ..dataset.labels import read_labels
-from ..dataset.rows import Rows
+from ..dataset.rows import Rows, counted
 from ..embeddings.calibration import calibrated
 from ..embeddings.class_texts import with_class_texts
 from ..embeddings.fingerprint_field import read_fingerprints
@@ -81,15 +81,22 @@ class Added:
             raise CoresetError(f"all {len(results):,} {results.noun} that run '{results.key}' ranked were deleted")
         # One row that has a vector is read along, so that none of the others needs one.
         rows = whole if balanced else whole.select([*unseen, living[0]])
-        found, place = source.load(rows), {row_id: row for row, row_id in enumerate(rows.ids())}
+        try:
+            found = source.load(rows)
+        except CoresetError:
+            if balanced or not unseen:
+                raise
+            rows = whole.select(list(unseen))  # what is wrong is to be said of the added rows alone
+            found = EmbeddingSource.of(results.config.embeddings or embeddings).load(rows)
+        place = {row_id: row for row, row_id in enumerate(rows.ids())}
         old = results.embeddings()
         if balanced:
             before = np.array([place.get(row_id, -1) for row_id in results.ids.tolist()])
             old = np.where(before[:, None] >= 0, found.matrix[before], np.nan).astype(found.matrix.dtype)
         if found.matrix.shape[1] != old.shape[1]:
             raise CoresetError(
-                f"the vectors of the {len(unseen):,} {results.noun} to add have {found.matrix.shape[1]} numbers, those "
-                f"of run '{results.key}' have {old.shape[1]}; use one model"
+                f"the vectors of the {counted(len(unseen), results.noun)} to add have {found.matrix.shape[1]} numbers, "
+                f"those of run '{results.key}' have {old.shape[1]}; use one model"
             )
         at = np.array([row for row_id, row in place.items() if row_id in unseen], dtype=np.int64)
         usable = at[found.valid[at]]
@@ -145,7 +152,8 @@ def _source(results: CoresetResults, embeddings: Any) -> EmbeddingSource:
         )
     kept = results.ids[results.alive()][:1]
     known = dict(zip(kept.tolist(), results.embeddings()[results.alive()][:1], strict=True))
-    return EmbeddingSource.of(known | dict(embeddings))
+    ranked = set(results.ids.tolist())  # those of all are welcome too
+    return EmbeddingSource.of(known | {row_id: vector for row_id, vector in embeddings.items() if row_id not in ranked})
 
 
 @dataclass(frozen=True)

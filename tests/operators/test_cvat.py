@@ -5,7 +5,8 @@ from pathlib import Path
 import fiftyone as fo
 import fiftyone_coreset as fc
 import pytest
-from fake_cvat import running_cvat
+from fake_cvat import FakeCvat
+from loopback import serving
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def ranked(dataset, image_folder):
 
 @pytest.fixture
 def cvat(monkeypatch):
-    with running_cvat() as server:
+    with serving(FakeCvat) as server:
         monkeypatch.setitem(
             fo.annotation_config.backends, "cvat", fo.annotation_config.backends["cvat"] | server.account
         )

@@ -55,6 +55,21 @@ def test_files(execute, ranked):
         execute("export_coreset", ranked, action="files", name="tree")
 
 
+def test_an_export_that_fails_leaves_what_was_there(execute, ranked, monkeypatch):
+    asked = {"action": "files", "format": "ImageDirectory", "name": "some"}
+    folder = Path(execute("export_coreset", ranked, budget=4, **asked)["made"])
+    before = sorted(folder.iterdir())
+    Path(ranked.sort_by("coreset_rank").skip(1).first().filepath).unlink()
+    for name in ("some", "others"):
+        with pytest.raises(Exception, match="No such file"):
+            execute("export_coreset", ranked, budget=4, **asked | {"name": name}, overwrite=True)
+    assert sorted(folder.iterdir()) == before
+    assert list(folder.parent.iterdir()) == [folder]
+    execute("export_coreset", ranked, budget=1, **asked, overwrite=True)
+    assert len(list(folder.iterdir())) == 1
+    assert list(folder.parent.iterdir()) == [folder]
+
+
 def test_a_dataset_replaces_exports_only(execute, form, ranked, dataset):
     name = f"{ranked.name}-export"
     for budget in (3, 2):

@@ -161,6 +161,15 @@ def test_what_deleted_runs_left_is_cleaned_up(execute, form, embedded, monkeypat
     assert embedded.list_saved_views() == []
 
 
+def test_what_no_operator_takes_is_refused(execute, embedded):
+    with pytest.raises(Exception, match="compute_coreset_scores has no parameter 'methd'; it takes rows, embeddings"):
+        execute("compute_coreset_scores", embedded, methd="random")
+    assert not embedded.list_brain_runs()
+    fc.compute_coreset(embedded, brain_key="cs", progress=False, **QUICK)
+    answer = execute("create_coreset_view", embedded, brain_key="cs", budget=2, view_target="DATASET")
+    assert "2 of 30" in answer["message"]
+
+
 @pytest.mark.parametrize(
     ("operator", "params", "notice"),
     [

@@ -261,6 +261,14 @@ def test_images_that_are_all_left_out_change_no_figure(embedded):
         np.testing.assert_array_equal(results.curve().to_arrays()[name], before)
 
 
+def test_one_vector_of_another_length_is_counted_once(embedded, quick):
+    made = embedded()
+    results = fc.compute_coreset(made, "emb", **quick)
+    add(made, new_vectors(1, dim=5))
+    with pytest.raises(fc.CoresetError, match="the 1 image to add have 5 numbers, those of run 'coreset' have 6"):
+        results.update()
+
+
 def test_objects(dataset, quick):
     made = dataset([f"/nowhere/{row}.png" for row in range(6)])
     rng = np.random.default_rng(0)
@@ -283,7 +291,7 @@ def test_objects(dataset, quick):
     assert fresh(made).changes() is None
 
 
-def test_given_vectors_and_several_fields(embedded, quick):
+def test_given_vectors_and_several_fields(embedded, quick, caplog):
     made = embedded()
     results = fc.compute_coreset(made, np.stack(made.values("emb")), **quick)
     made.set_values("other", [np.float64(row) + np.arange(3.0) for row in range(40)])
@@ -291,11 +299,15 @@ def test_given_vectors_and_several_fields(embedded, quick):
     ids = add(made, new_vectors(2), other=[np.arange(3.0), -np.arange(3.0)])
     with pytest.raises(fc.CoresetError, match="given; pass those of the images to add as embeddings=, a dict"):
         results.update()
-    with pytest.raises(fc.CoresetError, match=r"have 5 numbers, those of run 'coreset' have 6|differ in shape"):
+    with pytest.raises(fc.CoresetError, match="the 2 images to add have 5 numbers, those of run 'coreset' have 6"):
         results.update(embeddings=dict(zip(ids, new_vectors(2, dim=5), strict=True)))
+    with pytest.raises(fc.CoresetError, match=r"the 2 vectors differ in shape \(\(5,\), \(6,\)\)"):
+        results.update(embeddings={ids[0]: np.ones(5), ids[1]: np.ones(6)})
     with pytest.raises(fc.CoresetError, match=r"reads its vectors from emb \+ other"):
         both.update(embeddings={})
-    assert set(results.update(embeddings=dict(zip(ids, new_vectors(2), strict=True))).ids) == set(ids)
+    given = dict(zip(made.values("id"), new_vectors(42), strict=True)) | {"0" * 24: np.ones(6)}  # ranked ones too
+    assert set(results.update(embeddings=given).ids) == set(ids)
+    assert "1 of the 4 vectors by id, e.g. that of '000000000000000000000000'" in caplog.text
     assert set(both.update().ids) == set(ids)
     assert fresh(made).embeddings().shape == (42, 6)
     assert fresh(made, "both").report(5).n == 42

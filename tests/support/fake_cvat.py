@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import itertools
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass
@@ -46,7 +42,7 @@ class FakeCvat:
             tag = {"id": next(self._ids), "frame": frame, "label_id": label_ids[name_of(name)], "attributes": []}
             task.tags.append(tag | {"group": 0, "source": "manual"})
 
-    def answer(self, method: str, path: str, query: dict[str, str], content: bytes) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, query: dict[str, str], content: bytes, key: str) -> tuple[int, Any]:
         """The status and the JSON of a request."""
         if (method, path) == ("POST", "/api/auth/login"):
             said = json.loads(content)
@@ -86,34 +82,3 @@ class FakeCvat:
         if kind == "tasks":
             return 200, self._about(task_id)
         return 200, {"results": task.labels if kind == "labels" else [{"id": task_id}], "next": None}
-
-
-@contextlib.contextmanager
-def running_cvat() -> Iterator[FakeCvat]:
-    """Serves until the block ends."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(asked.query).items()}
-            status, answer = held.answer(self.command, asked.path, query, content)
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST  # noqa: N815
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        held = FakeCvat(f"http://127.0.0.1:{server.server_port}")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield held
-        finally:
-            server.shutdown()
