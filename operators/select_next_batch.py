@@ -106,7 +106,10 @@ class SelectNextBatch(CoresetOperator[Params]):
         form.whole_number("budget")
         rows = LibraryRows(target_rows(form.ctx, params))
         form.say(
-            "standing", describe_standing(rows, params.label_field, params.test, _skip(params), params.predictions)
+            "standing",
+            describe_standing(
+                rows, params.label_field, params.test, _skip(params), params.predictions, _class_names(params)
+            ),
         )
         form.tick("preview")
         if _can_annotate():
@@ -142,7 +145,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             skip=_skip(params),
             cost=params.cost,
             random_share=params.random_share,
-            classes=_names(params.classes) if params.predictions == TEXTS else None,
+            classes=_class_names(params),
             pool=ANCHORS if params.anchors else "all",
             balance=params.balance,
             preview=params.preview,
@@ -193,7 +196,8 @@ def _other_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     return [name for name, field in schema.items() if field.document_type in (fo.Detections, fo.Regression)]
 
 
-def _names(text: str | None) -> list[str] | None:
-    """Names between commas or on lines of their own."""
+def _class_names(params: Params) -> list[str] | None:
+    """The names for class texts, between commas or on lines of their own."""
+    text = params.classes if params.predictions == TEXTS else None
     names = [name.strip() for name in (text or "").replace("\n", ",").split(",")]
     return [name for name in names if name] or None

@@ -126,7 +126,12 @@ def _words(boxes: Counter[str]) -> str:
 
 
 def describe_standing(
-    rows: Rows, label_field: str, test: str | None, skip: Sequence[str] = (), predictions: str | None = None
+    rows: Rows,
+    label_field: str,
+    test: str | None,
+    skip: Sequence[str] = (),
+    predictions: str | None = None,
+    classes: Sequence[str] | None = None,
 ) -> str:
     """Where labelling stands, in one sentence.
 
@@ -136,11 +141,14 @@ def describe_standing(
         test: the tag of test images, or None
         skip (()): tags of images that are not asked for
         predictions (None): a field of images with predictions, of which it is said how many there are
+        classes (None): all that there are; by default those that the dataset names for the field, if any
     """
     standing = read_standing(rows, label_field, test, skip)
     labels = [label for label in standing.labels if label is not None]
-    classes = set(labels) if standing.boxes is None else set().union(*filter(None, standing.boxes))
-    kinds = "" if standing.numbers is not None else f", in {len(classes):,} classes"
+    seen = set(labels) if standing.boxes is None else set().union(*filter(None, standing.boxes))
+    known = classes or rows.dataset.classes.get(label_field) or rows.dataset.default_classes
+    share = f"{len(seen):,} of {len(seen.union(known)):,}" if known else f"{len(seen):,}"
+    kinds = "" if standing.numbers is not None else f", in {share} classes"
     reserved = int(standing.test.sum())
     tail = f"{reserved:,} are test images" if reserved else "no test images are reserved"
     free = ~standing.has_label & ~standing.test & ~standing.skipped

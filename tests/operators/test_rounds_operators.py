@@ -74,6 +74,10 @@ def test_the_form_says_what_there_is_to_choose_from(shown, embedded):
     assert said["label"] == (
         "9 of 30 images have a label, in 2 classes; 3 are test images; 19 to choose from, predictions for 9 of them"
     )
+    for texts, share in (("cat, dog, owl", "2 of 3"), ("owl, emu", "2 of 4"), (None, "2 of 5")):
+        embedded.classes = {"ground_truth": ["cat", "dog", "owl", "emu", "yak"]}
+        (said,) = shown("Notice", "select_next_batch", embedded, predictions="class texts", classes=texts)
+        assert f"in {share} classes" in said["label"], "what has a label counts, whoever names it"
 
 
 #: What is typed into the form of an operator, and what the library's function is called with.
