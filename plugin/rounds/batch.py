@@ -22,7 +22,7 @@ from ..seeds import check_seed
 from .anchors import ANCHORS, anchor_pool
 from .begin import begun, round_entry, with_round
 from .campaign import RoundsResults
-from .checks import checked_amount, checked_cost, checked_count, checked_share, expects_boxes
+from .checks import checked_amount, checked_cost, checked_count, checked_share, expects_boxes, share_of_batch
 from .choice import Choice
 from .history import COLUMNS, PREDICTION, view_name
 from .load import list_campaigns, mend, read_campaign
@@ -112,6 +112,7 @@ def next_batch(
     skip: Sequence[str] = ("skip", "off_topic"),
     cost: Any = None,
     random_share: float = 0.0,
+    blind: float = 0.1,
     balance: bool = False,
     ask_again: bool = False,
     deduplicate: bool = True,
@@ -158,6 +159,8 @@ def next_batch(
             against cost
         random_share (0.0): share in [0, 1) of the batch that is drawn at random, and comes first in it. It says without
             bias how good the model is on what is left, and what random labels would have given
+        blind (0.1): share in [0, 1) of the batch, or of what it may cost, for images in which a detector finds nothing,
+            chosen by coverage: it is certain of them, and no batch would ever show what it cannot see
         balance (False): take the next image from the class with the fewest labels and picks, by what the model predicts
             (PCB; Bang et al., CVPR 2024); with a few labels a class predictions are often wrong
         ask_again (False): also ask for images of recorded rounds that have not come back; by default they count as
@@ -196,7 +199,7 @@ def next_batch(
     require(("numba", "sklearn"))
     rows, seed = Rows(samples), check_seed(seed)
     budget = checked_count(budget) if cost is None else checked_amount(budget)
-    random_share = checked_share(random_share, cost, pool)
+    random_share, blind = checked_share(random_share, cost, pool), share_of_batch(blind, "blind")
     require_tags(rows)
     source = EmbeddingSource.of(embeddings)
     by_boxes = isinstance(cost, str) and cost == BOXES and expects_boxes(rows, predictions)
@@ -251,6 +254,7 @@ def next_batch(
             prices,
             arguments,
             random_share=random_share,
+            blind_share=blind,
             balance=balance,
             deduplicate=deduplicate,
             seed=seed,

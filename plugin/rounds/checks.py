@@ -31,14 +31,20 @@ def checked_amount(budget: Any) -> float:
 
 def checked_share(share: Any, cost: Any, pool: str) -> float:
     """The share that is drawn at random, which goes neither with costs nor with anchors."""
-    if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) < 1:
-        raise CoresetError(f"random_share must be a share in [0, 1) of the batch, got {share!r}")
+    share = share_of_batch(share, "random_share")
     if share and cost is not None:
         raise CoresetError("random_share= is a share of the images, and with cost= their number is open; leave one out")
     if pool not in ("all", ANCHORS):
         raise CoresetError(f"pool must be 'all' or '{ANCHORS}', got {pool!r}")
     if share and pool == ANCHORS:
         raise CoresetError(f"random_share= is drawn from all images, and pool='{ANCHORS}' leaves most out; drop one")
+    return share
+
+
+def share_of_batch(share: Any, name: str) -> float:
+    """A share that leaves something for the method."""
+    if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) < 1:
+        raise CoresetError(f"{name} must be a share in [0, 1) of the batch, got {share!r}")
     return float(share)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,8 @@ from .prices import Prices
 if TYPE_CHECKING:
     from ..selection.method import Selection
 
-#: Share of a batch for images in which a detector finds nothing, and how they are chosen.
-_BLIND, _BLIND_METHOD = 0.1, "maxherding"
+#: How images in which a detector finds nothing are chosen.
+_BLIND_METHOD = "maxherding"
 
 #: Rows, in units of the batch, that are ranked for those to be chosen whose boxes stand for the others' (PPAL).
 _SHORTLIST = 4
@@ -60,6 +61,7 @@ def select_batch(
     arguments: dict[str, Any],
     *,
     random_share: float,
+    blind_share: float,
     balance: bool,
     deduplicate: bool,
     seed: int,
@@ -75,6 +77,7 @@ def select_batch(
         prices: what labels cost, or None
         arguments: of the method
         random_share: share of the batch that is drawn at random; the method continues from it as from labelled rows
+        blind_share: share of it, or of the budget, for images in which a detector finds nothing
         balance: whether the classes, as they are labelled or predicted, take turns, those with few labels first
         deduplicate: whether one row of each group of near-duplicates comes before any second one
         seed: the random seed
@@ -96,13 +99,14 @@ def select_batch(
             arguments = {**arguments, "cost": prices.cost}
     if balance:
         arguments = arguments | _turns(choice)
-    size = min(int(budget), int(candidates.sum()))
+    n = int(candidates.sum())
+    size = n if prices is not None else min(int(budget), n)
     drawn = _drawn(choice, candidates, min(round(random_share * size), size - 1), seed)
     free = candidates.copy()
     free[drawn] = False
     known = choice.preselected.copy()
     known[drawn] = True
-    blind = _blind(choice, free, known, min(int(budget), int(candidates.sum())), prices, seed, num_workers)
+    blind = _blind(choice, free, known, blind_share, size, prices, seed, num_workers)[: size - len(drawn) - 1]
     free[blind], known[blind] = False, True
     copies, by_picks = None, False
     if deduplicate:
@@ -160,17 +164,19 @@ def _blind(
     choice: Choice,
     free: np.ndarray,
     known: np.ndarray,
+    share: float,
     size: int,
     prices: Prices | None,
     seed: int,
     num_workers: int | None,
 ) -> np.ndarray:
-    """A tenth of the batch from images in which a detector finds nothing, by coverage: it is certain of them, and no
-    batch would ever show what it cannot see.
-    """
+    """A share of the batch from images in which a detector finds nothing, by coverage."""
     boxes = choice.model.boxes
     unseen = np.zeros(len(free), dtype=bool) if boxes is None else free & boxes.is_blind
-    k = min(int(unseen.sum()), round(_BLIND * size))
+    if not unseen.any():
+        return np.empty(0, dtype=np.int64)
+    k = round(share * size) if prices is None else math.ceil(share * prices.budget / np.median(prices.cost[unseen]))
+    k = min(int(unseen.sum()), k)
     if k == 0:
         return np.empty(0, dtype=np.int64)
     chosen = get_method(_BLIND_METHOD).select(
@@ -182,7 +188,7 @@ def _blind(
         num_workers=num_workers,
     )
     rows = chosen.indices[unseen[chosen.indices]]
-    return rows if prices is None else affordable(rows, prices.cost, _BLIND * prices.budget)
+    return rows if prices is None else affordable(rows, prices.cost, share * prices.budget)
 
 
 def _unlike(choice: Choice, select: Select, n_free: int, seed: int) -> Select:

@@ -77,6 +77,23 @@ def test_uherding_takes_the_uncertainty_of_boxes(detected, ask):
     )
 
 
+@pytest.mark.parametrize(("share", "count"), [(0, 0), (0.34, 3), (0.99, 9)])
+def test_the_share_of_images_without_a_box_is_asked_for(detected, ask, share, count):
+    _, scores = detected
+    batch = ask(predictions="pred", budget=10, blind=share, deduplicate=False, method="margin")
+    assert [scores[row] == [] for row in batch.ids] == [False] * (10 - count) + [True] * count
+
+
+def test_the_share_of_images_without_a_box_is_one_of_what_may_be_spent(detected, ask):
+    _, scores = detected
+    cost = np.full(N, 0.25)
+    batch = ask(predictions="pred", budget=0.9, blind=0.6, cost=cost, method="margin", deduplicate=False)
+    assert [scores[row] == [] for row in batch.ids] == [False, True, True], "0.54 of 0.9 buy two, and one is left"
+    for share in (1, -0.1, True, "0.1"):
+        with pytest.raises(fc.CoresetError, match=r"blind must be a share in \[0, 1\) of the batch"):
+            ask(predictions="pred", blind=share, preview=True)
+
+
 @pytest.mark.parametrize("method", [None, "margin", "kmedoids"])
 def test_a_budget_of_boxes_is_kept_and_used(detected, ask, method):
     _, scores = detected
