@@ -56,6 +56,7 @@ def test_rounds_are_looked_at_and_weak_spots_open(app, labelled):
     assert "open" in part("round-3").inner_text()
     assert "uherding" in part("round-2").inner_text()
     assert part("advice").locator("li").count() == 3
+    assert part("covered").inner_text().count("%") == 2, "one share a recorded round"
     assert part("color").input_value() == "rounds:rounds:round"
     part("legend").get_by_text("round 3").wait_for()  # the colouring comes after its name
     spot = part("spot-0")

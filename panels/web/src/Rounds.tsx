@@ -151,7 +151,7 @@ interface OfCampaign {
 }
 
 /** The learning curve, and what it lets expect. */
-function Growth({ identity, campaign: { key, metrics }, call, width, height }: OfCampaign & { width: number; height: number }) {
+function Growth({ identity, campaign: { key, metrics, rounds }, call, width, height }: OfCampaign & { width: number; height: number }) {
   const [picked, setPicked] = useState<string | null>(null);
   const [target, setTarget] = useState(targets.get(key) ?? TARGET);
   const [text, setText] = useState<string | null>(null);
@@ -161,6 +161,7 @@ function Growth({ identity, campaign: { key, metrics }, call, width, height }: O
     [identity, metric, target],
   );
   const curve = loaded.value;
+  const covered = rounds.flatMap(({ coverage }) => (coverage === null ? [] : [coverage]));
   const typed = text === null ? target : parseTarget(text);
   const commit = () => {
     if (typed !== null) {
@@ -209,6 +210,11 @@ function Growth({ identity, campaign: { key, metrics }, call, width, height }: O
           </>
         )}
         {curve?.note && <p className="fc-note">{curve.note}</p>}
+        {covered.length > 0 && (
+          <p className="fc-note" data-cy="coreset-covered">
+            <Term name="nearLabel">Covered</Term> by the labels after each round: {covered.map((share) => percent(share)).join(", ")}
+          </p>
+        )}
       </section>
       <section className="fc-section">
         <div className="fc-rounds-head">
