@@ -22,6 +22,7 @@ from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.progress import silence
 from fiftyone_coreset.plugin.scale.engines import as_engine
 from fiftyone_coreset.plugin.scale.engines.base import Failure
+from fiftyone_coreset.plugin.scale.engines.ray import init_ray
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra [ray]")
 
@@ -35,11 +36,11 @@ CLUSTERED = np.repeat(np.random.default_rng(1).normal(size=(8, 5)), 40, axis=0) 
 @pytest.fixture(scope="module")
 def cluster():
     """A Ray of six CPUs, which steps find running; four are for the crew."""
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "90")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    ray.init(address="local", num_cpus=6, include_dashboard=False, log_to_driver=False, object_store_memory=100e6)
+    init_ray("local", num_cpus=6, object_store_memory=100e6)
     yield
     ray.shutdown()
 
@@ -160,6 +161,29 @@ def test_more_than_the_cluster_has_is_refused_at_once(cluster, asked, sentence):
 def test_engines_that_are_none(engine, sentence):
     with pytest.raises(CoresetError, match=sentence):
         as_engine(engine)
+
+
+@pytest.mark.parametrize(("failures", "address"), [(2, "local"), (3, "local"), (1, "far:6379")])
+def test_a_ray_of_its_own_that_does_not_come_up_is_started_again(failures, address, monkeypatch):
+    """Its raylet dies where its helpers take too long, which Ray tells by a plain Exception."""
+    import ray
+
+    starts = []
+
+    def init(**options):
+        starts.append(options["address"])
+        if len(starts) <= failures:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    if failures == 2:
+        init_ray(address)
+        assert len(starts) == 3
+    else:
+        with pytest.raises(CoresetError, match=f"Ray could not be reached at '{address}': The current node timed out"):
+            init_ray(address)
+        assert len(starts) == failures
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

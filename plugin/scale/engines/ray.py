@@ -31,13 +31,15 @@ _ATTEMPTS = 3
 _LOOK = 1.0
 #: Cores of a worker where a node has as many: what decoding for one GPU asks (docs/scale.md).
 _CORES = 8
+#: How often a Ray of this machine's own is started: its raylet dies if other parts take over 15 seconds to start.
+_STARTS = 3
 #: What Ray reads when it is imported, unless the user set it: nothing is sent home, a driver under "uv run" ships no
 #: files, workers of a laptop are no less urgent than other programs, and a busy machine has time to start.
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_worker_niceness": "0",
-    "RAY_raylet_start_wait_time_s": "240",
+    "RAY_raylet_start_wait_time_s": "90",
 }
 
 
@@ -90,7 +92,7 @@ class RayEngine:
         import ray
 
         if not ray.is_initialized():
-            _connect(self.address)
+            init_ray(self.address)
             stack.callback(ray.shutdown)
 
     def room(self, nodes: list[dict[str, float]]) -> tuple[int, int]:
@@ -118,17 +120,31 @@ class RayEngine:
         return cpus, self.workers or room
 
 
-def _connect(address: str | None) -> None:
-    """Connects to a cluster, or starts one of this machine's own."""
+def init_ray(address: str | None, **own: Any) -> None:
+    """Connects to a cluster, or starts one of this machine's own, if need be a second and a third time.
+
+    Args:
+        address: as in :class:`RayEngine`
+        own: what ``ray.init`` takes for a Ray of this machine's own
+
+    Raises:
+        CoresetError: if no cluster answers, or none can be started
+    """
     import ray
 
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CoresetError(f"Ray could not be reached at '{address}': {reason}") from error
+    is_own = address == "local"
+    options: dict[str, Any] = {"include_dashboard": False} | own if is_own else {}
+    for start in range(1, _STARTS + 1):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            return
+        except Exception as error:  # a node that does not come up in time is a plain Exception
+            ray.shutdown()
+            if is_own and start < _STARTS and not isinstance(error, ConnectionError | RuntimeError | ValueError):
+                continue
+            reason = str(error).strip().splitlines()[0]
+            raise CoresetError(f"Ray could not be reached at '{address}': {reason}") from error
 
 
 def _reason(error: Exception) -> str:
