@@ -41,6 +41,8 @@ _FORMATS = {
     "VOCDetectionDataset": "Pascal VOC",
     "CVATImageDataset": "CVAT",
 }
+#: What keeps the path of the folder out of formats that would hold it: the folder is moved when it is whole.
+_MOVABLE = {"YOLOv5Dataset": {"include_path": False}, "VOCDetectionDataset": {"include_paths": False}}
 #: Marks datasets that an export made, in their ``info``: no other is ever replaced.
 _ORIGIN = "coreset_of"
 #: What FiftyOne needs to know of a tool for labelling before it can send images there.
@@ -168,25 +170,22 @@ def _make_files(dataset: fo.Dataset, results: CoresetResults, params: Params, na
     folder = export_folder() / name
     if folder.exists() and not params.overwrite:
         raise CoresetError(f"folder '{name}' of an earlier export exists; choose another name or tick 'Overwrite'")
-    before = folder.with_name(
-        f".{uuid.uuid4().hex}"
-    )  # some formats hold the folder's path, so the new one has its name
-    if folder.exists():
-        folder.replace(before)
-    try:
+    beside, before = (folder.with_name(f".{uuid.uuid4().hex}") for _ in range(2))
+    try:  # beside it, so that a killed process leaves nothing that looks like a whole export
         results.view(params.budget).export(
-            export_dir=str(folder),
+            export_dir=str(beside),
             dataset_type=getattr(fo.types, params.format),
             label_field=params.label_field,
             progress=False,
+            **_MOVABLE.get(params.format, {}),
         )
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)  # half an export looks like a whole one
-        if before.exists():
-            before.replace(folder)
-        if isinstance(error, ValueError | TypeError):  # FiftyOne's words on labels that a format cannot hold
-            raise CoresetError(f"{_FORMATS[params.format]} cannot hold this: {error}") from error
-        raise
+        if folder.exists():
+            folder.replace(before)
+        beside.replace(folder)
+    except (ValueError, TypeError) as error:  # FiftyOne's words on labels that a format cannot hold
+        raise CoresetError(f"{_FORMATS[params.format]} cannot hold this: {error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     shutil.rmtree(before, ignore_errors=True)
     return str(folder)
 

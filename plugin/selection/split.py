@@ -34,12 +34,21 @@ class Traits:
             labels: (n,) class numbers, or None
             smallest: share of the smallest part; a fine region has about one row for it
             seed: of the regions
+
+        Values of which that part would get less than half a row are taken as one, as cells of small expectation are
+        where chi-square is computed: else all rows of rare classes would go to the largest part.
         """
         n = len(unit)
         fine = int(np.clip(round(n * smallest), 1, _MOST_CLUSTERS))
         levels = [np.zeros(n, dtype=np.int64)]
         levels += [kmeans(unit, count, seed=seed)[0] for count in sorted({max(1, round(fine**0.5)), fine})]
-        return cls(np.stack([*levels, *([] if labels is None else [labels])]))
+        levels += [] if labels is None else [labels]
+        return cls(np.stack([_rare_as_one(level, 0.5 / smallest) for level in levels]))
+
+
+def _rare_as_one(level: np.ndarray, least: float) -> np.ndarray:
+    """A level with one value in place of all those that fewer rows have than ``least``."""
+    return np.where(np.bincount(level)[level] < least, level.max() + 1, level)
 
 
 def joined(groups: Sequence[np.ndarray]) -> np.ndarray:

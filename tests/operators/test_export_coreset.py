@@ -1,6 +1,7 @@
 """Export coreset: what is made holds what the budget keeps, and nothing of anybody else's is replaced."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from fiftyone.core.config import load_annotation_config
 from fiftyone.utils.cvat import CVATBackend
-from fiftyone_coreset.operators.export_coreset import annotation_tools
+from fiftyone_coreset.operators.export_coreset import _FORMATS, annotation_tools
 
 
 @pytest.fixture
@@ -68,6 +69,40 @@ def test_an_export_that_fails_leaves_what_was_there(execute, ranked, monkeypatch
     execute("export_coreset", ranked, budget=1, **asked, overwrite=True)
     assert len(list(folder.iterdir())) == 1
     assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_files_are_beside_until_they_are_whole(execute, ranked, monkeypatch):
+    asked = {"action": "files", "format": "ImageDirectory", "name": "some"}
+    folder = Path(execute("export_coreset", ranked, budget=4, **asked)["made"])
+    before, seen = sorted(folder.iterdir()), []
+
+    def export(view, **arguments):
+        exported(view, **arguments)
+        seen.append((sorted(folder.iterdir()), sorted(path.name[0] for path in folder.parent.iterdir())))
+
+    exported = fo.core.collections.SampleCollection.export
+    monkeypatch.setattr(fo.core.collections.SampleCollection, "export", export)
+    execute("export_coreset", ranked, budget=2, **asked, overwrite=True)
+    assert seen == [(before, [".", "s"])]
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_no_format_holds_where_it_was_made(execute, ranked):
+    boxes = [fo.Detections(detections=[fo.Detection(label="a", bounding_box=[0.1, 0.1, 0.5, 0.5])]) for _ in range(6)]
+    ranked.set_values("boxes", boxes)
+    for name in _FORMATS:
+        label_field = {"ImageDirectory": None, "ImageClassificationDirectoryTree": "truth"}.get(name, "boxes")
+        answer = execute(
+            "export_coreset", ranked, budget=4, action="files", format=name, label_field=label_field, name=name
+        )
+        folder = Path(answer["made"])
+        for path in folder.rglob("*"):
+            assert not path.is_file() or b"coreset-exports" not in path.read_bytes(), path
+        folder = folder.rename(folder.with_name("moved"))
+        back = fo.Dataset.from_dir(str(folder), dataset_type=getattr(fo.types, name), progress=False)
+        assert (len(back), all(Path(path).is_file() for path in back.values("filepath"))) == (4, True)
+        back.delete()
+        shutil.rmtree(folder)
 
 
 def test_a_dataset_replaces_exports_only(execute, form, ranked, dataset):

@@ -67,3 +67,12 @@ def test_a_group_larger_than_a_part_goes_where_it_fits():
     part = split(unit, together, Traits.of(unit, None, 0.1, 0), FRACTIONS, 0)
     assert set(part[:60].tolist()) == {0}
     assert np.bincount(part).tolist() == pytest.approx([80, 10, 10], abs=3)
+
+
+@pytest.mark.parametrize("n", [10, 20, 100])
+@pytest.mark.parametrize("n_classes", [10, 100])
+def test_rare_classes_go_to_every_part(n, n_classes):
+    unit, _ = clustered(n)
+    labels = np.arange(n) % n_classes
+    part = split(unit, np.arange(n), Traits.of(unit, labels, 0.1, 0), FRACTIONS, 0)
+    assert np.bincount(part, minlength=3).tolist() == pytest.approx(n * FRACTIONS, abs=max(1, n // 50))
