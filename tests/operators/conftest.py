@@ -64,3 +64,14 @@ def embedded(dataset):
     made.set_values("clip_embeddings", list(np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)))
     made.persistent = True
     return made
+
+
+@pytest.fixture
+def ranked_kinds(dataset, image_folder):
+    """Twelve real images of two kinds, ranked, and what each file shows."""
+    import fiftyone_coreset as fc
+
+    made = dataset(image_folder(12))
+    made.set_values("emb", [[row % 2, row / 10] for row in range(12)])
+    fc.compute_coreset(made, "emb", method="kcenter", projection=None, progress=False)
+    return made, {Path(path).name: ("cat", "dog")[row % 2] for row, path in enumerate(made.values("filepath"))}

@@ -10,15 +10,6 @@ from loopback import serving
 
 
 @pytest.fixture
-def ranked(dataset, image_folder):
-    """Twelve real images of two kinds, ranked, and what each file shows."""
-    made = dataset(image_folder(12))
-    made.set_values("emb", [[row % 2, row / 10] for row in range(12)])
-    fc.compute_coreset(made, "emb", method="kcenter", projection=None, progress=False)
-    return made, {Path(path).name: ("cat", "dog")[row % 2] for row, path in enumerate(made.values("filepath"))}
-
-
-@pytest.fixture
 def cvat(monkeypatch):
     with serving(FakeCvat) as server:
         monkeypatch.setitem(
@@ -27,8 +18,8 @@ def cvat(monkeypatch):
         yield server
 
 
-def test_labels_come_back_from_the_tool_and_are_a_round(execute, ranked, cvat):
-    dataset, shows = ranked
+def test_labels_come_back_from_the_tool_and_are_a_round(execute, ranked_kinds, cvat):
+    dataset, shows = ranked_kinds
     answer = execute(
         "export_coreset", dataset, budget=4, action="annotate", backend="cvat", label_field="truth",
         classes="cat, dog", name="first",
@@ -58,8 +49,8 @@ def test_labels_come_back_from_the_tool_and_are_a_round(execute, ranked, cvat):
     ]
 
 
-def test_a_wrong_account_is_said_and_leaves_nothing(execute, ranked, cvat):
-    dataset, _ = ranked
+def test_a_wrong_account_is_said_and_leaves_nothing(execute, ranked_kinds, cvat):
+    dataset, _ = ranked_kinds
     cvat.account["password"] = "changed meanwhile"
     with pytest.raises(Exception, match=rf"cvat at {cvat.url} did not take the labelling task"):
         execute(

@@ -15,15 +15,6 @@ pytest.importorskip(
 
 
 @pytest.fixture
-def ranked(dataset, image_folder):
-    """Twelve real images of two kinds, ranked, and what each file shows."""
-    made = dataset(image_folder(12))
-    made.set_values("emb", [[row % 2, row / 10] for row in range(12)])
-    fc.compute_coreset(made, "emb", method="kcenter", projection=None, progress=False)
-    return made, {Path(path).name: ("cat", "dog")[row % 2] for row, path in enumerate(made.values("filepath"))}
-
-
-@pytest.fixture
 def studio(monkeypatch):
     with serving(FakeLabelStudio) as server:
         known = fo.annotation_config.backends["labelstudio"]
@@ -31,8 +22,8 @@ def studio(monkeypatch):
         yield server
 
 
-def test_labels_come_back_from_the_tool_and_are_a_round(execute, ranked, studio):
-    dataset, shows = ranked
+def test_labels_come_back_from_the_tool_and_are_a_round(execute, ranked_kinds, studio):
+    dataset, shows = ranked_kinds
     answer = execute(
         "export_coreset", dataset, budget=4, action="annotate", backend="labelstudio", label_field="truth",
         classes="cat, dog", name="first",
@@ -58,8 +49,8 @@ def test_labels_come_back_from_the_tool_and_are_a_round(execute, ranked, studio)
     assert all(dataset[row_id].truth.label == shows[dataset[row_id].filename] for row_id in batch.ids)
 
 
-def test_a_wrong_key_is_said_and_leaves_nothing(execute, ranked, studio):
-    dataset, _ = ranked
+def test_a_wrong_key_is_said_and_leaves_nothing(execute, ranked_kinds, studio):
+    dataset, _ = ranked_kinds
     studio.account["api_key"] = "changed meanwhile"
     with pytest.raises(Exception, match=rf"labelstudio at {studio.url} did not take the labelling task"):
         execute(
