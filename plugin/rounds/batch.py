@@ -155,8 +155,8 @@ def next_batch(
         skip (("skip", "off_topic")): tags of images that are not asked for
         cost (None): what the label of each image costs, in minutes or money: a field of positive numbers, or an (n,)
             array in the collection's order. ``"boxes"``: the boxes that a detector's ``predictions`` expect in it, one
-            at least. The budget is then in the same unit, and methods that can, such as ``"uherding"``, weigh gain
-            against cost
+            at least. The budget is then in the same unit. ``"uherding"`` and ``"maxherding"`` weigh gain against cost;
+            of other methods the ranking is followed as far as the budget pays
         random_share (0.0): share in [0, 1) of the batch that is drawn at random, and comes first in it. It says without
             bias how good the model is on what is left, and what random labels would have given
         blind (0.1): share in [0, 1) of the batch, or of what it may cost, for images in which a detector finds nothing,

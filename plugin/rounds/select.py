@@ -95,8 +95,6 @@ def select_batch(
         raise CoresetError(f"nothing is left to label of {len(candidates):,} {choice.standing.rows.noun}: {left}")
     if prices is not None:
         candidates = candidates & ~prices.too_dear
-        if "cost" in method.per_row:
-            arguments = {**arguments, "cost": prices.cost}
     if balance:
         arguments = arguments | _turns(choice)
     n = int(candidates.sum())
@@ -108,6 +106,11 @@ def select_batch(
     known[drawn] = True
     blind = _blind(choice, free, known, blind_share, size, prices, seed, num_workers)[: size - len(drawn) - 1]
     free[blind], known[blind] = False, True
+    weighs = prices is not None and "cost" in method.per_row
+    if prices is not None:
+        prices = prices.less(blind)
+        if weighs:
+            arguments = {**arguments, "cost": prices.cost, "cost_budget": prices.budget}
     copies, by_picks = None, False
     if deduplicate:
         from ..runs.near_duplicates import find_near_copies
@@ -139,7 +142,7 @@ def select_batch(
     if choice.model.boxes is not None and choice.model.boxes.embeddings is not None:
         distinct = _unlike(choice, distinct, int(free.sum()), seed)
     if prices is not None:
-        selection, batch = prices.less(blind).pay(distinct, free)
+        selection, batch = prices.pay(distinct, free, weighs)
     else:
         selection, batch = distinct(size - len(drawn) - len(blind))
     return Chosen(selection, np.concatenate([drawn, batch, blind]), len(drawn), len(blind))
@@ -179,6 +182,7 @@ def _blind(
     k = min(int(unseen.sum()), k)
     if k == 0:
         return np.empty(0, dtype=np.int64)
+    paid: dict[str, Any] = {} if prices is None else {"cost": prices.cost, "cost_budget": share * prices.budget}
     chosen = get_method(_BLIND_METHOD).select(
         choice.found.matrix,
         int(known.sum()) + k,
@@ -186,6 +190,7 @@ def _blind(
         excluded=~unseen & ~known,
         seed=seed,
         num_workers=num_workers,
+        **paid,
     )
     rows = chosen.indices[unseen[chosen.indices]]
     return rows if prices is None else affordable(rows, prices.cost, share * prices.budget)

@@ -24,8 +24,8 @@ def check_cost(cost: np.ndarray) -> np.ndarray:
 def affordable(ranking: np.ndarray, cost: Any, budget: float) -> np.ndarray:
     """The rows of a ranking that a budget pays for; one that does not fit is passed over, and cheaper ones follow.
 
-    Of a ranking by gain per cost, such as ``uherding`` with ``cost=`` gives, this is nearly the greedy answer to the
-    knapsack problem: a row that is passed over still counts as covering what follows it.
+    Of a ranking that was made for the same budget, as by ``uherding`` with ``cost=`` and ``cost_budget=``, this is the
+    greedy answer to the knapsack problem.
 
     Args:
         ranking: (k,) int64 rows, first to keep first

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .costs import affordable
 from .pool import GRAPH_NEIGHBORS, Pool
 
 #: Rows up to which all similarities are held; larger pools use a graph of nearest neighbours.
@@ -104,6 +106,10 @@ class Coverage:
         matrix = self._matrix
         return graph_gains(matrix.indptr, matrix.indices, matrix.data, self._best, self._weights, rows)
 
+    def copy(self) -> Coverage:
+        """The same S, which grows by itself."""
+        return Coverage(self._matrix, self._weights, self._best.copy())
+
     def add(self, row: int) -> None:
         """Adds a row to S."""
         if self._is_dense:
@@ -160,11 +166,19 @@ class GainQueue:
 
 
 def greedy_cover(
-    matrix: Any, k: int, pool: Pool, coverage: Coverage | None = None, cost: np.ndarray | None = None
+    matrix: Any,
+    k: int,
+    pool: Pool,
+    coverage: Coverage | None = None,
+    cost: np.ndarray | None = None,
+    budget: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maximises :class:`Coverage` by lazy greedy: time after time the row that adds most.
 
     The result is that of plain greedy, at least (1 - 1/e) of the best possible (Nemhauser, Wolsey and Fisher, 1978).
+    With a budget, rows that do not fit into what is left of it are passed over, and come last. Where a single row that
+    it pays for adds more than all that were paid, this row comes first: at least half of (1 - 1/e) of the best possible
+    (Leskovec et al., 2007).
 
     Args:
         matrix: what :func:`similarity_matrix` returns
@@ -172,6 +186,7 @@ def greedy_cover(
         pool: the problem: its kept rows cover first, its weights weigh the covered rows
         coverage (None): what is covered already, and other weights of the covered rows
         cost (None): (n,) positive cost of every row, by which gains are divided
+        budget (None): what may be spent
 
     Returns:
         a tuple of (k,) int64 picks and their (k,) float64 gains
@@ -179,11 +194,41 @@ def greedy_cover(
     coverage = coverage or Coverage(matrix, pool.weights)
     for row in pool.preselected:
         coverage.add(row)
-    queue = GainQueue(coverage, np.flatnonzero(pool.candidates), cost)
+    rows = np.flatnonzero(pool.candidates)
+    if cost is None or budget is None:
+        return _greedy(coverage, rows, k, pool, cost, math.inf)
+    order, gains = _greedy(coverage.copy(), rows, k, pool, cost, budget)
+    fits = rows[cost[rows] <= budget]
+    alone = coverage.gains(fits)
+    if gains[: len(affordable(order, cost, budget))].sum() >= alone.max(initial=0):
+        return order, gains
+    best = int(alone.argmax())
+    first = fits[best]
+    coverage.add(first)
+    order, after = _greedy(coverage, rows[rows != first], k - 1, pool, cost, budget - cost[first])
+    return np.insert(order, 0, first), np.insert(after, 0, alone[best])
+
+
+def _greedy(
+    coverage: Coverage, rows: np.ndarray, k: int, pool: Pool, cost: np.ndarray | None, budget: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """K of the rows by their gains, or gains per cost: what the budget pays for, and then the others."""
     order, gains = np.empty(k, dtype=np.int64), np.empty(k)
-    for step in range(k):
-        order[step], gains[step] = queue.pop()
-        coverage.add(order[step])
-        if step % 1000 == 0:
-            pool.report(step / k, f"{len(pool.preselected) + step} picked")
+    step = 0
+    for left in (budget, math.inf):
+        queue, passed_over = GainQueue(coverage, rows, cost), []
+        for _ in range(len(rows)):
+            if step == k:
+                return order, gains
+            row, gain = queue.pop()
+            if cost is not None and cost[row] > left:
+                passed_over.append(row)
+                continue
+            order[step], gains[step] = row, gain
+            coverage.add(row)
+            left -= 0 if cost is None else cost[row]
+            if step % 1000 == 0:
+                pool.report(step / k, f"{len(pool.preselected) + step} picked")
+            step += 1
+        rows = np.array(passed_over, dtype=np.int64)
     return order, gains

@@ -33,6 +33,9 @@ def test_a_budget_of_minutes_is_kept_and_used(labelled, ask, method):
     assert 20 - np.median(list(cost_of.values())) < spent <= 20
     entry = batch.results.last
     assert (entry.budget, entry.cost, entry.spent) == (20, "minutes", spent)
+    if method is None:
+        free = set(labelled.exists("gt", False).values("id")) - set(ids)
+        assert min(cost_of[row_id] for row_id in free) > 20 - spent, "what still fits is asked for"
     assert f"They cost {spent:g} of 20 by 'minutes'" in batch.why
     assert fc.load_rounds(labelled).last.spent == spent
 

@@ -1,5 +1,7 @@
 """What is read from a model besides its classes: difficulty, fused confidence, balance, and costs."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
@@ -155,6 +157,56 @@ class TestCost:
             left = budget - cost[paid].sum()
             assert not (cost[np.setdiff1d(ranking, paid)] <= left).any()
         assert len(affordable(ranking, cost, 1e9)) == 118
+
+    @pytest.mark.parametrize("name", ["uherding", "maxherding"])
+    def test_what_is_paid_is_worth_more_than_any_single_row(self, name):
+        """By brute force over all sets that a budget pays for, of small problems."""
+        alone_was_better = 0
+        for case in range(60):
+            rng = np.random.default_rng(case)
+            X = rng.normal(size=(9, 3))
+            cost, budget = rng.choice([0.3, 1, 4, 9], 9), rng.choice([1.0, 4.0, 9.0, 10.0])
+            P = rng.dirichlet(np.ones(3), 9)
+            u = rng.uniform(0.5, 1.5, 9)
+            options = {"weights": u}
+            if name == "uherding":
+                top = np.sort(P, axis=1)
+                u, options["predictions"] = u * (1 - (top[:, -1] - top[:, -2])), P
+            Z = X / np.linalg.norm(X, axis=1, keepdims=True)
+            kernel = np.exp(-(np.linalg.norm(Z[:, None] - Z, axis=2) ** 2) / 0.25)
+
+            def value(rows, u=u, kernel=kernel):
+                return (u * kernel[:, rows].max(axis=1, initial=0)).sum()
+
+            picks = get_method(name).select(X, 9, cost=cost, cost_budget=budget, bandwidth=0.5, **options)
+            assert sorted(picks.indices) == list(range(9))
+            paid = affordable(picks.indices, cost, budget)
+            assert paid.tolist() == picks.indices[: len(paid)].tolist(), "rows that do not fit come last"
+            assert cost[paid].sum() <= budget
+            pairs = [rows for size in (0, 1, 2, 3, 4) for rows in combinations(range(9), size)]
+            payable = [list(rows) for rows in pairs if cost[list(rows)].sum() <= budget]
+            singles = [value(rows) for rows in payable if len(rows) == 1]
+            assert value(paid) >= max(singles, default=0) - 1e-6
+            assert value(paid) >= (1 - 1 / np.e) / 2 * max(map(value, payable))
+            greedy = []
+            while True:
+                gain = np.array([value([*greedy, row]) - value(greedy) for row in range(9)]) / cost
+                gain[[row in greedy or cost[greedy].sum() + cost[row] > budget for row in range(9)]] = -1
+                if gain.max() < 0:
+                    break
+                greedy.append(int(gain.argmax()))
+            if value(greedy) >= max(singles, default=0):
+                assert paid.tolist() == greedy
+            else:
+                assert value(paid[:1]) == pytest.approx(max(singles))
+                alone_was_better += 1
+        assert alone_was_better
+
+    def test_a_constant_cost_with_a_budget_equals_none(self):
+        X, options, _ = self.problem()
+        plain = get_method("uherding").select(X, 22, **options).indices[2:]
+        priced = get_method("uherding").select(X, 40, cost=np.full(120, 2.5), cost_budget=50, **options).indices[2:]
+        assert affordable(priced, np.full(120, 2.5), 50).tolist() == plain.tolist()
 
     def test_a_row_must_cost_something(self):
         X, options, cost = self.problem()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..costs import check_cost
 from ..cover import greedy_cover, similarity_matrix
 from ..method import register
 from ..pool import Picks, Pool
 
 
-@register("maxherding", "MaxHerding: soft coverage with a Gaussian kernel; for small budgets")
-def maxherding(pool: Pool, k: int, bandwidth: float | None = None) -> Picks:
+@register("maxherding", "MaxHerding: soft coverage with a Gaussian kernel; for small budgets", per_row=("cost",))
+def maxherding(
+    pool: Pool,
+    k: int,
+    bandwidth: float | None = None,
+    cost: np.ndarray | None = None,
+    cost_budget: float | None = None,
+) -> Picks:
     """Maximises the mean over all rows of ``max_s exp(-(d / h)^2)`` (Bae et al., ECCV 2024), by lazy greedy.
 
     Above 8,192 rows only the 64 nearest neighbours of a row count. Weights are those of the covered rows.
@@ -20,6 +27,9 @@ def maxherding(pool: Pool, k: int, bandwidth: float | None = None) -> Picks:
         k: rows to pick
         bandwidth (None): h; by default the median distance to the 10th nearest neighbour, because the authors' h = 1
             is nearly flat where all embeddings lie in a narrow cone
+        cost (None): (n,) positive cost of a row's label; gains are divided by it
+        cost_budget (None): what may be spent: rows that do not fit into what is left of it come last, see
+            :func:`.cover.greedy_cover`. :func:`.costs.affordable` cuts the ranking where it is spent
 
     Returns:
         the picks
@@ -29,7 +39,9 @@ def maxherding(pool: Pool, k: int, bandwidth: float | None = None) -> Picks:
     """
     h = usual_distance(pool) if bandwidth is None else bandwidth
     h = max(h, LEAST_BANDWIDTH)
-    order, gains = greedy_cover(similarity_matrix(pool, gaussian, np.full(len(pool), h, dtype=np.float32)), k, pool)
+    matrix = similarity_matrix(pool, gaussian, np.full(len(pool), h, dtype=np.float32))
+    price = None if cost is None else check_cost(cost)
+    order, gains = greedy_cover(matrix, k, pool, cost=price, budget=cost_budget)
     return Picks(order, details={"bandwidth": h, "gain": float(gains.sum() / len(pool))})
 
 

@@ -43,6 +43,7 @@ def uherding(
     measure: str | None = None,
     bandwidth: float | str | None = None,
     cost: np.ndarray | None = None,
+    cost_budget: float | None = None,
     prediction_bandwidth: float | None = None,
 ) -> Picks:
     """Maximises the mean over all rows of ``u_i max_s exp(-(d_is / h)^2)`` (Bae et al., ICLR 2025), by lazy greedy.
@@ -60,8 +61,9 @@ def uherding(
         bandwidth (None): h; by default the median distance to the 10th nearest neighbour, in the sample of a large pool
             to the one that a pick stands for; "adaptive" is the smallest distance between kept rows, as the authors
             have it, within half and twice the default
-        cost (None): (n,) positive cost of a row's label; gains are divided by it. :func:`.costs.affordable` cuts the
-            ranking where a budget is spent
+        cost (None): (n,) positive cost of a row's label; gains are divided by it
+        cost_budget (None): what may be spent: rows that do not fit into what is left of it come last, see
+            :func:`.cover.greedy_cover`. :func:`.costs.affordable` cuts the ranking where it is spent
         prediction_bandwidth (None): if given, rows cover each other only as far as their predictions agree too: the
             kernel is multiplied by that of the distance between the probabilities of all classes over this number,
             as DEUCE combines both kinds of diversity (Guo et al., TACL 2024)
@@ -98,7 +100,7 @@ def uherding(
         coverage = Coverage(matrix, weights[sampled], _covered_by(kept, rows, h))
     if price is not None and sampled is not None:
         price = price[sampled]
-    order, gains = greedy_cover(matrix, k, part, coverage, price)
+    order, gains = greedy_cover(matrix, k, part, coverage, price, cost_budget)
     details = {
         "measure": measure or pool.predictions.default_measure,
         "equally_uncertain": bool(np.ptp(u[pool.candidates]) == 0),
