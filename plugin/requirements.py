@@ -1,4 +1,4 @@
-"""What must be installed, and what a number must be, checked before any long work starts."""
+"""What is installed and what must be, and what a number must be, checked before any long work starts."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ _EXTRAS = {
     "ray": "ray",
     "lance": "lance",
 }
+
+
+def package_version() -> str:
+    """The version of this package.
+
+    Examples:
+        >>> package_version().count(".")
+        2
+    """
+    from .. import __version__
+
+    return __version__
 
 
 def check_count(name: str, value: Any, least: int) -> None:

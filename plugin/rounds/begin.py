@@ -11,6 +11,7 @@ import numpy as np
 from ..dataset.embeddings import EmbeddingSource
 from ..dataset.rows import Rows
 from ..diagnostics.tables import number
+from ..requirements import package_version
 from .agreement import cohen_kappa
 from .campaign import RoundsConfig, RoundsResults
 from .choice import Choice
@@ -144,17 +145,15 @@ def _uncertainty(choice: Choice, selection: Selection) -> np.ndarray:
 
 def begun(rows: Rows, key: str, label_field: str, before: RoundsResults | None) -> RoundsResults:
     """The campaign to continue: a copy of it as it was, or an empty one."""
-    from ... import __version__
-
     if before is not None:
         results = before.successor(samples=rows.samples)
-        results.config.package_version, results.config.label_field = __version__, label_field
+        results.config.package_version, results.config.label_field = package_version(), label_field
         return results
     config = RoundsConfig(
         label_field=label_field,
         patches_field=rows.patches_field,
         run_id=uuid.uuid4().hex,
-        package_version=__version__,
+        package_version=package_version(),
         state="writing",
     )
     config.fields = {column: rows.path(f"{key}_{column}") for column in COLUMNS}

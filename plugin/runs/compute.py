@@ -16,7 +16,7 @@ from ..dataset.rows import Rows, rows_of
 from ..embeddings.class_texts import with_class_texts
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
-from ..requirements import check_count, require
+from ..requirements import check_count, package_version, require
 from ..results import CoresetResults
 from ..seeds import check_seed
 from ..selection.cost import expected_cost
@@ -309,7 +309,7 @@ def _build_results(
     config.n, config.n_unranked = len(chosen), len(found.matrix) - len(chosen)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
-    config.package_version = _package_version()
+    config.package_version = package_version()
     config.models = _model_records(rows, config.embeddings)
     stored = None
     if config.embeddings is None and half.half_bytes(kept) <= half.MAX_STORED:
@@ -363,9 +363,3 @@ def _model_records(rows: Rows, fields: list[str] | None) -> dict[str, Any]:
 
     records = {field: record_of(rows, field) for field in fields or []}
     return {field: record for field, record in records.items() if record}
-
-
-def _package_version() -> str:
-    from ... import __version__
-
-    return __version__

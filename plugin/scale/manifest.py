@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
-from ..requirements import require
+from ..requirements import package_version, require
 from .forecast import Machines
 from .lock import one_writer
 from .model import plan_need
@@ -114,7 +114,7 @@ def _write(source: Source, out: Place, asked: dict[str, Any], report: ProgressCa
     if [(facts or {}).get("digest") for facts in stage.all_facts(range(len(written)))] != written:
         raise CoresetError(f"{out} is planned by another process at the same time; plan again when that is done")
     record = {"n": sum(unit_rows), "unit_rows": unit_rows, "digest": digest.hexdigest()[:16]}
-    write_record(out / RECORD, {"format": FORMAT_VERSION, "package_version": _package_version(), **asked, **record})
+    write_record(out / RECORD, {"format": FORMAT_VERSION, "package_version": package_version(), **asked, **record})
 
 
 def _checked(listing: Iterator[Listed]) -> Iterator[Listed]:
@@ -157,9 +157,3 @@ def _refuse_duplicates(stage: Stage, keys: np.ndarray, unit_rows: list[int]) -> 
     if twice:
         named = ", ".join(repr(name) for name in list(twice)[:3])
         raise CoresetError(f"{len(twice)} ids come more than once, e.g. {named}; ids must be unique")
-
-
-def _package_version() -> str:
-    from ... import __version__
-
-    return __version__

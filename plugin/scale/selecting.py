@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +26,6 @@ from .scoring import read_scores
 from .share import Share
 from .state import StageState
 from .store import StorePath
-
-if TYPE_CHECKING:
-    pass
 
 #: Methods that pick by a number of each row, so they need no cells.
 SCORED = ("random", "zcore")

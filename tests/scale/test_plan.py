@@ -54,6 +54,14 @@ def test_a_second_plan_is_the_first(write_vectors, tmp_path):
         scale.plan(source, tmp_path / "run", rows_per_unit=5, **columns)
 
 
+def test_a_run_of_a_later_format_is_refused(write_vectors, tmp_path):
+    run = scale.plan(write_vectors(VECTORS), tmp_path / "run", id_column="id", vector_column="vector")
+    record = run.folder / "run.json"
+    record.write_text(record.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(CoresetError, match=r"run.json has format 2, this version reads 1"):
+        scale.embed(run.folder)
+
+
 def test_the_digest_tells_inputs_apart(write_vectors, tmp_path):
     digests = {
         scale.plan(write_vectors(VECTORS, ids, f"t{n}"), tmp_path / f"r{n}", id_column="id", uri_column="uri").digest

@@ -21,6 +21,7 @@ from fiftyone_coreset.plugin import requirements, scale
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.progress import silence
 from fiftyone_coreset.plugin.scale.engines import as_engine
+from fiftyone_coreset.plugin.scale.engines import ray as ray_engine
 from fiftyone_coreset.plugin.scale.engines.base import Failure
 from fiftyone_coreset.plugin.scale.engines.ray import init_ray
 
@@ -184,6 +185,36 @@ def test_a_ray_of_its_own_that_does_not_come_up_is_started_again(failures, addre
         with pytest.raises(CoresetError, match=f"Ray could not be reached at '{address}': The current node timed out"):
             init_ray(address)
         assert len(starts) == failures
+
+
+def test_a_cluster_of_another_ray_or_python_is_told_in_one_sentence(monkeypatch):
+    import ray
+
+    def refuse(**options):
+        raise RuntimeError(
+            "Version mismatch: The cluster was started with:\n    Ray: 2.60.0\n    Python: 3.10.9\n"
+            "This process on node 10.0.0.7 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7\n"
+        )
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    sentence = (
+        "Ray could not be reached at 'far:6379': Version mismatch: The cluster was started with: Ray: 2.60.0 Python: "
+        "3.10.9 This process on node 10.0.0.7 was started with: Ray: 2.60.0 Python: 3.11.7"
+    )
+    with pytest.raises(CoresetError) as refused:
+        init_ray("far:6379")
+    assert str(refused.value) == sentence
+
+
+def test_workers_with_another_version_of_the_package_are_refused(cluster, write_vectors, tmp_path, monkeypatch):
+    run = scale.plan(write_vectors(CLUSTERED[:6]), tmp_path / "run", rows_per_unit=6, **COLUMNS)
+    here = requirements.package_version()
+    monkeypatch.setattr(ray_engine, "package_version", lambda: "9.9.9")
+    sentence = f"a worker of Ray has fiftyone-coreset {here}, and this process 9.9.9; install the same version on every"
+    with pytest.raises(CoresetError, match=sentence):
+        scale.embed(run.folder, engine=scale.RayEngine(workers=1, cpus_per_worker=2))
+    assert scale.status(run.folder).stages[1].missing == [0]
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

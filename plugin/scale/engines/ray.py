@@ -19,7 +19,7 @@ from typing import Any
 
 from ...errors import CoresetError
 from ...progress import ProgressCallback, silence
-from ...requirements import require
+from ...requirements import package_version, require
 from ..forecast import Machines
 from .base import Crew, Failure, Result, Task, Work
 
@@ -33,6 +33,8 @@ _LOOK = 1.0
 _CORES = 8
 #: How often a Ray of this machine's own is started: its raylet dies if other parts take over 15 seconds to start.
 _STARTS = 3
+#: What Ray says, over several lines, where a cluster has another version of Ray or Python.
+_OTHER_VERSION = "Version mismatch"
 #: What Ray reads when it is imported, unless the user set it: nothing is sent home, a driver under "uv run" ships no
 #: files, workers of a laptop are no less urgent than other programs, and a busy machine has time to start.
 _SETTINGS = {
@@ -143,7 +145,8 @@ def init_ray(address: str | None, **own: Any) -> None:
             ray.shutdown()
             if is_own and start < _STARTS and not isinstance(error, ConnectionError | RuntimeError | ValueError):
                 continue
-            reason = str(error).strip().splitlines()[0]
+            lines = str(error).strip().splitlines()
+            reason = " ".join(str(error).split()) if _OTHER_VERSION in lines[0] else lines[0]
             raise CoresetError(f"Ray could not be reached at '{address}': {reason}") from error
 
 
@@ -164,8 +167,9 @@ class _Worker:
         self._number = 0
         self._do: Any = None
 
-    def come(self) -> None:
-        """Answers when the worker has its place."""
+    def come(self) -> str:
+        """Answers when the worker has its place, with the version of the package there."""
+        return package_version()
 
     def do(self, number: int, work: bytes, task: Any) -> Any:
         if number != self._number:
@@ -286,7 +290,7 @@ class _Workers:
 
         worker = self._coming.pop(answer)
         try:
-            ray.get(answer)
+            version = ray.get(answer)
         except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
             if getattr(error, "actor_init_failed", False):
                 raise _cannot_load(str(error).strip().splitlines()[-1]) from error
@@ -296,5 +300,10 @@ class _Workers:
                 ended = f"{self._never_came} workers of Ray ended, one after the other, before they had begun"
                 raise CoresetError(f"{ended}: {_reason(error)}") from error
         else:
+            if version != (here := package_version()):
+                raise CoresetError(
+                    f"a worker of Ray has fiftyone-coreset {version}, and this process {here}; install the same "
+                    "version on every machine"
+                )
             self._never_came = 0
             self._idle.append(worker)
