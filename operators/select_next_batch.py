@@ -7,6 +7,7 @@ import fiftyone.operators.types as types
 import fiftyone.plugins as fop
 from pydantic import Field
 
+from ..plugin.dataset.boxes import holds_boxes
 from ..plugin.dataset.predictions import prediction_fields
 from ..plugin.dataset.rows import Rows as LibraryRows
 from ..plugin.door import FieldPath, Line, Lines, RunName, Seed, Tag
@@ -59,6 +60,13 @@ class Params(EmbeddedRows):
     )
     random_share: float = Field(
         0.0, ge=0, lt=1, title="Share drawn at random", description="Shows without bias how good the model is"
+    )
+    blind: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        title="Share of images without any predicted box",
+        description="The detector is certain of them, and no batch would ever show what it cannot see",
     )
     target_class: Line | None = Field(
         None,
@@ -123,6 +131,8 @@ class SelectNextBatch(CoresetOperator[Params]):
             form.text("skip")
             form.suggest("cost", number_fields(form.dataset, params.rows))
             form.number("random_share")
+            if holds_boxes(rows, params.predictions):
+                form.number("blind")
             form.text("target_class")
             form.tick("anchors")
             form.tick("balance")
@@ -145,6 +155,7 @@ class SelectNextBatch(CoresetOperator[Params]):
             skip=_skip(params),
             cost=params.cost,
             random_share=params.random_share,
+            blind=params.blind,
             classes=_class_names(params),
             pool=ANCHORS if params.anchors else "all",
             balance=params.balance,

@@ -35,6 +35,12 @@ class OfSpot(OfRun):
     place: int = Field(ge=0, title="weak spot")
 
 
+class LeaveOut(OfSpot):
+    """Which tag leaves the images of a weak spot out."""
+
+    tag: str = Field(min_length=1, max_length=200)
+
+
 class RoundEvents:
     """The events; a part of the panel. Their key is the name of a campaign."""
 
@@ -65,6 +71,18 @@ class RoundEvents:
         view = results.rows().as_patches().samples.select(ids[: grid.MAX_IDS], ordered=True)
         ctx.ops.set_view(view=view)
         return {"shown": len(view)}
+
+    @event(LeaveOut)
+    def leave_out_spot(self, ctx: Any, params: LeaveOut) -> dict[str, Any]:
+        tagged = rounds.same_spots(ctx.dataset, params.key, params.version).leave_out(params.place, params.tag)
+        ctx.ops.reload_samples()
+        return {"tagged": tagged}
+
+    @event(OfSpot)
+    def bring_back_spot(self, ctx: Any, params: OfSpot) -> dict[str, Any]:
+        tagged = rounds.same_spots(ctx.dataset, params.key, params.version).bring_back(params.place)
+        ctx.ops.reload_samples()
+        return {"tagged": tagged}
 
     @event(OfRun)
     def select_batch(self, ctx: Any, params: OfRun) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..plugin.dataset.tags import untag_rows
 from ..plugin.errors import CoresetError
 from ..plugin.rounds.batch import preview_next
 from ..plugin.rounds.history import OUTCOMES, Round
@@ -238,11 +239,13 @@ class KnownSpots:
         version: changes whenever they are looked for
         spots: the spots
         results: the campaign they are of
+        left_out: place of a spot -> the tag by which it was left out, and what did not carry it before
     """
 
     version: str
     spots: WeakSpots
     results: RoundsResults
+    left_out: dict[int, tuple[str, list[str]]] = field(default_factory=dict)
 
     def ids(self, place: int) -> list[str]:
         """The rows without label of a spot, those first that the model is least sure of.
@@ -256,10 +259,29 @@ class KnownSpots:
         unsure = placed(self.results.uncertainty, places(self.results.ids, ids), np.nan)
         return ids[np.argsort(-np.nan_to_num(unsure, nan=-1), kind="stable")].tolist()
 
+    def leave_out(self, place: int, tag: str) -> int:
+        """Tags the rows without label of a spot, see :meth:`.WeakSpots.leave_out`; returns how many are new to it."""
+        fresh = self.spots.leave_out(place, tag)
+        self.left_out[place] = tag, fresh
+        return len(fresh)
+
+    def bring_back(self, place: int) -> int:
+        """Removes the tag from what got it by :meth:`leave_out`; returns from how many.
+
+        Raises:
+            CoresetError: if the spot was not left out
+        """
+        if place not in self.left_out:
+            raise CoresetError(f"Weak spot {place} was not left out.")
+        tag, ids = self.left_out.pop(place)
+        untag_rows(self.results.rows(), ids, tag)
+        return len(ids)
+
     def payload(self) -> dict[str, Any]:
-        """The weakest spots."""
+        """The weakest spots, and by which tags they can be left out."""
         return {
             "version": self.version,
+            "tags": list(self.spots.skip),
             "spots": [
                 {
                     "n": len(spot.ids),

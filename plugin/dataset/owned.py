@@ -7,6 +7,7 @@ field that a user copied or renamed carries the mark of another path, and is the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CoresetError
@@ -200,7 +201,10 @@ def existing_ids(dataset: Dataset, patches_field: str | None, tag: str | None = 
 def values_by_id(dataset: Dataset, patches_field: str | None, path: str) -> dict[str, Any]:
     """The values of a field that are set, by sample id or label id."""
     id_path = "id" if patches_field is None else f"{path.rpartition('.')[0]}.id"
-    columns = _whole(dataset).values([id_path, path], unwind=patches_field is not None)
+    # Unwound by FiftyOne, ids and values would be read one after the other, and what is added between would shift them.
+    columns: Iterable[Iterable[Any]] = _whole(dataset).values([id_path, path])
+    if patches_field is not None:
+        columns = [chain.from_iterable(filter(None, nested)) for nested in columns]
     return {row_id: value for row_id, value in zip(*columns, strict=True) if value is not None}
 
 

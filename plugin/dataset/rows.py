@@ -30,9 +30,6 @@ _VIDEO = "sample_id"
 #: Rows whose stored vectors are held beside the matrix that they become.
 _PART = 50_000
 
-#: How often values are read again whose samples changed meanwhile.
-_TRIES = 5
-
 #: What samples of a medium are called, if they are no images.
 _MEDIA = {"video": "videos", "point-cloud": "point clouds", "3d": "scenes"}
 
@@ -304,7 +301,7 @@ class Rows:
         """The stored values of samples, some of them at a time."""
         for start in range(0, len(ids), _PART):
             part = ids[start : start + _PART]
-            found = dict(zip(*self._with_ids(self.samples.select(part), field, True), strict=True))
+            found = dict(zip(*self.samples.select(part).values(["id", field], _raw=True), strict=True))
             yield [found.get(row_id) for row_id in part]
 
     def values(self, field: str, as_stored: bool = False) -> list[Any]:
@@ -317,7 +314,7 @@ class Rows:
         if self.patches_field is None:
             if self._held is None:
                 return self.samples.values(field, _raw=as_stored)
-            ids, values = self._with_ids(self.samples, field, as_stored)
+            ids, values = self.samples.values(["id", field], _raw=as_stored)
             if ids == self._held:
                 return values
             by_id = dict(zip(ids, values, strict=True))
@@ -331,21 +328,6 @@ class Rows:
             ids, values = self.source.values([self.path("id"), self.path(field)], _raw=as_stored)
             by_id = dict(zip(*(chain.from_iterable(filter(None, nested)) for nested in (ids, values)), strict=True))
         return [by_id.get(row_id) for row_id in self.ids()]
-
-    def _with_ids(self, samples: SampleCollection, field: str, as_stored: bool) -> tuple[list[str], list[Any]]:
-        """The ids and values of samples. FiftyOne reads one after the other; what is deleted between is in one only.
-
-        Raises:
-            CoresetError: if the samples change all the time
-        """
-        for _ in range(_TRIES):
-            ids, values = samples.values(["id", field], _raw=as_stored)
-            if len(ids) == len(values):
-                return ids, values
-        raise CoresetError(
-            f"{self.noun} of '{self.dataset.name}' are deleted or added while field '{self.path(field)}' is read; call "
-            "again when that has ended"
-        )
 
     def declare(self, field: str, field_type: type[Field]) -> None:
         """Adds the field to the dataset if it is not there."""

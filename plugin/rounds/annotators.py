@@ -73,6 +73,7 @@ def score_annotations(
     taken = [name for name in names if rows.has(name)]
     if taken and not overwrite:
         raise CoresetError(f"field '{rows.path(taken[0])}' exists; choose another name or pass overwrite=True")
+    rows.hold()
     given = np.array([read_labels(rows, name) for name in label_fields], dtype=object).T
     if isinstance(predictions, str) and predictions == HEAD:
         said = _unseen(rows, given, embeddings, seed)

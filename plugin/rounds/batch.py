@@ -262,7 +262,7 @@ def next_batch(
             progress=part_of(report, 0.2, 0.8),
         )
         batch = found_batch.rows
-        entry = round_entry(choice, chosen, record, found_batch, budget, prices, source, before)
+        entry = round_entry(choice, chosen, record, found_batch, budget, prices, source, before, blind)
         report(0.8, "writing fields")
         results = begun(rows, brain_key, label_field, before)
         results.config.embeddings, results.config.predictions = source.recorded, model.source
@@ -322,6 +322,7 @@ def preview_next(results: RoundsResults) -> Batch:
         test=config.test,
         skip=config.skip,
         random_share=last.n_random / last.size,
+        blind=last.blind or 0.0,
         preview=True,
         seed=last.seed,
         progress=False,

@@ -35,6 +35,7 @@ def round_entry(
     prices: Prices | None,
     source: EmbeddingSource,
     before: RoundsResults | None,
+    blind: float,
 ) -> Round:
     """The record of the round."""
     from ..embeddings.record import embedding_record
@@ -58,6 +59,8 @@ def round_entry(
         n_labels=int(standing.labelled.sum()),
         n_candidates=int(choice.candidates.sum()),
         n_random=chosen.n_random,
+        n_blind=chosen.n_blind,
+        blind=None if model.boxes is None else blind,
         cost=None if prices is None else prices.source,
         spent=None if prices is None else prices.spent(batch),
         why=_why(choice, method, chosen, budget, prices, source),

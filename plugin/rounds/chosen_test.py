@@ -74,6 +74,7 @@ def select_test(
     order, probability = f"{tag}_order", f"{tag}_probability"
     if taken := [name for name in (order, probability) if rows.has(name)]:
         raise CoresetError(f"field '{rows.path(taken[0])}' exists; choose another tag")
+    rows.hold()
     if carrying := sum(tag in (tags or ()) for tags in rows.values("tags")):
         raise CoresetError(f"{carrying:,} {rows.noun} carry the tag '{tag}' already; choose another tag")
     standing = read_standing(rows, label_field, None, ())
@@ -124,6 +125,7 @@ def chosen_accuracy(
     info = None if missing else rows.dataset.get_field(rows.path(probability)).info
     if missing or not info or _POOL not in info:
         raise CoresetError(f"'{rows.dataset.name}' has no test set '{tag}' that select_test() has drawn")
+    rows.hold()
     places = np.array([-1 if place is None else place for place in rows.values(order)], dtype=np.int64)
     drawn = np.flatnonzero(places >= 0)[np.argsort(places[places >= 0], kind="stable")]
     if not len(drawn) or places[drawn].tolist() != list(range(len(drawn))):

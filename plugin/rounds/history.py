@@ -56,6 +56,8 @@ class Round:
         n_labels: labels before the round
         n_candidates: images to choose from
         n_random: images of the batch that were drawn at random; they come first in it
+        n_blind: images of the batch in which the detector finds nothing; they come last in it
+        blind: the share of the batch that was meant for these; None if no detector chose
         why: one paragraph: what was read, what was chosen, what could not be used
         cost: the field of costs, or what stands for an array; None if labels cost the same
         spent: what the labels of the batch cost; None if labels cost the same
@@ -100,6 +102,8 @@ class Round:
     n_candidates: int
     why: str
     n_random: int = 0
+    n_blind: int = 0
+    blind: float | None = None
     cost: str | None = None
     spent: float | None = None
     mean_confidence: float | None = None

@@ -58,6 +58,7 @@ def reserve_test(
     if not isinstance(tag, str) or not tag.strip():
         raise CoresetError(f"tag must be text, got {tag!r}")
     with database_faults("some images may carry the tag already: see that mongod runs, untag them, and call again"):
+        rows.hold()
         ids = np.array(rows.ids())
         carrying = sum(tag in (tags or ()) for tags in rows.values("tags"))
         if carrying:

@@ -81,7 +81,7 @@ class Standing:
 
 
 def read_standing(rows: Rows, label_field: str, test: str | None, skip: Sequence[str]) -> Standing:
-    """Reads labels and tags.
+    """Reads labels and tags, and holds the rows: what is read of them later is of the same ones.
 
     Args:
         rows: the rows
@@ -95,6 +95,7 @@ def read_standing(rows: Rows, label_field: str, test: str | None, skip: Sequence
     Raises:
         CoresetError: if the field holds no single label
     """
+    rows.hold()
     ids = np.array(rows.ids())
     tags = [set(found or ()) for found in rows.values("tags")]
     boxes = read_drawn_boxes(rows, label_field) if holds_boxes(rows, label_field) else None
@@ -133,7 +134,7 @@ def describe_standing(
     predictions: str | None = None,
     classes: Sequence[str] | None = None,
 ) -> str:
-    """Where labelling stands, in one sentence.
+    """Where labelling stands, in one sentence. Labels of test images teach nothing, so they are not counted.
 
     Args:
         rows: the rows
@@ -144,20 +145,19 @@ def describe_standing(
         classes (None): all that there are; by default those that the dataset names for the field, if any
     """
     standing = read_standing(rows, label_field, test, skip)
-    labels = [label for label in standing.labels if label is not None]
-    seen = set(labels) if standing.boxes is None else set().union(*filter(None, standing.boxes))
+    seen = set(standing.labels_per_class)
     known = classes or rows.dataset.classes.get(label_field) or rows.dataset.default_classes
     share = f"{len(seen):,} of {len(seen.union(known)):,}" if known else f"{len(seen):,}"
     kinds = "" if standing.numbers is not None else f", in {share} classes"
-    reserved = int(standing.test.sum())
-    tail = f"{reserved:,} are test images" if reserved else "no test images are reserved"
+    reserved, others = int(standing.test.sum()), int((~standing.test).sum())
+    tail = f"{reserved:,} more are test images" if reserved else "no test images are reserved"
     free = ~standing.has_label & ~standing.test & ~standing.skipped
     of_these = ""
     if predictions is not None and rows.patches_field is None and rows.has(predictions):
         predicted = np.isin(standing.ids, rows.samples.exists(predictions).values("id"))
         of_these = f", predictions for {(free & predicted).sum():,} of them"
     return (
-        f"{len(labels):,} of {len(standing):,} {rows.noun} have a label{kinds}; {tail}; {free.sum():,} to choose "
+        f"{standing.labelled.sum():,} of {others:,} {rows.noun} have a label{kinds}; {tail}; {free.sum():,} to choose "
         f"from{of_these}"
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..dataset.embeddings import Embeddings, EmbeddingSource
 from ..dataset.rows import Rows
+from ..dataset.tags import tag_rows
 from ..diagnostics.tables import Content, html_card, percent, text_card
 from ..errors import CoresetError
 from ..vectors.kmeans import kmeans
@@ -18,7 +19,7 @@ from ..vectors.radius import coverage_radius
 from .coverage import known_radii, within
 from .model import light_head
 from .row_values import latest, placed, places, predicted_classes
-from .standing import Standing, read_standing
+from .standing import OFF_TOPIC, Standing, read_standing
 
 if TYPE_CHECKING:
     from fiftyone.core.view import DatasetView
@@ -78,12 +79,14 @@ class WeakSpots:
         samples: the collection
         noun: what they hold, in messages
         patches_field: the label field whose objects they hold, or None
+        skip: the tags of what the campaign does not ask for
     """
 
     spots: list[WeakSpot]
     samples: object
     noun: str
     patches_field: str | None
+    skip: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.spots)
@@ -97,9 +100,33 @@ class WeakSpots:
         Raises:
             CoresetError: if there is no such spot
         """
+        ids = self._spot(place).ids
+        return Rows(self.samples, self.patches_field).as_patches().samples.select(ids)
+
+    def leave_out(self, place: int, tag: str = OFF_TOPIC) -> list[str]:
+        """Tags the rows without label of a spot, so that no batch asks for them.
+
+        Args:
+            place: from 0, the weakest
+            tag ("off_topic"): one of the campaign's tags to skip. By ``"off_topic"`` the light head also learns what
+                not to ask for
+
+        Returns:
+            the ids that did not carry the tag before
+
+        Raises:
+            CoresetError: if there is no such spot, or the campaign asks for images with this tag
+        """
+        ids = self._spot(place).ids
+        if tag not in self.skip:
+            known = ", ".join(map(repr, self.skip)) or "none"
+            raise CoresetError(f"the tag {tag!r} leaves nothing out of these rounds; their tags to skip are: {known}")
+        return tag_rows(Rows(self.samples, self.patches_field), ids, tag)
+
+    def _spot(self, place: int) -> WeakSpot:
         if not 0 <= place < len(self.spots):
             raise CoresetError(f"there is no weak spot {place}; there are {len(self.spots)}, from 0")
-        return Rows(self.samples, self.patches_field).as_patches().samples.select(self.spots[place].ids)
+        return self.spots[place]
 
     def __str__(self) -> str:
         return text_card([self._card()])
@@ -134,7 +161,7 @@ class WeakSpots:
         )
         note = f"Of the {self.noun} without label; most expected errors first."
         if any(spot.not_learned for spot in self.spots):
-            note += " What is not learned may be off-topic: skip it by a tag, or look for suspicious labels in it."
+            note += " What is not learned may be off-topic: leave_out() tags it, or look for suspicious labels in it."
         return "Weak spots", header, rows, note
 
 
@@ -215,7 +242,7 @@ def find_weak_spots(results: RoundsResults, n_clusters: int = 20, seed: int = 0,
             )
         )
     spots.sort(key=lambda spot: -spot.weight)
-    return WeakSpots(spots, results.samples, rows.noun, config.patches_field)
+    return WeakSpots(spots, results.samples, rows.noun, config.patches_field, tuple(config.skip))
 
 
 def _by_class(results: RoundsResults, standing: Standing, predicted: np.ndarray) -> np.ndarray:

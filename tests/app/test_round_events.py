@@ -1,6 +1,7 @@
 """The panel's events about labelling rounds, on a pool whose labels and rounds are known."""
 
 import base64
+import re
 from types import SimpleNamespace
 
 import fiftyone as fo
@@ -218,6 +219,36 @@ def test_weak_spots_open_the_images_without_label(campaign):
 def test_weak_spots_say_what_labels_have_not_taught(campaign, monkeypatch):
     monkeypatch.setattr(weak_spots, "_not_learned", lambda standing, found, clusters, *_: set(clusters.tolist()))
     assert all(spot["notLearned"] for spot in send(campaign, "load_weak_spots")[0]["spots"])
+
+
+def test_what_is_not_learned_is_left_out_and_brought_back(copy):
+    found, _ = send(copy, "load_weak_spots")
+    assert found["tags"] == ["skip", "off_topic"]
+    spot = {"version": found["version"], "place": 0}
+    n = found["spots"][0]["n"]
+    shown = fo.DatasetView._build(copy, send(copy, "show_weak_spot", **spot)[1]["set_view"]["view"]).values("id")
+    copy.select(shown[0]).tag_samples("off_topic")
+    done, triggered = send(copy, "leave_out_spot", tag="off_topic", **spot)
+    assert done == {"tagged": n - 1}, "one had the tag"
+    assert "reload_samples" in triggered
+    assert set(copy.match_tags("off_topic").values("id")) == set(shown)
+    batch = fc.next_batch(copy, N, label_field="gt", embeddings="emb", preview=True, progress=False)
+    assert not set(batch.ids) & set(shown)
+    assert f"{n} tagged to skip" in batch.why
+    done, _ = send(copy, "bring_back_spot", **spot)
+    assert done == {"tagged": n - 1}
+    assert copy.match_tags("off_topic").values("id") == [shown[0]], "who had it keeps it"
+    for event, params, sentence in (
+        ("bring_back_spot", {}, "Weak spot 0 was not left out."),
+        (
+            "leave_out_spot",
+            {"tag": "dull"},
+            "the tag 'dull' leaves nothing out of these rounds; .* 'skip', 'off_topic'",
+        ),
+        ("leave_out_spot", {"tag": "skip", "place": 99}, "there is no weak spot 99"),
+        ("leave_out_spot", {"tag": "skip", "version": "old"}, "have changed meanwhile"),
+    ):
+        assert re.search(sentence, send(copy, event, **spot | params)[0]["error"])
 
 
 def test_rounds_are_opened_and_carried_on(campaign):

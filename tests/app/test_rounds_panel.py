@@ -38,6 +38,52 @@ def labelled(dataset, tmp_path):
     return made
 
 
+@pytest.fixture
+def unlearned(dataset, image_folder):
+    """48 images of which 24 look alike and carry any label; two rounds have not changed that."""
+    made = dataset(image_folder(n=48))
+    rng = np.random.default_rng(0)
+    vectors = 2 * np.eye(4)[np.arange(48) % 3] + rng.normal(scale=0.05, size=(48, 4))
+    vectors[:24] = np.eye(4)[3]
+    made.set_values("emb", list(vectors.astype(np.float32)))
+    truth = dict(
+        zip(made.values("id"), (f"x{row % 5}" if row < 24 else "abc"[row % 3] for row in range(48)), strict=True)
+    )
+
+    def label(ids):
+        made.set_values("kind", {row: fo.Classification(label=truth[row]) for row in ids}, key_field="id")
+
+    ids = made.values("id")
+    label(ids[:12] + ids[24:36])
+    for _ in range(2):
+        label(fc.next_batch(made, budget=3, label_field="kind", embeddings="emb", progress=False).ids.tolist())
+        fc.record_round(made, progress=False)
+    return made
+
+
+def test_what_is_not_learned_is_left_out(app, unlearned):
+    def part(name):
+        return app.page.locator(f'[data-cy="coreset-{name}"]')
+
+    places = [place for place, spot in enumerate(fc.load_rounds(unlearned).weak_spots().spots) if spot.not_learned]
+    n = len(fc.load_rounds(unlearned).weak_spots().spots[places[0]].ids)
+    app.open(unlearned)
+    app.open_panel("coreset")
+    offer = part(f"leave-out-{places[0]}")
+    offer.wait_for()
+    assert app.page.locator("[data-cy^=coreset-leave-out-][data-cy$=-skip]").count() == len(places)
+    assert f"tag {n} images" in offer.inner_text()
+    app.screenshot("rounds-not-learned")
+    part(f"leave-out-{places[0]}-off_topic").click()
+    offer.get_by_text(f"{n} tagged off_topic, not asked for again.").wait_for()
+    app.screenshot("rounds-left-out")
+    assert len(unlearned.match_tags("off_topic")) == n
+    offer.get_by_role("button", name="Undo").click()
+    part(f"leave-out-{places[0]}-off_topic").wait_for()
+    assert len(unlearned.match_tags("off_topic")) == 0
+    assert app.errors == []
+
+
 def test_rounds_are_looked_at_and_weak_spots_open(app, labelled):
     def part(name):
         return app.page.locator(f'[data-cy="coreset-{name}"]')

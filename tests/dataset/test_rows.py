@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fiftyone as fo
+import fiftyone.core.odm as foo
 import fiftyone.core.utils as fou
 import numpy as np
 import pytest
+from bson import ObjectId
 from fiftyone_coreset.plugin.dataset import rows as module
+from fiftyone_coreset.plugin.dataset.owned import values_by_id
 from fiftyone_coreset.plugin.dataset.rows import Rows
 from fiftyone_coreset.plugin.dataset.stored_arrays import decoded
 from fiftyone_coreset.plugin.errors import CoresetError
@@ -13,8 +17,6 @@ from fiftyone_coreset.plugin.errors import CoresetError
 
 @pytest.fixture
 def boxes(dataset):
-    import fiftyone as fo
-
     made = dataset([f"/nowhere/{row}.png" for row in range(4)])
     tags = [[["a"], ["a", "b"]], [[]], None, [["b"], []]]
     made.set_values(
@@ -104,21 +106,32 @@ def test_unranked_rows_have_no_rank_or_one_that_was_not_given_yet(dataset):
     assert Rows(made[2:]).unranked_ids("rank", 2) == [ids[3], ids[4]]
 
 
-@pytest.mark.parametrize("times", [1, 9])
-def test_values_are_read_again_when_samples_go_meanwhile(dataset, monkeypatch, times):
-    """FiftyOne reads ids and values one after the other."""
+@pytest.mark.parametrize("objects", [False, True])
+def test_ids_and_values_are_of_one_moment(dataset, monkeypatch, objects):
+    """One sample goes and another comes whenever the database has been read once."""
     made = dataset([f"/nowhere/{row}.png" for row in range(4)])
-    rows = Rows(made.view())
+    made.set_values("place", list(range(4)))
+    boxes = [fo.Detections(detections=[fo.Detection(label="a", place=row)]) for row in range(4)]
+    made.set_values("boxes", boxes)
+    made.add_dynamic_sample_fields()
+    rows = Rows(made, "boxes" if objects else None)
     rows.hold()
-    read, torn = type(made.view()).values, [None] * times
+    held, before = rows.ids(), dict(zip(rows.ids(), range(4), strict=True))
+    read = foo.aggregate
 
-    def values(view, fields, **kwargs):
-        ids, found = read(view, fields, **kwargs)
-        return (ids, found[:-1]) if torn and (torn.pop() or True) else (ids, found)
+    def one_by_one(collection, pipelines, **options):
+        found = []
+        for pipeline in pipelines:
+            found.append(list(read(collection, [pipeline], **options)[0]))
+            first = collection.find_one_and_delete({})
+            changed = {"place": 9, "boxes.detections.0.place": 9, "boxes.detections.0._id": ObjectId()}
+            collection.insert_one(first | {"_id": ObjectId()})
+            collection.update_one({"filepath": first["filepath"]}, {"$set": changed})
+        return found
 
-    monkeypatch.setattr(type(made.view()), "values", values)
-    if times == 1:
-        assert rows.values("filepath") == [f"/nowhere/{row}.png" for row in range(4)]
-    else:
-        with pytest.raises(CoresetError, match="are deleted or added while field 'filepath' is read; call again"):
-            rows.values("filepath")
+    monkeypatch.setattr(foo, "aggregate", one_by_one)
+    by_id = values_by_id(made, rows.patches_field, rows.path("place"))
+    assert by_id == before
+    found = dict(zip(held, rows.values("place"), strict=True))
+    assert all(value in (None, before[row_id]) for row_id, value in found.items())
+    assert sum(value is not None for value in found.values()) == 3

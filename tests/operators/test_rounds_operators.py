@@ -66,18 +66,20 @@ def test_the_form_says_what_there_is_to_choose_from(shown, embedded):
 
     ids = embedded.values("id")
     _classify(embedded, ids[:9])
+    embedded.set_values("ground_truth", {ids[5]: fo.Classification(label="hen")}, key_field="id")
     embedded.select(ids[5:8]).tag_samples("test")
     embedded.select(ids[9:11]).tag_samples("away")
     predicted = [fo.Classification(label="cat", confidence=0.5) if row < 20 else None for row in range(30)]
     embedded.set_values("pred", predicted)
     (said,) = shown("Notice", "select_next_batch", embedded, skip="away", predictions="pred")
     assert said["label"] == (
-        "9 of 30 images have a label, in 2 classes; 3 are test images; 19 to choose from, predictions for 9 of them"
+        "6 of 27 images have a label, in 2 classes; 3 more are test images; 19 to choose from, "
+        "predictions for 9 of them"
     )
     for texts, share in (("cat, dog, owl", "2 of 3"), ("owl, emu", "2 of 4"), (None, "2 of 5")):
         embedded.classes = {"ground_truth": ["cat", "dog", "owl", "emu", "yak"]}
         (said,) = shown("Notice", "select_next_batch", embedded, predictions="class texts", classes=texts)
-        assert f"in {share} classes" in said["label"], "what has a label counts, whoever names it"
+        assert f"in {share} classes" in said["label"], "a label counts, whoever names it; test images teach none"
 
 
 #: What is typed into the form of an operator, and what the library's function is called with.
@@ -104,6 +106,7 @@ REACHES = {
         ({"skip": " away ,, blurred"}, {"skip": ["away", "blurred"]}),
         ({"cost": "minutes"}, {"cost": "minutes"}),
         ({"random_share": 0.25}, {"random_share": 0.25}),
+        ({"blind": 0.25}, {"blind": 0.25}),
         ({"target_class": "owl"}, {"method": "seek", "method_kwargs": {"target_class": "owl"}}),
         ({"anchors": True}, {"pool": "anchors"}),
         ({"balance": True}, {"balance": True}),

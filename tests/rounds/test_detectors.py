@@ -10,6 +10,7 @@ import fiftyone_coreset as fc
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.dataset.boxes import box_uncertainty, class_weights
+from fiftyone_coreset.plugin.rounds.batch import preview_next
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +83,12 @@ def test_the_share_of_images_without_a_box_is_asked_for(detected, ask, share, co
     _, scores = detected
     batch = ask(predictions="pred", budget=10, blind=share, deduplicate=False, method="margin")
     assert [scores[row] == [] for row in batch.ids] == [False] * (10 - count) + [True] * count
+    entry = fc.load_rounds(detected[0]).last
+    assert (entry.blind, entry.n_blind) == (share, count)
+    draw(batch.view)
+    fc.record_round(detected[0], metrics={"mAP": 0.3})
+    after = preview_next(fc.load_rounds(detected[0])).results.last
+    assert (after.blind, after.n_blind) == (share, min(count, 10 - count)), "the next one has the share too"
 
 
 def test_the_share_of_images_without_a_box_is_one_of_what_may_be_spent(detected, ask):

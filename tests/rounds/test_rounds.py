@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
@@ -340,3 +341,25 @@ def test_what_the_head_predicts_can_be_stored(pool, ask):
     assert ask(brain_key="pets").number == 2
     pool.delete_brain_run("pets")
     assert not [name for name in pool.get_field_schema() if name.startswith(("pets_", "rounds_"))]
+
+
+def test_an_image_that_comes_meanwhile_moves_no_label(pool, ask, monkeypatch):
+    """It is the first of the view from then on; tags, labels and embeddings are those of the images before."""
+    label(ask().view)
+    fc.record_round(pool)
+    pool.limit(9).tag_samples("test")
+    view, read = pool.sort_by("filepath"), Rows.ids
+
+    def ids(rows):
+        found = list(read(rows))
+        if pool.count("id") == 60:
+            pool.add_sample(fo.Sample(filepath="/aaa.png", tags=["test"], emb=[0.0] * 6))
+        return found
+
+    monkeypatch.setattr(Rows, "ids", ids)
+    standing = read_standing(Rows(view), "gt", "test", ())
+    assert len(view) == 61
+    by_id = dict(zip(pool.values("id"), pool.values("gt.label"), strict=True))
+    assert len(standing) == 60
+    assert standing.labels == [by_id[row_id] for row_id in standing.ids]
+    assert set(standing.ids[standing.test]) == set(pool.limit(9).values("id"))

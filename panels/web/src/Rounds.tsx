@@ -3,14 +3,15 @@ import { count, percent } from "./budget";
 import { CATEGORIES, css } from "./colors";
 import { useLoaded } from "./hooks";
 import { LearningChart } from "./LearningCurve";
-import { Call, Campaign, Legend, Round, WeakSpot } from "./protocol";
-import { changeOf, dayOf, evidenceOf, isClear, oneDecimal, parseTarget, restOf } from "./rounds";
+import { Call, Campaign, Legend, Round } from "./protocol";
+import { changeOf, dayOf, isClear, oneDecimal, parseTarget, restOf } from "./rounds";
 import { memory } from "./server";
+import { Spots } from "./Spots";
 import { Term } from "./Term";
 import { TERMS } from "./terms";
 import { ChosenCampaign } from "./useCampaign";
 
-interface Props {
+export interface Props {
   dataset: string;
   campaign: ChosenCampaign;
   call: Call;
@@ -143,7 +144,7 @@ function Timeline({ rounds, color, onOpen }: TimelineProps) {
   );
 }
 
-interface OfCampaign {
+export interface OfCampaign {
   /** Dataset, campaign and its version. */
   identity: string;
   campaign: Campaign;
@@ -250,100 +251,5 @@ function Growth({ identity, campaign: { key, metrics, rounds }, call, width, hei
         </ul>
       </section>
     </>
-  );
-}
-
-/** Where labels are missing; a click opens the images. */
-function Spots({ identity, campaign: { key, noun }, call, act }: OfCampaign & { act: Props["act"] }) {
-  const [again, setAgain] = useState(0);
-  const found = useLoaded(() => memory.get(`${identity}/spots/${again}`, () => call("load_weak_spots", { key })), [identity, again]);
-  const [opened, setOpened] = useState<number | null>(null);
-  const spots = found.value?.spots ?? [];
-  const worst = Math.max(...spots.map(({ expectedError }) => expectedError ?? 0), 0.01);
-  return (
-    <section className="fc-section" data-cy="coreset-spots" aria-busy={found.busy}>
-      <div className="fc-rounds-head">
-        <h3>
-          <Term name="spots">Weak spots</Term>
-        </h3>
-        <span className="fc-busy">{found.busy ? "looking …" : ""}</span>
-        <button type="button" className="fc-chip" onClick={() => setAgain(again + 1)} disabled={found.busy}>
-          Look again
-        </button>
-      </div>
-      {found.error && <p className="fc-note">{found.error}</p>}
-      {spots.length > 0 && (
-        <table className="fc-report fc-spots">
-          <thead>
-            <tr>
-              <th scope="col">
-                <Term name="spot">predicted</Term>
-              </th>
-              <th scope="col">
-                <Term name="share">{noun}</Term>
-              </th>
-              <th scope="col">
-                <Term name="labels">labels</Term>
-              </th>
-              <th scope="col">
-                <Term name="error">expected error</Term>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {spots.map((spot, place) => (
-              <SpotRow
-                key={place}
-                spot={spot}
-                noun={noun}
-                worst={worst}
-                place={place}
-                opened={opened === place}
-                onOpen={() => {
-                  setOpened(place);
-                  act("Opening the weak spot …", call("show_weak_spot", { key, version: found.value!.version, place }));
-                }}
-              />
-            ))}
-          </tbody>
-        </table>
-      )}
-    </section>
-  );
-}
-
-function SpotRow({ spot, noun, worst, place, opened, onOpen }: { spot: WeakSpot; noun: string; worst: number; place: number; opened: boolean; onOpen: () => void }) {
-  const { expectedError: error } = spot;
-  return (
-    <tr className={opened ? "fc-opened" : ""} title={evidenceOf(spot, noun)} onClick={onOpen}>
-      <th scope="row">
-        <button type="button" data-cy={`coreset-spot-${place}`}>
-          {spot.classes.join(", ") || `group ${place + 1}`}
-        </button>
-      </th>
-      <td>
-        {count(spot.n)} <span className="fc-faint">{percent(spot.share)}</span>
-      </td>
-      <td>
-        {count(spot.labels)}
-        {spot.notLearned && (
-          <div className="fc-fair">
-            <Term name="notLearned">not learned</Term>
-          </div>
-        )}
-      </td>
-      <td>
-        {error === null ? (
-          <span className="fc-faint">unknown</span>
-        ) : (
-          <span className="fc-error">
-            <i>
-              <i style={{ width: `${(100 * error) / worst}%` }} />
-            </i>
-            {percent(error)}
-          </span>
-        )}
-      </td>
-    </tr>
   );
 }

@@ -271,6 +271,8 @@ export interface WeakSpot {
 export interface WeakSpots {
   /** Changes whenever they are looked for. */
   version: string;
+  /** Tags of images that no batch asks for. */
+  tags: string[];
   spots: WeakSpot[];
 }
 
@@ -320,6 +322,8 @@ export interface Events {
   load_weak_spots: { params: { key: string }; answer: WeakSpots };
   show_round: { params: { key: string; number: number }; answer: Done };
   show_weak_spot: { params: { key: string; version: string; place: number }; answer: Done };
+  leave_out_spot: { params: { key: string; version: string; place: number; tag: string }; answer: { tagged: number } };
+  bring_back_spot: { params: { key: string; version: string; place: number }; answer: { tagged: number } };
   select_batch: { params: { key: string }; answer: Done };
   record_batch: { params: { key: string; number: number }; answer: Done };
   create_view: { params: { key: string; k: number }; answer: Done };

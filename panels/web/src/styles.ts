@@ -154,6 +154,7 @@ export const STYLES = `
 .fc-spots tr.fc-opened { background: color-mix(in srgb, var(--accent) 14%, transparent); } .fc-report.fc-spots th:first-child { padding-left: 4px; text-align: left; } .fc-report.fc-spots tbody th { padding-left: 4px; }
 .fc-error { display: inline-flex; align-items: center; gap: 6px; } .fc-error > i { display: flex; justify-content: flex-end; width: 34px; height: 5px; } .fc-error i i { height: 100%; border-radius: 2px; background: var(--bad); }
 .fc-report.fc-spots thead th { white-space: normal; vertical-align: bottom; } .fc-spots .fc-fair { line-height: 1.2; }
+.fc-root .fc-report .fc-leave-out { cursor: default; } .fc-root .fc-report .fc-leave-out td { padding: 0 4px 6px 12px; text-align: left; white-space: normal; } .fc-leave-out .fc-chip { margin-left: 4px; }
 .fc-alone .fc-side { flex: 1 1 auto; width: 100%; max-width: 620px; margin: 0 auto; border-top: 0; } .fc-alone > .fc-note { padding: 10px 16px; text-align: center; }
 
 .fc-message, .fc-empty { flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; text-align: center; color: var(--faint); overflow: auto; }

@@ -46,6 +46,7 @@ export const TERMS = {
   advice: "Signals to weigh, not a verdict: what the next batch may bring and what the target takes.",
   spots: "Groups of look-alikes without label where most errors are expected; click one to see it.",
   notLearned: "Ten labels and more have taught little here: there may be none of the classes to see, or labels may be wrong.",
+  leaveOut: "Tagged so, no batch asks for them; by off_topic the light model also learns what not to ask for.",
   spot: "The classes that the model predicts most often in this group.",
   share: "This group's share of all without label.",
   labels: "Labels there are in this group.",
