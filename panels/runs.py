@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..plugin.dataset.rows import FRAMES
+from ..plugin.dataset.shown import have_images
 from ..plugin.errors import CoresetError
-from ..plugin.rank_views import have_images, ranked
+from ..plugin.rank_views import ranked
 from ..plugin.runs.load import list_runs, load_run
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def kept_parts(results: CoresetResults, budget: Any, new: Any) -> list[np.ndarra
             raise CoresetError(f"new= takes a count or a share of the rows that an update added, got {one!r}")
         ranks = results.rank[order] - update["first_rank"]
         added = order[(ranks >= 0) & (ranks < update["added"]) & alive[order]]
-        parts.append(added[: resolve_budget(one, len(added))] if len(added) else added)
+        parts.append(added[: resolve_budget(one, len(added), results.noun)] if len(added) else added)
     return parts
 
 
@@ -59,7 +59,7 @@ def kept_rows(results: CoresetResults, budget: Any, alive: np.ndarray) -> np.nda
         raise CoresetError(f"all {len(results):,} {results.noun} that run '{results.key}' ranked were deleted")
     parsed = parse_budget(budget)
     if isinstance(parsed, int | float):
-        return order[: resolve_budget(parsed, len(order))]
+        return order[: resolve_budget(parsed, len(order), results.noun)]
     if isinstance(parsed, CoverageBudget) and parsed.radius is None:
         if alive.all():
             return order[: results.curve().smallest_budget_for(parsed.share)]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .dataset.rows import FRAMES, IN_FRAMES
+from .dataset.shown import have_images
 from .errors import CoresetError
 
 if TYPE_CHECKING:
@@ -99,12 +100,6 @@ def _frames_view(root: Dataset, condition: Any, as_clips: bool) -> DatasetView:
     if as_clips or not have_images(root.match_frames(condition)):
         return root.to_clips(condition)
     return root.to_frames().match(condition)
-
-
-def have_images(videos: SampleCollection) -> bool:
-    """Whether all frames of a collection of videos have images of their own."""
-    path = f"{IN_FRAMES}filepath"
-    return videos.has_field(path) and videos.count(path) == videos.count(f"{IN_FRAMES}id")
 
 
 def require_rank_field(dataset: Dataset, rank_path: str) -> None:

@@ -30,7 +30,7 @@ def changes_since(results: RankedRows) -> tuple[str | None, bool]:
     facts = []
     if not alive.all():
         facts.append(f"{(~alive).sum():,} of the {len(results):,} ranked {results.noun} were deleted")
-    seen = Rows(in_own_slice(results, results.samples), results.config.patches_field)
+    seen = Rows(in_own_slice(results, results.samples), results.config.patches_field).current()
     if seen.patches_field is None and seen.has(results.rank_field):
         unranked = len(seen) - seen.count(results.rank_field, at_most=int(results.rank.max()))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dataset.frames import frames_by_id
-from .dataset.rows import FRAMES
+from .dataset.rows import FRAMES, counted
 from .diagnostics.explain import RowExplanation, explain_row
 from .diagnostics.report import CoresetReport, coreset_report
 from .errors import CoresetError
@@ -48,14 +48,18 @@ def report_of(results: CoresetResults, budget: Any, **kwargs: Any) -> CoresetRep
 def _how_copies_were_told(results: CoresetResults) -> str:
     if results.near_copies is None:
         return "Near-duplicates are look-alikes, told by distance: there were no fingerprints."
+    lacking = results.config.facts.get("without_fingerprint", 0)
+    without = f" {counted(lacking, results.noun)} without a fingerprint count as no copies." if lacking else ""
     sizes = -np.sort(-np.bincount(results.near_copies))
     largest = ", ".join(f"{size:,}" for size in sizes[:_NAMED_GROUPS] if size > 1)
     if not largest:
-        return f"Near-duplicates are near-copies, told by fingerprints; there are none among the {results.noun}."
+        return (
+            f"Near-duplicates are near-copies, told by fingerprints; there are none among the {results.noun}.{without}"
+        )
     alarms = results.config.facts.get("near_copy_false_alarm_rate", 0.0)
     return (
         f"Near-duplicates are near-copies, told by fingerprints: {int((sizes > 1).sum()):,} groups, the largest of "
-        f"{largest} {results.noun}; about {alarms:.1%} of the links between them are expected to be false."
+        f"{largest} {results.noun}; about {alarms:.1%} of the links between them are expected to be false.{without}"
     )
 
 

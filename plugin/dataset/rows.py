@@ -206,6 +206,15 @@ class Rows:
             return Rows(self.dataset.select_frames(ids), FRAMES)
         return Rows(self.source.select_labels(ids=ids, fields=self.patches_field), self.patches_field)
 
+    def current(self) -> Rows:
+        """The same rows as they are now: a view of patches or frames is a copy, which knows nothing that came since."""
+        if not self.samples._is_generated:
+            return self
+        if not self.samples._stages:
+            return Rows(self.source, self.patches_field)
+        self.samples.reload()
+        return self
+
     def as_patches(self) -> Rows:
         """The same rows; objects and frames as those of a view that has a sample for each."""
         if self._is_plain:

@@ -111,6 +111,11 @@ def spare_fingerprint_field(rows: Rows, overwrite: bool) -> Iterator[Fingerprint
         yield field
 
 
+def no_fingerprints(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`read_fingerprints` gives of ``n`` rows of which none has a fingerprint, where others have."""
+    return np.zeros((n, SIDE * SIDE), dtype=np.uint8), np.zeros(n, dtype=bool)
+
+
 def read_fingerprints(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
     """Reads the fingerprints of rows.
 
@@ -127,7 +132,7 @@ def read_fingerprints(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
     there = np.array([value is not None for value in values], dtype=bool)
     if not there.any():
         return None
-    found = np.zeros((len(values), SIDE * SIDE), dtype=np.uint8)
+    found = no_fingerprints(len(values))[0]
     for row in np.flatnonzero(there):
         found[row] = values[row]
     return found, there

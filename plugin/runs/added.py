@@ -201,11 +201,14 @@ class AddedPool:
         in_order = {name: np.sort(place[pairs], axis=1)[:, ::-1] for name, pairs in in_order.items()}
         return cls(results, added, old, near, usable[rows], nearest, in_order, num_workers)
 
-    def compared(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which row each added row is a near-copy of, -1 for none, and what each is."""
+    def compared(self, prints: Prints | None) -> tuple[np.ndarray, np.ndarray]:
+        """Which row each added row is a near-copy of, -1 for none, and what each is.
+
+        Args:
+            prints: see :meth:`prints`
+        """
         curve = self.results.curve()
         copy_of = np.full(self.near.n_added, -1, dtype=np.int64)
-        prints = self._prints() if self.near.n_added else None
         if prints is not None:
             first = np.searchsorted(self.rows, _first_of_group(self.results, self.rows)[self.rows])
             copy_of = copies_among_added(self.near, prints, first)
@@ -269,8 +272,10 @@ class AddedPool:
         central = np.r_[np.zeros(len(context)), copy_of >= 0].astype(np.float32)
         return NearDuplicates(groups, self.results.curve().near_duplicate_radius, False, central, by_pixels=True)
 
-    def _prints(self) -> Prints | None:
-        """Fingerprints of the added rows and those around them; None where there are none."""
+    def prints(self) -> Prints | None:
+        """Fingerprints of the rows around the added ones, and of these; None where there are none."""
+        if not self.near.n_added:
+            return None
         ids = np.concatenate([self.results.ids[self.rows], self.added.ids])
         rows = self.results.rows().select(ids.tolist())
         read = read_fingerprints(rows)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dataset.embeddings import DEFAULT_FIELD
+from ..dataset.shown import view_of
 from ..diagnostics.balance import clusters
 from ..diagnostics.sets import SetCoverage, set_coverage
 from ..diagnostics.tables import Content, html_card, markdown_card, number, percent, text_card
@@ -18,12 +19,14 @@ from ..requirements import check_count, require
 from ..seeds import check_seed
 from ..vectors.points import Points
 from ..vectors.radius import comparison_radii
-from .near_duplicates import KINDS, PAIR
+from .near_duplicates import KINDS, PAIR, told_without
 from .two_sets import TwoSets
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
     from fiftyone.core.view import DatasetView
+
+    from ..vectors.near_copies import NearCopies
 
 #: Regions that tables name; those with most uncovered images.
 _NAMED_REGIONS = 10
@@ -66,6 +69,7 @@ class ComparedSets:
             the columns ``id_a``, ``id_b``, ``distance``, ``agreement``, ``probability`` and ``kind`` of
             :func:`~fiftyone_coreset.near_duplicates`
         has_fingerprints: whether near-copies could be told from look-alikes
+        without_fingerprint: images of both sets without a fingerprint, whose copies count as look-alikes
         read: the rows of both sets
 
     Examples:
@@ -82,6 +86,7 @@ class ComparedSets:
     region: np.ndarray
     pairs: np.ndarray
     has_fingerprints: bool
+    without_fingerprint: int
     read: TwoSets
 
     def uncovered_view(self, of: str = "b", region: int | None = None) -> DatasetView:
@@ -124,7 +129,7 @@ class ComparedSets:
             if kind not in KINDS:
                 raise CoresetError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         ids = self.pairs["id_b"][np.isin(self.pairs["kind"], kinds or KINDS[:2])].tolist()
-        return self.read.sets[1].as_patches().samples.select(ids, ordered=True)
+        return view_of(self.read.sets[1], ids, ordered=True)
 
     def table(self) -> list[dict[str, Any]]:
         """A row for every class and region of b, e.g. for ``pandas.DataFrame(compared.table())``.
@@ -156,6 +161,7 @@ class ComparedSets:
             "coverage_of_a": self.of_a.coverage.to_dict(),
             "pairs": {kind: int(np.sum(self.pairs["kind"] == kind)) for kind in KINDS},
             "has_fingerprints": self.has_fingerprints,
+            "without_fingerprint": self.without_fingerprint,
             "table": self.table(),
         }
 
@@ -177,9 +183,10 @@ class ComparedSets:
         if self.has_fingerprints:
             copies = count["exact"] + count["near-copy"]
             text += f" {copies:,} {noun} of {b} are near-copies of one in {a} (leaks, {count['exact']:,} exact)"
-            return f"{text}, {count['look-alike']:,} more are look-alikes."
-        text += f" {count['look-alike']:,} {noun} of {b} are look-alikes of one in {a};"
-        return f"{text} without fingerprints copies cannot be told from them: call compute_fingerprints."
+            text += f", {count['look-alike']:,} more are look-alikes."
+        else:
+            text += f" {count['look-alike']:,} {noun} of {b} are look-alikes of one in {a}."
+        return text + told_without(self.without_fingerprint, len(self.of_a.rows) + len(self.of_b.rows), noun)
 
     def _covered(self, found: SetCoverage, here: str, there: str) -> str:
         """What of a set is uncovered, beside random splits."""
@@ -195,8 +202,7 @@ class ComparedSets:
         return f"{text}; in random splits of these sizes it is {percent(low)} to {percent(high)}."
 
     def _view(self, rows: np.ndarray, of: str) -> DatasetView:
-        rows_of = self.read.sets["ab".index(of)].as_patches()
-        return rows_of.samples.select(self.read.ids[rows].tolist(), ordered=True)
+        return view_of(self.read.sets["ab".index(of)], self.read.ids[rows].tolist(), ordered=True)
 
     def __str__(self) -> str:
         return text_card(self._tables(), [self.summary()])
@@ -301,7 +307,8 @@ def compare_sets(
         of_a = set_coverage(points, rows[0], rows[1], radius, report=part_of(tell, 0.4, 0.7), **options)
         region = clusters(points, seed=seed)
         tell(0.8, "looking for what is in both")
-        pairs, told = _pairs(read, of_b, duplicate_radius, seed, num_workers)
+        copies = read.copies(seed, num_workers)
+        pairs = _pairs(read, of_b, duplicate_radius, copies)
     return ComparedSets(
         names=(names[0], names[1]),
         of_b=of_b,
@@ -310,7 +317,8 @@ def compare_sets(
         by_region=_parts(region, read, of_b),
         region=region,
         pairs=pairs,
-        has_fingerprints=told,
+        has_fingerprints=copies is not None,
+        without_fingerprint=int((read.valid if copies is None else read.valid & ~copies.known).sum()),
         read=read,
     )
 
@@ -327,11 +335,8 @@ def _parts(values: np.ndarray, read: TwoSets, of_b: SetCoverage) -> list[Part]:
     return sorted(found, key=lambda part: (-part.uncovered, -part.share))
 
 
-def _pairs(
-    read: TwoSets, of_b: SetCoverage, duplicate_radius: float, seed: int, num_workers: int | None
-) -> tuple[np.ndarray, bool]:
+def _pairs(read: TwoSets, of_b: SetCoverage, duplicate_radius: float, copies: NearCopies | None) -> np.ndarray:
     """Rows of the second set that repeat one of the first: near-copies first, then what is only close."""
-    copies = read.copies(seed, num_workers)
     partner, kind = of_b.nearest.copy(), np.where(of_b.distance <= duplicate_radius, "look-alike", "").astype("U10")
     agreement = np.full(len(partner), np.nan)
     probability = agreement.copy()
@@ -350,7 +355,7 @@ def _pairs(
     pairs["id_a"], pairs["id_b"] = read.ids[partner[chosen]], read.ids[of_b.rows[chosen]]
     pairs["distance"], pairs["kind"] = distance, kind[chosen]
     pairs["agreement"], pairs["probability"] = agreement[chosen], probability[chosen]
-    return pairs[order], copies is not None
+    return pairs[order]
 
 
 def _nearest_of_group(read: TwoSets, groups: np.ndarray, of_b: SetCoverage) -> np.ndarray:

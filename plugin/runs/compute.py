@@ -305,7 +305,7 @@ def _build_results(
         kept, np.argsort(rank), near_copies=groups, seed=config.seed, progress=part_of(report, 0.6, 0.8)
     )
     config.columns = [*selection.columns, "rank", *(["xy"] if projected else [])]
-    config.facts = selection.details | _group_facts(rows) | _copy_facts(copies)
+    config.facts = selection.details | _group_facts(rows) | _copy_facts(copies, found.valid)
     config.n, config.n_unranked = len(chosen), len(found.matrix) - len(chosen)
     if projected is not None:
         config.projection, config.projection_note = projected.method, projected.note
@@ -344,14 +344,15 @@ def _group_facts(rows: Rows) -> dict[str, str]:
     return {"grouped_dataset": note}
 
 
-def _copy_facts(copies: NearCopies | None) -> dict[str, Any]:
-    """What fingerprints told, if there are any."""
+def _copy_facts(copies: NearCopies | None, valid: np.ndarray) -> dict[str, Any]:
+    """What fingerprints told of usable rows, if there are any."""
     if copies is None:
         return {}
     sizes = np.bincount(copies.groups)
     return {
         "near_copy_groups": int((sizes > 1).sum()),
         "near_copies": int(sizes[sizes > 1].sum()),
+        "without_fingerprint": int((valid & ~copies.known).sum()),
         "near_copy_false_alarm_rate": copies.false_alarm_rate,
         "near_copy_model": None if copies.model is None else copies.model.to_dict(),
         "near_copy_models_in_order": {name: model.to_dict() for name, model in copies.in_order.items()},

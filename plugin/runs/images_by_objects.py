@@ -115,7 +115,7 @@ def _budget(budget: Any, n_objects: np.ndarray, budget_in: str) -> int:
         return resolve_budget(parsed, len(n_objects))
     if isinstance(parsed, int) and parsed > n_objects.sum():
         raise CoresetError(f"budget {parsed:,} exceeds the {n_objects.sum():,} ranked objects; give at most so many")
-    limit = resolve_budget(parsed, int(n_objects.sum()))
+    limit = resolve_budget(parsed, int(n_objects.sum()), "objects")
     k = int(np.searchsorted(n_objects.cumsum(), limit, side="right"))
     if k == 0:
         raise CoresetError(f"the first image holds {n_objects[0]:,} objects, but the budget is {limit:,}; raise it")

@@ -13,7 +13,8 @@ import numpy as np
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import DEFAULT_FIELD, Embeddings, EmbeddingSource
 from ..dataset.followers import followers
-from ..dataset.rows import FRAMES, Rows, rows_of
+from ..dataset.rows import Rows, counted, rows_of
+from ..dataset.shown import view_of
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
@@ -57,6 +58,7 @@ class NearDuplicates:
         n: rows that were looked at
         noun: ``"images"`` or ``"objects"``
         false_alarm_rate: expected share of the links between near-copies that are false; None without fingerprints
+        without_fingerprint: rows without a fingerprint, whose copies count as look-alikes
         samples: the collection
         patches_field: the label field whose objects were looked at, or None
 
@@ -72,6 +74,7 @@ class NearDuplicates:
     n: int
     noun: str
     false_alarm_rate: float | None
+    without_fingerprint: int
     samples: SampleCollection
     patches_field: str | None = None
 
@@ -116,12 +119,7 @@ class NearDuplicates:
         """
         groups = (self.of_kind(*kinds) if kinds else self).groups
         ids = list(dict.fromkeys(row_id for group in groups for row_id in group))
-        rows = Rows(self.samples, self.patches_field)
-        if self.patches_field is None:
-            return rows.samples.select(ids, ordered=True)
-        if self.patches_field == FRAMES:
-            return rows.as_patches().samples.select(ids, ordered=True)
-        return rows.source.to_patches(self.patches_field).select(ids, ordered=True)
+        return view_of(Rows(self.samples, self.patches_field), ids, ordered=True)
 
     def summary(self) -> str:
         """What was found, in sentences.
@@ -144,9 +142,7 @@ class NearDuplicates:
         text = f"Of {self.n:,} {self.noun}, {'; '.join(found) if found else 'none has a near-duplicate'}."
         if self.false_alarm_rate is not None and (count["exact"] or count["near-copy"]):
             text += f" About {self.false_alarm_rate:.1%} of the links between copies are expected to be false."
-        elif self.false_alarm_rate is None:
-            text += " Without fingerprints copies cannot be told from look-alikes: call compute_fingerprints(samples)."
-        return text
+        return text + told_without(self.without_fingerprint, self.n, self.noun)
 
     def __str__(self) -> str:
         return self.summary()
@@ -214,6 +210,22 @@ def near_duplicates(
         copies = find_near_copies(rows, found, prefer=prefer, distinct=apart, seed=seed, num_workers=num_workers)
         tell(0.7, "looking for look-alikes")
         return _assembled(rows, found, ids, copies, seed, num_workers)
+
+
+def told_without(count: int, n: int, noun: str) -> str:
+    """A sentence, after a space, on what lacks fingerprints; nothing if all have them.
+
+    Args:
+        count: how many rows have none
+        n: of how many
+        noun: what they are called
+    """
+    if not count:
+        return ""
+    if count == n:
+        return " Without fingerprints copies cannot be told from look-alikes: call compute_fingerprints(samples)."
+    have = f"{counted(count, noun)} {'has' if count == 1 else 'have'} no fingerprint"
+    return f" {have}, so copies of them count as look-alikes: call compute_fingerprints(samples)."
 
 
 def find_near_copies(
@@ -300,6 +312,7 @@ def _assembled(
         n=int(found.valid.sum()),
         noun=rows.noun,
         false_alarm_rate=None if copies is None else copies.false_alarm_rate,
+        without_fingerprint=int((found.valid if copies is None else found.valid & ~copies.known).sum()),
         samples=rows.samples,
         patches_field=rows.patches_field,
     )

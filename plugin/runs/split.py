@@ -13,7 +13,8 @@ from ..dataset.embeddings import DEFAULT_FIELD, EmbeddingSource
 from ..dataset.labels import read_labels
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_identifier
-from ..dataset.rows import Rows
+from ..dataset.rows import Rows, counted, rows_of
+from ..dataset.shown import view_of
 from ..dataset.tags import tagged, write_tag
 from ..diagnostics.balance import Groups, retention
 from ..diagnostics.distribution import DistributionShift
@@ -57,6 +58,9 @@ class CoverageSplit:
             ``"energy_distance"`` from the whole, and ``"class_kl"`` where there are labels
         n_together: images that are kept together with others
         without_embedding: images without a usable embedding; they are in no part
+        without_fingerprint: images without a fingerprint; they are kept together with their look-alikes
+        noun: ``"images"``, ``"objects"``, ``"frames"`` or ``"groups"``
+        patches_field: the label field whose objects were split, or None
 
     Examples:
         >>> split = fc.split_by_coverage(dataset, {"train": 0.5, "test": 0.5})
@@ -70,6 +74,9 @@ class CoverageSplit:
     metrics: dict[str, dict[str, Metric]]
     n_together: int
     without_embedding: int
+    without_fingerprint: int
+    noun: str
+    patches_field: str | None = None
 
     def view(self, name: str) -> DatasetView:
         """A part as a view.
@@ -83,7 +90,7 @@ class CoverageSplit:
         """
         if name not in self.parts:
             raise CoresetError(f"there is no part {name!r}; the parts are {', '.join(self.parts)}")
-        return Rows(self.samples).as_patches().samples.select(self.parts[name])
+        return view_of(Rows(self.samples, self.patches_field), self.parts[name])
 
     def summary(self) -> str:
         """What was split how, in sentences.
@@ -92,11 +99,14 @@ class CoverageSplit:
             >>> print(fc.split_by_coverage(dataset).summary())
             60 images were split: train 48 (80 %), val 6 (10 %), test 6 (10 %); 12 of them are kept together...
         """
-        noun, total = Rows(self.samples).noun, sum(map(len, self.parts.values()))
+        noun, total = self.noun, sum(map(len, self.parts.values()))
         parts = ", ".join(f"{name} {len(ids):,} ({percent(len(ids) / total)})" for name, ids in self.parts.items())
         text = f"{total:,} {noun} were split: {parts}; {self.n_together:,} of them are kept together with others."
         if self.without_embedding:
             text += f" {self.without_embedding:,} have no usable embedding and are in no part."
+        if self.without_fingerprint:
+            told = counted(self.without_fingerprint, noun)
+            text += f" {told} without a fingerprint are kept together with look-alikes: call compute_fingerprints."
         return text
 
     def __str__(self) -> str:
@@ -149,12 +159,12 @@ def split_by_coverage(
     """Splits images (or objects) into parts that share nothing and each look like the whole.
 
     Near-copies, told by fingerprints, are never in two parts, nor are images of one group, e.g. of one patient or one
-    recording. Without fingerprints, look-alikes take the place of near-copies. Every part gets its share of every class
-    and of every region of the embedding space, so it represents the whole better than a random part of its size.
+    recording. An image without a fingerprint is kept together with its look-alikes. Every part gets its share of every
+    class and of every region of the embedding space, so it represents the whole better than a random part of its size.
     Nothing is written unless asked for.
 
     Args:
-        samples: a dataset, a view, or a ``to_patches()`` view
+        samples: a dataset, a view, or a ``to_patches()`` or ``to_frames()`` view
         fractions (None): name -> share of each part, which add up to 1; by default ``{"train": 0.8, "val": 0.1, "test":
             0.1}``
         embeddings ("clip_embeddings"): what :func:`~fiftyone_coreset.compute_coreset` takes; rows without a usable
@@ -184,7 +194,7 @@ def split_by_coverage(
     seed = check_seed(seed)
     check_count("num_workers", num_workers, 1)
     shares = _checked({"train": 0.8, "val": 0.1, "test": 0.1} if fractions is None else fractions)
-    rows = Rows(samples)
+    rows = rows_of(samples, embeddings)
     source = EmbeddingSource.chosen(rows, embeddings, similarity_index)
     _require_free(rows, shares, tag, field, overwrite)
     unharmed = "tags and fields are written last: see that mongod runs, and call again with overwrite=True"
@@ -196,8 +206,12 @@ def split_by_coverage(
         unit = unit_rows(found.matrix[usable])[0]
         tell(0.1, "looking for near-copies")
         copies = find_near_copies(rows, found, seed=seed, num_workers=num_workers)
-        told = copies.groups[usable] if copies else near_duplicates(unit, seed=seed, num_workers=num_workers).groups
-        together = joined([told, *_groups(rows, source, groups, usable)])
+        known = copies.known[usable] if copies else np.zeros(len(usable), dtype=bool)
+        told = [copies.groups[usable]] if copies else []
+        if not known.all():
+            alike = near_duplicates(unit, seed=seed, num_workers=num_workers).groups
+            told.append(_with_unknown(alike, known))
+        together = joined([*told, *_groups(rows, source, groups, usable)])
         tell(0.4, "splitting")
         classes = None if labels is None else Groups.of(labels).codes[usable]
         traits = Traits.of(unit, None if classes is None else classes + 1, min(shares.values()), seed)
@@ -212,6 +226,9 @@ def split_by_coverage(
             metrics,
             int((np.bincount(together)[together] > 1).sum()),
             len(ids) - len(usable),
+            int((~known).sum()),
+            rows.noun,
+            rows.patches_field,
         )
         tell(0.9, "writing" if tag or field else "done")
         _write(rows, result, tag, field)
@@ -247,6 +264,12 @@ def _require_free(rows: Rows, shares: Mapping[str, float], tag: bool, field: str
                 raise CoresetError(
                     f"{count:,} {rows.noun} carry the tag '{name}'; choose other names or pass overwrite=True"
                 )
+
+
+def _with_unknown(alike: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The groups of look-alikes that hold a row without a fingerprint, which may be a copy of any; others alone."""
+    doubtful = np.isin(alike, alike[~known])
+    return np.where(doubtful, alike, alike.max() + 1 + np.arange(len(alike)))
 
 
 def _groups(rows: Rows, source: EmbeddingSource, groups: Any, usable: np.ndarray) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from ..dataset.followers import followers
 from ..dataset.labels import read_labels
 from ..dataset.rows import Rows, rows_of
 from ..embeddings.calibration import calibrated
-from ..embeddings.fingerprint_field import read_fingerprints
+from ..embeddings.fingerprint_field import no_fingerprints, read_fingerprints
 from ..errors import CoresetError
 from ..vectors.near_copies import Evidence, NearCopies, near_copies
 from ..vectors.neighbors import unit_rows
@@ -85,11 +85,13 @@ class TwoSets:
         return None if found[0] is None or found[1] is None else found[0] + found[1]
 
     def copies(self, seed: int, num_workers: int | None) -> NearCopies | None:
-        """Groups of near-copies over both sets; None if one of them has no fingerprints."""
+        """Groups of near-copies over both sets; None if no row has a fingerprint."""
         prints = [read_fingerprints(rows) for rows in self.sets]
-        if prints[0] is None or prints[1] is None:
+        there = next((place for place, found in enumerate(prints) if found is not None), None)
+        if there is None:
             return None
-        values, known = (np.concatenate(parts) for parts in zip(*prints, strict=True))
+        filled = [found or no_fingerprints(len(rows)) for found, rows in zip(prints, self.sets, strict=True)]
+        values, known = (np.concatenate(parts) for parts in zip(*filled, strict=True))
         place = {row_id: row for row, row_id in enumerate(self.ids.tolist())}
         datasets = {rows.dataset.name: rows.dataset for rows in self.sets}
         apart = [
@@ -99,7 +101,7 @@ class TwoSets:
             if one in place and other in place
         ]
         in_order = followers(*self.sets)
-        evidence = Evidence(values, known & self.valid, calibrated(self.sets[0]), apart, followers=in_order)
+        evidence = Evidence(values, known & self.valid, calibrated(self.sets[there]), apart, followers=in_order)
         return near_copies(np.nan_to_num(unit_rows(self.matrix)[0]), evidence, seed=seed, num_workers=num_workers)
 
 

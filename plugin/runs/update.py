@@ -14,6 +14,7 @@ from ..coreset_view import in_own_slice
 from ..dataset.embeddings import rows_with
 from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.rows import Rows, counted
+from ..dataset.shown import view_of
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
 from ..requirements import check_count, require
@@ -22,7 +23,8 @@ from ..vectors import half
 from ..vectors.added_rows import LOOK_ALIKE, NEAR_COPY, NEW
 from .added import Added, AddedPool
 from .load import load_run
-from .write import append_to_run, drop_older_results
+from .near_duplicates import told_without
+from .write import append_to_run, drop_older_results, write_group_ranks
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -45,6 +47,7 @@ class CoresetUpdate:
         kinds: what each is: ``"new"``, ``"look-alike"`` or ``"near-copy"`` of one that was there, or was added before
         removed: how many were let go because they were deleted
         without_embedding: how many of the collection have no usable embedding and stay unranked
+        without_fingerprint: how many of the added ones have no fingerprint, so that a near-copy counts as a look-alike
 
     Examples:
         >>> dataset.delete_samples(dataset.take(3))
@@ -57,6 +60,7 @@ class CoresetUpdate:
     kinds: list[str]
     removed: int
     without_embedding: int
+    without_fingerprint: int = 0
 
     def view(self, *kinds: str) -> DatasetView:
         """The added ones, best first.
@@ -77,8 +81,9 @@ class CoresetUpdate:
             if kind not in _WORDS:
                 raise CoresetError(f"kind must be one of {', '.join(_WORDS)}, got {kind!r}")
         ids = [row_id for row_id, kind in zip(self.ids, self.kinds, strict=True) if not kinds or kind in kinds]
-        rows = self.results.rows().as_patches()
-        return rows.samples.select(ids, ordered=True)
+        results = self.results
+        rows = Rows(in_own_slice(results, results.samples._root_dataset), results.config.patches_field)
+        return view_of(rows, ids, ordered=True)
 
     def summary(self) -> str:
         """What was added and removed, in sentences.
@@ -96,7 +101,7 @@ class CoresetUpdate:
             text += f" {self.removed:,} that were deleted are let go."
         if self.without_embedding:
             text += f" {self.without_embedding:,} have no usable embedding and are not ranked."
-        return text
+        return text + told_without(self.without_fingerprint, len(self.ids), noun)
 
     def __str__(self) -> str:
         return self.summary()
@@ -163,16 +168,21 @@ def update_coreset(
         added = Added.read(results, seen, embeddings)
         gone = int((~added.alive).sum())
         if not len(added.ids) and not gone:
+            if results.config.whole_groups:
+                write_group_ranks(results)  # slices may have come to groups that are ranked
             return CoresetUpdate(results, [], [], 0, added.without_embedding)
         tell(0.6, f"ranking {len(added.ids):,} {results.noun}")
         pool = AddedPool.of(results, added, num_workers)
-        copy_of, kinds = pool.compared()
+        prints = pool.prints()
+        without = len(added.ids) if prints is None else int((~prints.known[pool.near.n_pool :]).sum())
+        copy_of, kinds = pool.compared(prints)
         order = pool.ranked(copy_of, part_of(tell, 0.6, 0.8))
         tell(0.8, "map and curve")
         updated = _updated(pool, copy_of, kinds, order)
         tell(0.95, "writing fields")
         append_to_run(updated, len(order), lock)
-    return CoresetUpdate(updated, added.ids[order].tolist(), kinds[order].tolist(), gone, added.without_embedding)
+    ids, kinds = added.ids[order].tolist(), kinds[order].tolist()
+    return CoresetUpdate(updated, ids, kinds, gone, added.without_embedding, without)
 
 
 def _reloaded(samples: SampleCollection, brain_key: str, revision: int) -> CoresetResults:

@@ -24,8 +24,9 @@ from ..dataset.owned import (
 )
 from ..dataset.rows import FRAMES, Rows, group_members
 from ..dataset.run_record import commit_run, delete_files, run_document, store_results
+from ..dataset.shown import have_images
 from ..errors import CoresetError
-from ..rank_views import Describe, have_images, ranked
+from ..rank_views import Describe, ranked
 from .orphans import require_no_orphans
 from .views import describe
 
@@ -64,7 +65,7 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
         declare_fields(dataset, config.run_id, config.fields)
         _write_values(rows, results, np.arange(len(results)))
         if config.whole_groups:
-            _write_group_ranks(rows, results)
+            write_group_ranks(results)
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
@@ -113,7 +114,7 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
     try:
         _write_values(rows, results, added)
         if config.whole_groups:
-            _write_group_ranks(rows, results)
+            write_group_ranks(results)
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
@@ -221,18 +222,24 @@ def _write_values(rows: Rows, results: CoresetResults, places: np.ndarray) -> No
     )
 
 
-def _write_group_ranks(rows: Rows, results: CoresetResults) -> None:
-    """Writes the rank of a group on all of its samples: a view by it holds the group whatever slice is shown."""
-    dataset, path = rows.dataset, results.config.fields["group_rank"]
+def write_group_ranks(results: CoresetResults) -> None:
+    """Sees to it that all samples of a group, and no others, have its rank: views hold it whatever slice is shown.
+
+    Raises:
+        CoresetError: if the database loses what is written
+    """
+    dataset, path = results.samples._root_dataset, results.config.fields["group_rank"]
     everything = dataset.select_group_slices(_allow_mixed=True)
-    for _ in range(_ATTEMPTS):
-        values = {
-            row_id: int(results.rank[row]) for row_id, row in group_members(dataset, results.ids.tolist()).items()
-        }
-        everything.set_values(path, values, key_field="id")
-        journal()
-        if count_values(dataset, path) >= len(values):
+    for attempt in range(_ATTEMPTS + 1):
+        members = group_members(dataset, results.ids.tolist())
+        ranks = {row_id: int(results.rank[row]) for row_id, row in members.items()}
+        stored = zip(*everything.values(["id", path]), strict=True)
+        wrong = {row_id: ranks.get(row_id) for row_id, rank in stored if rank != ranks.get(row_id)}
+        if not wrong:
             return
+        if attempt < _ATTEMPTS:
+            everything.set_values(path, wrong, key_field="id")
+            journal()
     raise CoresetError(
         f"field '{path}' lacks values after {_ATTEMPTS} attempts to write it: the database loses what is written; see "
         "that it runs, and call again"

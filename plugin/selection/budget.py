@@ -159,13 +159,14 @@ def _parse_text(text: str) -> int | float | CoverageBudget | SaturationBudget | 
     return parse_budget(int(number) if re.fullmatch(r"\s*[+-]?\d+\s*", text) else number)
 
 
-def resolve_budget(budget: Any, n: int) -> int:
+def resolve_budget(budget: Any, n: int, noun: str = "images") -> int:
     """Turns a count, fraction or percentage into the number of images to keep.
 
     Args:
         budget: a count, a fraction in (0, 1] or a percentage such as ``"30%"``; fractions are rounded to the nearest
             image and keep at least one
         n: number of images that can be kept, i.e. that have an embedding
+        noun ("images"): what they are called
 
     Returns:
         k with ``1 <= k <= n``
@@ -181,7 +182,7 @@ def resolve_budget(budget: Any, n: int) -> int:
     if isinstance(parsed, float):
         return max(1, round(parsed * n))
     if parsed > n:
-        raise CoresetError(f"budget {parsed} exceeds the {n} images that can be kept; give at most {n}")
+        raise CoresetError(f"budget {parsed} exceeds the {n} {noun} that can be kept; give at most {n}")
     return parsed
 
 

@@ -61,6 +61,7 @@ class NearCopies(NearDuplicates):
         agreement: (n,) float32 agreement of the fingerprint with the representative's
         probability: (n,) float32 probability of being a near-copy of it; 1 in exact copies and in itself
         exact: (n,) bool, True in rows with the same fingerprint and the same vector as their representative
+        known: (n,) bool, True in rows that have a fingerprint
         false_alarm_rate: expected share of the linked pairs that are no copies
         model (None): what tells pairs of this pool, None if no image could be recognised
         in_order (none): what tells pairs of rows that were taken one after another, by what says so
@@ -70,6 +71,7 @@ class NearCopies(NearDuplicates):
     agreement: np.ndarray
     probability: np.ndarray
     exact: np.ndarray
+    known: np.ndarray
     false_alarm_rate: float
     model: CopyModel | None = None
     in_order: Mapping[str, CopyModel] = field(default_factory=dict)
@@ -134,6 +136,7 @@ def near_copies(unit: np.ndarray, evidence: Evidence, *, seed: int = 0, num_work
         agreement=np.where(same, 1, agrees).astype(np.float32),
         probability=probability,
         exact=same & evidence.known,
+        known=evidence.known,
         false_alarm_rate=search.false_alarm_rate,
         model=search.model,
         in_order=search.in_order,

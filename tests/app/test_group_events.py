@@ -37,7 +37,7 @@ def scored(dataset, monkeypatch):
         for group, kind in zip(groups, KINDS, strict=True)
         for row_id in group[1:]
     ]
-    found = core.NearDuplicates(groups, list(KINDS), np.array(pairs, dtype=core.PAIR), N, "images", 0.01, made, None)
+    found = core.NearDuplicates(groups, list(KINDS), np.array(pairs, dtype=core.PAIR), N, "images", 0.01, 0, made)
     monkeypatch.setattr(core, "near_duplicates", lambda samples, embeddings, **options: found)
     return made
 

@@ -23,6 +23,7 @@ def pool(embedded, monkeypatch):
         agreement=np.ones(60, dtype=np.float32),
         probability=np.ones(60, dtype=np.float32),
         exact=np.arange(60) == first,
+        known=np.ones(60, dtype=bool),
         false_alarm_rate=0.02,
     )
     monkeypatch.setattr("fiftyone_coreset.plugin.runs.compute.find_near_copies", lambda *args, **kwargs: told)
