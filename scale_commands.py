@@ -47,6 +47,8 @@ def add_scale_commands(commands: Any) -> None:
     _add_run(score)
     score.add_argument("--draws", type=int, metavar="N", help="number of draws; 10 for each row by default")
     score.add_argument("--reliability", type=float, metavar="R", help="draws until it is reached, e.g. 0.95, instead")
+    score.add_argument("--budgets", nargs="+", metavar="K", help="draws until what is kept is settled, e.g. 5%% 5000")
+    score.add_argument("--target-overlap", type=float, default=0.85, metavar="S", help="what settled is (0.85)")
     score.add_argument("--seed", type=int, default=0, help="seed of the draws (0)")
     score.add_argument("--parts", type=int, default=8, metavar="N", help="units of draws; one a worker or more (8)")
     score.add_argument("--column-bits", type=int, choices=(32, 16), default=32, help="of a number that is read (32)")
@@ -176,6 +178,8 @@ def _score(options: argparse.Namespace) -> int:
         options.out,
         n_draws=options.draws,
         reliability=options.reliability,
+        budgets=options.budgets,
+        target_overlap=options.target_overlap,
         seed=options.seed,
         n_units=options.parts,
         column_bits=options.column_bits,

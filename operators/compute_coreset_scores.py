@@ -30,7 +30,7 @@ from .operator import Answer, CoresetOperator
 
 if TYPE_CHECKING:
     from ..plugin.results import CoresetResults
-    from ..plugin.selection.method import Method
+    from ..plugin.selection.method import Method, Option
 
 _PROJECTIONS = {"umap": "UMAP", "pca": "PCA (fast)", "none": "None"}
 
@@ -159,6 +159,9 @@ def summary(results: CoresetResults) -> str:
     sentences += [f"{count:,} without {lack} were left out." for lack, count in left_out.items() if count]
     if config.reliability is not None:
         sentences.append(f"Reliability {config.reliability:.2f}.")
+    settled = facts.get("agreement", {})
+    if settled.get("measure") == "overlap":
+        sentences.append(f"Another seed would keep {settled['reached']:.0%} of the same at the sizes asked for.")
     if facts.get("why"):
         sentences.append(f"{facts['why'][:1].upper()}{facts['why'][1:]}.")
     return " ".join(sentences)
@@ -166,7 +169,11 @@ def summary(results: CoresetResults) -> str:
 
 def _method_arguments(dataset: Any, params: Params) -> dict[str, Any]:
     method = get_method(params.method)
-    chosen = {name: getattr(params, name) or method.parameters[name].default for name in method.options}
+    chosen = {
+        name: getattr(params, name) or method.parameters[name].default
+        for name, option in method.options.items()
+        if not _replaced(params, option)
+    }
     given = {name: value for name, value in chosen.items() if value is not None}
     if "score" in method.required:
         given["score"] = params.score
@@ -177,8 +184,12 @@ def _method_arguments(dataset: Any, params: Params) -> dict[str, Any]:
 
 def _ask_options(form: Form[Params], method: Method, advanced: bool) -> None:
     for name, option in method.options.items():
-        if option.advanced == advanced:
+        if option.advanced == advanced and not _replaced(form.params, option):
             form.option(name, option, method.parameters[name].default)
+
+
+def _replaced(params: Params, option: Option) -> bool:
+    return option.unless is not None and bool(getattr(params, option.unless))
 
 
 def _tell_cost(form: Form[Params]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Union
 
 import fiftyone as fo
 import fiftyone.operators.types as types
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.dataset.names import require_free_view
@@ -28,7 +28,7 @@ IMAGES = "images"
 
 
 def _split(value: Any) -> Any:
-    return [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 #: Several fields: a list, or as typed, separated by commas.
@@ -49,9 +49,11 @@ class EmbeddedRows(Rows):
 
 def option_type(option: Option) -> Any:
     """The type of what an option takes."""
-    if option.choices is None:
-        return Annotated[int, Field(ge=1, le=option.at_most)]
-    return Literal[tuple(option.choices)]
+    if option.choices is not None:
+        return Literal[tuple(option.choices)]
+    if option.reads is not None:
+        return Annotated[list[Annotated[Any, AfterValidator(option.reads)]], BeforeValidator(_split)]
+    return Annotated[int, Field(ge=1, le=option.at_most)]
 
 
 def with_options(kind: type[P], options: Iterable[tuple[str, Option]]) -> type[P]:
@@ -128,12 +130,14 @@ class Form(Generic[P]):
         self._inputs.enum(name, dropdown.values(), **self._words(name, {"view": dropdown, **words}))
 
     def option(self, name: str, option: Option, default: Any) -> None:
-        """A dropdown or a whole number, as an option of a method says; the method has its own words and default."""
+        """A dropdown, a list or a whole number, as an option of a method says, which has its own words and default."""
         words = {"label": option.label, "description": option.description, "default": default}
-        if option.choices is None:
-            self.whole_number(name, **words)
-        else:
+        if option.choices is not None:
             self.choose(name, dict(option.choices), **words)
+        elif option.reads is not None:
+            self.text(name, **words)
+        else:
+            self.whole_number(name, **words)
 
     def suggest(self, name: str, suggestions: Iterable[str], **words: Any) -> None:
         """A line of text that completes from suggestions and takes other values too."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +20,10 @@ import numpy as np
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting, silence
 from ..seeds import check_seed
+from ..selection.budget import resolve_budget
 from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers, next_look
 from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
-from ..selection.methods.zcore.reliability import draws_factor, split_half_reliability
+from ..selection.methods.zcore.reliability import Goal, split_half_reliability
 from .columns import FOLDERS, open_columns
 from .engines import Engine, as_engine
 from .engines.base import Crew, do_all
@@ -53,6 +54,8 @@ def score(
     *,
     n_draws: int | None = None,
     reliability: float | None = None,
+    budgets: Sequence[int | float | str] | None = None,
+    target_overlap: float = 0.85,
     seed: int = 0,
     n_neighbors: int = 1000,
     exponent: float = 4.0,
@@ -75,6 +78,9 @@ def score(
         n_draws (None): number of draws; by default 10 for each row with a vector
         reliability (None): instead, the correlation to expect between this run and another one with a new seed. Draws
             are added, in rounds of ``n_units`` parts, until it is reached or 1,000 for each row are taken
+        budgets (None): instead, what is going to be kept, e.g. ``["5%", 5000]``. Draws are added until another run is
+            expected to share ``target_overlap`` of the rows kept at each of them
+        target_overlap (0.85): see there
         seed (0): seed of the draws
         n_neighbors (1000): images that share the penalty of a draw, K in the paper
         exponent (4.0): power of the distance by which the penalty falls off, e in the paper
@@ -105,8 +111,13 @@ def score(
     for name, value in (("n_draws", n_draws), ("n_units", n_units), ("n_neighbors", n_neighbors)):
         if value is not None and value < 1:
             raise CoresetError(f"{name} must be at least 1, got {value}")
-    if reliability is not None and not (n_draws is None and 0 < reliability < 1):
-        raise CoresetError(f"reliability must lie between 0 and 1, without n_draws, got {reliability}")
+    for name, wanted in (("reliability", reliability), ("target_overlap", target_overlap)):
+        if wanted is not None and not 0 < wanted < 1:
+            raise CoresetError(f"{name} must lie between 0 and 1, got {wanted}")
+    if (n_draws, reliability, budgets).count(None) < 2:
+        raise CoresetError("give one of n_draws, reliability and budgets: each decides how many draws are taken")
+    if budgets is not None and (isinstance(budgets, str) or len(budgets) == 0):
+        raise CoresetError(f"budgets must be a list such as ['10%'], got {budgets!r}")
     if column_bits not in FOLDERS:
         raise CoresetError(f"column_bits must be 32 or 16, got {column_bits}")
     if not exponent > 0:
@@ -117,6 +128,9 @@ def score(
     arguments: dict[str, Any] = {"n_draws": n_draws or DRAWS_PER_ROW * n, "seed": seed, "n_units": n_units}
     if reliability is not None:
         arguments |= {"n_draws": None, "reliability": reliability}
+    if budgets is not None:
+        keeps = sorted({resolve_budget(budget, n) for budget in budgets})
+        arguments |= {"n_draws": None, "budgets": keeps, "target_overlap": target_overlap}
     arguments |= {"n_neighbors": n_neighbors, "exponent": exponent}
     if column_bits != 32:
         arguments["column_bits"] = column_bits
@@ -217,6 +231,13 @@ def _draws(run: ScaleRun, record: dict[str, Any], workers: Workers, report: Prog
     return SeededDraws(columns.values, 2, record["n_draws"], record["seed"], params, workers, columns.tables)
 
 
+def _goal(record: dict[str, Any]) -> Goal | None:
+    """What draws are added for, or None where their number is given."""
+    if "budgets" in record:
+        return Goal(record["target_overlap"], tuple(record["budgets"]))
+    return Goal(record["reliability"]) if "reliability" in record else None
+
+
 def _column_bits(record: dict[str, Any]) -> int:
     """Bits of a number in the columns that scores are made from."""
     return record.get("column_bits", 32)
@@ -225,12 +246,11 @@ def _column_bits(record: dict[str, Any]) -> int:
 def _rounds(
     run: ScaleRun, stage: Stage, share: Share | None, n: int, places: _Resources, report: ProgressCallback
 ) -> None:
-    """Takes draws, as far as the share goes, until there are as many as were wanted or they are reliable."""
-    target: float = stage.record.get("reliability", 0.0)  # 0 where one round takes all draws
-    stop = None
-    if target:
+    """Takes draws, as far as the share goes, until there are as many as were wanted or they agree as wanted."""
+    goal, stop = _goal(stage.record), None
+    if goal is not None:
         need = _need(run, stage, n, places)
-        report(0.0, f"draws until reliability {target}: 10 for each row are expected to take {need}")
+        report(0.0, f"draws until {goal.name} {goal.target}: 10 for each row are expected to take {need}")
         with Workers(places.num_workers) as workers:
             stop = _draws(run, stage.record, workers, report).fewest_chunks
     sums, draws = np.zeros((2, 2, n), dtype=np.int64), np.zeros(2, dtype=np.int64)
@@ -245,12 +265,15 @@ def _rounds(
             table, facts = stage.part(part)
             sums += np.stack([table[name].to_numpy() for name in _SUMS]).reshape(sums.shape)
             draws += facts["draws"]
-        reliability = float("nan") if 0 in draws else split_half_reliability(*((sums[0] - sums[1]) / draws[:, None]))
-        if work.stop is None or reliability >= target or draws.sum() >= _MOST_DRAWS_PER_ROW * n:
-            _write_scores(run, stage, sums, draws, reliability)
+        if goal is None or work.stop is None:
+            _write_scores(run, stage, sums, draws)
             return
-        report(0.5, f"{draws.sum():,} draws, reliability {reliability:.2f} of {target:.2f}")
-        stop = next_look(work.stop, draws_factor(reliability, target))
+        reached = goal.agreement(*_halves(sums, draws))
+        if reached >= goal.target or draws.sum() >= _MOST_DRAWS_PER_ROW * n:
+            _write_scores(run, stage, sums, draws, {goal.name: reached})
+            return
+        report(0.5, f"{draws.sum():,} draws, {goal.name} {reached:.2f} of {goal.target:.2f}")
+        stop = next_look(work.stop, goal.draws_factor(reached))
         work = replace(work, round=work.round + 1, first=work.stop, stop=stop)
 
 
@@ -308,7 +331,14 @@ def _add_up(
     return pa.table(dict(zip(_SUMS, sums.reshape(4, n), strict=True))), {"draws": draws}
 
 
-def _write_scores(run: ScaleRun, stage: Stage, sums: np.ndarray, draws: np.ndarray, reliability: float) -> None:
+def _halves(sums: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """(2, n) float64 scores by either half of the draws; as :func:`_write_scores` takes its arguments."""
+    return (sums[0] - sums[1]) / draws[:, None]
+
+
+def _write_scores(
+    run: ScaleRun, stage: Stage, sums: np.ndarray, draws: np.ndarray, reached: Mapping[str, float] | None = None
+) -> None:
     """Writes the scores of all rows.
 
     Args:
@@ -316,7 +346,7 @@ def _write_scores(run: ScaleRun, stage: Stage, sums: np.ndarray, draws: np.ndarr
         stage: the scores
         sums: (2, 2, n) int64 coverage and redundancy, by half
         draws: (2,) int64 draws of either half
-        reliability: of the scores, NaN if it is not known
+        reached (None): what was asked for and reached, by its name
     """
     import pyarrow as pa
 
@@ -334,5 +364,7 @@ def _write_scores(run: ScaleRun, stage: Stage, sums: np.ndarray, draws: np.ndarr
         whole = np.zeros(len(run))
         whole[rows] = found / scale
         spread[name] = pa.array(whole, mask=without)
+    reliability = float("nan") if 0 in draws else split_half_reliability(*_halves(sums, draws))
     facts = {"n_draws": int(draws.sum()), "reliability": None if math.isnan(reliability) else reliability}
+    facts |= reached or {}
     write_table(_scores_path(run), pa.table(spread), stage.key, facts, run.unit_rows)

@@ -113,6 +113,24 @@ def parse_budget(budget: Any) -> int | float | CoverageBudget | SaturationBudget
     return float(budget)
 
 
+def parse_size(budget: Any) -> int | float:
+    """Reads a budget that does not depend on a ranking.
+
+    Args:
+        budget: a count, a fraction in (0, 1] or a percentage such as ``"30%"``
+
+    Returns:
+        an int >= 1, or a float in (0, 1]
+
+    Raises:
+        CoresetError: if it is none of these
+    """
+    parsed = parse_budget(budget)
+    if not isinstance(parsed, int | float):
+        raise CoresetError(f"budget {budget!r} depends on a ranking; give a count (500) or a percentage ('30%')")
+    return parsed
+
+
 def budget_words(budget: Any) -> str:
     """A budget in the words that people say, for names and descriptions.
 
@@ -174,9 +192,7 @@ def resolve_budget(budget: Any, n: int, noun: str = "images") -> int:
     Raises:
         CoresetError: if the budget is not understood, exceeds ``n``, or depends on a ranking
     """
-    parsed = parse_budget(budget)
-    if not isinstance(parsed, int | float):
-        raise CoresetError(f"budget {budget!r} depends on a ranking; resolve it with ranking_budget()")
+    parsed = parse_size(budget)
     if n < 1:
         raise CoresetError("no image can be kept: none of the samples has an embedding; compute embeddings first")
     if isinstance(parsed, float):

@@ -77,17 +77,21 @@ class Option:
 
     Attributes:
         label: what the form calls it
-        choices: what can be chosen, value -> label; None for a whole number from 1 to ``at_most``
-        at_most: the largest whole number
+        choices: what can be chosen, value -> label; None for what is typed
+        at_most: the largest whole number, of those from 1
+        reads: what makes a value of a text, for an option that takes several, separated by commas
         description: one sentence below the field
         advanced: whether it stands among the advanced settings
+        unless: another option that, if it is given, takes the place of this one
     """
 
     label: str
     choices: Mapping[str, str] | None = None
     at_most: int | None = None
+    reads: Callable[[str], Any] | None = None
     description: str = ""
     advanced: bool = False
+    unless: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from fiftyone_coreset.plugin.door import read
 from fiftyone_coreset.plugin.request import check_stages, check_view, target_view
 from fiftyone_coreset.plugin.selection import method as method_module
 from fiftyone_coreset.plugin.selection import registry
+from fiftyone_coreset.plugin.selection.budget import parse_size
 from fiftyone_coreset.plugin.selection.method import Option
 from fiftyone_coreset.plugin.selection.pool import Picks
 from fuzz import EXAMPLES, QUIET, junk
@@ -174,15 +175,19 @@ def test_an_option_of_a_method_needs_no_line_in_a_form(embedded, monkeypatch):
     """A method that is registered with options has them in the form, at the door and in what it is called with."""
     asked = {}
 
-    def chosen(pool, k, mood="calm", draws=7):
-        asked.update(mood=mood, draws=draws)
+    def chosen(pool, k, mood="calm", draws=7, sizes=None):
+        asked.update(mood=mood, draws=draws, sizes=sizes)
         return Picks(np.flatnonzero(pool.candidates)[:k])
 
     registry.get_method("auto")  # loads the methods of the library before one more is registered
     monkeypatch.setattr(method_module, "METHODS", registered_methods := dict(method_module.METHODS))
     monkeypatch.setattr(registry, "METHODS", registered_methods)
     moods = {"calm": "Calm", "wild": "Wild"}
-    options = {"mood": Option("Its mood", moods), "draws": Option("Its draws", at_most=9, advanced=True)}
+    options = {
+        "mood": Option("Its mood", moods),
+        "draws": Option("Its draws", at_most=9, advanced=True, unless="sizes"),
+        "sizes": Option("Its sizes", reads=parse_size),
+    }
     method_module.register("moody", "As its mood is", options=options)(chosen)
 
     class Scores(compute_coreset_scores.ComputeCoresetScores):
@@ -199,4 +204,9 @@ def test_an_option_of_a_method_needs_no_line_in_a_form(embedded, monkeypatch):
     assert form(draws=10)["refused"].error_message == "'Its draws' must be at most 9, got 10"
     assert "mood" in inspect.signature(Scores.__call__).parameters
     Scores().execute(context(embedded, {"method": "moody", "mood": "wild", "projection": "none"}))
-    assert asked == {"mood": "wild", "draws": 7}
+    assert asked == {"mood": "wild", "draws": 7, "sizes": None}
+    assert "draws" not in form(advanced=True, sizes="5")
+    assert "'saturation' depends on a ranking" in form(sizes="5, saturation")["refused"].error_message
+    given = {"method": "moody", "draws": 3, "sizes": "10%, 5", "overwrite": True, "projection": "none"}
+    Scores().execute(context(embedded, given))
+    assert asked == {"mood": "calm", "draws": 7, "sizes": [0.1, 5]}

@@ -34,6 +34,14 @@ def test_scores_with_defaults_then_a_view_with_defaults(execute, embedded):
     assert embedded.load_saved_view("coreset 10%").values("id") == expected.view(3).values("id")
 
 
+def test_a_ranking_is_settled_at_the_sizes_asked_for(execute, embedded):
+    asked = {"method": "zcore", "projection": "none", "budgets": "5, 50%"}
+    message = execute("compute_coreset_scores", embedded, **asked)["message"]
+    agreement = fc.load_run(embedded, "coreset").config.facts["agreement"]
+    assert (agreement["measure"], agreement["kept"]) == ("overlap", [5, 15])
+    assert f"Another seed would keep {agreement['reached']:.0%} of the same at the sizes asked for." in message
+
+
 def test_only_the_target_view_is_scored(execute, embedded):
     execute("compute_coreset_scores", embedded, view=embedded.limit(9), **QUICK)
     assert embedded.count("coreset_rank") == 9

@@ -63,17 +63,24 @@ def test_the_reliability_is_that_of_zcore_scores(vector_run):
     assert facts["reliability"] == pytest.approx(ours.reliability, abs=1e-9)
 
 
-def test_draws_are_added_until_they_are_reliable(vector_run):
+@pytest.mark.parametrize(
+    ("asked", "same"),
+    [
+        ({"reliability": 0.9}, {"target_reliability": 0.9}),
+        ({"budgets": ["10%", 200], "target_overlap": 0.8}, {"budgets": [200, 0.1], "target_overlap": 0.8}),
+    ],
+    ids=["reliability", "budgets"],
+)
+def test_draws_are_added_until_they_agree(vector_run, asked, same):
     run = vector_run(HOLES, rows_per_unit=130)
-    target = 0.9
-    ours = zcore_scores(HOLES, seed=3, target_reliability=target, time_budget=None)
+    ours = zcore_scores(HOLES, seed=3, **same, time_budget=None)
 
     def found(shares=("1/1",), **arguments):
         shutil.rmtree(run.folder / "score", ignore_errors=True)
         calls = 0
         while True:
             for share in shares:
-                state = scale.score(run.folder, reliability=target, seed=3, units=share, **arguments)
+                state = scale.score(run.folder, **asked, seed=3, units=share, **arguments)
                 calls += 1
             if state.complete:
                 break
@@ -86,14 +93,30 @@ def test_draws_are_added_until_they_are_reliable(vector_run):
     facts = footer(stage.folder / "scores.parquet", stage.key)
     assert facts["n_draws"] == ours.n_draws
     assert facts["reliability"] == pytest.approx(ours.reliability, abs=1e-6)
-    assert facts["reliability"] >= target
+    assert facts[ours.goal.name] == pytest.approx(ours.reached, abs=2e-3)
+    assert facts[ours.goal.name] >= ours.goal.target
     np.testing.assert_allclose(expected[0], ours.score, rtol=0, atol=1e-3)
     assert "score: " in str(scale.status(run.folder))
     again, calls = found(shares=("2/2", "1/2"), n_units=2, num_workers=1)
     assert calls > 2
     assert np.array_equal(again, expected, equal_nan=True)
-    with pytest.raises(CoresetError, match="reliability must lie between 0 and 1, without n_draws, got 1"):
-        scale.score(run.folder, reliability=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"reliability": 1}, "reliability must lie between 0 and 1, got 1"),
+        ({"budgets": ["5%"], "target_overlap": 0}, "target_overlap must lie between 0 and 1, got 0"),
+        ({"budgets": "5%"}, r"budgets must be a list such as \['10%'\], got '5%'"),
+        ({"budgets": []}, r"budgets must be a list such as \['10%'\], got \[\]"),
+        ({"budgets": [601]}, "budget 601 exceeds the 600 images"),
+        ({"budgets": [5], "n_draws": 9}, "give one of n_draws, reliability and budgets"),
+        ({"reliability": 0.5, "n_draws": 9}, "give one of n_draws, reliability and budgets"),
+    ],
+)
+def test_what_decides_the_number_of_draws_is_checked(vector_run, asked, said):
+    with pytest.raises(CoresetError, match=said):
+        scale.score(vector_run(VECTORS, rows_per_unit=200).folder, **asked)
 
 
 def test_it_continues_where_it_stopped(vector_run):

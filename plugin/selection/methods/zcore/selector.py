@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...budget import parse_size
 from ...method import Option, register
 from ...pool import Picks, Pool, all_alike, top, weighted_ranks
 from .scores import ZCoreScores, zcore_scores
@@ -20,7 +21,18 @@ COLUMNS = {
     "redundancy": "how much others repeat it",
 }
 OPTIONS = {
-    "n_draws": Option("Draws", at_most=100_000_000, description="By default as many as stability needs", advanced=True)
+    "budgets": Option(
+        "Settled at",
+        reads=parse_size,
+        description="What will be kept, e.g. 500, 10%: done as soon as another seed would keep nearly the same images",
+    ),
+    "n_draws": Option(
+        "Draws",
+        at_most=100_000_000,
+        description="By default as many as stability needs",
+        advanced=True,
+        unless="budgets",
+    ),
 }
 
 #: Shares of the pool at which a run says how much of its coreset another seed would keep.
