@@ -292,7 +292,8 @@ def next_batch(
 
 
 def preview_next(results: RoundsResults) -> Batch:
-    """Where the next batch would fall: of the last one's size, by the same fields and the recommended method.
+    """Where the next batch would fall: of the last one's size, or for as much, by the same fields and the recommended
+    method. Costs that were no field are not known any more; the size is the last one's then.
 
     Args:
         results: a campaign with a round
@@ -301,7 +302,7 @@ def preview_next(results: RoundsResults) -> Batch:
         the :class:`Batch`; nothing is written
 
     Raises:
-        CoresetError: if the campaign has no round, or its embeddings or costs are in no field
+        CoresetError: if the campaign has no round, or its embeddings are in no field
     """
     last, config = results.last, results.config
     if last is None:
@@ -310,10 +311,11 @@ def preview_next(results: RoundsResults) -> Batch:
         raise CoresetError(f"'{results.key}' was given vectors, in no field; give them to next_batch(preview=True)")
     rows = Rows(results.samples, config.patches_field)
     own = config.predictions.split(", ") if config.predictions else []
+    cost = last.cost if last.cost is not None and rows.has(last.cost) else None
     is_known = config.predictions == TEXTS or (bool(own) and all(map(rows.has, own)))
     return next_batch(
         results.samples,
-        last.size,
+        last.size if cost is None else last.budget,
         results.key,
         config.label_field,
         config.embeddings,
@@ -321,6 +323,7 @@ def preview_next(results: RoundsResults) -> Batch:
         classes=last.classes if config.predictions == TEXTS else None,
         test=config.test,
         skip=config.skip,
+        cost=cost,
         random_share=last.n_random / last.size,
         blind=last.blind or 0.0,
         preview=True,

@@ -6,6 +6,7 @@ import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.rounds.batch import preview_next
 from labelling import label, truth
 from scipy.special import logsumexp, softmax
 
@@ -38,6 +39,14 @@ def test_a_budget_of_minutes_is_kept_and_used(labelled, ask, method):
         assert min(cost_of[row_id] for row_id in free) > 20 - spent, "what still fits is asked for"
     assert f"They cost {spent:g} of 20 by 'minutes'" in batch.why
     assert fc.load_rounds(labelled).last.spent == spent
+
+
+def test_the_next_batch_is_looked_for_at_the_same_price(labelled, ask):
+    label(ask(budget=12, cost="minutes").view)
+    fc.record_round(labelled)
+    shown, asked = preview_next(fc.load_rounds(labelled)), ask(budget=12, cost="minutes")
+    assert shown.ids.tolist() == asked.ids.tolist()
+    assert (shown.results.last.cost, shown.results.last.budget) == ("minutes", 12)
 
 
 def test_equal_costs_choose_what_no_costs_choose(labelled, ask):
