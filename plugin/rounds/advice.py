@@ -175,9 +175,9 @@ def _gain_line(
 
 
 def _target_line(curve: LearningCurve, target: float, needed: Estimate | None) -> Line:
-    evidence = f"the curve is continued to {curve.horizon:,} labels, twice those at hand"
     if needed is None:
         return Line("target", f"When {target:.0%} is reached is not known yet, either.", f"{len(curve)} rounds")
+    evidence = f"the curve is continued to {curve.horizon:,} labels, twice those at hand"
     if math.isinf(needed.low):
         return Line("target", f"{target:.0%} is not reached with twice the labels at hand.", evidence)
     if needed.high == 0:

@@ -8,8 +8,11 @@ import numpy as np
 
 from .matrix import row_blocks
 
-#: Share of the rows that must look like probabilities for the whole matrix to be read as such; and the largest share of
-#: rows that may be unusable.
+#: Share of the rows that must look like probabilities for the whole matrix to be read as such: logits hardly ever do,
+#: and probabilities of which many are spoilt are to be refused, not taken for logits.
+_LIKELY = 0.5
+
+#: Share of the rows that must be usable.
 _MOST = 0.99
 
 #: How far the sum of a row of probabilities may lie from 1: single precision, and what exporting rounds.
@@ -54,7 +57,7 @@ def as_probabilities(matrix: np.ndarray, present: np.ndarray, form: str | None =
     Args:
         matrix: (n, C) numbers; rows without are passed over
         present: (n,) bool, which rows there are
-        form (None): what the numbers are; by default what 99 % of the rows look like
+        form (None): what the numbers are; by default what half of the rows look like
 
     Returns:
         the probabilities
@@ -73,7 +76,7 @@ def as_probabilities(matrix: np.ndarray, present: np.ndarray, form: str | None =
     if form is None:
         n = max(1, int(finite.sum()))
         likely = {"probabilities": proper, "log-probabilities": logged}
-        form = next((name for name, rows in likely.items() if (rows & finite).sum() >= _MOST * n), "logits")
+        form = next((name for name, rows in likely.items() if (rows & finite).sum() >= _LIKELY * n), "logits")
     usable = finite & proper if form == "probabilities" else finite
     found = np.full(matrix.shape, np.nan, dtype=np.float32)
     energy = np.full(len(matrix), np.nan) if form == "logits" else None

@@ -203,6 +203,16 @@ def test_unnormalised_probabilities_are_refused(stored):
         read_predictions(rows, "pred", form="probabilities")
 
 
+@pytest.mark.parametrize("spoilt", [[0.9, 0.9, 0.9], [-0.1, 0.6, 0.5]])
+def test_probabilities_of_which_some_are_spoilt_are_not_taken_for_logits(stored, spoilt):
+    """A second softmax would make all rows about equally uncertain, in silence."""
+    given_as = softmax(LOGITS)
+    given_as[:3, :3], given_as[:3, 3:] = spoilt, 0
+    sentence = rf"'pred' is unusable in 3 of {N} images: read as probabilities"
+    with pytest.raises(CoresetError, match=sentence):
+        read_predictions(stored(with_logits(given_as)), "pred")
+
+
 def test_a_row_of_another_length_is_named(stored, images):
     rows = stored([*with_logits(LOGITS[:-1]), {"label": "ant", "logits": np.zeros(4)}])
     with pytest.raises(

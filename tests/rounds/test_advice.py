@@ -10,7 +10,7 @@ import pytest
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.rounds.advice import advise
 from fiftyone_coreset.plugin.rounds.agreement import cohen_kappa, f1_bound, paired_change
-from fiftyone_coreset.plugin.rounds.curve import learning_curve
+from fiftyone_coreset.plugin.rounds.curve import LearningCurve, learning_curve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +59,16 @@ def test_gain_target_and_stability_stand_side_by_side():
     assert target.startswith("To reach 83%, about 1")
     assert stability.startswith("The predictions still change")
     assert all(line.evidence for line in advice.lines)
+
+
+def test_a_target_without_any_measured_round():
+    nothing = np.empty(0)
+    advice = advise(
+        LearningCurve(nothing, nothing, nothing, None, None, "accuracy", "Nothing is measured."), 6, target=0.9
+    )
+    gain, target, _ = advice.lines
+    assert gain.text == "What more labels bring is not known yet. Nothing is measured."
+    assert target.text == "When 90% is reached is not known yet, either."
 
 
 def test_what_the_next_batch_brings_net():
