@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CoresetError
-from .rows import Rows, noun_of
+from .rows import FRAMES, Rows, noun_of
 
 if TYPE_CHECKING:
     from fiftyone.core.dataset import Dataset
@@ -21,7 +21,7 @@ def runs_with_vectors(dataset: Dataset, patches_field: str | None) -> list[str]:
 
     Args:
         dataset: the dataset
-        patches_field: the label field whose objects the vectors are of, or None for images
+        patches_field: the label field whose objects the vectors are of, ``FRAMES`` for frames, or None for images
 
     Returns:
         keys of similarity indexes, and of visualizations that say which field or index they were made from
@@ -30,7 +30,7 @@ def runs_with_vectors(dataset: Dataset, patches_field: str | None) -> list[str]:
     for key in dataset.list_brain_runs():
         config = dataset.get_brain_info(key).config
         is_index = config.type == "similarity"
-        if (is_index or _origin(config)) and config.type in _TYPES and config.patches_field == patches_field:
+        if (is_index or _origin(config)) and config.type in _TYPES and _rows_of(dataset, key) == patches_field:
             found.append(key)
     return found
 
@@ -54,10 +54,12 @@ def origin_of(rows: Rows, key: str) -> str:
             f"brain run '{key}' is of type '{config.type}', which has no embeddings; name a vector field, a similarity "
             "index or a visualization"
         )
-    if config.patches_field != rows.patches_field:
-        of = f"objects in '{config.patches_field}'" if config.patches_field else noun_of(None)
-        wanted = f"objects in '{rows.patches_field}'" if rows.patches_field else rows.noun
-        raise CoresetError(f"brain run '{key}' has vectors of {of}, but {wanted} are asked for; name another one")
+    has = _rows_of(rows.dataset, key)
+    if has != rows.patches_field:
+        wanted = _named(rows.patches_field) if rows.patches_field else rows.noun
+        raise CoresetError(
+            f"brain run '{key}' has vectors of {_named(has)}, but {wanted} are asked for; name another one"
+        )
     if config.type == "similarity":
         return key
     origin = _origin(config)
@@ -82,7 +84,8 @@ def read_index(rows: Rows, key: str) -> list[Any]:
     Raises:
         CoresetError: if the index is empty or cannot be read
     """
-    ids, kind = rows.ids(), "label_ids" if rows.patches_field else "sample_ids"
+    of_objects = rows.patches_field not in (None, FRAMES)  # frames are the samples of their view
+    ids, kind = rows.ids(), "label_ids" if of_objects else "sample_ids"
     found: dict[str, Any] = {}
     try:
         index = rows.dataset.load_brain_results(key)
@@ -90,8 +93,9 @@ def read_index(rows: Rows, key: str) -> list[Any]:
         wanted = ids if indexed is None else list(set(ids).intersection(map(str, indexed)))
         if wanted:  # FiftyOne's own backend fails if it has none of them
             vectors, sample_ids, label_ids = index.get_embeddings(**{kind: wanted})
-            found_ids = label_ids if rows.patches_field else sample_ids
-            found = dict(zip(map(str, found_ids), np.asarray(vectors), strict=True))
+            found_ids = label_ids if of_objects else sample_ids
+            # FiftyOne's own index holds float32 in the process that made it, and the same numbers as float64 in others.
+            found = dict(zip(map(str, found_ids), np.asarray(vectors, dtype=np.float32), strict=True))
     except Exception as error:  # whatever the backend's client raises
         raise CoresetError(
             f"similarity index '{key}' cannot be read ({type(error).__name__}: {error}); see that its database runs, "
@@ -122,6 +126,22 @@ def align(vectors: dict[str, Any], ids: list[str], name: str) -> list[Any]:
             "are found by the ids of samples, or of objects where these are ranked"
         )
     return found
+
+
+def _rows_of(dataset: Dataset, key: str) -> str | None:
+    """What a brain run's vectors are of, as in :attr:`.Rows.patches_field`."""
+    from fiftyone.core.stages import ToFrames
+
+    patches_field: str | None = dataset.get_brain_info(key).config.patches_field
+    stages = dataset._doc.get_brain_methods()[key].view_stages or ()
+    of_frames = any(f'"{ToFrames.__module__}.{ToFrames.__name__}"' in stage for stage in stages)
+    return FRAMES if patches_field is None and of_frames else patches_field
+
+
+def _named(patches_field: str | None) -> str:
+    """What rows are called, with the field that objects are in."""
+    noun = noun_of(patches_field)
+    return f"{noun} in '{patches_field}'" if noun == "objects" else noun
 
 
 def _origin(config: Any) -> str | None:

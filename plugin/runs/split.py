@@ -13,9 +13,9 @@ from ..dataset.embeddings import DEFAULT_FIELD, EmbeddingSource
 from ..dataset.labels import read_labels
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_identifier
-from ..dataset.rows import Rows, counted, rows_of
+from ..dataset.rows import Rows, counted, group_members, rows_of
 from ..dataset.shown import view_of
-from ..dataset.tags import tagged, write_tag
+from ..dataset.tags import require_tags, tagged, write_tag
 from ..diagnostics.balance import Groups, retention
 from ..diagnostics.distribution import DistributionShift
 from ..diagnostics.metric import Metric, RandomBand
@@ -218,6 +218,7 @@ def split_by_coverage(
         part = split(unit, together, traits, np.array(list(shares.values())), seed)
         tell(0.7, "comparing with random splits")
         chosen = {name: usable[part == number] for number, name in enumerate(shares)}
+        _require_rows(chosen, together, rows.noun)
         metrics = _metrics(Points(found.matrix), chosen, labels, seed)
         result = CoverageSplit(
             samples,
@@ -257,6 +258,8 @@ def _require_free(rows: Rows, shares: Mapping[str, float], tag: bool, field: str
     if field is not None:
         require_identifier(field, "field", "split")
         require_free_field(rows, field, overwrite)
+    if tag:
+        require_tags(rows)
     if tag and not overwrite:
         for name in shares:
             count = len(tagged(rows, name))
@@ -287,16 +290,23 @@ def _groups(rows: Rows, source: EmbeddingSource, groups: Any, usable: np.ndarray
     return [codes]
 
 
+def _require_rows(parts: Mapping[str, np.ndarray], together: np.ndarray, noun: str) -> None:
+    """Refuses a part that gets nothing."""
+    for name, members in parts.items():
+        if not len(members):
+            largest = int(np.bincount(together).max())
+            raise CoresetError(
+                f"part '{name}' is empty: {len(together):,} {noun} are too few for it, where up to {largest:,} of them "
+                "must stay together"
+            )
+
+
 def _metrics(points: Points, parts: Mapping[str, np.ndarray], labels: Any, seed: int) -> dict[str, dict[str, Metric]]:
     """How far each part is from the whole, beside random splits of these sizes."""
     shift, rng = DistributionShift(points, max_rows=_COMPARED, seed=seed), np.random.default_rng(seed)
     classes = None if labels is None else Groups.of(labels, points.rows)
     found: dict[str, dict[str, Metric]] = {}
     for name, members in parts.items():
-        if not len(members):
-            raise CoresetError(
-                f"part '{name}' is empty: {len(points.rows):,} rows, as far as they may be separated, are too few"
-            )
         subsets = [members, *(rng.permutation(points.rows)[: len(members)] for _ in range(_N_RANDOM))]
         tables = [{"energy_distance": shift(subset)["energy_distance"]} for subset in subsets]
         if classes is not None and len(classes.names):
@@ -316,9 +326,13 @@ def _write(rows: Rows, result: CoverageSplit, tag: bool, field: str | None) -> N
 
     from ..dataset.tags import untag_rows
 
+    parts = result.parts
+    if rows.are_groups:  # every slice of them, whatever one is shown
+        parts = {name: list(group_members(rows.dataset, ids)) for name, ids in parts.items()}
+        rows = Rows(rows.dataset.select_group_slices(_allow_mixed=True))
     if field is not None:
-        values = {row_id: name for name, ids in result.parts.items() for row_id in ids}
+        values = {row_id: name for name, ids in parts.items() for row_id in ids}
         write_field(rows, field, fof.StringField, values)
-    for name, ids in result.parts.items() if tag else ():
+    for name, ids in parts.items() if tag else ():
         untag_rows(rows, sorted(tagged(rows, name).difference(ids)), name)
         write_tag(rows, ids, name)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fiftyone_coreset.plugin.dataset.brain_vectors import runs_with_vectors
 from fiftyone_coreset.plugin.dataset.embeddings import EmbeddingSource
-from fiftyone_coreset.plugin.dataset.rows import Rows
+from fiftyone_coreset.plugin.dataset.rows import FRAMES, Rows
 
 N = 24
 QUICK = {"method": "kcenter", "projection": None, "progress": False, "overwrite": True}
@@ -48,7 +48,9 @@ def test_brain_runs_give_the_vectors_that_they_were_made_from(made, vectors, nam
     assert run.ids[run.ranking].tolist() == expected.ids[expected.ranking].tolist()
     assert fc.load_run(fo.load_dataset(made.name), "coreset").config.embeddings == [name]
     made.clear_cache()
-    np.testing.assert_allclose(fc.load_run(made, "coreset").embeddings(), vectors, rtol=1e-6)
+    again = fc.load_run(made, "coreset")
+    np.testing.assert_allclose(again.embeddings(), vectors, rtol=1e-6)
+    assert again.changes() is None, "another process reads the same vectors"
 
 
 def test_a_loaded_index_is_its_key(made):
@@ -170,3 +172,24 @@ def test_an_index_that_cannot_be_read_is_one_sentence(made, monkeypatch):
 def test_attributes_of_objects_are_not_those_of_images(made):
     with pytest.raises(fc.CoresetError, match=r"pass samples\.to_patches\('detections'\) and embeddings='crop'"):
         fc.compute_coreset(made, "detections.detections.crop", **QUICK)
+
+
+def test_indexes_of_frames(dataset, vectors):
+    videos = dataset()
+    for start in (0, 12):
+        video = fo.Sample(f"/nowhere/{start}.mp4")
+        for number in range(12):
+            video.frames[number + 1] = fo.Frame(filepath=f"/nowhere/{start + number}.jpg", emb=vectors[start + number])
+        videos.add_sample(video)
+    for key, embeddings in (("own", vectors), ("of_field", "emb")):
+        fob.compute_similarity(videos.to_frames(), embeddings=embeddings, brain_key=key, backend="sklearn")
+        run = fc.compute_coreset(videos.to_frames(), similarity_index=key, **QUICK)
+        assert run.rank.tolist() == fc.compute_coreset(videos, "frames.emb", "field", **QUICK).rank.tolist()
+        videos.clear_cache()
+        again = fc.load_run(videos, "coreset")
+        np.testing.assert_allclose(again.embeddings(), vectors, rtol=1e-6)
+        assert again.changes() is None
+    assert runs_with_vectors(videos, FRAMES) == ["of_field", "own"]
+    assert runs_with_vectors(videos, None) == []
+    with pytest.raises(fc.CoresetError, match="'own' has vectors of frames, but videos are asked for; name another"):
+        fc.compute_coreset(videos, similarity_index="own", **QUICK)

@@ -84,7 +84,10 @@ REFUSED = [
     ({"field": "a b"}, "field 'a b' must be a valid variable name"),
     ({"embeddings": "nope"}, "field 'nope' does not exist"),
     ({"seed": -1}, "seed must be a whole number"),
-    ({"fractions": {"train": 0.999, "test": 0.001}}, "part 'test' is empty: 240 rows"),
+    (
+        {"fractions": {"train": 0.999, "test": 0.001}},
+        "part 'test' is empty: 240 images are too few for it, where",
+    ),
 ]
 
 
@@ -95,3 +98,39 @@ def test_bad_input_is_one_sentence(bursts):
     assert bursts.distinct("tags") == []
     with pytest.raises(fc.CoresetError, match="there is no part 'dev'; the parts are train, val, test"):
         fc.split_by_coverage(bursts, **OPTIONS).view("dev")
+
+
+def test_every_slice_of_a_group_is_of_its_part(dataset):
+    made, rng = dataset(), np.random.default_rng(0)
+    made.add_group_field("group", default="left")
+    for number in range(12):
+        group = fo.Group()
+        for name in ("left", "right"):
+            made.add_sample(fo.Sample(f"/nowhere/{name}{number}", group=group.element(name), emb=rng.normal(size=8)))
+    everything = made.select_group_slices(_allow_mixed=True)
+    for options in ({}, {"overwrite": True, "seed": 3}):
+        found = fc.split_by_coverage(made, {"one": 0.5, "two": 0.5}, tag=True, field="split", **OPTIONS, **options)
+        groups, tags, fields = everything.values(["group.id", "tags", "split"])
+        of_group = {group: {part} for group, part in zip(groups, fields, strict=True)}
+        for group, tag, part in zip(groups, tags, fields, strict=True):
+            assert of_group[group] == {part} == set(tag)
+        assert found.view("one").media_type == "group"
+        assert set(found.view("one").values("split")) == {"one"}
+
+
+def test_frames_of_a_video_stay_together(dataset):
+    made, rng = dataset(), np.random.default_rng(0)
+    for name in "abcd":
+        video = fo.Sample(f"/nowhere/{name}.mp4")
+        for number in range(1, 6):
+            video.frames[number] = fo.Frame(filepath=f"/nowhere/{name}{number}.jpg", emb=rng.normal(size=40))
+        made.add_sample(video)
+    halves = {"one": 0.5, "two": 0.5}
+    found = fc.split_by_coverage(made, halves, "frames.emb", groups="sample_id", field="split", progress=False)
+    assert "20 frames were split: one 10" in found.summary()
+    assert set(found.view("one").values("id")) == set(found.parts["one"])
+    assert [len(set(parts)) for parts in made.values("frames.split")] == [1] * 4
+    again = fc.split_by_coverage(made.to_frames(), halves, "emb", groups="sample_id", progress=False)
+    assert again.parts == found.parts
+    with pytest.raises(fc.CoresetError, match="FiftyOne keeps no tags of frames"):
+        fc.split_by_coverage(made, halves, "frames.emb", tag=True, progress=False)
