@@ -18,7 +18,10 @@ class Params(Parameters):
 
     brain_key: RunName | None = Field(None, title="Labelling rounds")
     metric: Line | None = Field(
-        None, title="Metric", description="By default the accuracy, R² where labels are numbers, or the mAP of boxes"
+        None,
+        title="Metric",
+        description="By default the accuracy, R² where labels are numbers, or the mAP of boxes; without test images "
+        "the confidence, an estimate",
     )
     target: float | None = Field(None, gt=0, lt=1, title="Target", description="Optional: a value of the metric")
     cost_per_label: float | None = Field(None, ge=0, title="Cost of a label", description="Optional")

@@ -20,7 +20,7 @@ from ..plugin.rounds.load import list_campaigns, load_rounds
 from ..plugin.rounds.persistent import persistence
 from ..plugin.rounds.record import count_outcomes
 from ..plugin.rounds.row_values import latest, placed, places, predicted_classes
-from ..plugin.rounds.summary import RANDOM, main_metric
+from ..plugin.rounds.summary import ESTIMATE, RANDOM, main_metric
 from .payload import MAX_CATEGORIES, category_coloring, named_coloring, ordered_coloring
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def campaign_payload(results: RoundsResults) -> dict[str, Any]:
     """The rounds, what the map can be coloured by, and what curves there are."""
     config = results.config
     measured = {name for entry in results.history for name in entry.metrics}
+    metric = main_metric(results)
     names = [name for name in _METRICS if name in measured] + sorted(measured - set(_METRICS))
     return {
         "key": results.key,
@@ -87,7 +88,7 @@ def campaign_payload(results: RoundsResults) -> dict[str, Any]:
         "noun": results.noun,
         "objects": config.patches_field,
         "rounds": [
-            _round(entry, main_metric(results), count_outcomes(results, entry.number) if entry.is_open else {})
+            _round(entry, metric, count_outcomes(results, entry.number) if entry.is_open else {})
             for entry in results.history
         ],
         "metrics": [{"id": name, "label": _METRICS.get(name, name)} for name in names],
@@ -101,6 +102,8 @@ def campaign_payload(results: RoundsResults) -> dict[str, Any]:
 
 def _round(entry: Round, metric: str, counts: dict[str, int]) -> dict[str, Any]:
     accuracy, coverage = (entry.metrics.get(name) for name in (metric, "coverage"))
+    if metric == ESTIMATE:  # beside a round it would read like an accuracy
+        accuracy = None
     return {
         "number": entry.number,
         "created": entry.created,

@@ -276,8 +276,9 @@ class RoundsResults(fob.BrainResults):
         """The learning curve over the rounds.
 
         Args:
-            metric (None): accuracy by default, R^2 of numbers, mAP of boxes; else ``"class_mean_accuracy"``,
-                ``"confidence"`` (the estimate without a test set), ``"coverage"`` (share of the images near a label),
+            metric (None): accuracy by default, R^2 of numbers, mAP of boxes, and ``"confidence"``, an estimate, where
+                none of these was measured; else ``"class_mean_accuracy"``, ``"coverage"`` (share of the images near a
+                label),
                 what was given to :func:`record_round`, or ``"stream_accuracy"`` and ``"random_accuracy"`` of
                 the random stream (of what chose a batch, and of a head on random labels alone)
             seed (0): the random seed of the band

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: The metric of the head that learned from the random stream alone; its labels are those of the stream.
 RANDOM = "random_accuracy"
 
+#: The metric that needs no test images: the mean confidence on the images without label.
+ESTIMATE = "confidence"
+
 #: Labels a class below which the power law is known to fail (Jain et al., CVPR 2023).
 _PER_CLASS = 5
 
@@ -46,11 +49,13 @@ def table(results: RoundsResults) -> list[dict[str, Any]]:
 
 
 def main_metric(results: RoundsResults) -> str:
-    """The metric that is meant where none is named: R^2 where labels are numbers, else accuracy, or mAP of boxes."""
+    """The metric that is meant where none is named: R^2 where labels are numbers, else accuracy, or mAP of boxes; the
+    estimate without test images.
+    """
     if number_path(results.rows(), results.config.label_field) is not None:
         return "r2"
     measured = {name for entry in results.history for name in entry.metrics}
-    return "mAP" if "mAP" in measured and "accuracy" not in measured else "accuracy"
+    return next((name for name in ("accuracy", "mAP", ESTIMATE) if name in measured), "accuracy")
 
 
 def curve(results: RoundsResults, metric: str | None, seed: int) -> LearningCurve:

@@ -154,6 +154,17 @@ def test_map_shows_where_the_next_batch_would_fall(copy):
     assert set(shown) == set(ask(copy).ids)
 
 
+def test_an_estimate_is_no_score_of_a_round(copy):
+    copy.untag_samples("test")
+    label(copy, fc.next_batch(copy, 6, "untested", label_field="gt", embeddings="emb", progress=False).view)
+    fc.record_round(copy, "untested", progress=False)
+    answer, _ = send(copy, "load_campaign", "untested")
+    assert answer["rounds"][0]["accuracy"] is None
+    assert answer["metrics"][0] == {"id": "confidence", "label": "confidence (an estimate)"}
+    curve, _ = send(copy, "load_learning_curve", "untested", metric="confidence", target=0.9)
+    assert [point["n"] for point in curve["points"]] == [answer["rounds"][0]["labels"]]
+
+
 def test_random_labels_have_points_of_their_own(copy):
     for _ in range(2):
         batch = fc.next_batch(copy, 6, label_field="gt", embeddings="emb", random_share=0.5, progress=False)

@@ -237,9 +237,13 @@ def test_without_test_images_there_is_an_estimate_and_no_accuracy(pool, ask):
     label(batch.view)
     entry = fc.record_round(pool)
     assert list(entry.metrics) == ["confidence", "coverage"]
+    rounds = fc.load_rounds(pool)
     with pytest.raises(fc.CoresetError, match="has the metric 'accuracy'; measured are: confidence, coverage"):
-        fc.load_rounds(pool).curve()
-    assert "not known yet" in fc.load_rounds(pool).advice().summary()
+        rounds.curve("accuracy")
+    assert rounds.curve().metric == "confidence of the light head"
+    assert rounds.curve().errors == pytest.approx([1 - entry.metrics["confidence"].value])
+    assert "confidence" in str(rounds)
+    assert "When 90% is reached is not known yet" in rounds.advice(target=0.9).summary()
 
 
 def test_the_change_is_paired_on_the_test_images(pool, ask):
