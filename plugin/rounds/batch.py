@@ -22,7 +22,15 @@ from ..seeds import check_seed
 from .anchors import ANCHORS, anchor_pool
 from .begin import begun, round_entry, with_round
 from .campaign import RoundsResults
-from .checks import checked_amount, checked_cost, checked_count, checked_share, expects_boxes, share_of_batch
+from .checks import (
+    check_names,
+    checked_amount,
+    checked_cost,
+    checked_count,
+    checked_share,
+    expects_boxes,
+    share_of_batch,
+)
 from .choice import Choice
 from .history import COLUMNS, PREDICTION, view_name
 from .load import list_campaigns, mend, read_campaign
@@ -201,6 +209,7 @@ def next_batch(
     budget = checked_count(budget) if cost is None else checked_amount(budget)
     random_share, blind = checked_share(random_share, cost, pool), share_of_batch(blind, "blind")
     require_tags(rows)
+    check_names(label_field, test, skip)
     source = EmbeddingSource.of(embeddings)
     by_boxes = isinstance(cost, str) and cost == BOXES and expects_boxes(rows, predictions)
     if cost is not None and not by_boxes:

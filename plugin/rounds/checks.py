@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -46,6 +47,16 @@ def share_of_batch(share: Any, name: str) -> float:
     if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) < 1:
         raise CoresetError(f"{name} must be a share in [0, 1) of the batch, got {share!r}")
     return float(share)
+
+
+def check_names(label_field: Any, test: Any, skip: Any) -> None:
+    """Refuses what is no name of a field or tag; one tag to skip alone would be taken for its letters."""
+    if not isinstance(label_field, str) or not label_field:
+        raise CoresetError(f"label_field must be the name of a field, which may not exist yet, got {label_field!r}")
+    if test is not None and (not isinstance(test, str) or not test):
+        raise CoresetError(f"test must be a tag, or None where there are no test images, got {test!r}")
+    if not isinstance(skip, Sequence) or isinstance(skip, str) or not all(isinstance(tag, str) for tag in skip):
+        raise CoresetError(f"skip must be a list of tags, e.g. ['skip', 'off_topic'], got {skip!r}")
 
 
 def checked_cost(cost: Any) -> str | np.ndarray:

@@ -9,12 +9,22 @@ import numpy as np
 from ..errors import CoresetError
 
 
-def check_cost(cost: np.ndarray) -> np.ndarray:
-    """Costs as they are, if each is a positive number.
+def check_costs(cost: np.ndarray | None, budget: Any) -> np.ndarray | None:
+    """Costs of a method as they are, if each is a positive number, and so is what may be spent of them.
 
     Raises:
-        CoresetError: if one is not
+        CoresetError: if one is not, or there is a budget without costs
     """
+    if budget is not None and cost is None:
+        raise CoresetError("cost_budget= is spent on cost=, a positive number a row; give both")
+    if budget is not None and (
+        isinstance(budget, bool) or not isinstance(budget, int | float | np.number) or not budget > 0
+    ):
+        raise CoresetError(f"cost_budget must be a positive number in the unit of cost=, got {budget!r}")
+    return None if cost is None else _positive(cost)
+
+
+def _positive(cost: np.ndarray) -> np.ndarray:
     bad = ~(np.isfinite(cost) & (cost > 0))
     if bad.any():
         raise CoresetError(f"cost: {bad.sum()} of {len(cost)} values are not positive; a row must cost something")
@@ -42,7 +52,7 @@ def affordable(ranking: np.ndarray, cost: Any, budget: float) -> np.ndarray:
         >>> affordable(np.array([2, 0, 1]), [1.0, 2.0, 5.0], 6.5).tolist()
         [2, 0]
     """
-    prices = check_cost(np.asarray(cost, dtype=np.float64))
+    prices = _positive(np.asarray(cost, dtype=np.float64))
     left, rows = float(budget), []
     for row in ranking.tolist():
         if prices[row] <= left:

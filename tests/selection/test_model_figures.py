@@ -213,3 +213,8 @@ class TestCost:
         cost[[5, 6]] = 0, np.nan
         with pytest.raises(CoresetError, match="cost: 2 of 120 values are not positive"):
             get_method("uherding").select(X, 40, cost=cost, **options)
+        with pytest.raises(CoresetError, match="cost_budget= is spent on cost="):
+            get_method("uherding").select(X, 40, cost_budget=5, **options)
+        for budget in (0, -1.0, np.nan, True, "5"):
+            with pytest.raises(CoresetError, match="cost_budget must be a positive number in the unit of cost="):
+                get_method("maxherding").select(X, 40, cost=np.ones(120), cost_budget=budget)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..costs import check_cost
+from ..costs import check_costs
 from ..cover import greedy_cover, similarity_matrix
 from ..method import register
 from ..pool import Picks, Pool
@@ -40,7 +40,7 @@ def maxherding(
     h = usual_distance(pool) if bandwidth is None else bandwidth
     h = max(h, LEAST_BANDWIDTH)
     matrix = similarity_matrix(pool, gaussian, np.full(len(pool), h, dtype=np.float32))
-    price = None if cost is None else check_cost(cost)
+    price = check_costs(cost, cost_budget)
     order, gains = greedy_cover(matrix, k, pool, cost=price, budget=cost_budget)
     return Picks(order, details={"bandwidth": h, "gain": float(gains.sum() / len(pool))})
 

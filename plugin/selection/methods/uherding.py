@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import CoresetError
 from ...vectors.matrix import blocks
 from ...vectors.neighbors import pairwise_distances, squared_distances
-from ..costs import check_cost
+from ..costs import check_costs
 from ..cover import DENSE_ROWS, Coverage, distance_matrix, greedy_cover, similarities
 from ..method import register
 from ..pool import Picks, Pool
@@ -75,7 +75,7 @@ def uherding(
         Bae, Sutherland and Oliveira: Uncertainty Herding: One Active Learning Method for All Label Budgets. ICLR 2025.
     """
     assert pool.predictions is not None
-    price = None if cost is None else check_cost(cost)
+    price = check_costs(cost, cost_budget)
     u = pool.uncertainty(measure)
     if u.min(initial=0) < 0:
         raise CoresetError(
