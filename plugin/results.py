@@ -272,8 +272,7 @@ class CoresetResults(RankedRows):
             CoresetError: if the run ranks too many rows for it
 
         Examples:
-            >>> cover = results.first_cover()  # computed with the run
-            >>> type(cover).__name__
+            >>> type(results.first_cover()).__name__  # computed with the run
             'FirstCover'
         """
         from .run_figures import first_cover_of
@@ -335,8 +334,7 @@ class CoresetResults(RankedRows):
         Examples:
             >>> dataset.add_samples([fo.Sample(filepath=path) for path in new_files])
             [...]
-            >>> done = results.update()
-            >>> len(done.ids)
+            >>> len(results.update().ids)
             3
         """
         from .. import update_coreset
@@ -363,6 +361,26 @@ class CoresetResults(RankedRows):
         from .. import share_coreset
 
         return share_coreset(self.samples, self.key, path, budget, overwrite)
+
+    def to_parquet(self, path: str | os.PathLike[str], **kwargs: Any) -> int:
+        """Writes ids, files, ranks and scores as a table, see :func:`fiftyone_coreset.export_table`.
+
+        Args:
+            path: the file, ending in ``.parquet``
+            **kwargs: ``budget=`` and ``overwrite=`` of that function
+
+        Returns:
+            how many rows were written
+
+        Examples:
+            >>> results.to_parquet("to_label.parquet", budget=12)
+            12
+        """
+        from .. import export_table
+
+        if Path(path).suffix != ".parquet":
+            raise CoresetError(f"'{path}' must end in .parquet; export_table() writes other tables")
+        return export_table(self.samples, self.key, path, **kwargs)
 
     def attributes(self) -> list[str]:
         """Only the class is serialized by attribute; the arrays follow in :meth:`serialize`."""

@@ -161,8 +161,8 @@ def _gain_line(
         return Line("gain", text, f"{curve.n_labels[-1]:,.0f} labels")
     points = [100 * value for value in (gain.value, gain.low, gain.high)]
     text = (
-        f"The next {batch:,} labels are expected to bring {number(points[0])} points of {curve.metric} "
-        f"({number(points[1])} to {number(points[2])})."
+        f"The next {batch:,} labels are expected to bring {points[0]:.1f} points of {curve.metric} "
+        f"({points[1]:.1f} to {points[2]:.1f})."
     )
     if cost_per_label is not None and gain.value > 0:
         text += f" They cost {number(batch * cost_per_label)}, {number(batch * cost_per_label / points[0])} a point."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 
@@ -29,7 +30,9 @@ def get_method(name: str) -> Method:
     """
     found = _load()
     if name not in found:
-        raise CoresetError(f"there is no selection method {name!r}; choose one of {', '.join(sorted(found))}")
+        close = difflib.get_close_matches(name, found, n=1)
+        meant = f"did you mean {close[0]!r}? All: " if close else "choose one of "
+        raise CoresetError(f"there is no selection method {name!r}; {meant}{', '.join(sorted(found))}")
     return found[name]
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from fiftyone_coreset.demo.database import running_mongod
 from fiftyone_coreset.demo.environment import use_private_fiftyone
 from fiftyone_coreset.demo.plugin_link import link_plugin
@@ -60,6 +61,19 @@ def drawn(page):
     page.wait_for_timeout(1500)
 
 
+def around_densest(page, corners=9, radius=55):
+    """Places in the window around the densest part of the map, whose layout differs between machines."""
+    shown = part(page, "map")
+    box, image = shown.bounding_box(), Image.open(io.BytesIO(shown.screenshot())).convert("HSV")
+    colourful = np.asarray(image)[80:-80, :, 1] > 128
+    counts, ys, xs = np.histogram2d(*np.nonzero(colourful), bins=(4, 8))
+    row, column = np.unravel_index(counts.argmax(), counts.shape)
+    x = box["x"] + xs[column : column + 2].mean()
+    y = box["y"] + 80 + ys[row : row + 2].mean()
+    angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    return [(x + radius * np.cos(angle), y + radius * np.sin(angle)) for angle in angles]
+
+
 def act_out(page, film):
     """Opens the panel, moves the budget, draws a region, looks at copies, and saves a view."""
     film.shot(900)
@@ -79,9 +93,7 @@ def act_out(page, film):
     drawn(page)
     film.shot(1300)
     part(page, "tool-lasso").click()
-    box = part(page, "map").bounding_box()
-    corners = [(0.30, 0.30), (0.45, 0.18), (0.60, 0.25), (0.66, 0.45), (0.58, 0.62), (0.42, 0.60), (0.32, 0.48)]
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    places = around_densest(page)
     page.mouse.move(*places[0])
     page.mouse.down()
     for place in places[1:]:
@@ -112,18 +124,33 @@ def act_out(page, film):
     form.get_by_role("button", name="Execute").click()
     page.get_by_text("Saved the view").first.wait_for()
     page.wait_for_timeout(1000)
-    film.shot(1400)
+    film.shot(1200)
+    form.get_by_role("button", name="Close").click()
+    drawn(page)
+    film.shot(1800)
 
 
 def stills(page):
-    """The panel beside the grid in both themes, and its rounds."""
+    """The panel beside the whole grid in both themes."""
+    page.set_viewport_size({"width": 1360, "height": 940})
+    page.locator('[data-cy="btn-clear-view-bar"]').click()
+    part(page, "percent").fill("10")
+    part(page, "percent").blur()
+    part(page, "caption").get_by_text("in view").wait_for(state="detached")
+    drawn(page)
+    page.wait_for_timeout(4000)
     page.screenshot(path=IMAGES / "panel-dark.png")
     page.get_by_role("button", name="Light mode").first.click()
     page.wait_for_selector(".fc-root.fc-light")
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(4000)
     page.screenshot(path=IMAGES / "panel-light.png")
     page.get_by_role("button", name="Dark mode").first.click()
+
+
+def rounds_still(page):
+    """The rounds of the panel, where it is wide."""
     page.set_viewport_size({"width": 2200, "height": 1080})
+    drawn(page)
     part(page, "turn-to-rounds").click()
     part(page, "spots").locator("table").wait_for()
     page.wait_for_timeout(2000)
@@ -161,11 +188,10 @@ def main(source):
                 film = Film(page)
                 act_out(page, film)
                 film.save(IMAGES / "panel.webp")
+                stills(page)
                 page.close()
                 label_rounds(dataset)
-                page = open_app(browser, url, dataset)
-                drawn(page)
-                stills(page)
+                rounds_still(open_app(browser, url, dataset))
                 browser.close()
 
 

@@ -18,7 +18,7 @@ BURSTS = 40
 
 
 def photographs(source: Path, folder: Path) -> fo.Dataset:
-    """Copies photographs and gives some of them a burst of near-copies, embeds and ranks them, and labels five rounds.
+    """Copies photographs and gives some of them a burst of near-copies, embeds and ranks them.
 
     Args:
         source: a folder with a folder of images for each kind, as Caltech-101 is unpacked
@@ -46,7 +46,7 @@ def photographs(source: Path, folder: Path) -> fo.Dataset:
     return dataset
 
 
-def label_rounds(dataset: fo.Dataset, recorded: int = 5, batch: int = 40) -> None:
+def label_rounds(dataset: fo.Dataset, recorded: int = 6, batch: int = 40) -> None:
     """Labels rounds of images with their ground truth; the last one is open and half labelled."""
     truth = dict(zip(*dataset.values(["id", "ground_truth"]), strict=True))
 

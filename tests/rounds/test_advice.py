@@ -54,7 +54,7 @@ def test_gain_target_and_stability_stand_side_by_side():
     assert [line.topic for line in advice.lines] == ["gain", "target", "stability"]
     assert advice.gain.value == pytest.approx(2 * 800**-0.5 - 2 * 900**-0.5, abs=2e-4)
     gain, target, stability = advice.summary().splitlines()
-    assert gain.startswith("The next 100 labels are expected to bring 0.40")
+    assert gain.startswith("The next 100 labels are expected to bring 0.4 points")
     assert "They cost 50, " in gain
     assert target.startswith("To reach 83%, about 1")
     assert stability.startswith("The predictions still change")

@@ -30,6 +30,15 @@ def test_the_table_is_what_the_dataset_holds(ranked):
     assert len(fc.coreset_table(ranked, "coreset")) == 29
 
 
+def test_a_run_writes_itself_as_parquet(ranked, tmp_path):
+    path = tmp_path / "kept.parquet"
+    results = fc.load_run(ranked, "coreset")
+    assert results.to_parquet(path, budget=10) == 10
+    assert pd.read_parquet(path)["id"].tolist() == ranked.sort_by("coreset_rank").limit(10).values("id")
+    with pytest.raises(CoresetError, match=r"kept.csv' must end in .parquet"):
+        results.to_parquet(tmp_path / "kept.csv")
+
+
 def test_objects_name_their_images(dataset):
     samples = dataset(["/nowhere/0.png", "/nowhere/1.png"])
     boxes = [

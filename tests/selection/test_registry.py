@@ -34,8 +34,10 @@ def test_listing_imports_nothing_heavy():
 
 
 def test_an_unknown_method_names_the_known_ones():
-    with pytest.raises(CoresetError, match=r"no selection method 'zcroe'; choose one of affinity, auto, "):
+    with pytest.raises(CoresetError, match=r"no selection method 'zcroe'; did you mean 'zcore'\? All: affinity, "):
         get_method("zcroe")
+    with pytest.raises(CoresetError, match=r"no selection method '1234'; choose one of affinity, auto, "):
+        get_method("1234")
 
 
 def test_few_methods_need_an_argument():

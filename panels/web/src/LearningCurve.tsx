@@ -17,10 +17,14 @@ export function LearningChart({ curve, target, width, height }: Props) {
   const { x, y } = scale;
   const path = (pairs: [number, number][]) => pairs.map(([n, value], at) => `${at ? "L" : "M"}${x(n)},${y(value)}`).join("");
   const { line, points } = curve;
-  const band = line && `${path(line.n.map((n, i) => [n, line.high[i]]))}${[...line.n.keys()].reverse().map((i) => `L${x(line.n[i])},${y(line.low[i])}`).join("")}Z`;
+  const bottom = height - frame.bottom;
+  const inside = (value: number) => Math.min(bottom, Math.max(frame.top, y(value)));
+  const band =
+    line &&
+    `M${line.n.map((n, i) => `${x(n)},${inside(line.high[i])}`).join("L")}` +
+      `${[...line.n.keys()].reverse().map((i) => `L${x(line.n[i])},${inside(line.low[i])}`).join("")}Z`;
   const last = points[points.length - 1];
   const [fitted, continued] = line ? splitLine(line, last.n) : [points.map(({ n, value }): [number, number] => [n, value]), []];
-  const bottom = height - frame.bottom;
 
   return (
     <svg

@@ -34,8 +34,8 @@ const REACH = 9;
 /** Outline corners closer than this to the line between their neighbours are left out, in pixels. */
 const TOLERANCE = 0.75;
 
-/** Room for the tools above and the legend below. */
-const MARGIN = { top: 50, bottom: 44, side: 24 };
+/** Room for the tools above and the legend below, which takes two lines in a narrow panel. */
+const MARGIN = { top: 50, bottom: 64, side: 24 };
 
 /** Where the user moved each map to; a map that was not moved shows all points at any size. */
 const cameras = new Map<string, Camera>();

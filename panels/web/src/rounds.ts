@@ -60,12 +60,16 @@ export interface Scale {
   yTicks: number[];
 }
 
-/** Places of the curve's parts in a frame: labels from 0, and as much of 0 to 1 as is needed. */
+/**
+ * Places of the curve's parts in a frame: labels from 0, and as much of 0 to 1 as is needed. Of the band, what follows the
+ * last round counts: below the first ones it may reach to 0, and would press all that is measured into a line.
+ */
 export function curveScale({ points: measured, random, line }: LearningCurve, target: number | null, frame: Frame): Scale {
   const points = [...measured, ...random];
   const labels = Math.max(1, ...points.map(({ n }) => n), ...(line?.n ?? []));
   const ends = points.flatMap(({ value, error }) => [value - (error ?? 0), value + (error ?? 0)]);
-  const values = [...ends, ...(line?.low ?? []), ...(line?.high ?? []), ...(target === null ? [] : [target])];
+  const foreseen = (line?.n ?? []).flatMap((n, i) => (n < (measured.at(-1)?.n ?? 0) ? [] : [line!.low[i], line!.high[i]]));
+  const values = [...ends, ...(line?.value ?? []), ...foreseen, ...(target === null ? [] : [target])];
   const room = 0.06 * Math.max(0.1, Math.max(...values) - Math.min(...values));
   const low = Math.max(0, Math.min(...values) - room);
   const high = Math.min(1, Math.max(...values) + room);

@@ -60,6 +60,13 @@ describe("the curve", () => {
     expect(splitLine(line, 60)).toEqual([[[30, 0.7], [60, 0.8]], [[60, 0.8], [120, 0.85]]]);
     expect(splitLine(line, 200)[1]).toEqual([]);
   });
+  it("is not pressed flat by a band that is wide below the first rounds", () => {
+    const line = { n: [30, 60, 120], value: [0.7, 0.8, 0.85], low: [0, 0.78, 0.82], high: [0.95, 0.82, 0.88] };
+    const scale = curveScale(curve([{ n: 30, value: 0.7, error: null }, { n: 60, value: 0.8, error: null }], line), null, FRAME);
+    expect(scale.y(0.7) - scale.y(0.8)).toBeGreaterThan(40); // a third of the frame
+    expect(scale.y(0.88)).toBeGreaterThanOrEqual(10);
+    expect(scale.y(0)).toBeGreaterThan(130);
+  });
   it("has round ticks", () => {
     expect(niceTicks(0, 150, 4)).toEqual([0, 50, 100, 150]);
     expect(niceTicks(0.62, 0.97, 4)).toEqual([0.7, 0.8, 0.9]);
