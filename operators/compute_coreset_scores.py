@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import fiftyone.operators.types as types
 from pydantic import Field, field_validator
 
+from ..plugin.dataset.embeddings import dimension_of
+from ..plugin.dataset.rows import FRAMES, IN_FRAMES, rows_of
 from ..plugin.door import FieldPath, RunName, Seed, ViewName
 from ..plugin.errors import CoresetError
 from ..plugin.requirements import require
@@ -20,8 +22,8 @@ from .form import (
     EmbeddedRows,
     Form,
     chosen_embeddings,
+    chosen_rows,
     label_fields,
-    path_of,
     require_free,
     target_rows,
     with_options,
@@ -96,12 +98,13 @@ class ComputeCoresetScores(CoresetOperator[Params]):
             "The labels that images are to agree with",
             "Optional: lets reports say which classes a coreset keeps",
         )
-        labels = label_fields(form.dataset, form.params.rows)
+        rows = chosen_rows(form.dataset, form.params)
+        labels = label_fields(form.dataset, rows)
         form.suggest("label_field", labels, description=agree if method.needs_text else optional)
         if method.needs_text:
             class_texts_form.add_inputs(form)
         if "score" in method.required:
-            form.suggest("score", constraints_form.number_fields(form.dataset, form.params.rows), required=True)
+            form.suggest("score", constraints_form.number_fields(form.dataset, rows), required=True)
         if "target" in method.required:
             views = form.dataset.list_saved_views()
             form.choose("target", {name: name for name in views}, required=True)
@@ -194,13 +197,13 @@ def _replaced(params: Params, option: Option) -> bool:
 
 def _tell_cost(form: Form[Params]) -> None:
     """Says what the ranking is expected to take, where that was measured."""
-    samples = target_rows(form.ctx, form.params)
-    (field, *_) = chosen_embeddings(form.dataset, form.params)
-    path = path_of(form.dataset, form.params.rows, field)
-    known = form.dataset.has_field(path) and form.dataset.exists(path).limit(1).values(path, unwind=True)
-    cost = expected_cost(form.params.method, samples.count("id"), len(known[0]) if known else USUAL_DIMENSIONS)
+    names = chosen_embeddings(form.dataset, form.params)
+    rows = rows_of(target_rows(form.ctx, form.params), names)
+    of_frames = rows.patches_field == FRAMES and not rows.samples._is_frames
+    n = rows.samples.count(f"{IN_FRAMES}id" if of_frames else "id")
+    cost = expected_cost(form.params.method, n, dimension_of(rows, names[0]) or USUAL_DIMENSIONS)
     if cost is not None:
-        form.say("cost", f"Ranking {samples.count('id'):,} is expected to take {cost}")
+        form.say("cost", f"Ranking {n:,} is expected to take {cost}")
 
 
 def _check(dataset: Any, params: Params) -> None:
@@ -217,6 +220,6 @@ def _check(dataset: Any, params: Params) -> None:
             else f"method '{method.name}' needs a target; choose a saved view of images as they will be met"
         )
     if "score" in method.required:
-        constraints_form.require_field(dataset, params.rows, "Ranked by", params.score)
+        constraints_form.require_field(dataset, chosen_rows(dataset, params), "Ranked by", params.score)
     constraints_form.check(dataset, params)
     require(("umap", "numba", "sklearn"))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..plugin.door import FieldPath, Line, Parameters
 from ..plugin.errors import CoresetError
-from .form import IMAGES, Form, label_fields, path_of
+from .form import Form, chosen_rows, group_fields, has_field, path_of
 
 _SHARES = {
     "proportional": "As in the data",
@@ -43,10 +43,10 @@ class Constraints(Parameters):
 
 def add_inputs(form: Form) -> None:
     """What is kept, left out, balanced, and ranked last."""
-    dataset, rows = form.dataset, form.params.rows
+    dataset, rows = form.dataset, chosen_rows(form.dataset, form.params)
     for name in ("preselected", "excluded"):
         form.suggest(name, sets(dataset, rows))
-    form.suggest("groups", label_fields(dataset, rows))
+    form.suggest("groups", group_fields(dataset, rows))
     if form.params.groups:
         form.choose("quota", _SHARES)
         form.whole_number("min_per_group")
@@ -58,7 +58,8 @@ def add_inputs(form: Form) -> None:
 
 def sets(dataset: fo.Dataset, rows: str) -> list[str]:
     """Names of sets of rows: tags, boolean fields, saved views."""
-    tags = dataset.distinct("tags" if rows == IMAGES else path_of(dataset, rows, "tags"))
+    path = path_of(dataset, rows, "tags")
+    tags = dataset.distinct(path) if dataset.has_field(path) else []  # frames have none
     return [*tags, *_fields(dataset, rows, (fo.BooleanField,)), *dataset.list_saved_views()]
 
 
@@ -78,13 +79,14 @@ def arguments(params: Any) -> dict[str, Any]:
 
 def check(dataset: fo.Dataset, params: Any) -> None:
     """Refuses names of nothing, before anything is read."""
+    rows = chosen_rows(dataset, params)
     if params.preselected or params.excluded:
-        known = sets(dataset, params.rows)
+        known = sets(dataset, rows)
         _require_known(known, "Always keep", params.preselected, "a tag, a boolean field or a saved view")
         _require_known(known, "Never keep", params.excluded, "a tag, a boolean field or a saved view")
     for title, name in (("Balance by", params.groups), ("Importance", params.weights)):
         if name:
-            require_field(dataset, params.rows, title, name)
+            require_field(dataset, rows, title, name)
     if params.min_per_group and not params.groups:
         raise CoresetError("'At least of each' needs a field to balance by; choose one under 'Balance by'")
 
@@ -99,7 +101,7 @@ def require_field(dataset: fo.Dataset, rows: str, title: str, name: str | None) 
     """Refuses the name of a field that the rows do not have, in the words of the form."""
     if not name:
         raise CoresetError(f"'{title}' is missing; choose a field")
-    if not dataset.has_field(path_of(dataset, rows, name)):
+    if not has_field(dataset, rows, name):
         raise CoresetError(f"'{title}': this dataset has no field '{path_of(dataset, rows, name)}'")
 
 

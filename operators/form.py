@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.dataset.names import require_free_view
+from ..plugin.dataset.rows import FRAMES, IN_FRAMES
+from ..plugin.dataset.rows import Rows as DatasetRows
 from ..plugin.door import FieldPath, P, Parameters, read
 from ..plugin.embeddings.sources import named_vectors
 from ..plugin.errors import CoresetError
@@ -240,18 +242,29 @@ def object_fields(dataset: fo.Dataset) -> list[str]:
     return [name for name, field in schema.items() if field.document_type in (fo.Detections, fo.Polylines)]
 
 
+def chosen_rows(dataset: fo.Dataset, params: EmbeddedRows) -> str:
+    """What is ranked: what was chosen, or the frames of videos where it is their embeddings that are named."""
+    named = params.embeddings or [default_embeddings(embeddings_of(dataset, params.rows))]
+    return FRAMES if params.rows == IMAGES and all(name.startswith(IN_FRAMES) for name in named) else params.rows
+
+
 def path_of(dataset: fo.Dataset, rows: str, field: str) -> str:
     """The path of a field of the rows within the dataset."""
     if rows == IMAGES:
         return field
+    if rows == FRAMES:
+        return f"{IN_FRAMES}{field}"
     if rows not in object_fields(dataset):
         raise CoresetError(f"'{rows}' holds no objects of this dataset")
     return f"{dataset._get_label_field_path(rows)[1]}.{field}"
 
 
 def embeddings_of(dataset: fo.Dataset, rows: str) -> list[str]:
-    """Fields that hold embeddings of the chosen rows, then brain runs that do."""
-    return vector_fields(dataset, rows) + runs_with_vectors(dataset, None if rows == IMAGES else rows)
+    """Fields that hold embeddings of the chosen rows, of groups also those of each slice, then brain runs that do."""
+    fields = vector_fields(dataset, rows)
+    if rows == IMAGES and dataset.media_type == "group":
+        fields += [f"{slice_name}.{field}" for slice_name in dataset.group_slices for field in fields]
+    return fields + runs_with_vectors(dataset, None if rows == IMAGES else rows)
 
 
 def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
@@ -261,12 +274,28 @@ def vector_fields(dataset: fo.Dataset, rows: str) -> list[str]:
 
 def label_fields(dataset: fo.Dataset, rows: str) -> list[str]:
     """Fields that hold one label for each of the chosen rows."""
-    if rows != IMAGES:
+    if rows not in (IMAGES, FRAMES):
         return ["label"]
-    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
+    schema_of = dataset.get_frame_field_schema if rows == FRAMES else dataset.get_field_schema
+    schema = schema_of(ftype=fo.EmbeddedDocumentField)
     labels = [name for name, field in schema.items() if field.document_type is fo.Classification]
-    strings = dataset.get_field_schema(ftype=fo.StringField)
-    return labels + [name for name in strings if name != "filepath"]
+    return labels + [name for name in schema_of(ftype=fo.StringField) if name != "filepath"]
+
+
+def group_fields(dataset: fo.Dataset, rows: str) -> list[str]:
+    """Fields by which the chosen rows can be grouped: of one label or of several, and the videos that frames are of."""
+    fields = label_fields(dataset, rows)
+    if rows == FRAMES:
+        return ["sample_id", *fields]
+    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
+    several = (fo.Classifications, fo.Detections, fo.Polylines)
+    return fields + [name for name, field in schema.items() if rows == IMAGES and field.document_type in several]
+
+
+def has_field(dataset: fo.Dataset, rows: str, name: str) -> bool:
+    """Whether the chosen rows have a field."""
+    path_of(dataset, rows, name)  # refuses rows that there are none of
+    return DatasetRows(dataset, None if rows == IMAGES else rows).has(name)
 
 
 def require_free(what: str, name: str, taken: Iterable[str], overwrite: bool) -> None:
@@ -303,7 +332,12 @@ def chosen_embeddings(dataset: fo.Dataset, params: EmbeddedRows) -> list[str]:
     known = embeddings_of(dataset, params.rows)
     chosen = params.embeddings or [default_embeddings(known)]
     for field in chosen:
-        if field not in known:
+        if field not in known and not _is_undeclared(dataset, params.rows, field):
             remedy = f"choose from: {', '.join(known)}" if known else "run 'Compute CLIP embeddings' first"
             raise CoresetError(f"'{field}' is not an embeddings field or similarity index of this dataset; {remedy}")
     return chosen
+
+
+def _is_undeclared(dataset: fo.Dataset, rows: str, name: str) -> bool:
+    """Whether objects have an attribute of this name that the dataset does not declare."""
+    return rows in object_fields(dataset) and DatasetRows(dataset, rows).has_values(name)

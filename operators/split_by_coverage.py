@@ -9,9 +9,10 @@ from pydantic import Field
 
 from ..plugin.dataset.names import require_free_field
 from ..plugin.dataset.rows import Rows
+from ..plugin.dataset.tags import require_tags
 from ..plugin.door import FieldPath, NewField, Seed
 from ..plugin.errors import CoresetError
-from .form import EmbeddedRows, chosen_embeddings, label_fields, target_rows
+from .form import IMAGES, EmbeddedRows, chosen_embeddings, chosen_rows, group_fields, label_fields, target_rows
 from .operator import Answer, CoresetOperator
 
 _PARTS = ("train", "val", "test")
@@ -50,8 +51,9 @@ class SplitByCoverage(CoresetOperator[Params]):
         form.embeddings()
         for name in _PARTS:
             form.number(name)
-        form.suggest("label_field", label_fields(form.dataset, form.params.rows))
-        form.suggest("groups", label_fields(form.dataset, form.params.rows))
+        rows = chosen_rows(form.dataset, form.params)
+        form.suggest("label_field", label_fields(form.dataset, rows))
+        form.suggest("groups", group_fields(form.dataset, rows))
         form.tick("tag")
         form.text("field")
         form.tick("overwrite")
@@ -101,6 +103,9 @@ def _check(dataset: Any, params: Params) -> None:
     """Refuses a split that would be written nowhere, or over a field that exists."""
     if not params.tag and params.field is None:
         raise CoresetError("the split would be written nowhere; tick the tags, or name a field")
+    chosen = chosen_rows(dataset, params)
+    rows = Rows(dataset, None if chosen == IMAGES else chosen)
+    if params.tag:
+        require_tags(rows)
     if params.field is not None:
-        patches_field = None if params.rows == "images" else params.rows
-        require_free_field(Rows(dataset, patches_field), params.field, params.overwrite)
+        require_free_field(rows, params.field, params.overwrite)

@@ -251,6 +251,14 @@ def _load(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
     return as_matrix(rows.vectors(name), name=f"field '{rows.path(name)}'")
 
 
+def dimension_of(rows: Rows, name: str) -> int | None:
+    """The length of a vector of a field, of the first sample that has any; None if the field is not declared."""
+    if not rows.has(name):
+        return None
+    first = Rows(rows.dataset.exists(rows.path(name)).limit(1), rows.patches_field)
+    return next((len(vector) for vector in first.vectors(name) if vector is not None), None)
+
+
 def _is_of_slice(rows: Rows, name: str) -> bool:
     """Whether a name is that of a slice and a field, such as ``"left.clip_embeddings"``."""
     slice_name, _, field = name.partition(".")
