@@ -14,7 +14,7 @@ from ..plugin.dataset.names import require_free_view
 from ..plugin.dataset.rows import FRAMES, IN_FRAMES
 from ..plugin.dataset.rows import Rows as DatasetRows
 from ..plugin.door import FieldPath, P, Parameters, read
-from ..plugin.embeddings.sources import named_vectors
+from ..plugin.embeddings.sources import named_vectors, object_fields
 from ..plugin.errors import CoresetError
 from ..plugin.request import dataset_of, target_view
 from ..plugin.runs.load import list_runs
@@ -234,12 +234,6 @@ def target_rows(ctx: Any, params: Rows) -> fo.core.collections.SampleCollection:
         known = f"choose from {', '.join([IMAGES, *fields])}"
         raise CoresetError(f"'{params.rows}' holds no objects of this dataset; {known}")
     return samples.to_patches(params.rows)
-
-
-def object_fields(dataset: fo.Dataset) -> list[str]:
-    """Label fields that hold several objects an image."""
-    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
-    return [name for name, field in schema.items() if field.document_type in (fo.Detections, fo.Polylines)]
 
 
 def chosen_rows(dataset: fo.Dataset, params: EmbeddedRows) -> str:

@@ -12,11 +12,10 @@ import fiftyone.operators.types as types
 import numpy as np
 from pydantic import Field
 
-from ..plugin.dataset.brain_vectors import runs_with_vectors
 from ..plugin.dataset.rows import one
 from ..plugin.door import Tag
 from ..plugin.embeddings.record import ClipSpec
-from ..plugin.embeddings.sources import named_vectors
+from ..plugin.embeddings.sources import vectors_by_rows
 from ..plugin.errors import CoresetError
 from ..plugin.request import bare_view, current_view
 from ..plugin.runs.load import list_runs
@@ -118,7 +117,11 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
         dataset: fo.Dataset = ctx.dataset
         dataset.reload()
         runs = [_summary(dataset, key, version) for key, version in _run_versions(dataset).items()]
-        vectors = [*named_vectors(dataset), *runs_with_vectors(dataset, None)]
+        vectors = [
+            name if rows is None else f"{name} of '{rows}'"
+            for rows, names in vectors_by_rows(dataset).items()
+            for name in names
+        ]
         return {
             "dataset": dataset.name,
             "runs": sorted(runs, key=lambda run: run["version"], reverse=True),
@@ -264,7 +267,10 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
 
     @event(Nothing)
     def run_scores(self, ctx: Any, _: Nothing) -> dict[str, Any]:
-        ctx.prompt(f"{PLUGIN}/compute_coreset_scores", on_success=self.on_scored)
+        (rows, *_) = vectors_by_rows(ctx.dataset) or [None]
+        ctx.prompt(
+            f"{PLUGIN}/compute_coreset_scores", params={"rows": rows} if rows else None, on_success=self.on_scored
+        )
         return {"shown": 0}
 
     @event(Nothing)

@@ -90,6 +90,7 @@ def test_lists_and_undeclared_attributes_are_embeddings(execute, form, shown, sc
     (cost,) = labels_of(shown, "compute_coreset_scores", scenes, method="random")
     assert cost.startswith("Ranking 20 ")
     assert not scenes.has_field("objects.detections.emb")
+    assert "bounding_box" not in choices(shown, "Embeddings field", "compute_coreset_scores", scenes, rows="objects")
     objects = {"rows": "objects", "embeddings": "emb", **QUICK}
     assert form("compute_coreset_scores", scenes, **objects) == []
     assert execute("compute_coreset_scores", scenes, **objects)["ranked"] == 40
