@@ -267,7 +267,7 @@ class CoresetPanel(GroupEvents, RoundEvents, foo.Panel):
 
     @event(Nothing)
     def run_scores(self, ctx: Any, _: Nothing) -> dict[str, Any]:
-        (rows, *_) = vectors_by_rows(ctx.dataset) or [None]
+        rows = next(iter(vectors_by_rows(ctx.dataset)), None)
         ctx.prompt(
             f"{PLUGIN}/compute_coreset_scores", params={"rows": rows} if rows else None, on_success=self.on_scored
         )

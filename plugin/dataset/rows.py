@@ -41,6 +41,11 @@ def noun_of(patches_field: str | None, media_type: str | None = None) -> str:
     return "frames" if patches_field == FRAMES else "objects"
 
 
+def have_pixels(noun: str) -> bool:
+    """Whether rows that are called so are pictures, of which fingerprints can be taken."""
+    return noun not in _MEDIA.values()
+
+
 def counted(n: int, noun: str) -> str:
     """A number of rows in words, e.g. ``"1 frame"`` of 1 and ``"frames"``."""
     return f"{n:,} {noun if n != 1 else one(noun)}"

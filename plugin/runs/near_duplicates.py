@@ -13,7 +13,7 @@ import numpy as np
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import DEFAULT_FIELD, Embeddings, EmbeddingSource
 from ..dataset.followers import followers
-from ..dataset.rows import Rows, counted, rows_of
+from ..dataset.rows import Rows, counted, have_pixels, rows_of
 from ..dataset.shown import view_of
 from ..embeddings.fingerprint_field import read_fingerprints
 from ..errors import CoresetError
@@ -213,14 +213,14 @@ def near_duplicates(
 
 
 def told_without(count: int, n: int, noun: str) -> str:
-    """A sentence, after a space, on what lacks fingerprints; nothing if all have them.
+    """A sentence, after a space, on what lacks fingerprints; nothing if all have them, or none can have any.
 
     Args:
         count: how many rows have none
         n: of how many
         noun: what they are called
     """
-    if not count:
+    if not count or not have_pixels(noun):
         return ""
     if count == n:
         return " Without fingerprints copies cannot be told from look-alikes: call compute_fingerprints(samples)."

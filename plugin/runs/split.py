@@ -13,7 +13,7 @@ from ..dataset.embeddings import DEFAULT_FIELD, EmbeddingSource
 from ..dataset.labels import read_labels
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_identifier
-from ..dataset.rows import Rows, counted, group_members, rows_of
+from ..dataset.rows import Rows, counted, group_members, have_pixels, rows_of
 from ..dataset.shown import view_of
 from ..dataset.tags import require_tags, tagged, write_tag
 from ..diagnostics.balance import Groups, retention
@@ -104,7 +104,9 @@ class CoverageSplit:
         text = f"{total:,} {noun} were split: {parts}; {self.n_together:,} of them are kept together with others."
         if self.without_embedding:
             text += f" {self.without_embedding:,} have no usable embedding and are in no part."
-        if self.without_fingerprint:
+        if not have_pixels(noun):
+            text += " Look-alikes are kept together."
+        elif self.without_fingerprint:
             told = counted(self.without_fingerprint, noun)
             text += f" {told} without a fingerprint are kept together with look-alikes: call compute_fingerprints."
         return text

@@ -57,3 +57,18 @@ def test_clips_are_ranked_in_a_dataset_of_their_own(dataset, vectors):
 def test_what_has_no_pixels_is_not_embedded(dataset, suffix, message):
     with pytest.raises(fc.CoresetError, match=message):
         fc.compute_embeddings(dataset([f"/nowhere/1.{suffix}"]), model="coreset-mini", progress=False)
+
+
+def test_nobody_is_sent_for_fingerprints_that_cannot_be_taken(dataset, vectors):
+    made = dataset([f"/nowhere/{row}.pcd" for row in range(N)])
+    made.set_values("emb", list(vectors))
+    run = fc.compute_coreset(made, "emb", **QUICK)
+    added = made.add_sample(fo.Sample("/nowhere/new.pcd", emb=vectors[0]))
+    done = run.update()
+    assert (done.ids, done.kinds) == ([added], ["look-alike"])
+    near = fc.near_duplicates(made, "emb", progress=False)
+    sets = fc.compare_sets(made[:6], made[6:], "emb", progress=False)
+    split = fc.split_by_coverage(made, {"a": 0.5, "b": 0.5}, "emb", progress=False)
+    for found in (done, near, sets, split):
+        assert "fingerprint" not in found.summary()
+    assert "Look-alikes are kept together." in split.summary()
