@@ -162,7 +162,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="coreset-scale-") as folder:
         table, run = Path(folder) / "vectors.parquet", Path(folder) / "run"
         write_table(vectors(n, d, options.clusters), table)
-        timed("plan", scale.plan, model.plan_need(n, one))(table, run, id_column="id", vector_column="vector")
+        timed("plan", scale.plan, model.plan_need(n, size.units, one))(
+            table, run, id_column="id", vector_column="vector"
+        )
         timed("embed (copy)", scale.embed, model.embed_need(size, one))(run)
         if options.packed:
             compare_packed(scale.open(run), draws)

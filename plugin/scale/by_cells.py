@@ -111,7 +111,7 @@ def by_cells(
         joined = join(groups, of_groups, len(run))
     scores = _scores(run, stage) if reading is not None and record["method"] == "auto" and reading.trusted else None
     worth = np.sum([facts["worth"] for facts in of_units], axis=0)
-    by_zcore = None if scores is None else cells.count(_first(scores, record))
+    by_zcore = None if scores is None else cells.count(_first(scores))
     division = divide(cells.sizes, worth, reading, of_groups, joined, deduplicate, by_zcore)
     ordering = OrderWork(
         run.folder, stage, cells, division, reading_path, None if joined is None else groups, places.num_workers
@@ -148,10 +148,11 @@ def _scores(run: ScaleRun, stage: Stage) -> np.ndarray:
     return scores
 
 
-def _first(scores: np.ndarray, record: dict[str, Any]) -> np.ndarray:
-    """(n,) bool, the rows that ZCore would keep."""
+def _first(scores: np.ndarray) -> np.ndarray:
+    """(n,) bool, ZCore's first picks: as many as it is judged by, whatever is kept, so that selections are nested."""
     first = np.zeros(len(scores), dtype=bool)
-    first[np.argsort(-scores, kind="stable")[: record["keep"]]] = True  # NaN comes last
+    count = math.ceil(max(DEFAULTS.tested_shares) * np.count_nonzero(~np.isnan(scores)))
+    first[np.argsort(-scores, kind="stable")[:count]] = True  # NaN comes last
     return first
 
 

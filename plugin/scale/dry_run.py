@@ -121,7 +121,7 @@ def dry_run(
         remarks.append(f"score: {threads} threads fit into the memory of a machine; call it with --workers {threads}")
     n_cells = math.ceil(rows / rows_per_cell) if method in BY_CELLS else 0
     steps = {
-        "plan": plan_need(rows, on),
+        "plan": plan_need(rows, run.units, on),
         "embed": embed_need(run, on, seconds_per_row),
         "score": score,
         "select": select_need(run, on, method, kept, n_cells),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +79,8 @@ def plan(
     with one_writer(out), reporting(progress, "Listing") as report:
         if not (out / RECORD).is_file():
             if found.n_rows is not None:
-                report(0.0, f"{found.n_rows:,} rows expected to take {plan_need(found.n_rows, Machines())}")
+                need = plan_need(found.n_rows, math.ceil(found.n_rows / rows_per_unit), Machines())
+                report(0.0, f"{found.n_rows:,} rows expected to take {need}")
             _write(found, out, asked, report)
     run = ScaleRun(out)
     different = [name for name, value in asked.items() if run.record.get(name) != value]

@@ -256,11 +256,11 @@ def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: 
         addresses = pa.nulls(len(batch), pa.string()) if uris is None else batch[uris].cast(pa.string())
     except pa.ArrowException as error:
         raise CoresetError(f"ids must be whole numbers or text, and addresses text ({error})") from error
-    if found.null_count or (uris is not None and addresses.null_count):
-        raise CoresetError(
-            f"column '{ids or uris}': {max(found.null_count, addresses.null_count)} of {len(batch)} rows have no id or "
-            "no address; leave them out of the table"
-        )
+    for column, what in ((ids, "id"), (uris, "address")):
+        if column is not None and (missing := batch[column].null_count):
+            raise CoresetError(
+                f"column '{column}': {missing} of {len(batch)} rows have no {what}; leave them out of the table"
+            )
     unknown = _unknown(len(batch))
     return Listed(found, addresses, unknown, unknown, origin or None)
 

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Rows that were measured, and their dimensions, those of CLIP's ViT-B-32.
-_ROWS, USUAL_DIMENSIONS = (25_000, 100_000, 1_000_000), 512
+_ROWS, USUAL_DIMENSIONS = (5_000, 25_000, 100_000, 1_000_000), 512
 #: Method -> processor seconds at each number of rows, and gigabytes at the last two.
-MEASURED: dict[str, tuple[tuple[float, float, float], tuple[float, float]]] = {
-    "auto": ((48, 180, 1_320), (2.0, 13)),
-    "ccs": ((1.5, 6.7, 36), (1.3, 8)),
-    "d2": ((15, 38, 180), (1.1, 7)),
-    "density": ((1.3, 6.7, 37), (1.3, 8)),
-    "facility_location": ((19, 71, 780), (1.3, 8)),
-    "herding": ((1.4, 7.8, 120), (1.4, 13)),
-    "kmedoids": ((1.8, 9.2, 180), (1.2, 6)),
-    "maxherding": ((32, 80, 900), (1.3, 8)),
-    "probcover": ((20, 120, 840), (1.5, 10)),
-    "prototypicality": ((1.6, 6.3, 35), (1.3, 8)),
-    "random": ((0.11, 0.56, 11), (0.7, 6)),
-    "semdedup": ((1.2, 8.4, 180), (1.4, 10)),
-    "stratified": ((1.6, 9.5, 34), (1.3, 6)),
-    "typiclust": ((2.5, 8.2, 300), (1.0, 6)),
+MEASURED: dict[str, tuple[tuple[float, float, float, float], tuple[float, float]]] = {
+    "auto": ((5.1, 26, 24, 1_320), (1.2, 13)),
+    "ccs": ((0.21, 1.5, 6.7, 36), (1.3, 8)),
+    "d2": ((0.32, 15, 38, 180), (1.1, 7)),
+    "density": ((0.2, 1.3, 6.7, 37), (1.3, 8)),
+    "facility_location": ((0.74, 7.3, 14, 780), (1.0, 8)),
+    "herding": ((0.26, 1.4, 7.8, 120), (1.4, 13)),
+    "kmedoids": ((0.31, 1.8, 9.2, 180), (1.2, 6)),
+    "maxherding": ((1.1, 13, 12, 900), (1.0, 8)),
+    "probcover": ((0.99, 20, 120, 840), (1.5, 10)),
+    "prototypicality": ((0.21, 1.6, 6.3, 35), (1.3, 8)),
+    "random": ((0.011, 0.11, 0.56, 11), (0.7, 6)),
+    "semdedup": ((0.12, 1.2, 8.4, 180), (1.4, 10)),
+    "stratified": ((0.35, 1.7, 6.9, 34), (0.8, 6)),
+    "typiclust": ((0.35, 2.5, 8.2, 300), (1.0, 6)),
 }
 
 
@@ -76,7 +76,7 @@ def expected_cost(method: str, n: int, dimensions: int) -> Cost | None:
         return None
     seconds, gigabytes = MEASURED[method]
     wider = dimensions / USUAL_DIMENSIONS
-    return Cost(_read(n, _ROWS, seconds) * wider, max(_read(n, _ROWS[1:], gigabytes) * wider, _IDLE))
+    return Cost(_read(n, _ROWS, seconds) * wider, max(_read(n, _ROWS[2:], gigabytes) * wider, _IDLE))
 
 
 def _read(n: int, rows: tuple[int, ...], values: tuple[float, ...]) -> float:

@@ -10,7 +10,7 @@ import pytest
 from fiftyone_coreset import cli
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
-from fiftyone_coreset.plugin.scale.model import Size, embed_need, score_need, select_need
+from fiftyone_coreset.plugin.scale.model import Size, embed_need, plan_need, score_need, select_need
 
 CLUSTER = scale.Machines(4, 8, 24, memory=1e12, images_per_second=5_000, price=50)
 
@@ -19,8 +19,8 @@ def test_a_billion_rows_are_summed_up():
     found = scale.dry_run(10**9, 512, CLUSTER, rows_per_unit=100_000, keep=10**6)
     assert list(found.steps) == ["plan", "embed", "score", "select", "import"]
     ideal = 10**9 / (4 * 8 * 5_000)
-    assert found.steps["embed"].seconds == pytest.approx(ideal)
-    assert found.steps["embed"].cost == pytest.approx(ideal / 3600 * 4 * 50)
+    assert found.steps["embed"].seconds == pytest.approx(ideal, rel=1e-3)  # besides 10,000 files by 32 workers
+    assert found.steps["embed"].cost == pytest.approx(ideal / 3600 * 4 * 50, rel=1e-3)
     assert found.steps["embed"].storage > 10**9 * 512 * 4
     assert found.total.seconds == pytest.approx(sum(need.seconds for need in found.steps.values()))
     assert found.steps["score"].memory <= 1e12
@@ -49,11 +49,12 @@ def test_more_machines_need_less_time_until_one_process_is_all():
 @pytest.mark.parametrize(
     ("method", "rows", "dimension", "keep", "n_cells", "measured"),
     [
-        ("auto", 30_000, 32, 3_000, 10, 23),
-        ("auto", 100_000, 32, 10_000, 10, 35),
-        ("facility_location", 100_000, 64, 5_000, 10, 29),
-        ("facility_location", 100_000, 512, 5_000, 4, 96),
-        ("stratified", 1_000_000, 64, 50_000, 10, 34),
+        ("auto", 100_000, 32, 10_000, 10, 20),
+        ("auto", 1_000_000, 32, 100_000, 20, 153),
+        ("facility_location", 100_000, 64, 5_000, 10, 11),
+        ("facility_location", 100_000, 512, 5_000, 4, 31),
+        ("facility_location", 1_000_000, 64, 50_000, 20, 102),
+        ("stratified", 1_000_000, 64, 50_000, 10, 20),
     ],
 )
 def test_selections_are_said_to_take_what_was_measured(method, rows, dimension, keep, n_cells, measured):
@@ -61,6 +62,25 @@ def test_selections_are_said_to_take_what_was_measured(method, rows, dimension, 
     size = Size(rows, dimension, -(-rows // 10_000))
     said = select_need(size, scale.Machines(cores=1), method, keep, n_cells).seconds
     assert measured / 1.5 < said < measured * 1.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "dimension", "draws", "measured"), [(1_000_000, 64, 500_000, 41), (1_000_000, 32, 1_000_000, 72)]
+)
+def test_scores_are_said_to_take_what_was_measured(rows, dimension, draws, measured):
+    said = score_need(Size(rows, dimension, 100), scale.Machines(cores=1), draws, 8).seconds
+    assert measured / 1.5 < said < measured * 1.5
+
+
+def test_tiny_units_cost_by_their_number():
+    one = scale.Machines(cores=1)
+    few, many = (Size(40_000, 16, units) for units in (4, 20_000))
+    for need in (
+        lambda size: plan_need(size.rows, size.units, one),
+        lambda size: embed_need(size, one),
+        lambda size: select_need(size, one, "stratified", 2_000, 1),
+    ):
+        assert need(many).seconds - need(few).seconds > 20_000 * 1e-3
 
 
 @pytest.mark.parametrize(

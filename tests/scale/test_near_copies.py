@@ -120,11 +120,13 @@ def test_where_zcore_is_trusted_its_scores_are_followed(vector_run, monkeypatch)
     scale.select(run.folder, "zcore", keep=150)
     highest = set(scale.read_ranking(run.folder, "zcore")["row"].to_pylist())
     assert len(highest & set(rows.tolist())) > 75
-    (run.folder / "select" / "auto" / "ranking.parquet").unlink()
+    assert np.array_equal(ranked(run, "auto", keep=40, rows_per_cell=500), rows[:40])
+    scale.select(run.folder, "auto", name="again", **arguments)
+    (run.folder / "select" / "again" / "ranking.parquet").unlink()
     shutil.rmtree(run.folder / "score")
     scale.score(run.folder, n_draws=1_000)
     with pytest.raises(CoresetError, match="was made with scores="):
-        scale.select(run.folder, "auto", **arguments)
+        scale.select(run.folder, "auto", name="again", **arguments)
 
 
 def test_damage_of_what_was_decided_is_named(burst_run):

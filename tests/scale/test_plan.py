@@ -54,6 +54,15 @@ def test_a_second_plan_is_the_first(write_vectors, tmp_path):
         scale.plan(source, tmp_path / "run", rows_per_unit=5, **columns)
 
 
+@pytest.mark.parametrize(("column", "what"), [("key", "id"), ("path", "address")])
+def test_rows_without_an_id_or_an_address_are_counted(column, what, tmp_path):
+    columns = {"key": [7, 5, 6], "path": ["c", "a", "b"]}
+    columns[column][1] = None
+    pq.write_table(pa.table(columns), tmp_path / "table.parquet")
+    with pytest.raises(CoresetError, match=f"column '{column}': 1 of 3 rows have no {what}; leave them out"):
+        scale.plan(tmp_path / "table.parquet", tmp_path / "run", id_column="key", uri_column="path")
+
+
 def test_a_run_of_a_later_format_is_refused(write_vectors, tmp_path):
     run = scale.plan(write_vectors(VECTORS), tmp_path / "run", id_column="id", vector_column="vector")
     record = run.folder / "run.json"
