@@ -68,24 +68,25 @@ class Prices:
     def pay(
         self, select: Callable[[int], tuple[Selection, np.ndarray]], candidates: np.ndarray, weighs: bool
     ) -> tuple[Selection, np.ndarray]:
-        """Asks for rows until less is left of the budget than a typical label costs.
+        """Asks for rows until nothing more fits, or less is left of the budget than a typical label costs.
 
         Args:
             select: the selection of so many new rows, and these rows, first to label first
             candidates: (n,) bool, the rows that can be asked for and paid
-            weighs: whether the selection weighs gain against cost, so that cheap rows come first
+            weighs: whether the selection weighs gain against cost: then rows that no longer fit tell that it is through
 
         Returns:
             the last selection, and the rows of it that the budget pays for, first to label first
         """
-        each = np.sort(self.cost[candidates])
-        n, usual = len(each), float(np.median(each))
-        most = int(np.searchsorted(np.cumsum(each), self.budget, side="right"))
-        k = min(n, max(most, 1) if weighs else math.ceil(self.budget / usual))
+        n, usual = int(candidates.sum()), float(np.median(self.cost[candidates]))
+        k = min(n, math.ceil(self.budget / usual))
         while True:
             selection, rows = select(k)
             batch = affordable(rows, self.cost, self.budget)
-            if k == n or self.budget - self.spent(batch) < usual:
+            left, others = self.budget - self.spent(batch), candidates.copy()
+            others[batch] = False
+            is_spent = left < usual and (not weighs or len(batch) < len(rows))
+            if k == n or is_spent or not (self.cost[others] <= left).any():
                 return selection, batch
             k = min(n, 2 * k)
 

@@ -72,7 +72,7 @@ export function Spots({ identity, campaign: { key, noun }, call, act }: OfCampai
                     act("Opening the weak spot …", call("show_weak_spot", { key, version, place }));
                   }}
                 />
-                {spot.notLearned && (
+                {spot.notLearned && tags.length > 0 && (
                   <LeaveOut
                     things={`${count(spot.n)} ${noun}`}
                     place={place}
