@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..dataset.rows import FRAMES, IN_FRAMES
 from ..errors import CoresetError
 from ..requirements import require
 from .load import load_run
@@ -14,6 +15,7 @@ from .load import load_run
 if TYPE_CHECKING:
     import pandas as pd
     from fiftyone.core.collections import SampleCollection
+    from fiftyone.core.dataset import Dataset
 
     from ..results import CoresetResults
 
@@ -32,8 +34,9 @@ def coreset_table(dataset: SampleCollection, brain_key: str, budget: Any = None)
 
     Returns:
         a ``pandas.DataFrame``, a row for each image (or object) that still exists, with the columns ``id``, for
-        objects ``sample_id`` too, ``filepath``, ``rank``, every figure of the run, e.g. ``score``, and ``label`` where
-        the run has a label field
+        objects and frames ``sample_id`` too, ``filepath`` (that of the video for frames without images), for frames
+        ``frame_number``, ``rank``, every figure of the run, e.g. ``score``, and ``label`` where the run has a label
+        field
 
     Raises:
         CoresetError: if there is no such run, or the budget is out of range
@@ -103,13 +106,24 @@ def export_table(
     return len(table)
 
 
-def _files(results: CoresetResults, places: Any) -> dict[str, list[str | None]]:
-    """Where the images are, and the samples that objects are in."""
-    rows = results.rows().as_patches()
-    names = ["filepath"] if rows.patches_field is None else ["sample_id", "filepath"]
-    ids, *values = rows.samples.values(["id", *names])
-    found: dict[str, list[str | None]] = {}
-    for name, column in zip(names, values, strict=True):
-        by_id = dict(zip(ids, column, strict=True))
-        found[name] = [by_id.get(row_id) for row_id in results.ids[places].tolist()]
+def _files(results: CoresetResults, places: Any) -> dict[str, list[Any]]:
+    """Where the images are, and the samples that objects or frames are in."""
+    if results.config.patches_field == FRAMES:
+        names, found = ["sample_id", "filepath", "frame_number"], _frames(results.samples._root_dataset)
+    else:
+        rows = results.rows().as_patches()
+        names = ["filepath"] if rows.patches_field is None else ["sample_id", "filepath"]
+        ids, *values = rows.samples.values(["id", *names])
+        found = dict(zip(ids, zip(*values, strict=True), strict=True))
+    chosen = [found[row_id] for row_id in results.ids[places].tolist()]
+    return {name: [values[place] for values in chosen] for place, name in enumerate(names)}
+
+
+def _frames(videos: Dataset) -> dict[str, tuple[str, str, int]]:
+    """The video of every frame by id, the file of its image, else that of the video, and its number."""
+    paths = [f"{IN_FRAMES}{name}" for name in ("id", "frame_number", "filepath") if videos.has_frame_field(name)]
+    found = {}
+    for video, path, *of_frames in zip(*videos.values(["id", "filepath", *paths]), strict=True):
+        for row_id, number, *image in zip(*of_frames, strict=True):
+            found[row_id] = (video, next(filter(None, image), path), number)
     return found

@@ -57,6 +57,26 @@ def test_objects_name_their_images(dataset):
     assert [sample_of[row_id] for row_id in table["id"]] == table["sample_id"].tolist()
 
 
+@pytest.mark.parametrize("images", [True, False])
+def test_frames_name_their_videos(dataset, images):
+    videos = dataset()
+    for name in "ab":
+        video = fo.Sample(f"/nowhere/{name}.mp4")
+        for number in (1, 2, 5):
+            file = {"filepath": f"/nowhere/{name}{number}.jpg"} if images else {}
+            video.frames[number] = fo.Frame(emb=np.random.default_rng(number).normal(size=4), **file)
+        videos.add_sample(video)
+    fc.compute_coreset(videos, "frames.emb", method="random", projection=None, progress=False)
+    table = fc.coreset_table(videos, "coreset", 4)
+    assert list(table.columns) == ["id", "sample_id", "filepath", "frame_number", "rank", "score"]
+    assert table["rank"].tolist() == [0, 1, 2, 3]
+    for row in table.itertuples():
+        video = videos[row.sample_id]
+        frame = video.frames[row.frame_number]
+        assert (frame.id, frame["coreset_rank"]) == (row.id, row.rank)
+        assert row.filepath == (frame.filepath if images else video.filepath)
+
+
 def test_a_file_is_written_whole_and_never_over_another(ranked, tmp_path):
     path = tmp_path / "kept.csv"
     assert fc.export_table(ranked, "coreset", path, "10%") == 3
