@@ -58,7 +58,7 @@ def run_demo(home: Path, images: Path | None, model: str | None, seed: int, app_
     console.print(f"\n{results.config.method}, seed {seed}: {results.config.facts['why']}.\n", highlight=False)
     console.print(_summary(results))
     console.print(f"Coverage map: {picture}")
-    console.print("\nThe same in Python:\n")
+    console.print("\nThe same in Python, with any FiftyOne dataset of images as `dataset`:\n")
     console.print(
         "import fiftyone_coreset as fc\n"
         f'fc.compute_embeddings(dataset, "{_FIELD}", model="{model}")\n'

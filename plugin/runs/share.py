@@ -46,8 +46,8 @@ def share_coreset(
     """Writes a page that shows a coreset to somebody without FiftyOne.
 
     One file, with everything in it: the map with a budget to move, the coverage curve with its random band, thumbnails
-    of what is kept, redundant and not covered, the report, and how the run was made. It is up to 3 MB large: of more
-    than 100,000 images the map shows a random part, and says so.
+    of what is kept, redundant and not covered, the report, and how the run was made. It is up to 3 MB large (2.6 MB
+    measured at 100,000 images): of more than 100,000 images the map shows a random part, and says so.
 
     Args:
         samples: the dataset or one of its views
