@@ -28,7 +28,7 @@ ROW_ARGUMENTS = (*_SETS, *_VALUES, "target")
 def resolve_arguments(
     rows: Rows, fields: list[str] | None, arguments: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Turns views, tags and fields into arrays with one value a row.
+    """Turns views, tags and fields into arrays with one value a row, and holds the rows that they are of.
 
     Args:
         rows: the rows
@@ -46,6 +46,8 @@ def resolve_arguments(
         CoresetError: if a field does not exist, nothing carries the tag, or an id is none of the rows
     """
     resolved, record = dict(arguments), {}
+    if any(arguments.get(name) is not None for name in ROW_ARGUMENTS):
+        rows.hold()  # images may be embedded for hours before anything else is read of them
     for name, value in arguments.items():
         if name in _SETS and value is not None:
             resolved[name] = _members(rows, name, value)

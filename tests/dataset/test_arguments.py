@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fiftyone as fo
 import fiftyone_coreset as fc
 import numpy as np
 import pytest
+from fiftyone_coreset.plugin.dataset.arguments import resolve_arguments
+from fiftyone_coreset.plugin.dataset.embeddings import EmbeddingSource
+from fiftyone_coreset.plugin.dataset.rows import Rows
 
 
 def _ids_of_first(results, k):
@@ -32,6 +36,16 @@ def test_preselected_images_keep_the_order_they_are_given_in(embedded, quick, fo
     given = {"ids": wanted.tolist(), "array": wanted, "view": first.view(9).sort_by("coreset_rank")}[form]
     again = fc.compute_coreset(dataset, "emb", "again", preselected=given, **quick)
     assert again.ids[again.kept(9)].tolist() == wanted.tolist()
+
+
+def test_an_image_that_comes_later_moves_no_group(embedded):
+    dataset = embedded()
+    dataset.set_values("place", list(range(len(dataset))))
+    rows, vectors = Rows(dataset.sort_by("filepath")), np.stack(dataset.values("emb"))
+    resolved, _ = resolve_arguments(rows, ["emb"], {"groups": "place"})
+    dataset.add_sample(fo.Sample(filepath="/aaa.png", place=-1, emb=np.zeros(vectors.shape[1])))
+    found = EmbeddingSource.of("emb").load(rows)
+    assert (found.matrix == vectors[resolved["groups"].astype(int)]).all()
 
 
 def test_a_view_may_hold_more_than_is_ranked_and_that_is_counted(embedded, quick, caplog):
