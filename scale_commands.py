@@ -61,6 +61,7 @@ def add_scale_commands(commands: Any) -> None:
     select.add_argument("--keep", default="10%", metavar="K", help="how many rows to rank: 5000, or 5%% (10%%)")
     select.add_argument("--name", help="the name of the selection; that of the method by default")
     select.add_argument("--among", metavar="NAME", help="only the rows of another selection; then any method works")
+    select.add_argument("--preselected", metavar="FILE", help="ids of rows that are kept already, one a line")
     select.add_argument("--deduplicate", action="store_true", help="one row of each group of near-copies first")
     select.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
     select.add_argument("--rows-per-cell", type=int, default=200_000, metavar="N", help="rows of a cell (200000)")
@@ -199,6 +200,7 @@ def _select(options: argparse.Namespace) -> int:
         name=options.name,
         among=options.among,
         deduplicate=options.deduplicate,
+        preselected=options.preselected,
         seed=options.seed,
         rows_per_cell=options.rows_per_cell,
         num_workers=options.workers,

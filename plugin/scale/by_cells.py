@@ -50,7 +50,12 @@ class Resources:
 
 
 def by_cells(
-    run: ScaleRun, stage: Stage, share: Share | None, places: Resources, report: ProgressCallback
+    run: ScaleRun,
+    stage: Stage,
+    share: Share | None,
+    given: np.ndarray,
+    places: Resources,
+    report: ProgressCallback,
 ) -> StageState:
     """Sorts the run into cells, ranks every cell, and merges their rankings; as far as the share goes.
 
@@ -58,6 +63,7 @@ def by_cells(
         run: the run
         stage: the selection
         share: of the units and cells, or None for all
+        given: int64 rows that are kept already, in their order
         places: where they are worked on
         report: told how far it is
     """
@@ -113,6 +119,10 @@ def by_cells(
     worth = np.sum([facts["worth"] for facts in of_units], axis=0)
     by_zcore = None if scores is None else cells.count(_first(scores))
     division = divide(cells.sizes, worth, reading, of_groups, joined, deduplicate, by_zcore)
+    if len(given):
+        marked = np.zeros(len(run), dtype=bool)
+        marked[given] = True
+        division = division.after(given, cells.count(marked))
     ordering = OrderWork(
         run.folder, stage, cells, division, reading_path, None if joined is None else groups, places.num_workers
     )
@@ -246,6 +256,7 @@ class OrderWork:
                 chosen = self._method(cell, reading, None if scores is None else scores[numbers]).select(
                     vectors,
                     min(count, int(np.sum(~away))),
+                    preselected=np.flatnonzero(np.isin(numbers, self.division.given)),
                     excluded=away,
                     near_copies=copies,
                     num_workers=num_workers,
@@ -278,4 +289,11 @@ def _merge(run: ScaleRun, stage: Stage, division: Division) -> None:
     rows = np.concatenate(parts)
     cells = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     order = division.merge(cells, np.concatenate([np.arange(len(part)) for part in parts]))
+    order = np.concatenate([_places_of(division.given, rows), order[~np.isin(rows[order], division.given)]])
     write_ranking(run, stage, rows[order], cells[order])
+
+
+def _places_of(some: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(m,) int64 places of some rows among others."""
+    order = np.argsort(rows)
+    return order[np.searchsorted(rows, some, sorter=order)]

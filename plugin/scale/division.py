@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class Division:
         shares: (c,) float64 numbers in whose proportion these take turns
         away: int64 rows, ascending, that come last in their cells, because rows of others represent them
         singletons: how `auto` represents single images, or None
+        given: int64 rows that are kept before any turn, in their order
+        taken: (c,) int64 of these in every cell, or None
     """
 
     sizes: np.ndarray
@@ -34,6 +36,13 @@ class Division:
     shares: np.ndarray
     away: np.ndarray
     singletons: SingletonQuota | None = None
+    given: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    taken: np.ndarray | None = None
+
+    def after(self, given: np.ndarray, taken: np.ndarray) -> Division:
+        """A division in which some rows are kept already."""
+        first, away = np.maximum(self.first, taken), np.setdiff1d(self.away, given)
+        return replace(self, first=first, away=away, given=given, taken=taken)
 
     @property
     def regions(self) -> np.ndarray:
@@ -45,7 +54,7 @@ class Division:
         """(c,) int64 rows that every cell gives to the first k."""
         others = k - int(self.first.sum())
         if others <= 0:
-            return turn_counts(self.first, k, self.shares)
+            return turn_counts(self.first, k, self.shares, self.taken)
         return self.first + turn_counts(self.sizes - self.first, others)
 
     def merge(self, cells: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -64,6 +64,8 @@ def run_recipe(
     out = _place(path.parent, recipe.pop("out"))
     if "plan" in recipe and "source" in recipe["plan"]:
         recipe["plan"]["source"] = _place(path.parent, recipe["plan"]["source"])
+    if isinstance(recipe.get("select", {}).get("preselected"), str):
+        recipe["select"]["preselected"] = _place(path.parent, recipe["select"]["preselected"])
     if "import" in recipe:
         chosen = recipe.get("select", {})
         recipe["import"].setdefault("name", chosen.get("name", chosen.get("method", "facility_location")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..selection.registry import get_method
 from .by_cells import Resources, by_cells, options
 from .engines import Engine, as_engine
 from .forecast import Machines
+from .given import fingerprint, rows_of
 from .lock import one_writer
 from .model import Size, among_need, select_need
 from .parts import Stage, footer
@@ -42,6 +43,7 @@ def select(
     name: str | None = None,
     among: str | None = None,
     deduplicate: bool = False,
+    preselected: Sequence[Any] | str | Path | None = None,
     seed: int = 0,
     rows_per_cell: int = 200_000,
     num_workers: int | None = None,
@@ -67,6 +69,9 @@ def select(
         name (None): the name of the selection; that of the method by default
         deduplicate (False): keep one row of each group of near-copies before any second one; rows at the border of
             two cells are looked up in both. Not for ``random`` and ``zcore`` of the whole run
+        preselected (None): ids of rows that are kept already, or a text file with one a line. They come first, in the
+            order given, count to ``keep``, and the others are chosen beside them. A burst that has one of them on the
+            other side of a border may be kept twice
         among (None): the name of a selection, so that only its rows are candidates, for any method
         seed (0): of all randomness
         rows_per_cell (200,000): rows of a cell, about; memory and time of a cell grow with it
@@ -116,11 +121,20 @@ def select(
         arguments["rows_per_cell"] = rows_per_cell
     if deduplicate:
         arguments["deduplicate"] = True
+    given = np.empty(0, dtype=np.int64)
+    if preselected is not None:
+        given = rows_of(run, preselected)
+        arguments["preselected"] = fingerprint(given)
+        if arguments["keep"] < len(given):
+            raise CoresetError(
+                f"keep asks for {arguments['keep']:,} rows, fewer than the {len(given):,} that are preselected; ask "
+                "for more"
+            )
     folder = run.folder / SELECT / name
     with one_writer(folder, share), reporting(progress, "Selecting") as report:
         candidates, scores = None, None
         if among is not None:
-            candidates = np.sort(ranking_of(run, among)["row"].to_numpy())
+            candidates = np.union1d(ranking_of(run, among)["row"].to_numpy(), given)
             if arguments["keep"] > len(candidates):
                 raise CoresetError(
                     f"keep asks for {arguments['keep']:,} rows, and selection '{among}' has {len(candidates):,} "
@@ -136,18 +150,18 @@ def select(
         if footer(ranking_path(run, name), stage.key) is not None:
             return StageState(name, 1, [])
         if candidates is not None:
-            order = _among(run, stage.record, candidates, num_workers, price, report)
+            order = _among(run, stage.record, candidates, given, num_workers, price, report)
             write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
         if method in SCORED:
             size = Size(n, run.dimension(), run.n_units)
             need = select_need(size, Machines(price=price), method, arguments["keep"], 0)
             report(0.0, f"{n:,} rows expected to take {need}")
-            order = _by_score(run, scores, stage.record)
+            order = _by_score(run, scores, given, stage.record)
             write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
         with as_engine(engine).start() as crew:
-            return by_cells(run, stage, share, Resources(num_workers, crew, price), report)
+            return by_cells(run, stage, share, given, Resources(num_workers, crew, price), report)
 
 
 def _check_among(method: str) -> None:
@@ -161,6 +175,7 @@ def _among(
     run: ScaleRun,
     record: dict[str, Any],
     rows: np.ndarray,
+    given: np.ndarray,
     num_workers: int | None,
     price: float | None,
     report: ProgressCallback,
@@ -170,14 +185,21 @@ def _among(
     need = among_need(size, Machines(cores=num_workers, price=price), record["method"], record["keep"])
     report(0.0, f"{len(rows):,} candidates expected to take {need}")
     chosen = get_method(record["method"]).select(
-        run.gather(rows), record["keep"], num_workers=num_workers, progress=report, **options(record)
+        run.gather(rows),
+        record["keep"],
+        preselected=np.searchsorted(rows, given),
+        num_workers=num_workers,
+        progress=report,
+        **options(record),
     )
     return rows[chosen.indices]
 
 
-def _by_score(run: ScaleRun, scores: np.ndarray | None, record: dict[str, Any]) -> np.ndarray:
-    """(k,) int64 rows by a number of each; chance where there are no scores."""
+def _by_score(run: ScaleRun, scores: np.ndarray | None, given: np.ndarray, record: dict[str, Any]) -> np.ndarray:
+    """(k,) int64 rows, those that are given first, by a number of each; chance where there are no scores."""
     usable = run.usable_rows()
     if scores is None:
-        return np.random.default_rng(record["seed"]).permutation(usable)[: record["keep"]]
-    return usable[np.argsort(-scores[usable], kind="stable")][: record["keep"]]
+        order = np.random.default_rng(record["seed"]).permutation(usable)
+    else:
+        order = usable[np.argsort(-scores[usable], kind="stable")]
+    return np.concatenate([given, order[~np.isin(order, given)]])[: record["keep"]]

@@ -7,7 +7,9 @@ import heapq
 import numpy as np
 
 
-def turn_counts(sizes: np.ndarray, k: int, shares: np.ndarray | None = None) -> np.ndarray:
+def turn_counts(
+    sizes: np.ndarray, k: int, shares: np.ndarray | None = None, taken: np.ndarray | None = None
+) -> np.ndarray:
     """How many rows every cell gives where cells take turns in proportion to their shares.
 
     Row j of a cell comes at (j + 1/2) / share, which is Webster's method of apportionment, the rule of
@@ -17,18 +19,20 @@ def turn_counts(sizes: np.ndarray, k: int, shares: np.ndarray | None = None) -> 
         sizes: (c,) int64 rows of every cell
         k: rows wanted in all, at most the sum of the sizes
         shares (None): (c,) positive numbers; the sizes by default
+        taken (None): (c,) int64 rows that every cell has given before its first turn, which counts them; at most k
 
     Returns:
-        (c,) int64 that add up to k
+        (c,) int64 that add up to k, at least what was taken
 
     Examples:
         >>> turn_counts(np.array([60, 30, 10]), 10).tolist()
         [6, 3, 1]
     """
     shares = sizes if shares is None else shares
+    least = np.zeros_like(sizes) if taken is None else taken
 
     def until(turn: float) -> np.ndarray:
-        return np.minimum(np.floor(turn * shares + 0.5), sizes).astype(np.int64)
+        return np.clip(np.floor(turn * shares + 0.5), least, sizes).astype(np.int64)
 
     low, high = 0.0, 2 * float((sizes / np.maximum(shares, 1e-300)).max()) + 1
     for _ in range(100):

@@ -133,6 +133,66 @@ def test_rows_without_a_vector_are_never_kept(vector_run):
         assert sorted(chosen(run, method, keep=1.0, rows_per_cell=100).tolist()) == list(range(0, 900, 3))
 
 
+GIVEN = [700, 3, 12, 250, 14, 899, 31, 33]
+
+
+@pytest.mark.parametrize("method", ["facility_location", "maxherding", "stratified", "auto", "random", "zcore"])
+def test_what_is_preselected_comes_first(vector_run, method):
+    run = vector_run(SMALL, rows_per_unit=200)
+    scale.score(run.folder, n_draws=2_000, n_neighbors=50)
+    arguments = {"seed": 1, "rows_per_cell": 200, "preselected": GIVEN}
+    rows = chosen(run, method, keep=90, **arguments)
+    assert rows[: len(GIVEN)].tolist() == GIVEN
+    assert len(set(rows.tolist())) == 90
+    assert np.array_equal(chosen(run, method, keep=40, **arguments), rows[:40])
+    assert np.array_equal(chosen(run, method, keep=90, shares=["2/2", "1/2"] * 2, **arguments), rows)
+
+
+def test_in_one_cell_the_others_are_chosen_beside_what_is_preselected(vector_run):
+    run = vector_run(SMALL, rows_per_unit=200)
+    for method in ("facility_location", "stratified"):
+        expected = get_method(method).select(SMALL, 90, seed=5, preselected=GIVEN).indices
+        assert np.array_equal(chosen(run, method, keep=90, seed=5, preselected=GIVEN), expected)
+
+
+def test_cells_that_have_given_wait_for_their_turn(vector_run):
+    run = vector_run(SMALL, rows_per_unit=300)
+    chosen(run, "facility_location", keep=900, rows_per_cell=200)
+    cell_of = np.empty(900, dtype=np.int64)
+    ranking = scale.read_ranking(run.folder, "facility_location")
+    cell_of[ranking["row"].to_numpy()] = ranking["cell"].to_numpy()
+    sizes = np.bincount(cell_of)
+    given = np.flatnonzero(cell_of == sizes.argmax())[: sizes.max() // 5].tolist()
+    rows = chosen(run, "facility_location", keep=90, rows_per_cell=200, preselected=given)
+    counts = np.bincount(cell_of[rows], minlength=len(sizes))
+    assert counts[sizes.argmax()] == len(given)
+    others = np.arange(len(sizes)) != sizes.argmax()
+    shares = sizes[others] / sizes[others].sum() * (90 - len(given))
+    assert np.abs(counts[others] - shares).max() <= 1
+
+
+def test_preselected_ids_are_read_from_a_file_and_checked(vector_run, tmp_path):
+    vectors = [None if row == 12 else vector for row, vector in enumerate(SMALL)]
+    run = vector_run(vectors, rows_per_unit=300)
+    file = tmp_path / "ids.txt"
+    file.write_text("\n".join(map(str, GIVEN)) + "\n")
+    rows = chosen(run, "stratified", keep=20, rows_per_cell=300, preselected=file)
+    assert rows[:7].tolist() == [row for row in GIVEN if row != 12]  # it has no vector
+    scale.select(run.folder, "kcenter", keep=12, among="stratified", preselected=[899, 5])
+    assert scale.read_ranking(run.folder, "kcenter")["row"].to_pylist()[:2] == [899, 5]
+    for given, message in (
+        ([1, 900, 901], "has no rows of 2 of 3 ids, e.g. 900, 901"),
+        ([1, 2, 1], "1 of 3 ids come more than once"),
+        (["a"], "are whole numbers"),
+        (list(range(30)), "keep asks for 20 rows, fewer than the 29 that are preselected"),
+        (tmp_path / "none.txt", "none.txt cannot be read .*; give a text file with one id a line"),
+    ):
+        with pytest.raises(CoresetError, match=message):
+            scale.select(run.folder, "stratified", keep=20, name="other", preselected=given)
+    with pytest.raises(CoresetError, match="was made with preselected="):
+        scale.select(run.folder, "stratified", keep=20, rows_per_cell=300, preselected=GIVEN[:2])
+
+
 def test_it_continues_where_it_stopped(vector_run):
     run = vector_run(SMALL, rows_per_unit=200)
     arguments = {"keep": 90, "rows_per_cell": 200}
