@@ -58,7 +58,7 @@ def add_scale_commands(commands: Any) -> None:
     select = _step(steps, "select", "the rows to keep, first to keep first", _select)
     _add_run(select)
     select.add_argument("--method", default="facility_location", help="how to choose (facility_location)")
-    select.add_argument("--keep", default="10%", metavar="K", help="how many rows to rank: 5000, or 5%% (10%%)")
+    select.add_argument("--keep", default="10%", metavar="K", help="how many rows to rank: 5000, 1M, or 5%% (10%%)")
     select.add_argument("--name", help="the name of the selection; that of the method by default")
     select.add_argument("--among", metavar="NAME", help="only the rows of another selection; then any method works")
     select.add_argument("--preselected", metavar="FILE", help="ids of rows that are kept already, one a line")

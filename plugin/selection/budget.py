@@ -18,6 +18,10 @@ from ..vectors.radius import COVERAGE_ROWS, coverage_radius, covered_from
 _FORMS = 'a count (500), a fraction (0.3), a percentage ("30%"), "95% coverage", "saturation" or "redundancy"'
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*(coverage)?\s*", re.IGNORECASE)
 
+#: A count as in "50k" or "1.5M".
+_THOUSANDS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kM])\s*")
+_SUFFIXES = {"k": 1_000, "M": 1_000_000}
+
 _BLOCK = 1024
 
 
@@ -88,8 +92,9 @@ def parse_budget(budget: Any) -> int | float | CoverageBudget | SaturationBudget
     """Turns a budget as typed into a count, a fraction, or one of the budget classes.
 
     Args:
-        budget: a count (``500``, ``"500"``), a fraction in (0, 1] (``0.3``, ``"0.3"``), a percentage (``"30%"``),
-            ``"95% coverage"``, ``"saturation"``, ``"redundancy"``, or an instance of a budget class
+        budget: a count (``500``, ``"500"``, ``"50k"``, ``"1M"``), a fraction in (0, 1] (``0.3``, ``"0.3"``), a
+            percentage (``"30%"``), ``"95% coverage"``, ``"saturation"``, ``"redundancy"``, or an instance of a budget
+            class
 
     Returns:
         an int >= 1, a float in (0, 1], or a :class:`CoverageBudget`, :class:`SaturationBudget` or
@@ -170,6 +175,9 @@ def _parse_text(text: str) -> int | float | CoverageBudget | SaturationBudget | 
         return SaturationBudget()
     if name == "redundancy":
         return RedundancyBudget()
+    counted = _THOUSANDS.fullmatch(text)
+    if counted:
+        return parse_budget(round(float(counted[1]) * _SUFFIXES[counted[2]]))
     try:
         number = float(text)
     except ValueError:
