@@ -87,6 +87,9 @@ class ScaleRun:
     def __len__(self) -> int:
         return int(self.record["n"])
 
+    def __str__(self) -> str:
+        return f"{self.folder}: {len(self):,} rows of {self.record['source']} in {self.n_units:,} units"
+
     @property
     def digest(self) -> str:
         """What identifies the input."""

@@ -29,6 +29,7 @@ n_draws = 1_000
 [select]
 method = "zcore"
 keep = "50%"
+preselected = "ids.txt"
 
 [import]
 dataset = "kept"
@@ -41,7 +42,10 @@ def test_a_recipe_is_its_steps(write_vectors, dataset, tmp_path):
 
     write_vectors(np.random.default_rng(0).normal(size=(80, 5)))
     (tmp_path / "recipe.toml").write_text(RECIPE)
-    scale.run_recipe(tmp_path / "recipe.toml")
+    (tmp_path / "ids.txt").write_text("71\n5\n")
+    planned = scale.run_recipe(tmp_path / "recipe.toml")[0]
+    assert str(planned) == f"{tmp_path / 'run'}: 80 rows of {tmp_path / 'vectors.parquet'} in 3 units"
+    assert scale.read_ranking(tmp_path / "run", "zcore")["id"].to_pylist()[:2] == [71, 5]
     assert fo.load_dataset("kept").sort_by("coreset_rank").values("scale_id") == (
         scale.read_ranking(tmp_path / "run", "zcore")["id"].to_pylist()
     )
