@@ -58,6 +58,7 @@ class LearningCurve:
         refits: (m, 3) laws of the bootstrap; None without a law
         metric: what 1 - error is called
         note: why there is no law; "" if there is one
+        drawn_from: labels of the first round that entered the law, where its line begins
 
     Examples:
         >>> curve = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25])
@@ -72,6 +73,7 @@ class LearningCurve:
     refits: np.ndarray | None
     metric: str = "accuracy"
     note: str = ""
+    drawn_from: float = 0
 
     def __len__(self) -> int:
         return len(self.n_labels)
@@ -152,7 +154,10 @@ class LearningCurve:
         return _estimate(needed[0], needed[1])
 
     def drawn(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-        """The law as a line to the horizon: labels, metric, and lower and upper end of its band; None without a law.
+        """The law as a line from the first round that entered it to the horizon; None without a law.
+
+        Returns:
+            labels, metric, and lower and upper end of its band
 
         Examples:
             >>> n, metric, lower, upper = fc.learning_curve([50, 100, 200, 400], [0.50, 0.39, 0.31, 0.25]).drawn()
@@ -161,7 +166,7 @@ class LearningCurve:
         """
         if self.law is None or self.refits is None:
             return None
-        n = np.geomspace(self.n_labels[0], self.horizon, 100)
+        n = np.geomspace(self.drawn_from, self.horizon, 100)
         low, high = _quantiles(_power(self.refits[:, None], n))
         return n, 1 - _power(self.law, n), 1 - high, 1 - low
 
@@ -274,7 +279,7 @@ def learning_curve(
     spread = se[used] if known else np.sqrt(np.square(residuals).sum() / max(1, len(x) - 3)) * np.ones(len(x))
     noise = np.random.default_rng(seed).normal(size=(_REFITS, len(x))) * spread
     refits = _fit(x, np.clip(_power(law, x) + noise, 0, None), weights)
-    return LearningCurve(n, e, se, law, refits, metric)
+    return LearningCurve(n, e, se, law, refits, metric, drawn_from=float(x.min()))
 
 
 def _checked(n_labels: Any, errors: Any, standard_errors: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

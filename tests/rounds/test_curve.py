@@ -28,6 +28,15 @@ def test_a_planted_power_law_is_recovered(planted):
     assert curve.gain(400).value == pytest.approx(law(800, *planted) - law(1_200, *planted), abs=2e-4)
 
 
+def test_the_line_begins_where_the_law_was_fitted():
+    n = [10, *N]
+    n_drawn, metric, low, high = learning_curve(n, law(n, 2.0, 0.5, 0.1), fitted_from=20).drawn()
+    assert n_drawn[0] == pytest.approx(50)
+    assert n_drawn[-1] == pytest.approx(1_600)
+    assert metric[0] == pytest.approx(1 - law(50, 2.0, 0.5, 0.1), abs=2e-3)
+    assert (low <= high).all()
+
+
 def test_the_fit_is_as_good_as_a_general_optimiser():
     from scipy.optimize import least_squares
 
