@@ -46,6 +46,15 @@ def test_examples_inside_the_library_give_what_they_say(run):
             run(module, module)
 
 
+#: Methods that need no paper: chance, strata, a score of the user's, and likeness to examples.
+OWN = {"by_field", "random", "similar", "stratified"}
+
+
+def test_a_method_ends_with_the_papers_it_comes_from():
+    methods = {name: inspect.getdoc(fc.get_method(name).function) for name in fc.list_methods()}
+    assert {name for name, text in methods.items() if "\nReferences:\n" not in text} == OWN
+
+
 @pytest.fixture(scope="module")
 def original(mongod, tmp_path_factory) -> Iterator[fo.Dataset]:
     """The dataset that examples speak of; examples get copies of it."""

@@ -19,7 +19,7 @@ from ..pool import Picks, Pool, weighted_ranks
     columns={"score": "how probable one of the classes that are sought is"},
 )
 def seek(pool: Pool, k: int, target_class: str | Sequence[str]) -> Picks:
-    """Ranks by the probability of a class (active search for rare traffic signs, 2021); several take turns.
+    """Ranks by the probability of a class (active search); several take turns.
 
     Weights multiply the ranks. In bursts of near-copies ``deduplicate=True`` keeps a batch from being one subject.
 
@@ -30,6 +30,9 @@ def seek(pool: Pool, k: int, target_class: str | Sequence[str]) -> Picks:
 
     Returns:
         the picks, with the probability as scores
+
+    References:
+        Jaghouar et al.: Improving Traffic Sign Recognition by Active Search. arXiv:2111.14426, 2021.
     """
     assert pool.predictions is not None
     P, classes = pool.predictions.all_classes("seek"), pool.predictions.classes

@@ -36,6 +36,9 @@ def zcore_balanced(pool: Pool, k: int, n_clusters: int = 50, guard: float = 0.02
 
     Returns:
         the picks, with the ZCore scores
+
+    References:
+        Griffin et al.: Zero-Shot Coreset Selection. WACV 2026.
     """
     scores, columns, details = score_pool(pool, parameters)
     clusters = cluster_ids(pool, n_clusters)

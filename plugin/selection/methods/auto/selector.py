@@ -76,6 +76,10 @@ def auto(pool: Pool, k: int) -> Picks:
 
     Returns:
         the picks; the details say what was read from the pool and what was done
+
+    References:
+        Zelnik-Manor and Perona: Self-Tuning Spectral Clustering. NeurIPS 2004.
+        Griffin et al.: Zero-Shot Coreset Selection. WACV 2026.
     """
     return select(pool, k, DEFAULTS)
 
