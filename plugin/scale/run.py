@@ -177,8 +177,8 @@ class ScaleRun:
         Returns:
             a tuple of (m,) int64 numbers of their rows in the run, and (m, d) float32 vectors
         """
-        table = self.embeddings.read(unit, ["vector"])
-        return usable_vectors(table["vector"].combine_chunks(), int(self.starts[unit]))
+        table = self.embeddings.read(unit, ["vector", "outcome"])
+        return usable_vectors(table, int(self.starts[unit]))
 
     def vectors_of(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The vectors of some rows, unit by unit.
@@ -204,12 +204,15 @@ class ScaleRun:
         return gathered
 
 
-def usable_vectors(column: pa.Array, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of a column that are not null, and their places, counted from ``start``."""
-    usable = np.flatnonzero(np.asarray(column.is_valid()))
-    present = column.drop_null()
-    # flatten() keeps to the slice and leaves out nulls
-    matrix = present.flatten().to_numpy(zero_copy_only=False).reshape(len(usable), column.type.list_size)
+def usable_vectors(table: pa.Table, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of rows that have one, and their places, counted from ``start``."""
+    import pyarrow.compute as pc
+
+    good = pc.equal(table["outcome"], Outcome.OK.value).combine_chunks()
+    usable = np.flatnonzero(np.asarray(good))
+    present = table["vector"].combine_chunks().filter(good)
+    # flatten() keeps to the slice
+    matrix = present.flatten().to_numpy(zero_copy_only=False).reshape(len(usable), present.type.list_size)
     return start + usable, matrix
 
 

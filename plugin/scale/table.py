@@ -69,7 +69,8 @@ class UnitRows:
 
         vectors = np.zeros((len(self._rows), dimension), dtype=np.float32) if self._vectors is None else self._vectors
         without = np.array([outcome != Outcome.OK.value for outcome in self._outcomes])
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension, mask=pa.array(without))
+        vectors[without] = 0  # null would say more, but Arrow before 26 cannot store it beside vectors of one length
+        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension)
         return pa.table(
             {
                 "id": self._rows["id"].combine_chunks(),
