@@ -26,8 +26,8 @@ MILLION = 1_000_000
 KEEP = 0.1
 #: Powers of n that small pools do not show yet: k-center compares all rows with a share of them.
 LEAST_POWER = {"kcenter": 2.0}
-#: ZCore and CLIP-powered have benchmarks of their own; target matching needs a target, and a field a score.
-LEFT_OUT = ("zcore", "zcore_balanced", "clip_powered", "target_match", "by_field")
+#: ZCore and CLIP-powered have benchmarks of their own.
+LEFT_OUT = ("zcore", "zcore_balanced", "clip_powered")
 
 
 def measure(method: str, n: int, keep: float) -> dict:
@@ -52,6 +52,18 @@ def measure(method: str, n: int, keep: float) -> dict:
         "wall_s": time.perf_counter() - started,
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
     }
+
+
+def by_vectors_alone() -> list[str]:
+    """The methods that need nothing else."""
+    import fiftyone_coreset as fc
+
+    methods = {name: fc.get_method(name) for name in fc.list_methods() if name not in LEFT_OUT}
+    return [
+        name
+        for name, method in methods.items()
+        if not (method.needs_model or method.needs_labels or method.needs_text or method.required)
+    ]
 
 
 def pool_file(n: int) -> Path:
@@ -95,11 +107,11 @@ def read() -> list[dict]:
     return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
 
 
-def table() -> list[str]:
+def table(keep: float) -> list[str]:
     """A row per method: measured sizes, and a million."""
     import math
 
-    records = {(record["method"], record["n"]): record for record in read()}
+    records = {(record["method"], record["n"]): record for record in read() if record["keep"] == keep}
     sizes = sorted({n for _, n in records if n != MILLION})
     head = " | ".join(f"{n:,}" for n in sizes)
     lines = [f"| method | {head} | 1,000,000 | memory at {sizes[-1]:,} |", "|---" * (len(sizes) + 3) + "|"]
@@ -127,10 +139,10 @@ def minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def write() -> None:
+def write(keep: float) -> None:
     text = _DOC.read_text()
     start, end = text.index(_MARKS[0]) + len(_MARKS[0]), text.index(_MARKS[1])
-    _DOC.write_text(text[:start] + "\n" + "\n".join(table()) + "\n\n" + text[end:])
+    _DOC.write_text(text[:start] + "\n" + "\n".join(table(keep)) + "\n\n" + text[end:])
 
 
 def main() -> None:
@@ -145,18 +157,11 @@ def main() -> None:
     if args.child:
         print(json.dumps(measure(args.child[0], int(args.child[1]), args.keep)))
         return
-    import fiftyone_coreset as fc
-
-    run(
-        args.methods
-        or [name for name in fc.list_methods() if name not in LEFT_OUT and not fc.get_method(name).needs_model],
-        args.n,
-        args.keep,
-    )
+    run(args.methods or by_vectors_alone(), args.n, args.keep)
     run(args.million, [MILLION], args.keep)
-    print("\n".join(table()))
+    print("\n".join(table(args.keep)))
     if args.write:
-        write()
+        write(args.keep)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ..vectors.radius import COVERAGE_ROWS, comparison_radii
 from ..vectors.row_sets import usable_row_set
 from .curve import METRICS, CoverageCurve
 from .metric import distance_metrics
-from .ranking_pass import ranking_pass
+from .ranking_pass import first_near, ranking_pass
 from .redundancy import second_of_group_at
 
 
@@ -79,13 +79,14 @@ def coverage_curve(
     followed, weight = _followed_ranks(len(order), max_rows, rng)
     with reporting(progress, "Coverage curve") as report:
         over_all = ranking_pass(points, rankings, rows, budgets, radius, part_of(report, 0, 0.7))
-        over_kept = ranking_pass(points, [order], order[followed], budgets, duplicate_radius, part_of(report, 0.7, 1))
+        if near_copies is None:
+            near = first_near(points, order, order[followed], duplicate_radius, part_of(report, 0.7, 1))
+            redundant_at = np.maximum(near, followed) + 1
     positions = [rank_positions(ranked, points.n)[rows] for ranked in rankings]
     tables = [
         _metrics_along(distance, position, budgets, radius, duplicate_radius)
         for distance, position in zip(over_all.distance, positions, strict=True)
     ]
-    redundant_at = np.maximum(over_kept.first_within, followed) + 1
     if near_copies is not None:
         repeated = [second_of_group_at(near_copies[ranked]) for ranked in rankings]
         redundant_at = repeated[0][followed]

@@ -11,7 +11,7 @@ from ..vectors.points import Points
 from .coverage import rank_positions, without_kept
 from .curve import METRICS, CoverageCurve
 from .metric import distance_metrics
-from .ranking_pass import ranking_pass
+from .ranking_pass import first_near, ranking_pass
 from .redundancy import second_of_group_at
 
 
@@ -107,8 +107,8 @@ def _redundant_at(
     before, total = curve.max_budget, len(ranking)
     if near_copies is not None:
         return second_of_group_at(near_copies[ranking])[np.concatenate([curve.followed, also])]
-    behind, end, radius = ranking[before:], np.array([total - before]), curve.near_duplicate_radius
-    repeats = ranking_pass(points, [behind], ranking[curve.followed], end, radius, silence).first_within
+    behind = ranking[before:]
+    repeats = first_near(points, behind, ranking[curve.followed], curve.near_duplicate_radius, silence)
     first = np.where(repeats < len(behind), before + repeats + 1, total + 1)
     old = np.where(curve.redundant_at <= before, curve.redundant_at, first)
     return np.concatenate([old, np.maximum(repeated_at, also) + 1])

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..progress import ProgressCallback, part_of, silence
 from ..vectors.points import Points
+from . import sketch
 
 #: Larger than any budget.
 NEVER = np.iinfo(np.uint32).max
@@ -21,13 +22,6 @@ NEVER = np.iinfo(np.uint32).max
 MAX_ROWS = 150_000
 
 _BLOCK = 2_048
-
-#: Rows from which on, and directions in which, most rows are ruled out before the search.
-_SKETCH_FROM = 4_096
-_SKETCH_DIM = 64
-
-#: More than float32 products lose of a distance between unit vectors, see :func:`.neighbors.pairwise_distances`.
-_SLACK = 2e-3
 
 
 @dataclass(frozen=True)
@@ -100,14 +94,11 @@ def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
     Distances between projections are never larger than distances, so where there is much to search, rows without a
     close projection are ruled out in the few directions of largest variance.
     """
-    m, dim = unit.shape
-    every = np.arange(1, m)
-    if m < _SKETCH_FROM or dim < 2 * _SKETCH_DIM:
+    every = np.arange(1, len(unit))
+    if not sketch.pays(*unit.shape):
         return every
-    sample = unit[np.linspace(0, m - 1, _SKETCH_FROM).astype(np.int64)]
-    _, directions = np.linalg.eigh(sample.T @ sample)
-    sketch = unit @ directions[:, -_SKETCH_DIM:]
-    return np.flatnonzero(_first_within(sketch, radius, every, silence) >= 0)
+    sample = unit[np.linspace(0, len(unit) - 1, sketch.FROM).astype(np.int64)]
+    return np.flatnonzero(_first_within(unit @ sketch.directions(sample), radius, every, silence) >= 0)
 
 
 def _first_of_others(unit: np.ndarray, radius: float, to_first: np.ndarray, report: ProgressCallback) -> np.ndarray:
@@ -117,7 +108,9 @@ def _first_of_others(unit: np.ndarray, radius: float, to_first: np.ndarray, repo
     found = np.full(len(unit), -1)
     among = _first_within(unit[n_first:], radius, others, silence)
     found[n_first:] = np.where(among >= 0, n_first + among, -1)
-    close = n_first + np.flatnonzero(to_first <= radius + _SLACK)  # the others are within the radius of no first row
+    close = n_first + np.flatnonzero(
+        to_first <= radius + sketch.SLACK
+    )  # the others are within the radius of no first row
     before = _first_within(unit, radius, close, report)[close]
     found[close[before >= 0]] = before[before >= 0]
     return found

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..progress import ProgressCallback
+from ..progress import ProgressCallback, part_of
 from ..vectors.points import Points
+from . import sketch
 
 _COLUMNS = 8192
 _ROWS = 1024
@@ -91,6 +92,34 @@ def ranking_pass(
         done = min(start + _ROWS, len(rows))
         report(done / len(rows), f"{done:,} of {len(rows):,} images")
     return RankingPass(distance, first_within)
+
+
+def first_near(
+    points: Points, ranking: np.ndarray, rows: np.ndarray, radius: float, report: ProgressCallback
+) -> np.ndarray:
+    """Where in a ranking the first other row within a radius stands.
+
+    Args:
+        points: the embeddings
+        ranking: (r,) rows, first to keep first
+        rows: (m,) rows to look around
+        radius: the distance
+        report: progress function
+
+    Returns:
+        (m,) int64 positions; r where there is none
+    """
+    found, seeking = np.full(len(rows), len(ranking)), np.arange(len(rows))
+    end = np.array([len(ranking)])
+    if points.normalize and sketch.pays(len(ranking), points.dim):
+        of_all = np.union1d(ranking, rows)
+        small = Points(sketch.sketch_of(points, of_all), normalize=False)
+        places = [np.searchsorted(of_all, some) for some in (ranking, rows)]
+        near = ranking_pass(small, [places[0]], places[1], end, radius + sketch.SLACK, part_of(report, 0, 0.5))
+        seeking = np.flatnonzero(near.first_within < len(ranking))
+    passed = ranking_pass(points, [ranking], rows[seeking], end, radius, part_of(report, 0.5, 1))
+    found[seeking] = passed.first_within
+    return found
 
 
 def _closeness(points: Points, left: np.ndarray, columns: np.ndarray, room: np.ndarray) -> np.ndarray:

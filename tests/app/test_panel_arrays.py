@@ -38,8 +38,8 @@ def test_rows_without_embedding_cover_nothing():
 def test_rows_ruled_out_by_projections_have_no_neighbor(monkeypatch):
     rows, _ = clusters(200, dim=12)
     whole = first_cover(Points(rows), 0.3, 0.1)
-    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._SKETCH_FROM", 50)
-    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.first_cover._SKETCH_DIM", 2)
+    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.sketch.FROM", 50)
+    monkeypatch.setattr("fiftyone_coreset.plugin.diagnostics.sketch.DIM", 2)
     sketched = first_cover(Points(rows), 0.3, 0.1)
     assert np.array_equal(whole.covered_at, sketched.covered_at)
     assert np.array_equal(whole.duplicate_at, sketched.duplicate_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 from fiftyone_coreset import cli
@@ -23,6 +24,8 @@ def test_the_commands_of_the_page_run(dataset, image_folder, tmp_path, monkeypat
             program, *arguments = shlex.split(line)
             assert program == "fiftyone-coreset"
             expected = {0, 3} if "--units" in arguments else {0}  # 3: other shares make the rest
+            if arguments[1] == "run" and sys.version_info < (3, 11):
+                expected = {1}  # recipes are refused
             assert cli.main(arguments) in expected, capsys.readouterr().err
     assert "embeddings: 3 of 3 parts, 60 ok" in capsys.readouterr().out
 

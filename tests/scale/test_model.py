@@ -49,7 +49,7 @@ def test_more_machines_need_less_time_until_one_process_is_all():
 @pytest.mark.parametrize(
     ("method", "rows", "dimension", "keep", "n_cells", "measured"),
     [
-        ("auto", 100_000, 32, 10_000, 10, 20),
+        ("auto", 100_000, 32, 10_000, 10, 22),
         ("auto", 1_000_000, 32, 100_000, 20, 153),
         ("facility_location", 100_000, 64, 5_000, 10, 11),
         ("facility_location", 100_000, 512, 5_000, 4, 31),
