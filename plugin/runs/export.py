@@ -115,7 +115,8 @@ def _files(results: CoresetResults, places: Any) -> dict[str, list[Any]]:
         names = ["filepath"] if rows.patches_field is None else ["sample_id", "filepath"]
         ids, *values = rows.samples.values(["id", *names])
         found = dict(zip(ids, zip(*values, strict=True), strict=True))
-    chosen = [found[row_id] for row_id in results.ids[places].tolist()]
+    gone = (None,) * len(names)  # deleted since the places were read
+    chosen = [found.get(row_id, gone) for row_id in results.ids[places].tolist()]
     return {name: [values[place] for values in chosen] for place, name in enumerate(names)}
 
 

@@ -366,5 +366,5 @@ def _write_scores(
         spread[name] = pa.array(whole, mask=without)
     reliability = float("nan") if 0 in draws else split_half_reliability(*_halves(sums, draws))
     facts = {"n_draws": int(draws.sum()), "reliability": None if math.isnan(reliability) else reliability}
-    facts |= reached or {}
+    facts = {**(reached or {}), **facts}
     write_table(_scores_path(run), pa.table(spread), stage.key, facts, run.unit_rows)
