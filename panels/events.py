@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from ..plugin.door import Parameters, RunName, parse
 from ..plugin.errors import CoresetError
 from ..plugin.request import check_view, dataset_of
 from .runs import PanelRun, find_run
+
+logger = logging.getLogger(__name__)
 
 #: What the names of our operators begin with.
 PLUGIN = "@fiftyone-coreset/coreset"
@@ -38,7 +41,7 @@ EVENTS: dict[str, type[Parameters]] = {}
 
 
 def event(params: type[Parameters]) -> Callable[[Callable], Callable[..., dict[str, Any]]]:
-    """An event that answers the web component; an error the user can mend becomes its answer.
+    """An event that answers the web component; an error becomes its answer, since the App would put one in its place.
 
     Args:
         params: the parameters it takes, which the method gets parsed
@@ -53,6 +56,10 @@ def event(params: type[Parameters]) -> Callable[[Callable], Callable[..., dict[s
                 return method(self, ctx, parse(params, ctx.params))
             except CoresetError as error:
                 return {"error": str(error)}
+            except Exception as error:
+                logger.exception("event '%s' of the panel failed", method.__name__)
+                what = f"{type(error).__name__}: {error}"
+                return {"error": f"Something unforeseen went wrong ({what}); the App's log says where.", "unforeseen": True}
 
         EVENTS[method.__name__] = params
         return answer

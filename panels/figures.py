@@ -10,6 +10,7 @@ import numpy as np
 
 from ..plugin.dataset.frames import frames_by_id
 from ..plugin.diagnostics.tables import number, percent
+from ..plugin.run_figures import DELETED
 
 if TYPE_CHECKING:
     from ..plugin.diagnostics.metric import Metric, RandomBand
@@ -25,9 +26,6 @@ _LABELS = {
 }
 #: Numbers read to find what lies near the image under the cursor, about 0.1 s.
 _MAX_SEARCHED = 2e7
-
-#: What a row is called that is gone.
-_DELETED = "deleted after the run"
 
 #: Budgets at which the curve is drawn; the browser interpolates between them.
 _CURVE_POINTS = 160
@@ -136,12 +134,12 @@ def _named(run: PanelRun, row_id: str) -> tuple[str, str | None]:
     """What a row is called, and the picture of it, if there is one."""
     if run.are_frames:
         frame = frames_by_id(run.dataset, [row_id]).get(row_id)
-        return (frame.name, frame.filepath) if frame else (_DELETED, None)
+        return (frame.name, frame.filepath) if frame else (DELETED, None)
     media_field = run.dataset.app_config.grid_media_field or "filepath"
     sample_id = sample_id_of(run, row_id)
     found = run.results.rows().source.select(sample_id).values(["filepath", media_field]) if sample_id else [[], []]
     path = (found[1] or found[0] or [None])[0]
-    return (ntpath.basename(path), path) if path else (_DELETED, None)
+    return (ntpath.basename(path), path) if path else (DELETED, None)
 
 
 def _neighbors(run: PanelRun, row: int, k: int) -> list[dict[str, str]]:

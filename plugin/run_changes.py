@@ -55,7 +55,7 @@ def _n_changed(results: RankedRows, alive: np.ndarray, source: EmbeddingSource) 
     living = np.flatnonzero(alive)
     sample = living[np.linspace(0, len(living) - 1, min(_CHECKED, len(living))).astype(np.int64)]
     now = source.fingerprints_of(results.rows(), results.ids[sample].tolist())
-    changed = len(sample) if now is None else int((now != results._fingerprints[sample]).sum())
+    changed = len(sample) if now is None else int(((now[0] != results._fingerprints[sample]) & now[1]).sum())
     if not changed or len(sample) == len(living):
         return f"{changed:,} {results.noun}" if changed else ""
     return f"{changed:,} of {len(sample):,} checked {results.noun}"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .diagnostics.first_cover import FirstCover
     from .results import CoresetResults
 
+#: What a row is called that is no longer there.
+DELETED = "deleted after the run"
+
 #: Largest groups of near-copies that a report names.
 _NAMED_GROUPS = 5
 
@@ -167,9 +170,10 @@ def _file_names(results: CoresetResults, rows: list[int]) -> list[str]:
     source = results.rows().source
     if patches_field is None:
         paths = dict(zip(*source.select(ids).values(["id", "filepath"]), strict=True))
-        return [ntpath.basename(paths[row_id]) for row_id in ids]
+        return [ntpath.basename(paths[row_id]) if row_id in paths else DELETED for row_id in ids]
     if patches_field == FRAMES:
         frames = frames_by_id(results.rows().dataset, ids)
-        return [frames[row_id].name for row_id in ids]
-    found = [source.match_labels(ids=[row_id], fields=patches_field).first().filepath for row_id in ids]
-    return [f"object {row_id} in {ntpath.basename(path)}" for row_id, path in zip(ids, found, strict=True)]
+        return [frames[row_id].name if row_id in frames else DELETED for row_id in ids]
+    found = [source.match_labels(ids=[row_id], fields=patches_field).limit(1).values("filepath") for row_id in ids]
+    names = [ntpath.basename(paths[0]) if paths else DELETED for paths in found]
+    return [f"object {row_id} in {name}" for row_id, name in zip(ids, names, strict=True)]

@@ -174,7 +174,7 @@ class EmbeddingSource:
         places = np.array([row_of.get(row_id, -1) for row_id in ids], dtype=np.int64)
         return np.where(places[:, None] >= 0, matrix[places], np.nan).astype(matrix.dtype)
 
-    def fingerprints_of(self, rows: Rows, ids: list[str]) -> np.ndarray | None:
+    def fingerprints_of(self, rows: Rows, ids: list[str]) -> tuple[np.ndarray, np.ndarray] | None:
         """Reads the fingerprints of some rows as they are now.
 
         Args:
@@ -182,17 +182,19 @@ class EmbeddingSource:
             ids: which of them
 
         Returns:
-            (len(ids),) uint64, or None if a field or index is gone, or holds no vector or vectors of different lengths
+            a tuple of (len(ids),) uint64 and which rows are still there, or None if a field or index is gone, or holds
+            no vector or vectors of different lengths
         """
         if self.fields is None:
             return None
         chosen = rows.select(ids)
+        chosen.hold(ids)
         try:
             found = _fingerprints([_load(chosen, name)[0] for name in self.fields])
         except CoresetError:
             return None
-        by_id = dict(zip(chosen.ids(), found, strict=True))
-        return np.array([by_id[row_id] for row_id in ids], dtype=np.uint64)
+        # Looked at last: what is there now was there when its vector was read.
+        return found, np.isin(ids, rows.select(ids).ids())
 
 
 @dataclass(frozen=True)

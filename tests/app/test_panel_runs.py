@@ -135,3 +135,24 @@ def test_run_without_a_map_is_explained(app, bare):
     panel = Panel(app, bare)
     panel.page.get_by_text("has no map").wait_for()
     assert app.errors == []
+
+
+def test_a_look_for_runs_that_fails_leaves_the_panel_as_it_is(app, bare):
+    score(bare)
+    panel = Panel(app, bare).ready()
+
+    def fail(route):
+        if "load_runs" not in route.request.post_data:
+            return route.continue_()
+        answer = route.fetch()
+        return route.fulfill(response=answer, json=answer.json() | {"result": {"error": "The database is away."}})
+
+    app.page.route("**/operators/execute", fail)
+    panel.part("reload").click()
+    panel.page.get_by_text("The database is away.").wait_for()
+    panel.set_count(30)
+    assert panel.tile("kept") == 30
+    app.page.unroute("**/operators/execute")
+    panel.part("reload").click()
+    panel.page.get_by_text("The database is away.").wait_for(state="detached")
+    assert app.errors == []

@@ -88,6 +88,21 @@ def test_embeddings_that_changed_are_noticed(embedded, quick, fresh):
     assert np.array_equal(run.embeddings()[3], vectors[3]), "figures are of the embeddings there are"
 
 
+@pytest.mark.parametrize("fields", ["emb", ["emb", "second"]])
+def test_images_deleted_while_one_asks_are_no_images_with_other_embeddings(embedded, quick, monkeypatch, fields):
+    dataset = embedded()
+    dataset.set_values("second", dataset.values("emb"))
+    run = fc.compute_coreset(dataset, fields, **quick)
+    before = run.alive()
+    monkeypatch.setattr(run, "alive", lambda: before)  # somebody deletes images after this was asked
+    first, second = run.ranking[:2]
+    dataset.delete_samples([run.ids[first]])
+    assert run.changes() is None
+    names = run.explain(run.ids[second], 1).names  # the one that is kept lies nearest, and has no file any more
+    assert names[first] == "deleted after the run"
+    assert names[second].endswith(".png")
+
+
 def test_several_fields_are_all_watched(embedded, quick):
     dataset = embedded()
     dataset.set_values("other", [np.float64(row) + np.arange(3.0) for row in range(40)])

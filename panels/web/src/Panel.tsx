@@ -50,11 +50,14 @@ export function CoresetPanel({ schema, data }: Props) {
     if (document.activeElement === document.body) root.current?.focus({ preventScroll: true });
   }, []);
 
-  const runs = list.value?.runs ?? [];
-  const wanted = picked ?? list.value?.last?.key;
+  // What is on show stays there, with a notice, when a look for new runs fails.
+  const shown = list.error && list.value?.dataset !== data?.dataset ? null : list.value;
+  const runs = shown?.runs ?? [];
+  const wanted = picked ?? shown?.last?.key;
   const summary = runs.find(({ key }) => key === wanted) ?? runs[0];
-  const lost = useLost(list.value, summary?.key);
-  const campaign = useCampaign(list.value, call);
+  const lost = useLost(shown, summary?.key);
+  const notice = list.error || lost;
+  const campaign = useCampaign(shown, call);
 
   // Runs come and go in operators and in Python, which tell the panel nothing: look again when the user comes back.
   const looked = useRef(0);
@@ -67,15 +70,15 @@ export function CoresetPanel({ schema, data }: Props) {
   return (
     <div ref={root} className={`fc-root fc-${mode}`} tabIndex={-1} data-cy="coreset-panel" onPointerEnter={lookAgain} onKeyDown={keepEnter}>
       <style>{STYLES}</style>
-      {list.error && <Message text={list.error} onRetry={() => setReloads(reloads + 1)} />}
+      {list.error && !shown && <Message text={list.error} onRetry={() => setReloads(reloads + 1)} />}
       {!list.value && !list.error && <Message text="Looking for coreset runs …" />}
-      {list.value && !list.error && !summary && !campaign.keys.length && <Empty list={list.value} call={call} notice={lost} />}
-      {list.value && !list.error && !summary && campaign.keys.length > 0 && (
-        <RoundsAlone dataset={list.value.dataset} campaign={campaign} call={call} width={width} notice={lost} />
+      {shown && !summary && !campaign.keys.length && <Empty list={shown} call={call} notice={notice} />}
+      {shown && !summary && campaign.keys.length > 0 && (
+        <RoundsAlone dataset={shown.dataset} campaign={campaign} call={call} width={width} notice={notice} />
       )}
-      {list.value && !list.error && summary && (
+      {shown && summary && (
         <Loaded
-          key={`${list.value.dataset}/${summary.key}/${summary.version}`}
+          key={`${shown.dataset}/${summary.key}/${summary.version}`}
           summary={summary}
           header={(run) => (
             <header className="fc-header">
@@ -97,22 +100,22 @@ export function CoresetPanel({ schema, data }: Props) {
             </header>
           )}
           load={async (key) => decodeRun(await call("load_run", { key }))}
-          dataset={list.value.dataset}
+          dataset={shown.dataset}
         >
           {(run) => (
             <Workspace
               key={run.version}
               run={run}
-              list={list.value!}
+              list={shown}
               campaign={campaign}
               call={call}
               mode={mode}
               wide={width >= WIDE}
               width={width}
-              viewVersion={`${data?.view_version ?? ""}/${list.value!.samples}/${reloads}`}
+              viewVersion={`${data?.view_version ?? ""}/${shown.samples}/${reloads}`}
               fingerprintsVersion={data?.fingerprints_version ?? ""}
               selectedVersion={data?.selected_version ?? ""}
-              notices={lost ? [lost] : []}
+              notices={notice ? [notice] : []}
               onDeleted={() => setReloads((before) => before + 1)}
               onLeft={setLeft}
             />

@@ -1,7 +1,7 @@
 /** What the Python side of the panel answers; `panels/` holds the other end. Rows are always in rank order. */
 
-/** Either an answer or one sentence for the user. */
-export type Answer<T> = T | { error: string };
+/** Either an answer or one sentence for the user, which may be about a fault of ours. */
+export type Answer<T> = T | { error: string; unforeseen?: boolean };
 
 export interface RunSummary {
   key: string;

@@ -25,7 +25,10 @@ export function useCall(uris: Uris): Call {
           const answer = reply?.result as Answer<Events[typeof event]["answer"]> | undefined;
           if (failure) reject(new ServerError(String(failure)));
           else if (!answer) reject(new ServerError("The App server gave no answer."));
-          else if ("error" in answer) reject(new ServerError(answer.error));
+          else if ("error" in answer) {
+            if (answer.unforeseen) console.error(`${event}: ${answer.error}`);
+            reject(new ServerError(answer.error));
+          }
           else resolve(answer);
         });
       }),
