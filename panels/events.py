@@ -58,8 +58,8 @@ def event(params: type[Parameters]) -> Callable[[Callable], Callable[..., dict[s
                 return {"error": str(error)}
             except Exception as error:
                 logger.exception("event '%s' of the panel failed", method.__name__)
-                what = f"{type(error).__name__}: {error}"
-                return {"error": f"Something unforeseen went wrong ({what}); the App's log says where.", "unforeseen": True}
+                said = f"Something unforeseen went wrong ({type(error).__name__}: {error}); the App's log says where."
+                return {"error": said, "unforeseen": True}
 
         EVENTS[method.__name__] = params
         return answer
