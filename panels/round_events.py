@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from ..plugin.dataset.predictions import prediction_fields
+from ..plugin.dataset.shown import view_of
 from ..plugin.rounds.load import load_rounds
 from ..plugin.rounds.read_model import HEAD
 from ..plugin.rounds.texts import TEXTS
@@ -68,7 +69,7 @@ class RoundEvents:
         ids, results = known.ids(params.place), known.results
         if len(ids) > grid.MAX_IDS:
             ctx.ops.notify(f"Showing {grid.MAX_IDS:,} of {len(ids):,} {results.noun}, the least certain first.")
-        view = results.rows().as_patches().samples.select(ids[: grid.MAX_IDS], ordered=True)
+        view = view_of(results.rows(), ids[: grid.MAX_IDS], ordered=True)
         ctx.ops.set_view(view=view)
         return {"shown": len(view)}
 

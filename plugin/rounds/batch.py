@@ -14,6 +14,7 @@ from ..dataset.embeddings import EmbeddingSource
 from ..dataset.lock import database_faults, run_lock
 from ..dataset.names import require_free_view
 from ..dataset.rows import Rows
+from ..dataset.shown import view_of
 from ..dataset.tags import require_tags
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
@@ -99,7 +100,7 @@ class Batch:
     def view(self) -> DatasetView:
         """The batch as a view; of a preview, by the ids."""
         if self.is_preview:
-            return self.results.rows().as_patches().samples.select(self.ids.tolist(), ordered=True)
+            return view_of(self.results.rows(), self.ids.tolist(), ordered=True)
         return self.results.view(self.number)
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from ..dataset.lock import database_faults
 from ..dataset.predictions import read_predictions
 from ..dataset.rows import Rows
+from ..dataset.shown import view_of
 from ..dataset.tags import require_tags, write_tag
 from ..errors import CoresetError
 from ..requirements import check_count
@@ -91,7 +92,7 @@ def select_test(
         field.info = {_POOL: drawn.n_pool}
         field.save()
         write_tag(rows, ids, tag)
-    return rows.as_patches().samples.select(ids, ordered=True)
+    return view_of(rows, ids, ordered=True)
 
 
 def chosen_accuracy(

@@ -10,6 +10,7 @@ import numpy as np
 from ..dataset.embeddings import EmbeddingSource
 from ..dataset.lock import database_faults
 from ..dataset.rows import Rows
+from ..dataset.shown import view_of
 from ..errors import CoresetError
 from ..requirements import check_count
 from ..runs.plain_fields import write_field
@@ -195,7 +196,7 @@ def check_pile(
     drawn = np.random.default_rng(check_seed(seed)).permutation(pile)[:n]
     predicted = rows.values(f"{name}_class")
     wrong = [standing.labels[row] != predicted[row] for row in drawn if standing.labels[row] is not None]
-    view = rows.as_patches().samples.select(standing.ids[drawn].tolist())
+    view = view_of(rows, standing.ids[drawn].tolist())
     if not wrong:
         return PileCheck(view, 0, None, None)
     return PileCheck(view, len(wrong), sum(wrong) / len(wrong), wilson_interval(sum(wrong), len(wrong)))

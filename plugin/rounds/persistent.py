@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..dataset.shown import view_of
 from ..errors import CoresetError
 from ..requirements import check_count
 from .load import load_rounds
@@ -65,4 +66,4 @@ def persistent_view(dataset: SampleCollection, brain_key: str = "rounds", n: int
     free = np.array([label is None for label in results.labels], dtype=bool) & (results.outcome < 0)
     hard = np.flatnonzero(free & ~np.isnan(score))
     first = hard[np.argsort(-score[hard], kind="stable")][:n]
-    return results.rows().as_patches().samples.select(results.ids[first].tolist(), ordered=True)
+    return view_of(results.rows(), results.ids[first].tolist(), ordered=True)

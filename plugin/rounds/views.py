@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..dataset.shown import view_of
 from ..errors import CoresetError
 from ..rank_views import views_on_rank
 from .history import view_name
@@ -29,7 +30,7 @@ def batch_view(results: RoundsResults, number: int) -> DatasetView:
 
 def random_view(results: RoundsResults, number: int | None) -> DatasetView:
     """What was drawn at random, see :meth:`.RoundsResults.random_view`."""
-    return results.rows().as_patches().samples.select(results.ids[in_stream(results, number)].tolist())
+    return view_of(results.rows(), results.ids[in_stream(results, number)].tolist())
 
 
 def round_view(dataset: Dataset, patches_field: str | None, path: str, number: int) -> DatasetView:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..dataset.embeddings import Embeddings, EmbeddingSource
 from ..dataset.rows import Rows
+from ..dataset.shown import view_of
 from ..dataset.tags import tag_rows
 from ..diagnostics.tables import Content, html_card, percent, text_card
 from ..errors import CoresetError
@@ -101,7 +102,7 @@ class WeakSpots:
             CoresetError: if there is no such spot
         """
         ids = self._spot(place).ids
-        return Rows(self.samples, self.patches_field).as_patches().samples.select(ids)
+        return view_of(Rows(self.samples, self.patches_field), ids)
 
     def leave_out(self, place: int, tag: str = OFF_TOPIC) -> list[str]:
         """Tags the rows without label of a spot, so that no batch asks for them.
