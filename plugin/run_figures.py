@@ -60,8 +60,9 @@ def _how_copies_were_told(results: CoresetResults) -> str:
             f"Near-duplicates are near-copies, told by fingerprints; there are none among the {results.noun}.{without}"
         )
     alarms = results.config.facts.get("near_copy_false_alarm_rate", 0.0)
+    groups = counted(int((sizes > 1).sum()), "groups")
     return (
-        f"Near-duplicates are near-copies, told by fingerprints: {int((sizes > 1).sum()):,} groups, the largest of "
+        f"Near-duplicates are near-copies, told by fingerprints: {groups}, the largest of "
         f"{largest} {results.noun}; about {alarms:.1%} of the links between them are expected to be false.{without}"
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dataset.lock import database_faults
 from ..dataset.names import require_free_field, require_free_view
-from ..dataset.rows import FRAMES, Rows
+from ..dataset.rows import FRAMES, Rows, counted
 from ..dataset.saved_views import save_view
 from ..errors import CoresetError
 from ..rank_views import rank_view
@@ -81,9 +81,9 @@ def rank_images_by_objects(
         ids, n_objects = _ranked_images(results, images, by)
         k = _budget(budget, n_objects, budget_in)
         _write(images, field, ids)
+        objects = counted(int(n_objects[:k].sum()), "objects")
         described = (
-            f"{k:,} of {len(ids):,} images with {n_objects[:k].sum():,} objects, by the {by} novelty of their objects "
-            f"in run '{brain_key}'"
+            f"{k:,} of {len(ids):,} images with {objects}, by the {by} novelty of their objects in run '{brain_key}'"
         )
         return save_view(root, name, rank_view(root, None, field, k), described, overwrite)
 
@@ -118,7 +118,9 @@ def _budget(budget: Any, n_objects: np.ndarray, budget_in: str) -> int:
     limit = resolve_budget(parsed, int(n_objects.sum()), "objects")
     k = int(np.searchsorted(n_objects.cumsum(), limit, side="right"))
     if k == 0:
-        raise CoresetError(f"the first image holds {n_objects[0]:,} objects, but the budget is {limit:,}; raise it")
+        raise CoresetError(
+            f"the first image holds {counted(int(n_objects[0]), 'objects')}, but the budget is {limit:,}; raise it"
+        )
     return k
 
 

@@ -137,7 +137,9 @@ class NearDuplicates:
             "look-alike": "look-alikes, which are close in the embedding only",
         }
         found = [
-            f"{sizes[kind]:,} {self.noun} are {words[kind]}, in {count[kind]:,} groups" for kind in KINDS if count[kind]
+            f"{sizes[kind]:,} {self.noun} are {words[kind]}, in {counted(count[kind], 'groups')}"
+            for kind in KINDS
+            if count[kind]
         ]
         text = f"Of {self.n:,} {self.noun}, {'; '.join(found) if found else 'none has a near-duplicate'}."
         if self.false_alarm_rate is not None and (count["exact"] or count["near-copy"]):
@@ -148,7 +150,7 @@ class NearDuplicates:
         return self.summary()
 
     def __repr__(self) -> str:
-        return f"<NearDuplicates: {len(self):,} groups; print it to read it>"
+        return f"<NearDuplicates: {counted(len(self), 'groups')}; print it to read it>"
 
 
 def near_duplicates(
