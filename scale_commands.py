@@ -62,6 +62,14 @@ def add_scale_commands(commands: Any) -> None:
     select.add_argument("--name", help="the name of the selection; that of the method by default")
     select.add_argument("--among", metavar="NAME", help="only the rows of another selection; then any method works")
     select.add_argument("--preselected", metavar="FILE", help="ids of rows that are kept already, one a line")
+    select.add_argument("--groups", metavar="COLUMN", help="the column that divides the rows, or field of the dataset")
+    select.add_argument(
+        "--quota",
+        nargs="+",
+        metavar="Q",
+        help="how --keep is divided among them: proportional, sqrt or uniform, or cat=300 dog=200, or cat=0.6 dog=0.4",
+    )
+    select.add_argument("--min-per-group", type=int, default=0, metavar="N", help="least rows of every group (0)")
     select.add_argument("--deduplicate", action="store_true", help="one row of each group of near-copies first")
     select.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
     select.add_argument("--rows-per-cell", type=int, default=200_000, metavar="N", help="rows of a cell (200000)")
@@ -201,12 +209,29 @@ def _select(options: argparse.Namespace) -> int:
         among=options.among,
         deduplicate=options.deduplicate,
         preselected=options.preselected,
+        groups=options.groups,
+        quota=_quota(options.quota),
+        min_per_group=options.min_per_group,
         seed=options.seed,
         rows_per_cell=options.rows_per_cell,
         num_workers=options.workers,
         **_places(options),
     )
     return _finished(found)
+
+
+def _quota(words: list[str] | None) -> str | dict[str, float] | None:
+    """A rule, or what every group gives."""
+    if words is None or (len(words) == 1 and "=" not in words[0]):
+        return None if words is None else words[0]
+    quota: dict[str, float] = {}
+    for word in words:
+        name, _, number = word.rpartition("=")
+        try:
+            quota[name] = int(number) if number.isdigit() else float(number)
+        except ValueError as error:
+            raise CoresetError(f"--quota takes one rule, or NAME=NUMBER of each group, got {word!r}") from error
+    return quota
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -120,16 +120,17 @@ def compare_packed(run: Any, n_draws: int) -> None:
     from fiftyone_coreset.plugin.scale.scoring import read_scores
     from scipy.stats import spearmanr
 
-    found = {}
+    found, n_first = {}, len(run) // 10
     for bits, seed in ((32, 0), (16, 0), (32, 1)):
         name = f"score, {bits} bits, seed {seed}"
         timed(name, scale.score)(run.folder, n_draws=n_draws, seed=seed, column_bits=bits, num_workers=1)
         found[bits, seed] = read_scores(run)["score"].to_numpy()
         shutil.rmtree(run.folder / "score")
-    first = {key: set(np.argsort(-scores)[: len(run) // 10].tolist()) for key, scores in found.items()}
-    for key in ((16, 0), (32, 1)):
-        rho, both = spearmanr(found[32, 0], found[key]).statistic, len(first[32, 0] & first[key]) / (len(run) // 10)
-        print(f"{key[0]} bits, seed {key[1]}: Spearman {rho:.4f}, {both:.3f} of the first 10 % in common", flush=True)
+        if len(found) == 1:
+            continue
+        rho = spearmanr(found[32, 0], found[bits, seed]).statistic
+        both = np.intersect1d(*(np.argsort(-found[key])[:n_first] for key in ((32, 0), (bits, seed))))
+        print(f"{name}: Spearman {rho:.4f}, {len(both) / n_first:.3f} of the first 10 % in common", flush=True)
     for folder in ("columns", "columns16"):
         print(f"{folder}: {sum(file.stat().st_size for file in (run.folder / folder).iterdir()) / 1e6:.0f} MB")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,20 +12,22 @@ import numpy as np
 
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of
+from ..selection.apportion import places_within
 from ..selection.method import Method
 from ..selection.methods.auto import selector as auto_selector
 from ..selection.methods.auto.reading import Reading, Whole
 from ..selection.methods.auto.settings import DEFAULTS
 from ..selection.registry import get_method
-from .cells import Cells, assign, find_centers, read_centers
-from .copies import GroupWork, groups_of_cell, join
+from .cells import Cells, assign, find_centers
+from .copies import GroupWork, groups_of_cell, join, representatives
 from .division import Division, divide
 from .engines.base import Crew, do_all
 from .forecast import Machines
 from .lock import one_builder
 from .model import Size, select_need
-from .parts import Footers, Stage
+from .parts import Footers, Stage, read_array, write_array
 from .places import Place
+from .quotas import Quotas
 from .ranking import write_ranking
 from .reading import find_reading, read_reading
 from .run import SCORE, ScaleRun
@@ -54,6 +56,7 @@ def by_cells(
     stage: Stage,
     share: Share | None,
     given: np.ndarray,
+    quotas: Quotas | None,
     places: Resources,
     report: ProgressCallback,
 ) -> StageState:
@@ -64,6 +67,7 @@ def by_cells(
         stage: the selection
         share: of the units and cells, or None for all
         given: int64 rows that are kept already, in their order
+        quotas: what groups of rows give, or None
         places: where they are worked on
         report: told how far it is
     """
@@ -117,19 +121,32 @@ def by_cells(
         joined = join(groups, of_groups, len(run))
     scores = _scores(run, stage) if reading is not None and record["method"] == "auto" and reading.trusted else None
     worth = np.sum([facts["worth"] for facts in of_units], axis=0)
-    by_zcore = None if scores is None else cells.count(_first(scores))
+    n_cells, by_zcore, cell_of = len(numbers), None, np.empty(0, dtype=np.int32)
+    if scores is not None or len(given) or quotas is not None:
+        cell_of = cells.of_rows(len(run))
+    if scores is not None:
+        by_zcore = np.bincount(cell_of[_first(scores)], minlength=n_cells)
     division = divide(cells.sizes, worth, reading, of_groups, joined, deduplicate, by_zcore)
     if len(given):
-        marked = np.zeros(len(run), dtype=bool)
-        marked[given] = True
-        division = division.after(given, cells.count(marked))
+        division = division.after(given, np.bincount(cell_of[given], minlength=n_cells))
+    divided, numbers_path = [division], None
+    if quotas is not None:
+        first = np.flatnonzero(cell_of >= 0)
+        if joined is not None and reading is not None:
+            first = np.setdiff1d(representatives(groups, n_cells, reading, given), division.away)
+        counted = (quotas.count(rows, cell_of, n_cells) for rows in (np.flatnonzero(cell_of >= 0), first, given))
+        divided, numbers_path = division.by_group(*counted), stage.folder / "group_numbers.npy"
+        write_array(numbers_path, quotas.groups.of_rows)
+    counts = [record["keep"]] if quotas is None else quotas.counts
+    wanted = np.stack([of_one.counts(int(count)) for of_one, count in zip(divided, counts, strict=True)], axis=1)
+    copies = None if joined is None else groups
     ordering = OrderWork(
-        run.folder, stage, cells, division, reading_path, None if joined is None else groups, places.num_workers
+        run.folder, stage, cells, division, wanted, numbers_path, reading_path, copies, places.num_workers
     )
-    do_all(crew, ordering, stage.missing(units_of(share, len(numbers))), "cell", part_of(report, 0.5, 1.0))
+    do_all(crew, ordering, stage.missing(units_of(share, n_cells)), "cell", part_of(report, 0.5, 1.0))
     state = stage_state(stage, numbers)
     if state.complete:
-        _merge(run, stage, division)
+        _merge(run, stage, divided, given, quotas)
     return state
 
 
@@ -189,7 +206,7 @@ class AssignWork:
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
         """Opens the run; see :class:`.engines.base.Work`."""
-        run, centers = ScaleRun(self.folder), read_centers(self.centers)
+        run, centers = ScaleRun(self.folder), read_array(self.centers)
         reading = read_reading(self.reading) if self.reading.is_file() else None
         visits = self.visits if looks_for_copies(reading, self.deduplicate) else None
 
@@ -209,8 +226,10 @@ class OrderWork:
         stage: where the parts go
         cells: the rows by cell
         division: what each cell gives
+        wanted: (c, g) int64 rows that every cell gives of every group
+        group_numbers: the file of the groups of all rows, or None where there is one group
         reading: the file of what was decided for the run
-        groups: the near-copies by cell, or None where none are looked for
+        copies: the near-copies by cell, or None where none are looked for
         num_workers: threads, or None
     """
 
@@ -218,28 +237,30 @@ class OrderWork:
     stage: Stage
     cells: Cells
     division: Division
+    wanted: np.ndarray
+    group_numbers: Place | None
     reading: Place
-    groups: Stage | None
+    copies: Stage | None
     num_workers: int | None
 
     @contextmanager
     def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
         """Reads what was decided; see :class:`.engines.base.Work`."""
         record = self.stage.record
-        wanted = self.division.counts(record["keep"])
         reading = read_reading(self.reading) if self.reading.is_file() else None
         trusted = reading is not None and reading.trusted and record["method"] == "auto"
         scores = read_scores(ScaleRun(self.folder), record["input"])["score"].to_numpy() if trusted else None
+        group_of = None if self.group_numbers is None else read_array(self.group_numbers)
 
         def do(cell: int, report: ProgressCallback) -> None:
-            self._order(cell, int(wanted[cell]), reading, scores, self.num_workers or cores, report)
+            self._order(cell, group_of, reading, scores, self.num_workers or cores, report)
 
         yield do
 
     def _order(
         self,
         cell: int,
-        count: int,
+        group_of: np.ndarray | None,
         reading: Reading | None,
         scores: np.ndarray | None,
         num_workers: int | None,
@@ -247,24 +268,32 @@ class OrderWork:
     ) -> None:
         import pyarrow as pa
 
-        rows = np.empty(0, dtype=np.int64)
-        if count:
+        rows, wanted = np.empty(0, dtype=np.int64), self.wanted[cell]
+        if wanted.sum():
             numbers, vectors = self.cells.read(cell)
+            codes = np.zeros(len(numbers), dtype=np.int64) if group_of is None else group_of[numbers]
             away = np.isin(numbers, self.division.away)
-            if not away.all():
-                copies = None if self.groups is None or reading is None else groups_of_cell(self.groups, cell, reading)
+            there = np.bincount(codes[~away], minlength=len(wanted))
+            counts = np.minimum(wanted, there)
+            if counts.sum():
+                copies = None if self.copies is None or reading is None else groups_of_cell(self.copies, cell, reading)
+                by_group = {group: int(counts[group]) for group in np.flatnonzero(there)}
                 chosen = self._method(cell, reading, None if scores is None else scores[numbers]).select(
                     vectors,
-                    min(count, int(np.sum(~away))),
+                    int(counts.sum()),
                     preselected=np.flatnonzero(np.isin(numbers, self.division.given)),
                     excluded=away,
+                    groups=None if group_of is None else codes,
+                    quota=None if group_of is None else by_group,
                     near_copies=copies,
                     num_workers=num_workers,
                     progress=report,
                     **options(self.stage.record),
                 )
                 rows = numbers[chosen.indices]
-            rows = np.concatenate([rows, numbers[away]])[:count]
+            last = codes[away]
+            rest = numbers[away][places_within(last, len(wanted)) < (wanted - counts)[last]]
+            rows = np.concatenate([rows, rest])
         self.stage.write(cell, pa.table({"row": rows}))
 
     def _method(self, cell: int, reading: Reading | None, scores: np.ndarray | None) -> Method:
@@ -284,12 +313,20 @@ def options(record: dict[str, Any]) -> dict[str, Any]:
     return {"seed": record["seed"], "deduplicate": record.get("deduplicate", False)}
 
 
-def _merge(run: ScaleRun, stage: Stage, division: Division) -> None:
-    parts = [stage.read(cell)["row"].to_numpy() for cell in range(len(division.sizes))]
+def _merge(run: ScaleRun, stage: Stage, divided: Sequence[Division], given: np.ndarray, quotas: Quotas | None) -> None:
+    parts = [stage.read(cell)["row"].to_numpy() for cell in range(len(divided[0].sizes))]
     rows = np.concatenate(parts)
     cells = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    order = division.merge(cells, np.concatenate([np.arange(len(part)) for part in parts]))
-    order = np.concatenate([_places_of(division.given, rows), order[~np.isin(rows[order], division.given)]])
+    group_of = np.zeros(len(rows), dtype=np.int64) if quotas is None else quotas.groups.of_rows[rows]
+    merged = []
+    for group, division in enumerate(divided):
+        places = np.flatnonzero(group_of == group)
+        merged.append(places[division.merge(cells[places], places_within(cells[places], len(parts)))])
+    order = np.concatenate(merged)
+    if quotas is None:
+        order = np.concatenate([_places_of(given, rows), order[~np.isin(rows[order], given)]])
+    else:
+        order = _places_of(quotas.ordered(rows[order], given), rows)
     write_ranking(run, stage, rows[order], cells[order])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import CoresetError
 from ..selection.methods.auto.reading import Reading
 from ..vectors.kmeans import kmeans, nearest_center
 from ..vectors.neighbors import unit_rows
-from .parts import Stage
-from .places import Place, readable, write_once
+from .parts import Stage, read_array, write_array
+from .places import Place
 from .run import ScaleRun
 from .store import at_once
 
@@ -54,13 +52,11 @@ class Cells:
         """(c,) int64 rows of every cell."""
         return self.counts.sum(axis=0)
 
-    def count(self, marked: np.ndarray) -> np.ndarray:
-        """(c,) int64 marked rows of every cell; (n,) bool over all rows of the run."""
-        found = np.zeros(self.counts.shape[1], dtype=np.int64)
+    def of_rows(self, n: int) -> np.ndarray:
+        """(n,) int32 the cell of every row of the run, -1 without a vector."""
+        found = np.full(n, -1, dtype=np.int32)
         for unit, counts in enumerate(self.counts):
-            cells = np.repeat(np.arange(len(counts)), counts)
-            rows = self.stage.read(unit, ["row"])["row"].to_numpy()
-            found += np.bincount(cells, marked[rows], len(counts)).astype(np.int64)
+            found[self.stage.read(unit, ["row"])["row"].to_numpy()] = np.repeat(np.arange(len(counts)), counts)
         return found
 
     def read(self, cell: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,24 +94,8 @@ def find_centers(run: ScaleRun, path: Place, rows_per_cell: int, seed: int) -> n
         (c, d) float32 centers of unit vectors
     """
     if not path.is_file():
-        content = io.BytesIO()
-        np.save(content, _centers(_sample(run, seed), math.ceil(run.n_usable() / rows_per_cell), seed))
-        write_once(path, content.getvalue())
-    return read_centers(path)
-
-
-def read_centers(path: Place) -> np.ndarray:
-    """The centers in a file.
-
-    Raises:
-        CoresetError: if it is damaged
-    """
-    try:
-        return np.load(readable(path))
-    except CoresetError:
-        raise
-    except (OSError, ValueError, EOFError) as error:
-        raise CoresetError(f"{path} is damaged ({error}); delete its folder and select again") from error
+        write_array(path, _centers(_sample(run, seed), math.ceil(run.n_usable() / rows_per_cell), seed))
+    return read_array(path)
 
 
 def assign(

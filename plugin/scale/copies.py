@@ -115,6 +115,17 @@ def groups_of_cell(stage: Stage, cell: int, reading: Reading) -> NearDuplicates:
     return NearDuplicates(groups[order], reading.radius, reading.clear, centrality[order])
 
 
+def representatives(stage: Stage, n_cells: int, reading: Reading, given: np.ndarray) -> np.ndarray:
+    """Int64 rows that stand for the groups of near-copies of all cells; those that are given do in any case."""
+    found = []
+    for cell in range(n_cells):
+        table, facts = stage.part(cell, ["row"])
+        rows = np.sort(table["row"].to_numpy()[: facts["own"]])
+        prefer = np.flatnonzero(np.isin(rows, given))
+        found.append(rows[groups_of_cell(stage, cell, reading).representatives(prefer)])
+    return np.concatenate(found)
+
+
 @dataclass(frozen=True)
 class Joined:
     """What groups that a border cuts come to.

@@ -44,6 +44,19 @@ class Division:
         first, away = np.maximum(self.first, taken), np.setdiff1d(self.away, given)
         return replace(self, first=first, away=away, given=given, taken=taken)
 
+    def by_group(self, sizes: np.ndarray, first: np.ndarray, taken: np.ndarray) -> list[Division]:
+        """The division of each group of rows: a cell counts by what it has of the group.
+
+        Args:
+            sizes: (c, g) int64 rows of every cell and group
+            first: (c, g) int64 of these that come before the others
+            taken: (c, g) int64 of these that are kept before any turn
+        """
+        first = np.maximum(first, taken)
+        shares = self.shares[:, None] * first / np.maximum(first.sum(axis=1, keepdims=True), 1)
+        columns = zip(sizes.T, first.T, shares.T, taken.T, strict=True)
+        return [replace(self, sizes=n, first=m, shares=share, taken=t) for n, m, share, t in columns]
+
     @property
     def regions(self) -> np.ndarray:
         """(c,) int64 regions of every cell, which are as many in all as `auto` makes of a pool on one machine."""

@@ -106,7 +106,7 @@ def _write(source: Source, out: Place, asked: dict[str, Any], report: ProgressCa
         written.append(stage.write(number, table, {"origin": listed.origin}))
         for column in table.columns:
             text_digest(column, digest)
-        digest.update(repr(listed.origin).encode())
+        digest.update(repr(listed.origin if source.holds_contents else None).encode())
         keys.append(_keys(listed.ids))
         unit_rows.append(len(listed.ids))
         report(0.5, f"{sum(unit_rows):,} rows")

@@ -7,11 +7,14 @@ stage, and every page a checksum, so what belongs to another run, or was damaged
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
 
 from ..errors import CoresetError
 from .places import Place, entries, readable, write_atomically, write_once
@@ -290,6 +293,28 @@ def read_record(path: Place) -> dict[str, Any]:
     if record.get("format") != FORMAT_VERSION:
         raise CoresetError(f"{path} has format {record.get('format')!r}, this version reads {FORMAT_VERSION}")
     return record
+
+
+def write_array(path: Place, array: np.ndarray) -> None:
+    """Writes an array unless it is there."""
+    if not path.is_file():
+        content = io.BytesIO()
+        np.save(content, array)
+        write_once(path, content.getvalue())
+
+
+def read_array(path: Place) -> np.ndarray:
+    """The array in a file.
+
+    Raises:
+        CoresetError: if it is damaged
+    """
+    try:
+        return np.load(readable(path))
+    except CoresetError:
+        raise
+    except (OSError, ValueError, EOFError) as error:
+        raise CoresetError(f"{path} is damaged ({error}); delete its folder and select again") from error
 
 
 class _Hashing:

@@ -21,6 +21,7 @@ from .given import fingerprint, rows_of
 from .lock import one_writer
 from .model import Size, among_need, select_need
 from .parts import Stage, footer
+from .quotas import Quotas, read_groups
 from .ranking import ranking_of, ranking_path, write_ranking
 from .run import SCORE, SELECT, ScaleRun
 from .scoring import read_scores
@@ -44,6 +45,9 @@ def select(
     among: str | None = None,
     deduplicate: bool = False,
     preselected: Sequence[Any] | str | Path | None = None,
+    groups: str | None = None,
+    quota: str | Mapping[Any, float] | None = None,
+    min_per_group: int = 0,
     seed: int = 0,
     rows_per_cell: int = 200_000,
     num_workers: int | None = None,
@@ -72,6 +76,11 @@ def select(
         preselected (None): ids of rows that are kept already, or a text file with one a line. They come first, in the
             order given, count to ``keep``, and the others are chosen beside them. A burst that has one of them on the
             other side of a border may be kept twice
+        groups (None): the column that divides the rows into groups, of the table that was planned, or a field of the
+            FiftyOne dataset; the methods choose within each group
+        quota (None): how ``keep`` is divided among the groups: ``"proportional"``, the default, ``"sqrt"``,
+            ``"uniform"``, or a mapping of group to count or share, as on one machine
+        min_per_group (0): least number of rows kept of every group; smaller groups are kept whole
         among (None): the name of a selection, so that only its rows are candidates, for any method
         seed (0): of all randomness
         rows_per_cell (200,000): rows of a cell, about; memory and time of a cell grow with it
@@ -114,6 +123,12 @@ def select(
         raise CoresetError(f"name must consist of letters, digits, - and _, got {name!r}")
     if rows_per_cell < 1:
         raise CoresetError(f"rows_per_cell must be at least 1, got {rows_per_cell}")
+    if groups is None and (quota is not None or min_per_group):
+        raise CoresetError("quota and min_per_group need groups, the name of the column that divides the rows")
+    if among is None and quota is None and min_per_group:
+        raise CoresetError(
+            "min_per_group alone works among= the rows of another selection; give quota, e.g. 'proportional', too"
+        )
     embeddings = run.embeddings_digest()
     n = run.n_usable()
     arguments: dict[str, Any] = {"method": method, "keep": resolve_budget(keep, n), "seed": seed}
@@ -130,6 +145,13 @@ def select(
                 f"keep asks for {arguments['keep']:,} rows, fewer than the {len(given):,} that are preselected; ask "
                 "for more"
             )
+    by_group, quotas = None, None
+    if groups is not None:
+        by_group = read_groups(run, groups)
+        quota = by_group.named(quota)
+        arguments |= {"groups": by_group.fingerprint, "quota": _as_record(quota), "min_per_group": min_per_group}
+        if among is None:
+            quotas = Quotas.of(by_group, quota, min_per_group, arguments["keep"], given)
     folder = run.folder / SELECT / name
     with one_writer(folder, share), reporting(progress, "Selecting") as report:
         candidates, scores = None, None
@@ -140,6 +162,8 @@ def select(
                     f"keep asks for {arguments['keep']:,} rows, and selection '{among}' has {len(candidates):,} "
                     "candidates; ask for fewer"
                 )
+            if by_group is not None:  # refuses what cannot be met
+                Quotas.of(by_group.among(candidates), quota, min_per_group, arguments["keep"], given)
             arguments["among"] = {"name": among, "key": Stage.load(run.folder / SELECT / among).key}
         elif method == "zcore":
             scores = read_scores(run)["score"].to_numpy()
@@ -150,18 +174,22 @@ def select(
         if footer(ranking_path(run, name), stage.key) is not None:
             return StageState(name, 1, [])
         if candidates is not None:
-            order = _among(run, stage.record, candidates, given, num_workers, price, report)
+            asked: dict[str, Any] = {}
+            if by_group is not None:
+                asked = {"groups": by_group.values(candidates), "quota": quota, "min_per_group": min_per_group}
+            order = _among(run, stage.record, candidates, given, asked, num_workers, price, report)
             write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
         if method in SCORED:
             size = Size(n, run.dimension(), run.n_units)
             need = select_need(size, Machines(price=price), method, arguments["keep"], 0)
             report(0.0, f"{n:,} rows expected to take {need}")
-            order = _by_score(run, scores, given, stage.record)
+            order = _by_score(run, scores, given, seed)
+            order = order[: arguments["keep"]] if quotas is None else quotas.ordered(order, given)
             write_ranking(run, stage, order, np.zeros(len(order), dtype=np.int64))
             return StageState(name, 1, [])
         with as_engine(engine).start() as crew:
-            return by_cells(run, stage, share, given, Resources(num_workers, crew, price), report)
+            return by_cells(run, stage, share, given, quotas, Resources(num_workers, crew, price), report)
 
 
 def _check_among(method: str) -> None:
@@ -176,6 +204,7 @@ def _among(
     record: dict[str, Any],
     rows: np.ndarray,
     given: np.ndarray,
+    divided: dict[str, Any],
     num_workers: int | None,
     price: float | None,
     report: ProgressCallback,
@@ -190,16 +219,24 @@ def _among(
         preselected=np.searchsorted(rows, given),
         num_workers=num_workers,
         progress=report,
+        **divided,
         **options(record),
     )
     return rows[chosen.indices]
 
 
-def _by_score(run: ScaleRun, scores: np.ndarray | None, given: np.ndarray, record: dict[str, Any]) -> np.ndarray:
-    """(k,) int64 rows, those that are given first, by a number of each; chance where there are no scores."""
+def _by_score(run: ScaleRun, scores: np.ndarray | None, given: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) int64 rows, those that are given first, by a number of each; chance where there are no scores."""
     usable = run.usable_rows()
     if scores is None:
-        order = np.random.default_rng(record["seed"]).permutation(usable)
+        order = np.random.default_rng(seed).permutation(usable)
     else:
         order = usable[np.argsort(-scores[usable], kind="stable")]
-    return np.concatenate([given, order[~np.isin(order, given)]])[: record["keep"]]
+    return np.concatenate([given, order[~np.isin(order, given)]])
+
+
+def _as_record(quota: Any) -> Any:
+    """A quota as JSON has it."""
+    if not isinstance(quota, Mapping):
+        return quota
+    return {str(name): int(n) if isinstance(n, int | np.integer) else float(n) for name, n in quota.items()}

@@ -21,6 +21,7 @@ from .tars import members
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from fiftyone.core.dataset import Dataset
 
 #: What a folder's images are called; other files are passed over.
 SUFFIXES = frozenset(
@@ -62,13 +63,13 @@ class Source:
     Attributes:
         name: what identifies it: an absolute path, or ``fiftyone:<dataset>``
         listing: the rows in a fixed order, a unit at a time
-        vector_column: the column that holds vectors, or None if images are to be embedded
+        holds_contents: whether its files hold images or vectors, so that a file that changed is another input
         n_rows: how many rows there are, or None where only listing tells
     """
 
     name: str
     listing: Iterator[Listed]
-    vector_column: str | None = None
+    holds_contents: bool = True
     n_rows: int | None = None
 
 
@@ -191,10 +192,7 @@ def _of_dataset(source: Any, size: int) -> Source:
     import fiftyone as fo
 
     if isinstance(source, str):
-        name = source.removeprefix(FIFTYONE)
-        if name not in fo.list_datasets():
-            raise CoresetError(f"there is no FiftyOne dataset '{name}'; see fiftyone datasets list")
-        source = fo.load_dataset(name)
+        source = fiftyone_dataset(source)
     if not isinstance(source, fo.core.collections.SampleCollection):
         raise CoresetError(
             f"a source is a folder, a Parquet file or a FiftyOne collection, not {type(source).__name__}"
@@ -212,6 +210,20 @@ def _of_dataset(source: Any, size: int) -> Source:
             yield Listed(pa.array(names), pa.array(paths[start : start + size]), unknown, unknown)
 
     return Source(f"{FIFTYONE}{source._root_dataset.name}", listing(), n_rows=len(source))
+
+
+def fiftyone_dataset(source: str) -> Dataset:
+    """The dataset that ``fiftyone:<name>`` names.
+
+    Raises:
+        CoresetError: if there is none
+    """
+    import fiftyone as fo
+
+    name = source.removeprefix(FIFTYONE)
+    if name not in fo.list_datasets():
+        raise CoresetError(f"there is no FiftyOne dataset '{name}'; see fiftyone datasets list")
+    return fo.load_dataset(name)
 
 
 def _of_tables(path: Place, tables: Sequence[Table], columns: dict[str, str | None], size: int) -> Source:
@@ -240,13 +252,14 @@ def _of_tables(path: Place, tables: Sequence[Table], columns: dict[str, str | No
             wanted = list(dict.fromkeys(column for column in (ids, uris) if column is not None))
             start = 0
             for batch in table.batches(wanted, size):
-                yield _of_batch(batch, ids, uris, (images or vectors) and {**table.state, "start": start})
+                yield _of_batch(batch, ids, uris, {**table.state, "start": start})
                 start += len(batch)
 
-    return Source(str(path), listing(), vectors, sum(table.n_rows for table in tables))
+    held = images is not None or vectors is not None
+    return Source(str(path), listing(), held, sum(table.n_rows for table in tables))
 
 
-def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: Any) -> Listed:
+def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: dict[str, Any]) -> Listed:
     import pyarrow as pa
 
     found = batch[ids or uris]
@@ -262,7 +275,7 @@ def _of_batch(batch: pa.RecordBatch, ids: str | None, uris: str | None, origin: 
                 f"column '{column}': {missing} of {len(batch)} rows have no {what}; leave them out of the table"
             )
     unknown = _unknown(len(batch))
-    return Listed(found, addresses, unknown, unknown, origin or None)
+    return Listed(found, addresses, unknown, unknown, origin)
 
 
 def _check_images(tables: Sequence[Table], column: str) -> None:

@@ -53,11 +53,24 @@ def take_turns(order: np.ndarray, groups: np.ndarray, sizes: np.ndarray, taken: 
         (m,) int64, the rows of ``order`` merged; inside a group their order stays
     """
     group = groups[order]
-    by_group = np.argsort(group, kind="stable")
-    counts = np.bincount(group, minlength=len(sizes))
-    starts = np.cumsum(counts) - counts
-    turn = np.empty(len(order), dtype=np.int64)
-    turn[by_group] = np.arange(len(order)) - np.repeat(starts, counts)
+    turn = places_within(group, len(sizes))
     if taken is not None:
         turn += taken[group]
     return order[np.lexsort((np.arange(len(order)), (turn + 0.5) / sizes[group]))]
+
+
+def places_within(groups: np.ndarray, n_groups: int) -> np.ndarray:
+    """(m,) int64 place of every element among those of its group, from 0.
+
+    Args:
+        groups: (m,) int group of every element
+        n_groups: how many groups there are
+
+    Examples:
+        >>> places_within(np.array([0, 1, 0, 0, 1]), 2).tolist()
+        [0, 0, 1, 2, 1]
+    """
+    counts = np.bincount(groups, minlength=n_groups)
+    places = np.empty(len(groups), dtype=np.int64)
+    places[np.argsort(groups, kind="stable")] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
