@@ -32,6 +32,7 @@ def add_scale_commands(commands: Any) -> None:
     plan.add_argument("--image-column", metavar="NAME", help="the column of images in a table")
     plan.add_argument("--vector-column", metavar="NAME", help="the column of vectors in a table")
     plan.add_argument("--rows-per-unit", type=int, default=10_000, metavar="N", help="rows of a unit (10000)")
+    plan.add_argument("--append", action="store_true", help="list the source again, and add the rows that are new")
 
     embed = _step(steps, "embed", "vectors of all rows", _embed)
     _add_run(embed)
@@ -158,6 +159,7 @@ def _plan(options: argparse.Namespace) -> int:
         image_column=options.image_column,
         vector_column=options.vector_column,
         rows_per_unit=options.rows_per_unit,
+        append=options.append,
         progress=_Lines(),
     )
     print(status(run.folder))

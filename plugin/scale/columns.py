@@ -18,10 +18,8 @@ from ..selection.methods.zcore.engine import Workers
 from .lock import one_builder
 from .parts import Stage, write_record
 from .places import reserve, room
-from .run import ScaleRun
+from .run import COLUMNS, ScaleRun
 
-#: The folder of columns, by the bits of a number in them.
-FOLDERS = {32: "columns", 16: "columns16"}
 #: Rows, at most, that the levels of 16 bits are made from, besides the least and largest values.
 _SAMPLE_ROWS = 2**17
 
@@ -56,9 +54,10 @@ def open_columns(run: ScaleRun, vectors: str, bits: int, workers: Workers, repor
     Raises:
         CoresetError: if they are of other vectors than those that are there now, or fewer than 2 rows are usable
     """
-    folder = run.scratch / FOLDERS[bits]
-    record = {"format": 1, "stage": FOLDERS[bits], "input": vectors}
-    with one_builder(run.scratch, FOLDERS[bits]), room(folder):
+    folder = run.scratch / COLUMNS[bits]
+    record = {"format": 1, "stage": COLUMNS[bits], "input": vectors}
+    run.refuse_shorter(folder)
+    with one_builder(run.scratch, COLUMNS[bits]), room(folder):
         if not Stage.exists(folder):
             _build(run, folder, bits, record, workers, report)
     Stage.begin(folder, record)

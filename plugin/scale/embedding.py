@@ -24,7 +24,7 @@ from .parts import Stage
 from .places import Place
 from .run import EMBEDDINGS, ScaleRun
 from .share import Share, units_of
-from .state import StageState, stage_state
+from .state import StageState, stage_state, stale
 from .store import StorePath
 from .vector_units import SyntheticUnits, UnitsWithoutModel, VectorUnits
 
@@ -123,7 +123,10 @@ def embed(
             work = EmbedWork(run.folder, stage, spec, name, device, batch_size, num_workers, max_pixels)
             dimension = next((int(facts["dimension"]) for facts in found.values()), None)
             done |= _work(run, todo, dimension, work, as_engine(engine), price, report)
-    return stage_state(stage, numbers, done)
+    state = stage_state(stage, numbers, done)
+    if len(run.ends) > 1 and not state.missing:
+        return dataclasses.replace(state, stale=stale(ScaleRun(out)))
+    return state
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ..embeddings.workers import ImageFile
 from ..errors import CoresetError
 from .places import Place, as_place, check_unchanged
 from .store import StoreError, StorePath, at_once, refuse_change
-from .tables import ListedTables, Table
+from .tables import ListedTables, Table, read_listed
 from .tars import container
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Fetch:
         self, rows: pa.Table, origin: Mapping[str, Any] | None, column: str | None, tables: ListedTables
     ) -> None:
         self._answered = False
-        self._column, self._first = column, (origin or {}).get("start", 0)
+        self._column, self._origin = column, origin or {}
         self._table = tables(origin) if origin is not None and column is not None else None
-        for listed in (origin or {}).get("files", ()):
+        for listed in self._origin.get("files", ()):
             check_unchanged(as_place(listed["file"]), listed)
         self._sizes, self._starts = rows["size"].to_pylist(), rows["start"].to_pylist()
         uris = rows["uri"].to_pylist()
@@ -75,7 +75,7 @@ class Fetch:
         import pyarrow.compute as pc
 
         assert self._column is not None
-        found = table.read(self._column, self._first + int(files[0].ids[0]), len(files))
+        found = read_listed(table, self._column, self._origin, int(files[0].ids[0]), len(files))
         if pa.types.is_struct(found.type):
             found = pc.struct_field(found, "bytes")
         none = FileNotFoundError(errno.ENOENT, "the table has no image for it")

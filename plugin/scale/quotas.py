@@ -15,7 +15,7 @@ from ..selection.apportion import places_within, take_turns
 from ..selection.quotas import factorize, resolve_quota, rule_shares
 from .run import ScaleRun
 from .sources import FIFTYONE, fiftyone_dataset
-from .tables import ListedTables
+from .tables import ListedTables, read_listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -180,7 +180,7 @@ def _values(run: ScaleRun, column: str) -> Iterator[pa.Array | Sequence[Any]]:
             raise CoresetError(
                 f"groups: '{column}' is no column of {table.place}; its columns are {', '.join(table.schema.names)}"
             )
-        yield table.read(column, facts["origin"]["start"], len(rows))
+        yield read_listed(table, column, facts["origin"], 0, len(rows))
 
 
 def _factorized(values: pa.Array | Sequence[Any], column: str) -> tuple[np.ndarray, list[Hashable]]:

@@ -15,7 +15,7 @@ from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from ..requirements import require
 from .parts import Stage, read_record
-from .places import as_place
+from .places import Place, as_place, entries
 from .store import StorePath
 from .synthetic import SYNTHETIC, SyntheticPool
 
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RECORD = "run.json"
+APPENDED = "append-{:04d}.json"
 MANIFEST = "manifest"
 EMBEDDINGS = "embeddings"
 SCORE = "score"
 SCORES = "scores.parquet"
 SELECT = "select"
+#: The folder of columns, by the bits of a number in them.
+COLUMNS = {32: "columns", 16: "columns16"}
 RANKING = "ranking.parquet"
 
 
@@ -42,7 +45,8 @@ class ScaleRun:
 
     Attributes:
         folder: the folder
-        record: what identifies the input: source, rows, and a hash of all ids and addresses
+        record: what identifies the input: source, rows, and a hash of the ids and addresses that were planned first
+        ends: how many units there were after the plan, and after each time that rows were appended
 
     What is asked of the vectors as a whole is read once they are all there, and then known; open the run again if they
     are made anew.
@@ -54,6 +58,12 @@ class ScaleRun:
         if not (self.folder / RECORD).is_file():
             raise CoresetError(f"{self.folder} holds no run; plan one first: fiftyone-coreset scale plan SOURCE OUT")
         self.record: dict[str, Any] = read_record(self.folder / RECORD)
+        self.ends = [len(self.unit_rows)]
+        for path in entries(self.folder, "append-*.json"):
+            appended = read_record(path)
+            self.record["n"] += appended["n"]
+            self.record["unit_rows"] += appended["unit_rows"]
+            self.ends.append(len(self.unit_rows))
 
     @property
     def scratch(self) -> Path:
@@ -117,10 +127,41 @@ class ScaleRun:
         Raises:
             CoresetError: if some are missing
         """
-        digests = hashlib.sha256(self.embeddings.key.encode())
-        for facts in self._facts:
+        n_rows = int(self.starts[len(self._facts)])  # all, or it raises
+        return next(digest for digest, rows in self._digests.items() if rows == n_rows)
+
+    @cached_property
+    def _digests(self) -> dict[str, int]:
+        """What identifies the vectors before and after rows were appended, as far as they are there, and their rows."""
+        digests, found = hashlib.sha256(self.embeddings.key.encode()), {}
+        for unit, facts in enumerate(self.vector_facts):
+            if facts is None:
+                break
             digests.update(facts["digest"].encode())
-        return digests.hexdigest()[:16]
+            if unit + 1 in self.ends:
+                found[digests.hexdigest()[:16]] = int(self.starts[unit + 1])
+        return found
+
+    def rows_before(self, stage: Stage) -> int | None:
+        """How many rows there were when a stage was made, None if none were appended since."""
+        rows = self._digests.get(stage.record["input"], len(self))
+        return rows if rows < len(self) else None
+
+    def refuse_shorter(self, folder: Place) -> None:
+        """Refuses a stage that was made before rows were appended.
+
+        Raises:
+            CoresetError: which folder is to be deleted
+        """
+        if Stage.exists(folder) and (rows := self.rows_before(Stage.load(folder))) is not None:
+            raise CoresetError(
+                f"{folder} is of the first {rows:,} of {len(self):,} rows; delete it and run the step again"
+            )
+
+    @cached_property
+    def vector_facts(self) -> list[dict[str, Any] | None]:
+        """What the footers of all parts of vectors say, None where a part is missing."""
+        return list(self.embeddings.all_facts(range(self.n_units)))
 
     @cached_property
     def _facts(self) -> list[dict[str, Any]]:
@@ -129,12 +170,11 @@ class ScaleRun:
         Raises:
             CoresetError: if some are missing
         """
-        found = list(self.embeddings.all_facts(range(self.n_units)))
-        there = [facts for facts in found if facts is not None]
-        if len(there) < len(found):
+        there = [facts for facts in self.vector_facts if facts is not None]
+        if len(there) < self.n_units:
             raise CoresetError(
-                f"{len(found) - len(there)} of {self.n_units} parts of {self.embeddings.folder} are missing; run scale "
-                "embed to complete them"
+                f"{self.n_units - len(there):,} of {self.n_units:,} parts of {self.embeddings.folder} are missing; run "
+                "scale embed to complete them"
             )
         return there
 

@@ -24,7 +24,7 @@ from ..selection.budget import resolve_budget
 from ..selection.methods.zcore.engine import Chunk, SeededDraws, Workers, next_look
 from ..selection.methods.zcore.params import SYMMETRIC, ZCoreParams
 from ..selection.methods.zcore.reliability import Goal, split_half_reliability
-from .columns import FOLDERS, open_columns
+from .columns import open_columns
 from .engines import Engine, as_engine
 from .engines.base import Crew, do_all
 from .forecast import Forecast, Machines
@@ -32,7 +32,7 @@ from .lock import one_writer
 from .model import Size, score_need
 from .parts import Stage, read_table, write_table
 from .places import Place
-from .run import SCORE, SCORES, ScaleRun
+from .run import COLUMNS, SCORE, SCORES, ScaleRun
 from .share import Share, units_of
 from .state import StageState, score_state
 from .store import StorePath
@@ -118,7 +118,7 @@ def score(
         raise CoresetError("give one of n_draws, reliability and budgets: each decides how many draws are taken")
     if budgets is not None and (isinstance(budgets, str) or len(budgets) == 0):
         raise CoresetError(f"budgets must be a list such as ['10%'], got {budgets!r}")
-    if column_bits not in FOLDERS:
+    if column_bits not in COLUMNS:
         raise CoresetError(f"column_bits must be 32 or 16, got {column_bits}")
     if not exponent > 0:
         raise CoresetError(f"exponent must be more than 0, got {exponent}")
@@ -135,6 +135,7 @@ def score(
     if column_bits != 32:
         arguments["column_bits"] = column_bits
     with one_writer(folder, share), reporting(progress, "Scoring") as report:
+        run.refuse_shorter(folder)
         stage = Stage.begin(folder, {"stage": SCORE, "input": embeddings, **arguments})
         if share is None:
             stage.sweep()
@@ -159,6 +160,7 @@ def read_scores(run: ScaleRun, vectors: str | None = None) -> pa.Table:
     """
     stage = Stage.load(run.folder / SCORE)
     if stage.record["input"] != (vectors or run.embeddings_digest()):
+        run.refuse_shorter(stage.folder)
         raise CoresetError(f"{stage.folder} holds scores of other vectors; delete it and run scale score again")
     return read_table(_scores_path(run), stage.key)
 

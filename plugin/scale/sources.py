@@ -55,6 +55,30 @@ class Listed:
     starts: pa.Array
     origin: dict[str, Any] | None = None
 
+    @property
+    def columns(self) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
+        """Ids, addresses, sizes and starts."""
+        return self.ids, self.uris, self.sizes, self.starts
+
+    def take(self, places: np.ndarray) -> Listed:
+        """Some of the rows, in ascending order."""
+        import pyarrow as pa
+
+        ids, uris, sizes, starts = (column.take(pa.array(places)) for column in self.columns)
+        origin = self.origin
+        if origin is not None and "start" in origin and len(places) < len(self.ids):
+            origin = {**origin, "start": origin["start"] + int(places[0])}
+            if len(places) <= places[-1] - places[0]:
+                origin["places"] = (places - places[0]).tolist()
+        return Listed(ids, uris, sizes, starts, origin)
+
+    def followed_by(self, others: Listed) -> Listed:
+        """These rows and others, which have files of their own."""
+        import pyarrow as pa
+
+        columns = zip(self.columns, others.columns, strict=True)
+        return Listed(*(pa.concat_arrays(pair) for pair in columns))
+
 
 @dataclass(frozen=True)
 class Source:

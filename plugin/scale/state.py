@@ -10,7 +10,7 @@ from pathlib import Path
 from ..embeddings.report import Outcome
 from .parts import Stage, footer
 from .places import Place, entries
-from .run import EMBEDDINGS, RANKING, SCORE, SCORES, SELECT, ScaleRun
+from .run import COLUMNS, EMBEDDINGS, RANKING, SCORE, SCORES, SELECT, ScaleRun
 from .store import StorePath
 
 
@@ -23,12 +23,14 @@ class StageState:
         n_parts: parts it has when it is complete
         missing: numbers of the parts that are not there, or are damaged
         outcomes: rows by outcome, of the parts that are there
+        stale: what was made before rows were appended to the run, a sentence each
     """
 
     name: str
     n_parts: int
     missing: list[int]
     outcomes: dict[str, int] = field(default_factory=dict)
+    stale: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -41,7 +43,7 @@ class StageState:
             text += f", {', '.join(f'{count:,} {outcome}' for outcome, count in self.outcomes.items())}"
         if self.missing:
             text += f"; missing: {', '.join(map(str, self.missing[:5]))}{', …' if len(self.missing) > 5 else ''}"
-        return text
+        return "\n".join([text, *self.stale])
 
     __repr__ = __str__
 
@@ -98,15 +100,17 @@ class RunState:
         source: what was listed
         n: rows
         stages: the stages that were begun, in the order of the work
+        stale: see :class:`StageState`
     """
 
     folder: Place
     source: str
     n: int
     stages: list[StageState]
+    stale: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.folder}: {self.n:,} rows of {self.source}", *map(str, self.stages)])
+        return "\n".join([f"{self.folder}: {self.n:,} rows of {self.source}", *map(str, self.stages), *self.stale])
 
     __repr__ = __str__
 
@@ -123,6 +127,17 @@ def selections(run: ScaleRun) -> dict[str, tuple[Stage, bool]]:
     folders = [folder for folder in entries(run.folder / SELECT) if Stage.exists(folder)]
     stages = {folder.name: Stage.load(folder) for folder in folders}
     return {name: (stage, footer(stage.folder / RANKING, stage.key) is not None) for name, stage in stages.items()}
+
+
+def stale(run: ScaleRun) -> list[str]:
+    """What was made before rows were appended to a run, a sentence each."""
+    folders = [run.folder / SCORE, *(run.scratch / name for name in COLUMNS.values())]
+    folders += [stage.folder for stage, _ in selections(run).values()]
+    stages = [Stage.load(folder) for folder in folders if Stage.exists(folder)]
+    found = [(stage.folder, rows) for stage in stages if (rows := run.rows_before(stage)) is not None]
+    return [
+        f"{folder} is of the first {rows:,} of {len(run):,} rows; delete it and run its step" for folder, rows in found
+    ]
 
 
 def status(out: str | Path | StorePath) -> RunState:
@@ -145,11 +160,15 @@ def status(out: str | Path | StorePath) -> RunState:
     run = ScaleRun(out)
     stages = [stage_state(run.manifest, range(run.n_units))]
     folder = run.folder / EMBEDDINGS
-    if Stage.exists(folder):
-        stages.append(stage_state(Stage.load(folder), range(run.n_units)))
+    there = Stage.exists(folder)
+    if there:
+        known = {unit: facts["outcomes"] for unit, facts in enumerate(run.vector_facts) if facts is not None}
+        stages.append(stage_state(run.embeddings, range(run.n_units), known))
     folder = run.folder / SCORE
     if Stage.exists(folder):
         stages.append(score_state(Stage.load(folder)))
     for name, (_, complete) in selections(run).items():
         stages.append(StageState(f"{SELECT} {name}", 1, [] if complete else [0]))
-    return RunState(run.folder, run.record["source"], len(run), stages)
+    return RunState(
+        run.folder, run.record["source"], len(run), stages, stale(run) if there and len(run.ends) > 1 else []
+    )

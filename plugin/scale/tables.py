@@ -136,6 +136,27 @@ class LanceTable:
         return self._table.to_table([column], offset=start, limit=count)[column].combine_chunks()
 
 
+def read_listed(table: Table, column: str, origin: Mapping[str, Any], first: int, count: int) -> pa.Array:
+    """A column of some rows of a unit.
+
+    Args:
+        table: holds them
+        column: its name
+        origin: ``start``, the row of the table at which the unit begins, and ``places``, those of its rows counted from
+            there, unless they follow one another
+        first: the first of the rows, counted within the unit
+        count: how many
+    """
+    import pyarrow as pa
+
+    places = origin.get("places")
+    if places is None:
+        return table.read(column, origin["start"] + first, count)
+    wanted = np.array(places[first : first + count])
+    span = table.read(column, origin["start"] + int(wanted[0]), int(wanted[-1] - wanted[0]) + 1)
+    return span.take(pa.array(wanted - wanted[0]))
+
+
 class ListedTables:
     """The tables that rows were listed from; the last one is kept, because units follow one another in it."""
 

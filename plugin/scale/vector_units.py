@@ -13,7 +13,7 @@ from ..errors import CoresetError
 from .places import Place
 from .synthetic import SyntheticPool
 from .table import UnitRows
-from .tables import ListedTables
+from .tables import ListedTables, read_listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +82,7 @@ class VectorUnits(UnitsWithoutModel):
         rows, facts = self._manifest.part(unit)
         origin = facts["origin"]
         table = self._tables(origin)
-        column = table.read(self._column, origin["start"], len(rows))
+        column = read_listed(table, self._column, origin, 0, len(rows))
         found = UnitRows(rows)
         present = np.flatnonzero(np.asarray(column.is_valid()))
         for place in np.flatnonzero(~np.asarray(column.is_valid())):
