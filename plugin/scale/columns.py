@@ -56,7 +56,7 @@ def open_columns(run: ScaleRun, vectors: str, bits: int, workers: Workers, repor
     """
     folder = run.scratch / COLUMNS[bits]
     record = {"format": 1, "stage": COLUMNS[bits], "input": vectors}
-    run.refuse_shorter(folder)
+    run.refuse_shorter(folder, vectors)
     with one_builder(run.scratch, COLUMNS[bits]), room(folder):
         if not Stage.exists(folder):
             _build(run, folder, bits, record, workers, report)

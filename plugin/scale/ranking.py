@@ -42,8 +42,9 @@ def read_ranking(out: str | Path | StorePath, name: str) -> pa.Table:
 def ranking_of(run: ScaleRun, name: str) -> pa.Table:
     """The ranking of a run that is open; see :func:`read_ranking`."""
     stage = Stage.load(run.folder / SELECT / name)
-    if stage.record["input"] != run.embeddings_digest():
-        run.refuse_shorter(stage.folder)
+    vectors = run.embeddings_digest()
+    if stage.record["input"] != vectors:
+        run.refuse_shorter(stage.folder, vectors)
         raise CoresetError(f"{stage.folder} holds a selection of other vectors; delete it and select again")
     return read_table(ranking_path(run, name), stage.key)
 

@@ -147,13 +147,20 @@ class ScaleRun:
         rows = self._digests.get(stage.record["input"], len(self))
         return rows if rows < len(self) else None
 
-    def refuse_shorter(self, folder: Place) -> None:
+    def refuse_shorter(self, folder: Place, vectors: str) -> None:
         """Refuses a stage that was made before rows were appended.
+
+        Args:
+            folder: of the stage
+            vectors: what identifies those that are there now
 
         Raises:
             CoresetError: which folder is to be deleted
         """
-        if Stage.exists(folder) and (rows := self.rows_before(Stage.load(folder))) is not None:
+        stage = Stage.load(folder) if Stage.exists(folder) else None
+        if stage is None or stage.record["input"] == vectors:
+            return
+        if (rows := self.rows_before(stage)) is not None:
             raise CoresetError(
                 f"{folder} is of the first {rows:,} of {len(self):,} rows; delete it and run the step again"
             )

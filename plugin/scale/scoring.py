@@ -135,7 +135,7 @@ def score(
     if column_bits != 32:
         arguments["column_bits"] = column_bits
     with one_writer(folder, share), reporting(progress, "Scoring") as report:
-        run.refuse_shorter(folder)
+        run.refuse_shorter(folder, embeddings)
         stage = Stage.begin(folder, {"stage": SCORE, "input": embeddings, **arguments})
         if share is None:
             stage.sweep()
@@ -159,8 +159,9 @@ def read_scores(run: ScaleRun, vectors: str | None = None) -> pa.Table:
         CoresetError: if they are not complete, or are of other vectors than those that are there now
     """
     stage = Stage.load(run.folder / SCORE)
-    if stage.record["input"] != (vectors or run.embeddings_digest()):
-        run.refuse_shorter(stage.folder)
+    vectors = vectors or run.embeddings_digest()
+    if stage.record["input"] != vectors:
+        run.refuse_shorter(stage.folder, vectors)
         raise CoresetError(f"{stage.folder} holds scores of other vectors; delete it and run scale score again")
     return read_table(_scores_path(run), stage.key)
 

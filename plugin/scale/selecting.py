@@ -168,7 +168,7 @@ def select(
         elif method == "zcore":
             scores = read_scores(run)["score"].to_numpy()
             arguments["scores"] = Stage.load(run.folder / SCORE).key
-        run.refuse_shorter(folder)
+        run.refuse_shorter(folder, embeddings)
         stage = Stage.begin(folder, {"stage": SELECT, "input": embeddings, **arguments})
         if share is None:
             stage.sweep()
