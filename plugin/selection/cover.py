@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..vectors.matrix import blocks
 from .costs import affordable
 from .pool import GRAPH_NEIGHBORS, Pool
 
@@ -52,27 +53,31 @@ def distance_matrix(pool: Pool, neighbors: tuple[np.ndarray, np.ndarray] | None 
         return distances
     from scipy.sparse import csr_matrix
 
-    indices, distances = neighbors or pool.neighbors(GRAPH_NEIGHBORS)
-    indices = np.column_stack([np.arange(n), indices])
-    distances = np.column_stack([np.zeros(n, dtype=np.float32), distances])
-    pointers = np.arange(n + 1) * indices.shape[1]
-    return csr_matrix((distances.ravel(), indices.ravel(), pointers), shape=(n, n)).T.tocsr()
+    from .cover_kernel import neighbor_of
+
+    return csr_matrix(neighbor_of(*(neighbors or pool.neighbors(GRAPH_NEIGHBORS))), shape=(n, n))
 
 
 def similarities(
     distances: Any, similarity: Callable[[np.ndarray], np.ndarray], scale: np.ndarray | None = None
 ) -> Any:
-    """Turns what :func:`distance_matrix` returns into similarities, see :func:`similarity_matrix`."""
+    """Turns what :func:`distance_matrix` returns into similarities, see :func:`similarity_matrix`.
+
+    A CSR matrix has the links of the distances, also where the similarity is 0; it shares their arrays.
+    """
     root = None if scale is None else np.sqrt(scale, dtype=np.float32)
     if isinstance(distances, np.ndarray):
         scaled = distances if root is None else distances / (root[:, None] * root)
         return similarity(scaled).astype(np.float32, copy=False)
-    scaled = distances.data
-    if root is not None:
-        scaled = scaled / (np.repeat(root, np.diff(distances.indptr)) * root[distances.indices])
-    graph = type(distances)((similarity(scaled), distances.indices, distances.indptr), shape=distances.shape, copy=True)
-    graph.eliminate_zeros()
-    return graph
+    values = np.empty(distances.nnz, dtype=np.float32)
+    for rows in blocks(distances.shape[0]):
+        ends = distances.indptr[rows.start : rows.stop + 1]
+        links = slice(ends[0], ends[-1])
+        scaled = distances.data[links]
+        if root is not None:
+            scaled = scaled / (np.repeat(root[rows], np.diff(ends)) * root[distances.indices[links]])
+        values[links] = similarity(scaled)
+    return type(distances)((values, distances.indices, distances.indptr), shape=distances.shape)
 
 
 class Coverage:

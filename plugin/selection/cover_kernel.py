@@ -41,3 +41,29 @@ def raise_best(indptr, indices, data, best, row):
     for entry in range(indptr[row], indptr[row + 1]):
         covered = indices[entry]
         best[covered] = max(best[covered], data[entry])
+
+
+@jit
+def neighbor_of(indices, distances):
+    """The three arrays of a CSR matrix in which row j holds the rows that j is a neighbour of, ascending, with their
+    distances, and itself at 0; ``indices`` and ``distances`` are (n, k) neighbours of every row.
+    """
+    n, k = indices.shape
+    ends = np.ones(n + 1, dtype=np.int64)
+    ends[0] = 0
+    for row in range(n):
+        for place in range(k):
+            ends[indices[row, place] + 1] += 1
+    for row in range(n):
+        ends[row + 1] += ends[row]
+    rows = np.empty(ends[n], dtype=np.int32)
+    apart = np.empty(ends[n], dtype=np.float32)
+    free = ends[:-1].copy()
+    for row in range(n):
+        rows[free[row]], apart[free[row]] = row, 0
+        free[row] += 1
+        for place in range(k):
+            entry = free[indices[row, place]]
+            rows[entry], apart[entry] = row, distances[row, place]
+            free[indices[row, place]] += 1
+    return apart, rows, ends

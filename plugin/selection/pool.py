@@ -22,6 +22,8 @@ from .predictions import Predictions, uncertainty
 GRAPH_NEIGHBORS = 64
 #: Below one row in so many, rows are read one by one: a page of a file, 4 KB, then holds others as a rule.
 _SPARSE = 8
+#: So many of them at a time: Linux maps 16 pages around each, so they take up to 128 MB.
+_SPARSE_ROWS = 2048
 
 
 class PoolVectors:
@@ -51,7 +53,8 @@ class PoolVectors:
         if len(self.rows) < len(self.matrix) // _SPARSE:
             in_file = np.argsort(self.rows)
             gathered = np.empty((len(self.rows), self.matrix.shape[1]), dtype=np.float32)
-            gathered[in_file] = self.matrix[self.rows[in_file]]
+            for part, block in row_blocks(self.matrix, _SPARSE_ROWS, self.rows[in_file]):
+                gathered[in_file[part]] = block
             return gathered
         place = np.full(len(self.matrix), -1, dtype=np.int64)
         place[self.rows] = np.arange(len(self.rows))

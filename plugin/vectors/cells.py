@@ -12,7 +12,7 @@ import numpy as np
 
 from .device import gpu_for, named_if_full
 from .kmeans import kmeans, nearest_center
-from .nearest import BLOCK, nearest_among, squared_less_norms
+from .nearest import BLOCK, nearest_among, squared_less_norms, without_self
 
 if TYPE_CHECKING:
     import torch
@@ -63,34 +63,35 @@ class Cells:
 def cell_neighbors(
     points: np.ndarray, k: int, seed: int, num_workers: int | None, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Finds nearest rows among those of the cells around a row's own.
+    """Finds the nearest other rows of every row among those of the cells around its own.
 
     How many rows that are is read from the pool: the true neighbours of some rows are searched among all rows, and the
     reach is what holds 99 % of the ten nearest and 95 % of all. Results do not depend on the number of threads.
 
     Args:
         points: (n, d) float32
-        k: rows to find for every row, itself among them
+        k: rows to find for every row
         seed: seed of the cells and of the rows that are asked
         num_workers: threads; None for all
         most: rows that a row is compared with at most, where a pool has no structure
 
     Returns:
-        a tuple of (n, k) int64 rows, nearest first, and (n, k) float32 Euclidean distances
+        a tuple of (n, k) int32 rows, nearest first, and (n, k) float32 Euclidean distances
     """
     from threadpoolctl import threadpool_limits
 
     n = len(points)
-    indices = np.empty((n, k), dtype=np.int64)
+    indices = np.empty((n, k), dtype=np.int32)
     distances = np.empty((n, k), dtype=np.float32)
 
     def search(held: Any, cell: int) -> None:
         rows, among = cells.rows(cell), cells.around(cell)
-        indices[rows], distances[rows] = nearest_among(held[rows], held[among], among, k)
+        found = nearest_among(held[rows], held[among], among, k + 1)
+        indices[rows], distances[rows] = without_self(*found, rows)
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_workers or os.cpu_count()) as threads:
         device = gpu_for(points.size * min(n, most), points.nbytes)
-        cells = _cut(points, k, seed, most, threads, device)
+        cells = _cut(points, k + 1, seed, most, threads, device)
         every = range(len(cells.near))
         if device is None:
             list(threads.map(partial(search, points), every))

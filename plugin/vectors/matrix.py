@@ -75,7 +75,9 @@ def _within_range(matrix: np.ndarray, top: float) -> np.ndarray:
         return np.ldexp(matrix, shift)
 
 
-def row_blocks(matrix: np.ndarray, n_rows: int = _BLOCK_ROWS) -> Iterator[tuple[slice, np.ndarray]]:
+def row_blocks(
+    matrix: np.ndarray, n_rows: int = _BLOCK_ROWS, rows: np.ndarray | None = None
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Blocks of rows one after the other; a memmap is never held in memory as a whole.
 
     Pages of a file that were read count as memory of the process until the system wants them back, so they are let go
@@ -84,14 +86,14 @@ def row_blocks(matrix: np.ndarray, n_rows: int = _BLOCK_ROWS) -> Iterator[tuple[
     Args:
         matrix: (n, d) array
         n_rows (65536): rows of a block
+        rows (None): (m,) int64 the rows to read; all by default
 
     Yields:
-        tuples of the rows as a slice and the block itself
+        tuples of a slice, of the matrix or of ``rows``, and the block itself
     """
     pages = _mapped_file(matrix)
-    for start in range(0, len(matrix), n_rows):
-        rows = slice(start, start + n_rows)
-        yield rows, matrix[rows]
+    for part in blocks(len(matrix if rows is None else rows), n_rows):
+        yield part, matrix[part if rows is None else rows[part]]
         if pages is not None:
             pages.madvise(mmap.MADV_DONTNEED)
 

@@ -40,6 +40,24 @@ def nearest_first(ids: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.nd
     return np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)
 
 
+def without_self(ids: np.ndarray, distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Drops the row itself from what was found for it; among more copies than neighbours it may be missing, then the
+    farthest goes.
+
+    Args:
+        ids: (m, k) what was found for m rows, nearest first
+        distances: (m, k) how far it is
+        own: (m,) what the rows themselves are called
+
+    Returns:
+        a tuple of (m, k - 1) ids and distances
+    """
+    other = ids != own[:, None]
+    other[other.all(axis=1), -1] = False
+    shape = len(ids), ids.shape[1] - 1
+    return ids[other].reshape(shape), distances[other].reshape(shape)
+
+
 def _compiled(asked: np.ndarray, others: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     from .product_kernel import exact_distances, nearest_columns
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .device import gpu_for, named_if_full
 from .matrix import as_matrix, blocks, normalized
-from .nearest import nearest_among, nearest_first
+from .nearest import nearest_among, nearest_first, without_self
 
 #: Rows up to which neighbours are exact. Beyond, one per cent of the neighbours are missed, so distances can only be
 #: over-estimated.
@@ -91,19 +91,23 @@ def nearest_neighbors(
         num_workers (None): threads, by default all
 
     Returns:
-        a tuple of (n, k) int64 neighbour indices and (n, k) float32 Euclidean distances, nearest first, the row itself
+        a tuple of (n, k) int32 neighbour indices and (n, k) float32 Euclidean distances, nearest first, the row itself
         never among them. Exact up to :data:`EXACT_LIMIT` rows, by :func:`.cells.cell_neighbors` beyond
     """
     n = len(points)
     k = min(k, n - 1)
     if k < 1:
-        return np.empty((n, 0), dtype=np.int64), np.empty((n, 0), dtype=np.float32)
+        return np.empty((n, 0), dtype=np.int32), np.empty((n, 0), dtype=np.float32)
+    if n > EXACT_LIMIT:
+        from .cells import cell_neighbors
+
+        # Where neighbours lie anywhere, a row meets as many rows as in the largest pool that is searched exactly.
+        return cell_neighbors(points, k, seed, num_workers, most=EXACT_LIMIT)
     if n <= _MATRIX_ROWS:
-        search = _all_pairs
+        indices, distances = _all_pairs(points, k + 1)
     else:
-        search = _exact if n <= EXACT_LIMIT else _in_cells
-    indices, distances = search(points, k + 1, seed, num_workers)
-    return _without_self(indices, distances)
+        indices, distances = nearest_in(points, points, k + 1, num_workers=num_workers)
+    return without_self(indices.astype(np.int32), distances, np.arange(n))
 
 
 def nearest_in(
@@ -159,29 +163,10 @@ def isolation(points: np.ndarray, k: int = 10, *, seed: int = 0, num_workers: in
     return distances.mean(axis=1) if distances.shape[1] else np.zeros(len(points), dtype=np.float32)
 
 
-def _all_pairs(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _all_pairs(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     # In double precision, where the product keeps the digits of near copies; no set-up cost for a small cluster.
     wide = points.astype(np.float64)
     distances = np.sqrt(np.maximum(squared_distances(wide, wide), 0))
     np.fill_diagonal(distances, 0)
     indices = np.argsort(distances, axis=1, kind="stable")[:, :k]
     return indices, np.take_along_axis(distances, indices, axis=1).astype(np.float32)
-
-
-def _exact(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
-    return nearest_in(points, points, k, num_workers=num_workers)
-
-
-def _in_cells(points: np.ndarray, k: int, seed: int, num_workers: int | None) -> tuple[np.ndarray, np.ndarray]:
-    from .cells import cell_neighbors
-
-    # Where neighbours lie anywhere, a row meets as many rows as in the largest pool that is searched exactly.
-    return cell_neighbors(points, k, seed, num_workers, most=EXACT_LIMIT)
-
-
-def _without_self(indices: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Drops the row itself; among more copies than neighbours it may be missing, then the farthest goes."""
-    own = indices == np.arange(len(indices))[:, None]
-    own[~own.any(axis=1), -1] = True
-    shape = (len(indices), indices.shape[1] - 1)
-    return indices[~own].reshape(shape), distances[~own].reshape(shape)

@@ -1,8 +1,11 @@
 """Greedy coverage: the textbook objective, and lazy evaluation that gives what plain greedy gives."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.selection.cover import Coverage, GainQueue, greedy_cover
+from fiftyone_coreset.plugin.selection.cover import Coverage, GainQueue, distance_matrix, greedy_cover, similarities
+from fiftyone_coreset.plugin.selection.methods.maxherding import gaussian
 from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 from scipy.sparse import csr_matrix
 
@@ -55,3 +58,45 @@ def test_a_discarded_row_does_not_come():
     first = queue.pop()[0]
     queue.discard(5)
     assert sorted([first, *(queue.pop()[0] for _ in range(38))]) == [row for row in range(40) if row != 5]
+
+
+def graph(n, k, seed=0):
+    """A pool of n rows, and k others as the neighbours of each."""
+    rng = np.random.default_rng(seed)
+    away = np.cumsum(rng.integers(1, n // (k + 1), (n, k)), axis=1)
+    near = ((np.arange(n)[:, None] + away) % n).astype(np.int32), rng.random((n, k), dtype=np.float32)
+    return Pool(PoolVectors(np.empty((n, 1), dtype=np.float32)), np.empty(0, dtype=np.int64), np.ones(n)), near
+
+
+def test_a_graph_holds_the_rows_that_a_row_is_a_neighbor_of():
+    n = 9_000
+    pool, (indices, distances) = graph(n, 5)
+    found = distance_matrix(pool, (indices, distances))
+    links = {
+        (column, row): float(d) for row in range(n) for column, d in zip(indices[row], distances[row], strict=True)
+    }
+    links |= {(row, row): 0.0 for row in range(n)}
+    entries = found.tocoo()
+    assert dict(zip(zip(entries.row, entries.col, strict=True), entries.data.tolist(), strict=True)) == links
+    assert (np.diff(found.indices)[np.diff(entries.row) == 0] > 0).all()  # ascending, so that sums have one order
+
+
+def test_similarities_of_a_graph_are_those_of_its_links_scaled():
+    pool, near = graph(9_000, 5)
+    distances, scale = distance_matrix(pool, near), np.random.default_rng(1).uniform(0.5, 2, 9_000).astype(np.float32)
+    found, entries = similarities(distances, gaussian, scale).tocoo(), distances.tocoo()
+    expected = np.exp(-(entries.data.astype(float) ** 2) / (scale[entries.row].astype(float) * scale[entries.col]))
+    np.testing.assert_allclose(found.data, expected, rtol=1e-5)
+
+
+def test_a_large_graph_is_held_once():
+    pool, near = graph(300_000, 8)
+    few = pool.vectors.matrix[:9_000], near[0][:9_000] % 9_000, near[1][:9_000]
+    small = Pool(PoolVectors(few[0]), pool.preselected, np.ones(9_000))
+    similarities(distance_matrix(small, few[1:]), gaussian, np.ones(9_000, dtype=np.float32))  # compiles
+    tracemalloc.start()
+    distances = distance_matrix(pool, near)
+    matrix = similarities(distances, gaussian, np.ones(300_000, dtype=np.float32))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.6 * sum(array.nbytes for array in (distances.data, distances.indices, matrix.data))

@@ -32,6 +32,6 @@ def facility_location(pool: Pool, k: int) -> Picks:
     order, gains = greedy_cover(matrix, k, pool)
     details: dict[str, object] = {"gain": float(gains.sum()), "exact": len(pool) <= DENSE_ROWS}
     if len(pool) > DENSE_ROWS:
-        chosen = np.concatenate([pool.preselected, order])
-        details["uncovered"] = 1 - len(np.unique(matrix[chosen].indices)) / len(pool)
+        chosen = matrix[np.concatenate([pool.preselected, order])]
+        details["uncovered"] = 1 - len(np.unique(chosen.indices[chosen.data > 0])) / len(pool)
     return Picks(order, details=details)

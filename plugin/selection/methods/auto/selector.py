@@ -248,9 +248,15 @@ def _cover(
             scale = np.maximum(to_neighbors[:, min(images_per_pick, to_neighbors.shape[1]) - 1], 1e-6)
             report = part_of(part.report, 0.4 + 0.6 * len(order) / count, 0.4 + 0.6 * stop / count)
             now = replace(part, preselected=np.concatenate([part.preselected, order]), report=report)
-            matrix = similarities(distances, gaussian, scale)
             priority = Priority(ranking, zcore_share * zcore_shares / both)
-            picks = cover_in_turns(matrix, stop - len(order), now, regions.labels, regions.rescale(both), priority)
+            picks = cover_in_turns(
+                similarities(distances, gaussian, scale),
+                stop - len(order),
+                now,
+                regions.labels,
+                regions.rescale(both),
+                priority,
+            )
             order = np.concatenate([order, picks])
         images_per_pick //= 2
     return order, zcore_share
