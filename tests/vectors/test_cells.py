@@ -108,3 +108,24 @@ def test_the_heap_holds_the_smallest(values, k):
     assert all(len(set(row)) == k for row in columns.tolist())
     found = np.sort(np.take_along_axis(values, columns, axis=1), axis=1)
     np.testing.assert_array_equal(found, np.sort(values, axis=1)[:, :k])
+
+
+def test_a_limit_to_the_distance_spares_rows(monkeypatch):
+    """Where clusters are of different width, the number of rows that wide ones need is too large for the others."""
+    from fiftyone_coreset.plugin.vectors import cells
+
+    n, k, rng = 20_000, 12, np.random.default_rng(1)
+    cluster, width = rng.integers(0, 100, n), np.exp(rng.uniform(np.log(0.15), np.log(1.2), 100))
+    falling = np.arange(1, 65) ** -0.5
+    X = unit((rng.normal(size=(100, 64))[cluster] + width[cluster, None] * rng.normal(size=(n, 64))) * falling)
+    met = []
+    original = cells.nearest_among
+    monkeypatch.setattr(cells, "nearest_among", lambda a, b, *c: met.append(len(a) * len(b)) or original(a, b, *c))
+    distances = cell_neighbors(X, k, 1, 2, n)[1]
+    with_distance = sum(met)
+    met.clear()
+    monkeypatch.setattr(cells, "_BY_NUMBER", 1)
+    cell_neighbors(X, k, 1, 2, n)
+    assert with_distance < 0.8 * sum(met)
+    truth = np.sort(np.linalg.norm(X[:200, None] - X[None], axis=2), axis=1)
+    assert np.mean(distances[:200] <= truth[:, k, None] + 1e-5) > 0.975
