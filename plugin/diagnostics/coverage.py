@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
-from ..progress import ProgressCallback, part_of, reporting
+from ..progress import ProgressCallback, reporting
 from ..seeds import check_seed
 from ..vectors.points import as_points
 from ..vectors.radius import COVERAGE_ROWS, comparison_radii
 from ..vectors.row_sets import usable_row_set
 from .curve import METRICS, CoverageCurve
 from .metric import distance_metrics
-from .ranking_pass import first_near, ranking_pass
+from .ranking_pass import ranking_pass
 from .redundancy import second_of_group_at
 
 
@@ -78,16 +78,18 @@ def coverage_curve(
     rows = points.sample(max_rows, seed)
     followed, weight = _followed_ranks(len(order), max_rows, rng)
     with reporting(progress, "Coverage curve") as report:
-        over_all = ranking_pass(points, rankings, rows, budgets, radius, part_of(report, 0, 0.7))
-        if near_copies is None:
-            near = first_near(points, order, order[followed], duplicate_radius, part_of(report, 0.7, 1))
-            redundant_at = np.maximum(near, followed) + 1
+        looked_around = order[followed] if near_copies is None else followed[:0]
+        radii = np.repeat([radius, duplicate_radius], [len(rows), len(looked_around)])
+        passed = ranking_pass(points, rankings, np.r_[rows, looked_around], budgets, radii, report, len(rows))
+    first_within, near = np.split(passed.first_within, [len(rows)])
     positions = [rank_positions(ranked, points.n)[rows] for ranked in rankings]
     tables = [
         _metrics_along(distance, position, budgets, radius, duplicate_radius)
-        for distance, position in zip(over_all.distance, positions, strict=True)
+        for distance, position in zip(passed.distance, positions, strict=True)
     ]
-    if near_copies is not None:
+    if near_copies is None:
+        redundant_at = np.maximum(near, followed) + 1
+    else:
         repeated = [second_of_group_at(near_copies[ranked]) for ranked in rankings]
         redundant_at = repeated[0][followed]
         for table, at in zip(tables, repeated, strict=True):
@@ -104,8 +106,8 @@ def coverage_curve(
         near_duplicate_radius=duplicate_radius,
         normalize=points.normalize,
         rows=rows,
-        distance=without_kept(over_all.distance[0], positions[0], budgets).astype(np.float16),
-        covered_at=np.sort(np.minimum(over_all.first_within, positions[0]) + 1),
+        distance=without_kept(passed.distance[0], positions[0], budgets).astype(np.float16),
+        covered_at=np.sort(np.minimum(first_within, positions[0]) + 1),
         followed=followed,
         followed_weight=weight,
         redundant_at=redundant_at,

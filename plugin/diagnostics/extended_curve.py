@@ -43,12 +43,12 @@ def extended_curve(
     budgets = np.concatenate([curve.budgets, _further_budgets(curve.budgets, total)])
     repeats = ranking[also] if near_copies is None else added[:0]
     radii = np.repeat([curve.coverage_radius, curve.near_duplicate_radius], [len(added), len(repeats)])
-    passed = ranking_pass(points, [ranking], np.r_[added, repeats], budgets, radii, silence)
+    passed = ranking_pass(points, [ranking], np.r_[added, repeats], budgets, radii, silence, len(added))
     covered_at, repeated_at = np.split(passed.first_within, [len(added)])
     places = rank_positions(ranking, points.n)[added]
     table = np.zeros((len(budgets), len(rows)), dtype=np.float32)  # all of the first rows are kept beyond their budgets
     table[: len(curve.budgets), : len(curve.rows)] = curve.distance
-    table[:, len(curve.rows) :] = without_kept(passed.distance[0][:, : len(added)], places, budgets)
+    table[:, len(curve.rows) :] = without_kept(passed.distance[0], places, budgets)
     weight = np.full(len(also), (total - before) / len(also))
     redundant_at = _redundant_at(curve, points, ranking, also, repeated_at, near_copies)
     extended = replace(

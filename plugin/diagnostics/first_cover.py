@@ -98,7 +98,8 @@ def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
     if not sketch.pays(*unit.shape):
         return every
     sample = unit[np.linspace(0, len(unit) - 1, sketch.FROM).astype(np.int64)]
-    return np.flatnonzero(_first_within(unit @ sketch.directions(sample), radius, every, silence) >= 0)
+    along = sketch.directions(sample).astype(unit.dtype, copy=False)
+    return np.flatnonzero(_first_within(unit @ along, radius, every, silence) >= 0)
 
 
 def _first_of_others(unit: np.ndarray, radius: float, to_first: np.ndarray, report: ProgressCallback) -> np.ndarray:

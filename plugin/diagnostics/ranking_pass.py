@@ -1,18 +1,27 @@
-"""One pass over a ranking that gives the nearest kept distance of every evaluated image at every budget of a grid."""
+"""One pass over rankings that gives the nearest kept distance of every evaluated image at every budget of a grid."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..progress import ProgressCallback, part_of
+from ..progress import ProgressCallback
 from ..vectors.points import Points
 from . import sketch
 
-_COLUMNS = 8192
-_ROWS = 1024
+#: Rows and images whose products fit into the cache of a core.
+_ROWS = 512
+_COLUMNS = 1024
+#: Blocks grow from this size, since what one leaves possible rules out pairs of the next.
+_FIRST_COLUMNS = 128
+
+#: The distance of a scattered pair takes about as long as this many products in a matrix: 200 ns and 7 ns where vectors
+#: of 512 dimensions come from the cache behind that of the core.
+_SCATTERED = 32
 
 
 @dataclass(frozen=True)
@@ -20,13 +29,16 @@ class RankingPass:
     """Result of :func:`ranking_pass`.
 
     Attributes:
-        distance: (r, g, m) float32 distance of each evaluated row to the nearest *other* row among the first
+        distance: (r, g, q) float32 distance of each measured row to the nearest *other* row among the first
             ``budgets[g]`` of each ranking; inf where there is none
+        nearest: (r, q) int64 position, in each ranking, of the nearest other row, the first of equally near ones; the
+            length of the ranking where there is none
         first_within: (m,) int64 position, in the first ranking, of the earliest other row within the radius; the
             length of the ranking where there is none
     """
 
     distance: np.ndarray
+    nearest: np.ndarray
     first_within: np.ndarray
 
 
@@ -37,12 +49,14 @@ def ranking_pass(
     budgets: np.ndarray,
     radius: float | np.ndarray,
     report: ProgressCallback,
+    n_measured: int | None = None,
 ) -> RankingPass:
     """Follows the nearest kept distance while the budget grows, for several rankings at the cost of one.
 
-    Distances between a block of evaluated rows and a block of images are found once (a matrix product), and each
-    ranking takes the largest closeness of the images that every budget of the grid adds. Distances are accurate to
-    1e-3 on unit vectors, and to 1e-7 while the products are float64 (up to 5e9 multiplications).
+    Images are taken from all rankings in turns, so that soon every row has a kept one close by at every budget still to
+    come, and only pairs that may be closer are compared in full. Which these are is told by products of sketches, or of
+    whole vectors as long as sketches rule out too little. Distances are float64 differences of the vectors, rounded to
+    float32, whichever way their pairs were found.
 
     Args:
         points: the embeddings
@@ -51,47 +65,42 @@ def ranking_pass(
         budgets: (g,) ascending budgets, the last one the length of the rankings
         radius: distance for ``first_within``, one of all rows or (m,) one of each
         report: progress function
+        n_measured (None): q, rows whose distances are asked for; of those behind them only ``first_within`` is found
 
     Returns:
         a :class:`RankingPass`
     """
-    from .ranking_kernel import add_block
+    from threadpoolctl import threadpool_limits
 
-    first, radius = rankings[0], np.broadcast_to(radius, len(rows))
-    ranked = np.unique(np.concatenate(rankings))
-    columns = np.concatenate([first, ranked[~np.isin(ranked, first)]])
-    position = np.full(points.n, len(columns))
-    position[columns] = np.arange(len(columns))
-    segments = np.stack([_segments(ranking, columns, budgets, points.n) for ranking in rankings])
-    dtype = points.work_dtype(len(rows), len(columns))
+    length = len(rankings[0])
+    positions = np.full((len(rankings), points.n), length)
+    for position, ranking in zip(positions, rankings, strict=True):
+        position[ranking] = np.arange(length)
+    soonest = positions.min(axis=0)
+    columns = np.argsort(soonest, kind="stable")[: np.count_nonzero(soonest < length)]
+    place = np.full(points.n, -1)
+    place[columns] = np.arange(len(columns))
+    known = _Known(points, rows, place[rows], radius, (len(rankings), len(budgets), length), len(columns), n_measured)
+    sketch_from = 1  # nothing is known yet that the first block could be ruled out by
 
-    # Products leave this much in the squared distance of two equal unit vectors.
-    rounding = 1e-12 if dtype is np.float64 else 1e-6
+    def read(start: int) -> _Block:
+        stop = start + min(_COLUMNS, max(_FIRST_COLUMNS, start))
+        some = columns[start:stop]
+        return _Block(known, some, start, positions[:, some], budgets, start >= sketch_from)
 
-    distance = np.empty((len(rankings), len(budgets), len(rows)), dtype=np.float32)
-    first_within = np.full(len(rows), len(first))
-    # One block after the other lies here.
-    room: np.ndarray = np.empty(min(_COLUMNS, len(columns)) * min(_ROWS, len(rows)), dtype=dtype)
-    for start in range(0, len(rows), _ROWS):
-        part = slice(start, start + _ROWS)
-        left = points.block(rows[part], dtype)
-        left_sq = np.einsum("ij,ij->i", left, left)
-        best: np.ndarray = np.full((len(rankings), len(budgets), len(left)), -np.inf, dtype=dtype)
-        enough = (left_sq - radius[part] ** 2 - rounding) / 2  # closeness at which a distance equals the radius
-        for begin in range(0, len(columns), _COLUMNS):
-            block = slice(begin, begin + _COLUMNS)
-            closeness = _closeness(points, left, columns[block], room)
-            own = position[rows[part]] - begin
-            inside = np.flatnonzero((own >= 0) & (own < len(closeness)))
-            closeness[own[inside], inside] = -np.inf
-            add_block(best, closeness, segments[:, block], first_within[part], enough, begin, len(first))
-        np.maximum.accumulate(best, axis=1, out=best)
-        squared = left_sq - 2 * best
-        squared[squared < rounding] = 0
-        distance[:, :, part] = np.sqrt(squared)
-        done = min(start + _ROWS, len(rows))
-        report(done / len(rows), f"{done:,} of {len(rows):,} images")
-    return RankingPass(distance, first_within)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+        upcoming: Future[_Block] | None = threads.submit(read, 0)
+        while upcoming is not None:
+            block = upcoming.result()
+            if block.start < sketch_from:  # given up since it was read
+                block.sketch = None
+            upcoming = threads.submit(read, block.stop) if block.stop < len(columns) else None
+            in_full = list(threads.map(block.compare, range(0, len(rows), _ROWS)))
+            if block.sketch is not None and 2 * sum(in_full) > len(in_full):
+                sketch_from = 4 * block.stop  # nearest ones get nearer slowly
+            report(block.stop / len(columns), f"{block.stop:,} of {len(columns):,} images")
+    distance = np.ascontiguousarray(known.least[:n_measured].transpose(1, 2, 0))
+    return RankingPass(distance, known.nearest[:n_measured].T, known.first)
 
 
 def first_near(
@@ -109,30 +118,98 @@ def first_near(
     Returns:
         (m,) int64 positions; r where there is none
     """
-    found, seeking = np.full(len(rows), len(ranking)), np.arange(len(rows))
-    end = np.array([len(ranking)])
-    if points.normalize and sketch.pays(len(ranking), points.dim):
-        of_all = np.union1d(ranking, rows)
-        small = Points(sketch.sketch_of(points, of_all), normalize=False)
-        places = [np.searchsorted(of_all, some) for some in (ranking, rows)]
-        near = ranking_pass(small, [places[0]], places[1], end, radius + sketch.SLACK, part_of(report, 0, 0.5))
-        seeking = np.flatnonzero(near.first_within < len(ranking))
-    passed = ranking_pass(points, [ranking], rows[seeking], end, radius, part_of(report, 0.5, 1))
-    found[seeking] = passed.first_within
-    return found
+    return ranking_pass(points, [ranking], rows, np.array([len(ranking)]), radius, report, 0).first_within
 
 
-def _closeness(points: Points, left: np.ndarray, columns: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """(columns, rows) matrix of x.y - |y|^2 / 2, which falls as the distance grows; written into ``room``."""
-    right = points.block(columns, left.dtype.type)
-    closeness = room[: len(right) * len(left)].reshape(len(right), len(left))
-    np.matmul(right, left.T, out=closeness)
-    closeness -= np.einsum("ij,ij->i", right, right)[:, None] / 2
-    return closeness
+class _Known:
+    """The evaluated rows and what is known of them so far."""
+
+    def __init__(
+        self,
+        points: Points,
+        rows: np.ndarray,
+        place: np.ndarray,
+        radius: float | np.ndarray,
+        shape: tuple[int, int, int],
+        n_columns: int,
+        n_measured: int | None,
+    ):
+        n_rankings, n_budgets, length = shape
+        self.points = points
+        self.place = place
+        self.vectors = points.block(rows, points.work_dtype(len(rows), n_columns))
+        self.sizes = np.einsum("ij,ij->i", self.vectors, self.vectors, dtype=np.float64)
+        # Equal vectors are within a radius of 0, whatever was rounded.
+        self.within = np.broadcast_to(np.square(radius, dtype=np.float64) + 1e-12, len(rows))
+        self.least = np.full((len(rows), n_rankings, n_budgets), np.inf, dtype=np.float32)
+        if n_measured is not None:
+            self.least[n_measured:] = 0
+        self.nearest = np.full((len(rows), n_rankings), length)
+        self.first = np.full(len(rows), length)
+        self.along = self.sketch = None
+        if self.vectors.dtype == np.float32 and sketch.pays(n_columns, points.dim):
+            sample = points.rows[np.linspace(0, len(points.rows) - 1, sketch.FROM).astype(np.int64)]
+            self.along = sketch.directions(points.block(sample))[:, 1:]
+            self.sketch = sketch.sketched(self.vectors, self.along)
 
 
-def _segments(ranking: np.ndarray, columns: np.ndarray, budgets: np.ndarray, n: int) -> np.ndarray:
-    """Index of the first budget that keeps each column; len(budgets) for columns outside the ranking."""
-    segment = np.full(n, len(budgets))
-    segment[ranking] = np.searchsorted(budgets, np.arange(1, len(ranking) + 1))
-    return segment[columns]
+class _Block:
+    """Some images, and where the rankings keep them."""
+
+    def __init__(
+        self,
+        known: _Known,
+        images: np.ndarray,
+        start: int,
+        positions: np.ndarray,
+        budgets: np.ndarray,
+        sketched: bool,
+    ):
+        self.known = known
+        self.start, self.stop = start, start + len(images)
+        self.vectors = known.points.block(images, known.vectors.dtype.type)
+        sizes = np.einsum("ij,ij->i", self.vectors, self.vectors, dtype=np.float64)
+        self.half = (sizes / 2).astype(np.float32)
+        self.largest = sizes.max()
+        self.positions = positions
+        self.segments = np.searchsorted(budgets, positions, side="right")
+        self.sketch = None
+        if sketched and known.along is not None:
+            self.sketch = sketch.sketched(self.vectors, known.along)
+
+    def compare(self, start: int) -> bool:
+        """Compares some of the rows with the images; whether products of whole vectors were needed."""
+        known, part = self.known, slice(start, start + _ROWS)
+        if known.sketch is not None and self.sketch is not None:
+            limit = len(known.sizes[part]) * len(self.half) // _SCATTERED
+            if self._add(part, known.sketch[part] @ self.sketch.T, limit):
+                return False
+        products = known.vectors[part] @ self.vectors.T
+        return self._add(part, products, products.size)
+
+    def _add(self, part: slice, products: np.ndarray, limit: int) -> bool:
+        from .ranking_kernel import add_block
+
+        known = self.known
+        # Twice what rounding can take from a sum of so many products, and from the terms beside it.
+        lost = (known.points.dim + 4) * np.finfo(np.float32).eps
+        sizes = known.sizes[part]
+        return bool(
+            add_block(
+                products,
+                lost * np.maximum(sizes, self.largest),
+                known.vectors[part],
+                self.vectors,
+                sizes,
+                self.half,
+                known.place[part] - self.start,
+                known.within[part],
+                self.segments,
+                self.positions,
+                self.segments.min(axis=1),
+                known.least[part],
+                known.nearest[part],
+                known.first[part],
+                limit,
+            )
+        )

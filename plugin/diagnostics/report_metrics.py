@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..progress import ProgressCallback
+from ..progress import ProgressCallback, silence
 from ..vectors.near_duplicates import EXACT_ROWS, near_duplicates
 from ..vectors.points import Points
 from .balance import Groups, Retention, effective_size, retention
 from .distribution import DistributionShift
 from .metric import MEANING, distance_metrics
-from .nearest_selected import nearest_selected
-from .ranking_pass import ranking_pass
+from .ranking_pass import first_near, ranking_pass
 from .redundancy import redundancy_metrics
 
 #: Metric -> value for one subset.
@@ -94,19 +93,21 @@ _PAIR_WORK = 1e9
 def coverage_metrics(compared: Compared) -> list[Metrics]:
     """Distances to the nearest kept image, and how evenly the kept images share the collection."""
     points, subsets, rows = compared.points, compared.subsets, compared.rows
-    kept = nearest_selected(points, subsets[0], rows=rows)
     budget = np.array([len(subsets[0])])
     passed = ranking_pass(points, subsets, rows, budget, compared.coverage_radius, compared.report)
-    distances = [kept.distance, *passed.distance[1:, 0]]
-    cells = [kept.nearest]
-    for subset in subsets[1:]:
-        cells.append(nearest_selected(points, subset, rows=rows[:: max(1, len(rows) // _CELL_ROWS)]).nearest)
     found = []
-    for subset, distance, nearest in zip(subsets, distances, cells, strict=True):
-        metrics = distance_metrics(np.where(np.isin(rows, subset), 0, distance), compared.coverage_radius)
+    for subset, near, nearest in zip(subsets, passed.distance[:, 0], passed.nearest, strict=True):
+        kept = np.isin(rows, subset)
+        cells = np.where(kept, rows, subset[np.minimum(nearest, len(subset) - 1)])
+        distance = np.where(kept, 0, near)
+        if subset is subsets[0]:
+            distance = points.distance(rows, cells)  # not rounded
+        else:
+            cells = cells[:: max(1, len(rows) // _CELL_ROWS)]
+        metrics = distance_metrics(distance, compared.coverage_radius)
         found.append(
             {name: float(value) for name, value in metrics.items()}
-            | {"effective_size": effective_size(nearest, len(points.rows))}
+            | {"effective_size": effective_size(cells, len(points.rows))}
         )
     return found
 
@@ -131,8 +132,8 @@ def kept_redundancy_metrics(compared: Compared) -> list[Metrics]:
     found = []
     for subset in subsets[:4]:
         rows = rng.choice(subset, EXACT_ROWS // 4, replace=False)
-        distance = nearest_selected(points, subset, rows=rows, exclude_self=True).distance
-        found.append({"near_duplicate_rate": float((distance <= duplicate_radius).mean())})
+        near = first_near(points, subset, rows, duplicate_radius, silence)
+        found.append({"near_duplicate_rate": float((near < size).mean())})
     return found
 
 

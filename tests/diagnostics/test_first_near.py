@@ -7,6 +7,7 @@ import pytest
 from fiftyone_coreset.plugin.diagnostics import sketch
 from fiftyone_coreset.plugin.diagnostics.ranking_pass import first_near
 from fiftyone_coreset.plugin.progress import silence
+from fiftyone_coreset.plugin.vectors import points as points_module
 from fiftyone_coreset.plugin.vectors.points import Points
 
 
@@ -37,19 +38,7 @@ def test_the_first_near_one_is_found_with_and_without_a_sketch(vectors, radius, 
     rows = rng.permutation(600)[:200]
     expected = literal(X, ranking, rows, radius)
     assert first_near(Points(X, normalize), ranking, rows, radius, silence).tolist() == expected
+    monkeypatch.setattr(points_module, "DOUBLE_WORK", 0)
     monkeypatch.setattr(sketch, "FROM", 50)
     monkeypatch.setattr(sketch, "DIM", 3)
     assert first_near(Points(X, normalize), ranking, rows, radius, silence).tolist() == expected
-
-
-def test_only_rows_that_may_have_a_near_one_are_compared_in_full(vectors, monkeypatch):
-    points, seen = Points(vectors), []
-    monkeypatch.setattr(sketch, "FROM", 50)
-    monkeypatch.setattr(sketch, "DIM", 8)
-    block = Points.block
-    monkeypatch.setattr(
-        Points, "block", lambda self, rows, *dtype: (seen.append((self.dim, len(rows))), block(self, rows, *dtype))[1]
-    )
-    found = first_near(points, np.arange(300), np.arange(300), 0.01, silence)
-    assert (found == 300).all()
-    assert [n for dim, n in seen if dim == 16 and n == 300] == [300]  # read once, for the sketch
