@@ -90,6 +90,8 @@ def add_scale_commands(commands: Any) -> None:
     imported.add_argument("--keep", metavar="K", help="how many of the ranked rows: 5000, or 5%%; all by default")
     imported.add_argument("--brain-key", default="coreset", metavar="NAME", help="the name of the run (coreset)")
     imported.add_argument("--projection", choices=("umap", "pca"), default="umap", help="the map (umap)")
+    imported.add_argument("--allow-unmatched", action="store_true", help="the dataset may lack more than 1%% of them")
+    imported.add_argument("--overwrite", action="store_true", help="replace a run of this name")
 
     recipe = _step(steps, "run", "all steps, from a TOML file", _run)
     recipe.add_argument("recipe", metavar="FILE", help="out, and the sections plan, embed, score, select and import")
@@ -247,6 +249,8 @@ def _import(options: argparse.Namespace) -> int:
         keep=options.keep,
         brain_key=options.brain_key,
         projection=options.projection,
+        allow_unmatched=options.allow_unmatched,
+        overwrite=options.overwrite,
         progress=_Lines(),
     )
     print(found)

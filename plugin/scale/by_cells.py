@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dataset.rows import counted
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of
 from ..selection.apportion import places_within
@@ -88,7 +89,7 @@ def by_cells(
         on = replace(machines, cores=places.num_workers or machines.cores, price=places.price)
         forecast = select_need(Size(n, run.dimension(), run.n_units), on, record["method"], record["keep"], n_cells)
         forecast.check_space(stage.folder)
-        report(0.0, f"{n:,} rows in about {n_cells:,} cells expected to take {forecast}")
+        report(0.0, f"{n:,} rows in about {counted(n_cells, 'cells')} expected to take {forecast}")
         find()
 
     sorted_units, visits, groups = (
@@ -134,8 +135,8 @@ def by_cells(
         first = np.flatnonzero(cell_of >= 0)
         if joined is not None and reading is not None:
             first = np.setdiff1d(representatives(groups, n_cells, reading, given), division.away)
-        counted = (quotas.count(rows, cell_of, n_cells) for rows in (np.flatnonzero(cell_of >= 0), first, given))
-        divided, numbers_path = division.by_group(*counted), stage.folder / "group_numbers.npy"
+        of_pairs = (quotas.count(rows, cell_of, n_cells) for rows in (np.flatnonzero(cell_of >= 0), first, given))
+        divided, numbers_path = division.by_group(*of_pairs), stage.folder / "group_numbers.npy"
         write_array(numbers_path, quotas.groups.of_rows)
     counts = [record["keep"]] if quotas is None else quotas.counts
     wanted = np.stack([of_one.counts(int(count)) for of_one, count in zip(divided, counts, strict=True)], axis=1)
@@ -212,7 +213,7 @@ class AssignWork:
 
         def do(unit: int, report: ProgressCallback) -> None:
             assign(run, self.stage, unit, centers, visits, reading)
-            report(1.0, f"unit {unit:,} sorted into {len(centers):,} cells")
+            report(1.0, f"unit {unit:,} sorted into {counted(len(centers), 'cells')}")
 
         yield do
 

@@ -60,8 +60,10 @@ def rows_of(run: ScaleRun, given: Sequence[Any] | str | Path) -> np.ndarray:
     unknown = np.flatnonzero(rows < 0)
     if len(unknown):
         named = ", ".join(repr(ids[place]) for place in unknown[:3])
+        known = run.manifest.read(0, ["id"])["id"][0].as_py()
         raise CoresetError(
-            f"preselected: {run.folder} has no rows of {len(unknown):,} of {len(ids):,} ids, e.g. {named}"
+            f"preselected: {run.folder} has no rows of {len(unknown):,} of {len(ids):,} ids, e.g. {named}; its own are "
+            f"like {known!r}"
         )
     if len(np.unique(rows)) < len(rows):
         raise CoresetError(f"preselected: {len(rows) - len(np.unique(rows)):,} of {len(ids):,} ids come more than once")

@@ -59,6 +59,15 @@ class _Ranked:
         """(k,) int64 their numbers in the run, first to keep first."""
         return self.table["row"].to_numpy()
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the coreset run says of where it comes from."""
+        pool, source = self.run.n_usable(), self.run.record["source"]
+        return {
+            "scale": {"folder": str(self.run.folder), "source": source, "n_pool": pool, **self.stage.record},
+            "why": f"{len(self.rows):,} chosen of {pool:,} images of {source}",
+        }
+
     def selection(self, places: np.ndarray, n: int) -> Selection:
         """The ranking of a dataset.
 
@@ -74,13 +83,7 @@ class _Ranked:
             for name in ("score", "coverage", "redundancy"):
                 columns[name] = np.full(n, np.nan)
                 columns[name][places[there]] = scores[name].to_numpy()
-        pool = run.n_usable()
-        source = run.record["source"]
-        facts = {
-            "scale": {"folder": str(run.folder), "source": source, "n_pool": pool, **record},
-            "why": f"{len(self.rows):,} chosen of {pool:,} images of {source}",
-        }
-        return Selection(places[there], record["method"], record["seed"], n, columns, facts)
+        return Selection(places[there], record["method"], record["seed"], n, columns, self.facts)
 
 
 def import_coreset(
@@ -100,9 +103,9 @@ def import_coreset(
     """Makes a selection of a run a coreset run in FiftyOne, so that panel, reports and views work on it.
 
     With ``only="coreset"`` a new dataset is made of the rows that are kept, with their vectors in a field. An import
-    that was killed continues when it is called again. With ``only="pool"`` the rows are found among the samples of a
-    dataset: by sample id if the run was made of a FiftyOne dataset, else by file path. The run knows the kept rows
-    alone, so its coverage is that among them.
+    that was killed continues when it is called again, and one that is complete does nothing. With ``only="pool"`` the
+    rows are found among the samples of a dataset: by sample id if the run was made of a FiftyOne dataset, else by file
+    path. The run knows the kept rows alone, so its coverage is that among them.
 
     Args:
         out: the folder of the run
@@ -140,6 +143,9 @@ def import_coreset(
     if keep is not None:
         table = table.slice(0, resolve_budget(keep, len(table)))
     ranked = _Ranked(run, Stage.load(run.folder / SELECT / name), table)
+    done = _imported(ranked, dataset, brain_key, projection)
+    if done is not None and not overwrite:
+        return done
     with reporting(progress, "Importing") as report:
         need = import_need(run.dimension(), len(table), Machines())
         report(0.0, f"{len(table):,} rows expected to take {need} of the database")
@@ -162,6 +168,23 @@ def import_coreset(
                 known = places[within] >= 0
                 embeddings[places[within][known]] = vectors[known]
         return _store(made, embeddings, ranked.selection(places, n), brain_key, projection, report, overwrite)
+
+
+def _imported(ranked: _Ranked, dataset: str, brain_key: str, projection: str | None) -> CoresetResults | None:
+    """The coreset run of this import, if it is there."""
+    import fiftyone as fo
+
+    from ..runs.load import list_runs, load_run
+
+    if dataset not in fo.list_datasets():
+        return None
+    made = fo.load_dataset(dataset)
+    if brain_key not in list_runs(made):
+        return None
+    results = load_run(made, brain_key)
+    known = results.config.facts
+    same = all(known.get(name) == value for name, value in ranked.facts.items())
+    return results if same and results.config.projection in (projection, None) else None
 
 
 def _store(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..dataset.rows import counted
 from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from ..requirements import package_version, require
@@ -127,6 +128,7 @@ def _append(source: Source, run: ScaleRun, report: ProgressCallback) -> None:
     listing = filled_up(known.new_of(_checked(source.listing, known.kind)), run.record["rows_per_unit"])
     units = _write_units(run.manifest, run.n_units, listing, report)
     known.refuse_moved()
+    report(1.0, f"{counted(sum(units.rows), 'new rows')} in {counted(len(units.rows), 'units')}")
     if units.rows:
         _refuse_duplicates(run.manifest, np.concatenate([known.keys, *units.keys]), run.unit_rows + units.rows)
         record = {"n": sum(units.rows), "unit_rows": units.rows}
@@ -212,4 +214,5 @@ def _refuse_duplicates(stage: Stage, keys: np.ndarray, unit_rows: list[int]) -> 
             seen.add(name)
     if twice:
         named = ", ".join(repr(name) for name in list(twice)[:3])
-        raise CoresetError(f"{len(twice)} ids come more than once, e.g. {named}; ids must be unique")
+        come = f"{counted(len(twice), 'ids')} {'comes' if len(twice) == 1 else 'come'} more than once"
+        raise CoresetError(f"{come}, e.g. {named}; ids must be unique")

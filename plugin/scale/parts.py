@@ -71,9 +71,14 @@ class Stage:
                 known = {**stage.record, **there.record}
                 names = [name for name in known if stage.record.get(name) != there.record.get(name)]
                 name = names[0] if names else "format"
+                ours, theirs = stage.record.get(name), there.record.get(name)
+                made = f"with {name}={theirs!r}, not {ours!r}"
+                if ours is None:
+                    made = f"with {name}={theirs!r}, which is not asked for now"
+                elif theirs is None:
+                    made = f"without {name}={ours!r}"
                 raise CoresetError(
-                    f"{folder} was made with {name}={there.record.get(name)!r}, not {stage.record.get(name)!r}; use "
-                    "the same again, or delete that folder to make it anew"
+                    f"{folder} was made {made}; use the same again, or delete that folder to make it anew"
                 )
         return stage
 

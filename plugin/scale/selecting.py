@@ -237,7 +237,7 @@ def _by_score(run: ScaleRun, scores: np.ndarray | None, given: np.ndarray, seed:
 
 
 def _as_record(quota: Any) -> Any:
-    """A quota as JSON has it."""
+    """A quota as JSON and a database have it, whatever groups are called."""
     if not isinstance(quota, Mapping):
         return quota
-    return {str(name): int(n) if isinstance(n, int | np.integer) else float(n) for name, n in quota.items()}
+    return sorted([str(name), int(n) if isinstance(n, int | np.integer) else float(n)] for name, n in quota.items())

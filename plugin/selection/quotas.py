@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dataset.rows import counted
 from ..errors import CoresetError
 from .apportion import apportion
 
@@ -88,8 +89,9 @@ def resolve_quota(
     lower = least_counts(min_per_group, sizes, taken)
     if lower.sum() > k:
         raise CoresetError(
-            f"min_per_group={min_per_group} over {len(names)} groups needs {lower.sum()} images but the budget is {k};"
-            f" raise the budget to at least {lower.sum()} or lower min_per_group"
+            f"min_per_group={min_per_group} over {counted(len(names), 'groups')} needs "
+            f"{counted(int(lower.sum()), 'images')} but the budget is {k}; raise the budget to at least {lower.sum()} "
+            "or lower min_per_group"
         )
     if isinstance(quota, str):
         return apportion(rule_shares(quota, sizes), k, lower, sizes)
@@ -108,7 +110,9 @@ def _explicit(
 ) -> np.ndarray:
     unknown = [name for name in quota if name not in names]
     if unknown:
-        raise CoresetError(f"quota names {len(unknown)} groups that no image has, e.g. {unknown[0]!r}; remove them")
+        named = counted(len(unknown), "groups")
+        them = "it" if len(unknown) == 1 else "them"
+        raise CoresetError(f"quota names {named} that no image has, e.g. {unknown[0]!r}; remove {them}")
     wanted = np.array([quota.get(name, 0) for name in names], dtype=float)
     if not np.isfinite(wanted).all() or (wanted < 0).any() or wanted.sum() == 0:
         raise CoresetError("quota must map groups to finite numbers >= 0, not all 0")
@@ -122,6 +126,7 @@ def _explicit(
         if bad.any():
             group = int(np.flatnonzero(bad)[0])
             raise CoresetError(
-                f"quota asks for {counts[group]} images of group {names[group]!r}, which {what} {limit[group]}"
+                f"quota asks for {counted(int(counts[group]), 'images')} of group {names[group]!r}, which {what} "
+                f"{limit[group]}"
             )
     return counts

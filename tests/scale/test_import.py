@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fiftyone_coreset import cli
 from fiftyone_coreset.plugin import scale
 from fiftyone_coreset.plugin.errors import CoresetError
 from fiftyone_coreset.plugin.scale import imports
@@ -97,6 +98,23 @@ def test_samples_of_a_dataset_are_found_by_id(dataset, image_folder, tmp_path):
 
     record = fc.embedding_record(fo.load_dataset("kept"), "scale_embeddings")
     assert (record["model"], record["state"], record["dimension"]) == ("coreset-mini", "complete", 96)
+
+
+def test_an_import_that_is_complete_does_nothing(selected, dataset, monkeypatch, capsys):
+    import fiftyone as fo
+
+    command = ["scale", "import", str(selected.folder), "--select", "zcore", "--dataset", "kept", "--projection", "pca"]
+    assert cli.main(command) == 0
+    began = fo.load_dataset("kept").get_brain_info("coreset").timestamp
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "_add_samples", None)
+        assert cli.main(command) == 0
+    assert fo.load_dataset("kept").get_brain_info("coreset").timestamp == began
+    other = [word.replace("zcore", "facility_location") for word in command]
+    assert cli.main(other) == 1
+    assert "dataset 'kept' exists and is not of this import" in capsys.readouterr().err
+    assert cli.main([*command, "--overwrite"]) == 0
+    assert fo.load_dataset("kept").get_brain_info("coreset").timestamp > began
 
 
 def test_what_is_refused(selected, dataset, vector_run, write_vectors, tmp_path, monkeypatch):

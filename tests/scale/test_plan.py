@@ -95,7 +95,7 @@ def test_what_is_refused(write_vectors, tmp_path):
         (vectors, {"vector_column": "vector"}, "vectors need ids"),
         (vectors, {"id_column": "id", "vector_column": "uri"}, "holds string, not vectors"),
         (twice, {"id_column": "id", "uri_column": "uri", "rows_per_unit": 2}, "2 ids come more than once, e.g. 1, 2;"),
-        (text, {"id_column": "id", "uri_column": "uri", "rows_per_unit": 2}, "1 ids come more than once, e.g. 'b'"),
+        (text, {"id_column": "id", "uri_column": "uri", "rows_per_unit": 2}, "1 id comes more than once, e.g. 'b'"),
         (vectors, {"uri_column": "uri", "rows_per_unit": 0}, "rows_per_unit must be at least 1"),
     ):
         with pytest.raises(CoresetError, match=message):

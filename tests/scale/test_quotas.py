@@ -152,7 +152,7 @@ def test_rows_without_a_label_are_a_group_and_those_without_a_vector_are_not_cou
     run = labelled_run(labels, vectors)
     rows = chosen(run, "stratified", 60, groups="label", quota="uniform", rows_per_cell=200)
     assert Counter(labels[row] for row in rows) == {None: 20, 8: 20, 9: 20}
-    with pytest.raises(CoresetError, match=r"quota names 1 groups? that no image has, e\.g\. .7.; remove"):
+    with pytest.raises(CoresetError, match=r"quota names 1 group that no image has, e\.g\. .7.; remove it"):
         scale.select(run.folder, "stratified", 60, name="other", groups="label", quota={"7": 60})
     rows = chosen(run, "stratified", 60, groups="label", quota={"8": 50, "9": 10}, rows_per_cell=200)
     assert Counter(labels[row] for row in rows) == {8: 50, 9: 10}
@@ -167,6 +167,10 @@ def test_a_field_of_a_dataset_divides_its_samples(dataset, image_folder, tmp_pat
     scale.embed(out, model="coreset-mini")
     scale.select(out, "random", 8, groups="camera", quota="uniform")
     kept = scale.read_ranking(out, "random")["id"].to_pylist()
+    quota = {"left": 2, "right": 1}
+    scale.select(out, "stratified", 3, groups="camera", quota=quota)
+    results = scale.import_coreset(out, "stratified", samples.name, only="pool", projection=None, progress=False)
+    assert results.config.facts["scale"]["quota"] == [["left", 2], ["right", 1]]
     assert Counter(samples.select(kept).values("camera")) == {"left": 4, "right": 4}
     with pytest.raises(CoresetError, match=r"has no field 'lens'"):
         scale.select(out, "random", 8, name="other", groups="lens")

@@ -144,7 +144,9 @@ def test_16_bits_a_number(vector_run):
     n, d = sum(vector is not None for vector in HOLES), VECTORS.shape[1]
     assert (run.folder / "columns16" / "values.u16").stat().st_size == 2 * n * d
     scores(run, column_bits=16)
-    with pytest.raises(CoresetError, match="score was made with column_bits=16, not None"):
+    with pytest.raises(
+        CoresetError, match="score was made with column_bits=16, which is not asked for now; use the same"
+    ):
         scale.score(run.folder, n_draws=N_DRAWS, seed=3)
     with pytest.raises(CoresetError, match="column_bits must be 32 or 16, got 8"):
         scale.score(run.folder, column_bits=8)

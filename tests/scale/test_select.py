@@ -181,7 +181,7 @@ def test_preselected_ids_are_read_from_a_file_and_checked(vector_run, tmp_path):
     scale.select(run.folder, "kcenter", keep=12, among="stratified", preselected=[899, 5])
     assert scale.read_ranking(run.folder, "kcenter")["row"].to_pylist()[:2] == [899, 5]
     for given, message in (
-        ([1, 900, 901], "has no rows of 2 of 3 ids, e.g. 900, 901"),
+        ([1, 900, 901], "has no rows of 2 of 3 ids, e.g. 900, 901; its own are like 0"),
         ([1, 2, 1], "1 of 3 ids come more than once"),
         (["a"], "are whole numbers"),
         (list(range(30)), "keep asks for 20 rows, fewer than the 29 that are preselected"),

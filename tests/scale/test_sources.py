@@ -69,7 +69,7 @@ def test_tar_files_that_are_refused(tmp_path):
     for name, content, message in (
         ("gz", as_tar({"a.png": image}, "w:gz"), "is no plain tar file"),
         ("cut", as_tar({"a.png": image})[:3_000], "it is cut short"),
-        ("twice", as_tar({"a.left.png": image, "a.right.png": image}), "1 ids come more than once, e.g. 'a'"),
+        ("twice", as_tar({"a.left.png": image, "a.right.png": image}), "1 id comes more than once, e.g. 'a'"),
         ("none", as_tar({"a.json": b"{}"}), "holds no images"),
     ):
         (tmp_path / f"{name}.tar").write_bytes(content)
