@@ -113,24 +113,33 @@ def cut_bursts(n: int, d: int, n_clusters: int, n_cells: int) -> None:
 
 
 def compare_packed(run: Any, n_draws: int) -> None:
-    """Prints how near scores from columns of 16 bits are to those of 32 bits, beside those of another seed."""
+    """Prints how near scores from columns of 16 bits are to those of 32 bits, beside those of another seed.
+
+    After each eighth of the draws, so that a large pool need not be waited for to the end.
+    """
     import shutil
 
     from fiftyone_coreset.plugin import scale
-    from fiftyone_coreset.plugin.scale.scoring import read_scores
+    from fiftyone_coreset.plugin.scale.parts import Stage
     from scipy.stats import spearmanr
 
-    found, n_first = {}, len(run) // 10
+    n_parts, n_first, found = 8, len(run) // 10, {}
     for bits, seed in ((32, 0), (16, 0), (32, 1)):
-        name = f"score, {bits} bits, seed {seed}"
-        timed(name, scale.score)(run.folder, n_draws=n_draws, seed=seed, column_bits=bits, num_workers=1)
-        found[bits, seed] = read_scores(run)["score"].to_numpy()
+        net = np.zeros(len(run), dtype=np.int64)
+        for part in range(n_parts):
+            name, share = f"{bits} bits, seed {seed}, {part + 1} of {n_parts}", f"{part + 1}/{n_parts}"
+            asked = {"n_draws": n_draws, "seed": seed, "column_bits": bits, "n_units": n_parts, "units": share}
+            timed(name, scale.score)(run.folder, num_workers=1, **asked)
+            sums = Stage.load(run.folder / "score").read(part)
+            for half in (0, 1):
+                net += sums[f"coverage_{half}"].to_numpy() - sums[f"redundancy_{half}"].to_numpy()
+            found[bits, seed, part] = net.copy()
+            if len(found) > n_parts:
+                before = found[32, 0, part]
+                both = np.intersect1d(*(np.argsort(-scores)[:n_first] for scores in (before, net)))
+                rho = spearmanr(before, net).statistic
+                print(f"  Spearman {rho:.4f}, {len(both) / n_first:.3f} of the first 10 % in common", flush=True)
         shutil.rmtree(run.folder / "score")
-        if len(found) == 1:
-            continue
-        rho = spearmanr(found[32, 0], found[bits, seed]).statistic
-        both = np.intersect1d(*(np.argsort(-found[key])[:n_first] for key in ((32, 0), (bits, seed))))
-        print(f"{name}: Spearman {rho:.4f}, {len(both) / n_first:.3f} of the first 10 % in common", flush=True)
     for folder in ("columns", "columns16"):
         print(f"{folder}: {sum(file.stat().st_size for file in (run.folder / folder).iterdir()) / 1e6:.0f} MB")
 

@@ -102,7 +102,7 @@ def by_cells(
     footers, footers_of_groups = Footers(sorted_units), Footers(groups)
     todo = footers.missing(units_of(share, run.n_units))
     assigning = AssignWork(run.folder, sorted_units, visits, path, reading_path, deduplicate)
-    do_all(crew, assigning, todo, "unit", part_of(report, 0.1, 0.2), before)
+    do_all(crew, assigning, todo, "unit", part_of(report, 0.1, 0.2), before, footers.add)
     numbers = range(len(find()))
     of_units = footers.whole(range(run.n_units))
     if of_units is None:
@@ -205,15 +205,16 @@ class AssignWork:
     deduplicate: bool
 
     @contextmanager
-    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], None]]:
+    def begin(self, cores: int | None) -> Iterator[Callable[[int, ProgressCallback], dict[str, Any]]]:
         """Opens the run; see :class:`.engines.base.Work`."""
         run, centers = ScaleRun(self.folder), read_array(self.centers)
         reading = read_reading(self.reading) if self.reading.is_file() else None
         visits = self.visits if looks_for_copies(reading, self.deduplicate) else None
 
-        def do(unit: int, report: ProgressCallback) -> None:
-            assign(run, self.stage, unit, centers, visits, reading)
+        def do(unit: int, report: ProgressCallback) -> dict[str, Any]:
+            facts = assign(run, self.stage, unit, centers, visits, reading)
             report(1.0, f"unit {unit:,} sorted into {counted(len(centers), 'cells')}")
+            return facts
 
         yield do
 

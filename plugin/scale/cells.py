@@ -100,8 +100,8 @@ def find_centers(run: ScaleRun, path: Place, rows_per_cell: int, seed: int) -> n
 
 def assign(
     run: ScaleRun, stage: Stage, unit: int, centers: np.ndarray, visits: Stage | None, reading: Reading | None
-) -> None:
-    """Sorts a unit by cell.
+) -> dict[str, Any]:
+    """Sorts a unit by cell, and returns what the footer of the part says.
 
     Args:
         run: the run
@@ -120,7 +120,7 @@ def assign(
         _write_by_cell(visits, unit, rows[near], vectors[near], second[near], len(centers), {})
     worth = None if reading is None or not len(rows) else reading.worth_of(Z)
     facts = {"worth": np.bincount(cells, worth, len(centers)).tolist()}
-    _write_by_cell(stage, unit, rows, vectors, cells, len(centers), facts)
+    return _write_by_cell(stage, unit, rows, vectors, cells, len(centers), facts)
 
 
 def _second_cells(Z: np.ndarray, centers: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +136,8 @@ def _second_cells(Z: np.ndarray, centers: np.ndarray, cells: np.ndarray) -> tupl
 
 def _write_by_cell(
     stage: Stage, unit: int, rows: np.ndarray, vectors: np.ndarray, cells: np.ndarray, n_cells: int, facts: dict
-) -> None:
-    """Writes rows and vectors with a row group for each of their cells."""
+) -> dict[str, Any]:
+    """Writes rows and vectors with a row group for each of their cells; returns the facts in the footer."""
     import pyarrow as pa
 
     order = np.argsort(cells, kind="stable")
@@ -145,7 +145,9 @@ def _write_by_cell(
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[order].ravel()), vectors.shape[1])
     groups = counts[counts > 0].tolist()
     table = pa.table({"row": rows[order], "vector": column})
-    stage.write(unit, table, {"counts": counts.tolist(), **facts}, groups)
+    facts = {"counts": counts.tolist(), **facts}
+    stage.write(unit, table, facts, groups)
+    return facts
 
 
 def _sample(run: ScaleRun, seed: int) -> np.ndarray:

@@ -158,6 +158,10 @@ class Footers:
         self._stage = stage
         self._read: dict[int, dict[str, Any]] = {}
 
+    def add(self, number: int, facts: dict[str, Any]) -> None:
+        """Keeps what the footer of a part says that was just made, so that it need not be read."""
+        self._read[number] = facts
+
     def facts(self, numbers: Sequence[int]) -> list[dict[str, Any] | None]:
         """What the footers of some parts say, None where a part is not there, or is damaged."""
         unknown = [number for number in numbers if number not in self._read]

@@ -70,8 +70,8 @@ def test_each_footer_is_read_once_a_step(opens, write_vectors, tmp_path, monkeyp
     assert scale.score(out, n_draws=300).complete
     assert opens() == {"embeddings": 1 + 1, "manifest": 1}  # footers and vectors; ids
     assert scale.select(out, keep=1.0, rows_per_cell=10_000).complete
-    # Footers, vectors for the centers, and to be sorted; footers and vectors of the only cell; ids.
-    assert opens() == {"embeddings": 1 + 2, "cells": 1 + 1, "manifest": 1}
+    # Footers, vectors for the centers, and to be sorted; vectors of the only cell; ids.
+    assert opens() == {"embeddings": 1 + 2, "cells": 1, "manifest": 1}
     assert scale.select(out, "zcore", keep=1.0).complete
     assert opens() == {"embeddings": 1, "manifest": 1}
     assert scale.status(out).stages[0].complete

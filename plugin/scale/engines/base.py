@@ -88,11 +88,12 @@ class Engine(Protocol):
 
 def do_all(
     crew: Crew,
-    work: Work[int, None],
+    work: Work[int, Result],
     numbers: Sequence[int],
     what: str,
     report: ProgressCallback,
     before: Callable[[Machines], object] | None = None,
+    made: Callable[[int, Result], object] | None = None,
 ) -> None:
     """Has numbered parts made; those that nobody could make stay missing, and are told of.
 
@@ -103,11 +104,14 @@ def do_all(
         what: a part is called in a warning
         report: told how far it is
         before (None): called before the first part is made, with where that will be
+        made (None): told of each part and its result
     """
     if not numbers:
         return
     if before is not None:
         before(crew.machines(len(numbers)))
-    for number, failed in crew.map(work, numbers, len(numbers), report):
-        if isinstance(failed, Failure):
-            logger.warning("%s %d is set aside: %s", what, number, failed.reason)
+    for number, result in crew.map(work, numbers, len(numbers), report):
+        if isinstance(result, Failure):
+            logger.warning("%s %d is set aside: %s", what, number, result.reason)
+        elif made is not None:
+            made(number, result)
