@@ -5,15 +5,18 @@ The one place that answers it: budgets, curves, reports and the panel ask here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from ..errors import CoresetError
+from .matrix import blocks
 from .near_duplicates import near_duplicate_radius
 from .neighbors import squared_distances
-from .points import Points, as_points, tile_shape
+from .points import Points, as_points
 
 #: An image counts as covered within this multiple of the usual distance to the nearest other image.
 _COVERAGE_FACTOR = 1.5
@@ -52,18 +55,23 @@ def coverage_radius(
         >>> round(coverage_radius(np.eye(3)), 3)  # all pairs lie at the root of 2
         2.121
     """
+    from threadpoolctl import threadpool_limits
+
     points = as_points(embeddings, normalize)
     if duplicate_radius is None:
         duplicate_radius = near_duplicate_radius(points, seed=seed)
     rows = points.sample(n_sample, seed)
     dtype = points.work_dtype(len(rows), len(points.rows))
     left = points.block(rows, dtype)
-    nearest = np.full(len(rows), np.inf)
-    _, step = tile_shape(len(rows), len(points.rows))
-    for start in range(0, len(points.rows), step):
-        squared = squared_distances(left, points.block(points.rows[start : start + step], dtype))
-        squared[squared <= max(duplicate_radius**2, 1e-6)] = np.inf  # itself and its near-duplicates
-        np.minimum(nearest, squared.min(axis=1), out=nearest)
+    copies = max(duplicate_radius**2, 1e-6)  # itself and its near-duplicates
+
+    def nearest_of(part: slice) -> np.ndarray:
+        squared = squared_distances(left, points.block(points.rows[part], dtype))
+        squared[squared <= copies] = np.inf
+        return squared.min(axis=1).astype(np.float64)
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+        nearest = np.minimum.reduce(list(threads.map(nearest_of, blocks(len(points.rows), _BLOCK))))
     nearest = np.sqrt(nearest[np.isfinite(nearest)])
     return _COVERAGE_FACTOR * float(np.median(nearest)) if len(nearest) else 0.0
 
