@@ -11,14 +11,14 @@ import numpy as np
 _ROWS, USUAL_DIMENSIONS = (5_000, 25_000, 100_000, 1_000_000), 512
 #: Method -> processor seconds at each number of rows, and gigabytes at the last two.
 MEASURED: dict[str, tuple[tuple[float, float, float, float], tuple[float, float]]] = {
-    "auto": ((5.4, 25, 21, 240), (1.1, 7)),
+    "auto": ((5.4, 25, 27, 240), (0.9, 7)),
     "ccs": ((0.3, 1.4, 4.9, 16), (0.8, 4)),
-    "d2": ((0.28, 5.7, 8.8, 180), (1.0, 4)),
+    "d2": ((0.28, 5.7, 9.6, 180), (0.7, 4)),
     "density": ((0.3, 1.2, 4.8, 14), (0.8, 4)),
-    "facility_location": ((1.1, 7, 11, 180), (1.0, 5)),
+    "facility_location": ((1.1, 7, 13, 180), (0.8, 4)),
     "herding": ((0.28, 2.2, 8.6, 83), (1.0, 10)),
     "kmedoids": ((0.41, 2.7, 10, 120), (0.8, 2)),
-    "maxherding": ((1.6, 13, 11, 180), (1.0, 5)),
+    "maxherding": ((1.6, 13, 13, 180), (0.8, 5)),
     "probcover": ((0.77, 9.3, 18, 240), (1.0, 6)),
     "prototypicality": ((0.3, 1.3, 4.8, 14), (0.8, 4)),
     "random": ((0.0091, 0.044, 0.16, 1.9), (0.3, 2)),
