@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoresetError
+from ..vectors.matrix import blocks
 from ..vectors.points import Points
+from ..vectors.threads import product_threads
 
 #: A group that keeps less than this share of its fair number is starved.
 STARVED = 1 / 3
 
 #: Images the clusters are fitted on; the others join the nearest cluster.
 _FIT_ROWS = 20_000
+_BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -180,9 +183,13 @@ def clusters(points: Points, n_clusters: int | None = None, seed: int = 0) -> np
         n_clusters = int(np.clip(round(len(points.rows) ** 0.5), 2, 1000))
     _, centers = kmeans(points.block(points.sample(_FIT_ROWS, seed)), n_clusters, seed=seed)
     assigned = np.full(points.n, -1, dtype=np.int64)
-    for start in range(0, len(points.rows), _FIT_ROWS):
-        rows = points.rows[start : start + _FIT_ROWS]
+
+    def assign(part: slice) -> None:
+        rows = points.rows[part]
         assigned[rows] = nearest_center(points.block(rows), centers)[0]
+
+    with product_threads() as threads:
+        list(threads.map(assign, blocks(len(points.rows), _BLOCK_ROWS)))
     return assigned
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..progress import ProgressCallback
 from ..vectors.points import Points
+from ..vectors.threads import product_threads
 from . import sketch
 
 #: Rows and images whose products fit into the cache of a core.
@@ -70,8 +70,6 @@ def ranking_pass(
     Returns:
         a :class:`RankingPass`
     """
-    from threadpoolctl import threadpool_limits
-
     length = len(rankings[0])
     positions = np.full((len(rankings), points.n), length)
     for position, ranking in zip(positions, rankings, strict=True):
@@ -88,7 +86,7 @@ def ranking_pass(
         some = columns[start:stop]
         return _Block(known, some, start, positions[:, some], budgets, start >= sketch_from)
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+    with product_threads() as threads:
         upcoming: Future[_Block] | None = threads.submit(read, 0)
         while upcoming is not None:
             block = upcoming.result()

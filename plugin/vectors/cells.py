@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 from .device import gpu_for, named_if_full
 from .kmeans import kmeans, nearest_center
 from .nearest import BLOCK, nearest_among, squared_less_norms, without_self
+from .threads import product_threads
 
 if TYPE_CHECKING:
     import torch
@@ -89,8 +89,6 @@ def cell_neighbors(
     Returns:
         a tuple of (n, k) int32 rows, nearest first, and (n, k) float32 Euclidean distances
     """
-    from threadpoolctl import threadpool_limits
-
     n = len(points)
     indices = np.empty((n, k), dtype=np.int32)
     distances = np.empty((n, k), dtype=np.float32)
@@ -100,7 +98,7 @@ def cell_neighbors(
         found = nearest_among(held[rows], held[among], among, k + 1)
         indices[rows], distances[rows] = without_self(*found, rows)
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_workers or os.cpu_count()) as threads:
+    with product_threads(num_workers) as threads:
         device = gpu_for(points.size * min(n, most), points.nbytes)
         cells = _cut(points, k + 1, seed, most, threads, device)
         every = range(len(cells.near))

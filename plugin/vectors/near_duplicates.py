@@ -6,6 +6,7 @@ The one place that answers it: budgets, ``deduplicate=``, the default method, re
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from .matrix import blocks
 from .neighbors import EXACT_LIMIT, nearest_neighbors, pairwise_distances, squared_distances
 from .points import DOUBLE_WORK, as_points
 from .row_hash import row_keys
+from .threads import product_threads
 
 #: Rows up to which all pairs are compared to group near-duplicates; beyond, links are looked for among neighbours.
 EXACT_ROWS = 20_000
@@ -163,8 +165,10 @@ def _read_radius(
     n: int, read: Callable[[np.ndarray], np.ndarray], seed: int, num_workers: int | None
 ) -> tuple[float, bool]:
     """The radius, and whether there is a gap; ``read(rows)`` gives a block of the n rows."""
-    keys = np.concatenate([row_keys(read(part), seed) for part in _parts(n)]) if n else np.empty(0, dtype=np.uint64)
-    chosen = np.arange(n) if n <= EXACT_LIMIT else _places(n, read, keys)
+    with product_threads(num_workers) as threads:
+        parts = list(threads.map(lambda part: row_keys(read(part), seed), _parts(n)))
+        keys = np.concatenate(parts) if n else np.empty(0, dtype=np.uint64)
+        chosen = np.arange(n) if n <= EXACT_LIMIT else _places(n, read, keys, threads)
     unit = read(chosen[np.argsort(keys[chosen], kind="stable")])  # by content: the order of the rows does not matter
     rows, columns, lengths = _spanning_links(unit, seed, num_workers)
     if not len(lengths):
@@ -183,10 +187,12 @@ def _parts(n: int) -> list[np.ndarray]:
     return [np.arange(start, min(start + 8 * _BLOCK, n)) for start in range(0, n, 8 * _BLOCK)]
 
 
-def _places(n: int, read: Callable[[np.ndarray], np.ndarray], keys: np.ndarray) -> np.ndarray:
+def _places(
+    n: int, read: Callable[[np.ndarray], np.ndarray], keys: np.ndarray, threads: ThreadPoolExecutor
+) -> np.ndarray:
     """Rows around some of n rows, the first by their keys."""
     centers = read(np.argsort(keys, kind="stable")[:_PLACES])
-    near = np.concatenate([pairwise_distances(centers, read(part)) for part in _parts(n)], axis=1)
+    near = np.hstack(list(threads.map(lambda part: pairwise_distances(centers, read(part)), _parts(n))))
     return np.unique(np.argpartition(near, _PLACE_ROWS, axis=1)[:, :_PLACE_ROWS])
 
 

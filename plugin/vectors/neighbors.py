@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from .device import gpu_for, named_if_full
 from .matrix import as_matrix, blocks, normalized
 from .nearest import nearest_among, nearest_first, without_self
+from .threads import product_threads
 
 #: Rows up to which neighbours are exact. Beyond, one per cent of the neighbours are missed, so distances can only be
 #: over-estimated.
@@ -132,7 +131,6 @@ def nearest_in(
 
         with named_if_full(device):
             return nearest_among(put(queries, device), put(points, device), rows, k)
-    from threadpoolctl import threadpool_limits
 
     def search(part: slice) -> tuple[np.ndarray, np.ndarray]:
         tiles = blocks(len(points), _TILE_ROWS)
@@ -141,7 +139,7 @@ def nearest_in(
         return nearest_first(ids, distances, k)
 
     parts = blocks(len(queries), _PART_ROWS)
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_workers or os.cpu_count()) as threads:
+    with product_threads(num_workers) as threads:
         found = list(threads.map(search, parts))
     indices, distances = (np.concatenate(each) for each in zip(*found, strict=True))
     return indices, distances

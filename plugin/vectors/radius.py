@@ -5,9 +5,7 @@ The one place that answers it: budgets, curves, reports and the panel ask here.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from .matrix import blocks
 from .near_duplicates import near_duplicate_radius
 from .neighbors import squared_distances
 from .points import Points, as_points
+from .threads import product_threads
 
 #: An image counts as covered within this multiple of the usual distance to the nearest other image.
 _COVERAGE_FACTOR = 1.5
@@ -55,8 +54,6 @@ def coverage_radius(
         >>> round(coverage_radius(np.eye(3)), 3)  # all pairs lie at the root of 2
         2.121
     """
-    from threadpoolctl import threadpool_limits
-
     points = as_points(embeddings, normalize)
     if duplicate_radius is None:
         duplicate_radius = near_duplicate_radius(points, seed=seed)
@@ -70,7 +67,7 @@ def coverage_radius(
         squared[squared <= copies] = np.inf
         return squared.min(axis=1).astype(np.float64)
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+    with product_threads() as threads:
         nearest = np.minimum.reduce(list(threads.map(nearest_of, blocks(len(points.rows), _BLOCK))))
     nearest = np.sqrt(nearest[np.isfinite(nearest)])
     return _COVERAGE_FACTOR * float(np.median(nearest)) if len(nearest) else 0.0
