@@ -61,16 +61,19 @@ def stage_state(
     Raises:
         CoresetError: if a part belongs to something else
     """
+    known = known or {}
+    left = [number for number in numbers if number not in known]
+    read = zip(left, stage.all_facts(left), strict=True)
+    there = {**known, **{number: facts.get("outcomes", {}) for number, facts in read if facts is not None}}
+    return _state(stage, numbers, there)
+
+
+def _state(stage: Stage, numbers: Sequence[int], there: Mapping[int, Mapping[str, int]]) -> StageState:
+    """What of a stage is there, by the outcomes of its parts."""
     outcomes: Counter[str] = Counter()
-    missing = []
-    for there in (known or {}).values():
-        outcomes.update(there)
-    numbers_left = [number for number in numbers if number not in (known or {})]
-    for number, facts in zip(numbers_left, stage.all_facts(numbers_left), strict=True):
-        if facts is None:
-            missing.append(number)
-        else:
-            outcomes.update(facts.get("outcomes", {}))
+    for of_part in there.values():
+        outcomes.update(of_part)
+    missing = [number for number in numbers if number not in there]
     return StageState(stage.folder.name, len(numbers), missing, dict(outcomes.most_common()))
 
 
@@ -163,7 +166,7 @@ def status(out: str | Path | StorePath) -> RunState:
     there = Stage.exists(folder)
     if there:
         known = {unit: facts["outcomes"] for unit, facts in enumerate(run.vector_facts) if facts is not None}
-        stages.append(stage_state(run.embeddings, range(run.n_units), known))
+        stages.append(_state(run.embeddings, range(run.n_units), known))
     folder = run.folder / SCORE
     if Stage.exists(folder):
         stages.append(score_state(Stage.load(folder)))
