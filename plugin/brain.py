@@ -59,6 +59,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         whole_groups (False): whether a row stands for its group: views keep groups with all their slices
         state ("complete"): ``"writing"`` until everything else is written and counted
         updates (None): what was added and removed when, a dict an update, see :func:`.update.update_coreset`
+        vector_copies (None): the files of the run's copy of its vectors, see :mod:`.dataset.vector_copy`
         format_version (2): the version of the stored form
     """
 
@@ -87,6 +88,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         whole_groups: bool = False,
         state: str = "complete",
         updates: list[dict[str, Any]] | None = None,
+        vector_copies: list[str] | None = None,
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,
     ):
@@ -113,6 +115,7 @@ class CoresetConfig(fob.BrainMethodConfig):
         self.whole_groups = whole_groups
         self.state = state
         self.updates = updates or []
+        self.vector_copies = vector_copies or []
         self.format_version = format_version
 
     @property
@@ -291,10 +294,17 @@ def point_map_at(dataset: Dataset, map_key: str, path: str) -> None:
     config = dataset.get_brain_info(map_key).config
     if path.startswith(IN_FRAMES) and dataset.media_type == "video":
         return  # FiftyOne keeps the points of frames with the visualization
-    if config.patches_field is None and (bounds := dataset.bounds(path)) != (None, None):
-        dataset.create_index([(path, "2d")], min=bounds[0], max=bounds[1])
+    if config.patches_field is None and not index_of_points(dataset, path):
+        bounds = dataset.bounds(path)
+        if bounds != (None, None):
+            dataset.create_index([(path, "2d")], min=bounds[0], max=bounds[1])
     config.points_field = path if config.patches_field is None else path.rpartition(".")[2]
     Coreset.update_run_config(dataset, map_key, config)
+
+
+def index_of_points(dataset: Dataset, path: str) -> dict[str, dict[str, Any]]:
+    """The index of a map's points, by its name; none if there is none."""
+    return {name: index for name, index in dataset.get_index_information().items() if (path, "2d") in index["key"]}
 
 
 def _renaming(key: str) -> Describe:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fiftyone.core.utils as fou
 import numpy as np
 
 from .brain import Coreset, CoresetConfig
@@ -19,7 +18,7 @@ from .kept_rows import kept_parts
 from .progress import ProgressCallback, silence
 from .ranked_rows import RankedRows
 from .run_facts import facts_of
-from .stored_run import arrays_of, parts_of, stored_arrays
+from .stored_run import arrays_of, parts_of, stored_arrays, written_array
 
 if TYPE_CHECKING:
     from fiftyone.core.collections import SampleCollection
@@ -389,9 +388,7 @@ class CoresetResults(RankedRows):
     def serialize(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The stored form: JSON with compressed numpy arrays, never pickle."""
         stored = super().serialize(*args, **kwargs)
-        stored["arrays"] = {
-            name: fou.serialize_numpy_array(array, ascii=True) for name, array in arrays_of(self).items()
-        }
+        stored["arrays"] = {name: written_array(array) for name, array in arrays_of(self).items()}
         return stored
 
     @classmethod

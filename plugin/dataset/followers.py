@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,8 @@ from .rows import FRAMES, Rows
 
 #: FiftyOne's own dates say when a sample was stored.
 _OF_THE_DATABASE = frozenset({"created_at", "last_modified_at"})
+#: Folders up to which the database looks for their images; it compares every path with each.
+_FEW = 16
 #: The last number of a name, as in ``IMG_0412.JPG``.
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 
@@ -40,6 +42,30 @@ def followers(*parts: Rows) -> dict[str, np.ndarray]:
     return {name: pairs for name, pairs in found.items() if len(pairs)}
 
 
+def around(rows: Rows, ids: Sequence[str]) -> Rows:
+    """Those rows that can follow some of them, or come before: images in their folders, if nothing but that says so.
+
+    Args:
+        rows: the rows
+        ids: which of them
+    """
+    from fiftyone import ViewField as F
+
+    whole = rows.patches_field is not None or rows.dataset.media_type == "group" or _has_videos(rows) or not ids
+    if whole or rows.samples.group_field is not None:
+        return rows
+    paths = rows.select(list(ids)).values("filepath")
+    folders = sorted({path[: len(path) - len(os.path.basename(path))] for path in paths})
+    if len(folders) > _FEW:
+        return rows
+    return Rows(rows.samples.match(F("filepath").starts_with(folders)))
+
+
+def _has_videos(rows: Rows) -> bool:
+    """Whether images are said to be frames of videos."""
+    return rows.has("frame_number") and rows.has("sample_id")
+
+
 def _places(rows: Rows, first: int) -> Iterator[tuple[str, Iterable[tuple[Any, Any] | None]]]:
     """Of everything that says so, the series of every row and where it stands in it, None where unknown."""
     if rows.patches_field == FRAMES:
@@ -52,7 +78,7 @@ def _places(rows: Rows, first: int) -> Iterator[tuple[str, Iterable[tuple[Any, A
     yield "names", map(_numbered, paths)
     for field in _dates(rows):
         yield f"dates in {field}", _together(folders, rows.values(field))
-    if rows.has("frame_number") and rows.has("sample_id"):
+    if _has_videos(rows):
         yield "frames", _together(rows.values("sample_id"), rows.values("frame_number"))
     group_field = rows.samples.group_field or rows.dataset.group_field
     if group_field is not None and rows.has(group_field):

@@ -16,6 +16,7 @@ from .lock import schema_turn
 from .rows import FRAMES, IN_FRAMES, container
 
 if TYPE_CHECKING:
+    from fiftyone.core.collections import SampleCollection
     from fiftyone.core.dataset import Dataset
 
 _INFO_KEY = "coreset_run"
@@ -172,9 +173,9 @@ def copy_values(dataset: Dataset, paths: Mapping[str, str], patches_field: str |
     dataset._reload_docs()
 
 
-def count_values(dataset: Dataset, path: str) -> int:
-    """The number of rows that have a value, counted in the database."""
-    return _whole(dataset).count(path)
+def count_values(dataset: Dataset, path: str, among: SampleCollection | None = None) -> int:
+    """The number of rows that have a value, counted in the database; of all, or among those of a view."""
+    return (_whole(dataset) if among is None else among).count(path)
 
 
 def count_and_sum(dataset: Dataset, path: str) -> tuple[int, int]:

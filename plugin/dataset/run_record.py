@@ -28,8 +28,8 @@ def store_results(results: BrainResults) -> Any:
 
     stored = json_util.dumps(results.serialize()).encode()
     files = gridfs.GridFS(get_db_conn())
-    owner = _owner(results.samples._root_dataset, results.config.run_id)
-    return files.put(stored, content_type="application/json", **owner)
+    mark = owner(results.samples._root_dataset, results.config.run_id)
+    return files.put(stored, content_type="application/json", **mark)
 
 
 def commit_run(dataset: Dataset, results: BrainResults, file: Any) -> None:
@@ -81,15 +81,23 @@ def run_document(dataset: Dataset, run_id: str) -> Any:
 
 
 def delete_files(dataset: Dataset, run_id: str, but: Any = None) -> None:
-    """Deletes the stored results of a run of this dataset, except for those that its record names."""
+    """Deletes the stored files of a run of this dataset.
+
+    Args:
+        dataset: the dataset
+        run_id: the run
+        but (None): the record of the run, see :func:`run_document`, whose results and copies of vectors stay
+    """
     import gridfs
+    from bson import ObjectId
     from fiftyone.core.odm import get_db_conn
 
     files = gridfs.GridFS(get_db_conn())
-    for file in get_db_conn().fs.files.find({**_owner(dataset, run_id), "_id": {"$ne": but}}, {"_id": 1}):
+    kept = [] if but is None else [but.results.grid_id, *map(ObjectId, but.config.get("vector_copies") or ())]
+    for file in get_db_conn().fs.files.find({**owner(dataset, run_id), "_id": {"$nin": kept}}, {"_id": 1}):
         files.delete(file["_id"])
 
 
-def _owner(dataset: Dataset, run_id: str) -> dict[str, Any]:
-    """What stored results are marked with; a clone of a dataset has runs of the same ids."""
+def owner(dataset: Dataset, run_id: str) -> dict[str, Any]:
+    """What stored files are marked with; a clone of a dataset has runs of the same ids."""
     return {"coreset_run": run_id, "coreset_dataset": dataset._doc.id}

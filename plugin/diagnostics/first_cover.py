@@ -7,7 +7,9 @@ request.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,9 @@ NEVER = np.iinfo(np.uint32).max
 MAX_ROWS = 150_000
 
 _BLOCK = 2_048
+
+#: Gives the embeddings of some rows that are searched, by their places.
+_UnitOf = Callable[[Any], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -46,24 +51,33 @@ def first_cover(
     progress: ProgressCallback = silence,
     known: FirstCover | None = None,
     to_known: np.ndarray | None = None,
+    order: np.ndarray | None = None,
 ) -> FirstCover:
     """Finds the first budgets of a ranking.
 
     Args:
-        points: the embeddings, rows in rank order
+        points: the embeddings
         coverage_radius: distance within which an image counts as covered
         near_duplicate_radius: distance within which two images are near-duplicates
-        near_copies (None): (n,) group of near-copies of every row; if given, they are the near-duplicates
+        near_copies (None): (n,) group of near-copies, in rank order; if given, they are the near-duplicates
         progress (silence): called with ``(fraction, message)``
         known (None): the answer for the first rows, if the others were ranked behind them; it stays
         to_known (None): float32 distances of the others to the nearest of the first rows, with ``known``
+        order (None): (n,) rows of ``points``, first to keep first; by default they are in rank order
 
     Returns:
         a :class:`FirstCover`
     """
     # Rows whose sample was deleted since have no embedding: nothing covers them and they cover nothing.
-    rows = points.rows
-    unit = points.block(rows, points.work_dtype(len(rows), len(rows)))
+    usable = np.zeros(points.n, dtype=bool)
+    usable[points.rows] = True
+    ranked = np.arange(points.n) if order is None else order
+    rows = np.flatnonzero(usable[ranked])
+    dtype = points.work_dtype(len(rows), len(rows))
+
+    def gathered(places: Any) -> np.ndarray:
+        return points.block(ranked[rows[places]], dtype)
+
     covered_at = np.arange(1, points.n + 1, dtype=np.uint32)
     duplicate_at: np.ndarray = np.full(points.n, NEVER, dtype=np.uint32)
     searches = [(coverage_radius, covered_at)]
@@ -78,9 +92,10 @@ def first_cover(
     for step, (within, at) in enumerate(searches):
         report = part_of(progress, step / len(searches), (step + 1) / len(searches))
         if known is None or to_known is None:
-            found = _first_within(unit, within, _candidates(unit, within), report)
+            unit = gathered(slice(None))
+            found = _first_within(unit.__getitem__, len(unit), within, _candidates(unit, within), report)
         else:
-            found = _first_of_others(unit, within, to_known, report)
+            found = _first_of_others(gathered, within, to_known, len(rows), report)
         at[rows[found >= 0]] = rows[found[found >= 0]] + 1
     if known is not None:
         covered_at[: len(known.covered_at)] = known.covered_at
@@ -98,46 +113,49 @@ def _candidates(unit: np.ndarray, radius: float) -> np.ndarray:
     if not sketch.pays(*unit.shape):
         return every
     sample = unit[np.linspace(0, len(unit) - 1, sketch.FROM).astype(np.int64)]
-    along = sketch.directions(sample).astype(unit.dtype, copy=False)
-    return np.flatnonzero(_first_within(unit @ along, radius, every, silence) >= 0)
+    small = unit @ sketch.directions(sample).astype(unit.dtype, copy=False)
+    return np.flatnonzero(_first_within(small.__getitem__, len(small), radius, every, silence) >= 0)
 
 
-def _first_of_others(unit: np.ndarray, radius: float, to_first: np.ndarray, report: ProgressCallback) -> np.ndarray:
+def _first_of_others(
+    unit_of: _UnitOf, radius: float, to_first: np.ndarray, m: int, report: ProgressCallback
+) -> np.ndarray:
     """:func:`_first_within` of the last rows, where the distances to the nearest of the first rows are known."""
-    n_first = len(unit) - len(to_first)
-    others = np.arange(len(to_first))
-    found = np.full(len(unit), -1)
-    among = _first_within(unit[n_first:], radius, others, silence)
+    n_first = m - len(to_first)
+    others = unit_of(slice(n_first, m))
+    found = np.full(m, -1)
+    among = _first_within(others.__getitem__, len(others), radius, np.arange(len(others)), silence)
     found[n_first:] = np.where(among >= 0, n_first + among, -1)
     close = n_first + np.flatnonzero(
         to_first <= radius + sketch.SLACK
     )  # the others are within the radius of no first row
-    before = _first_within(unit, radius, close, report)[close]
+    before = _first_within(unit_of, m, radius, close, report)[close]
     found[close[before >= 0]] = before[before >= 0]
     return found
 
 
-def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: ProgressCallback) -> np.ndarray:
+def _first_within(unit_of: _UnitOf, m: int, radius: float, seeking: np.ndarray, report: ProgressCallback) -> np.ndarray:
     """(m,) the earliest row before each of the seeking ones and within the radius of it; -1 if none.
 
     Earlier rows offer themselves block by block, and rows that found theirs leave the search. Two extra columns turn
     the comparison |x - y| <= r into the sign of one product, so that a block is read once.
     """
-    m = len(unit)
-    half = np.einsum("ij,ij->i", unit, unit) / 2
-    ones = np.ones(m, dtype=unit.dtype)
+    first = np.full(m, -1)
+    unit = unit_of(seeking)
     # Products leave this much in the squared distance of two equal unit vectors.
     rounding = 1e-12 if unit.dtype == np.float64 else 1e-6
-    limit = (radius**2 + rounding) / 2 - half[seeking]
-    seek = np.column_stack([unit[seeking], ones[seeking], limit]).astype(unit.dtype, copy=False)
-    first = np.full(m, -1)
+    limit = (radius**2 + rounding) / 2 - _half(unit)
+    seek = np.column_stack([unit, np.ones_like(limit), limit]).astype(unit.dtype, copy=False)
     for start in range(0, m, _BLOCK):
         report(start / m, "status of every image")
-        block = slice(start, min(start + _BLOCK, m))
-        offer = np.column_stack([unit[block], -half[block], ones[block]])
         still = (first[seeking] < 0) & (seeking > start)
         if not still.all():
             seeking, seek = seeking[still], seek[still]
+        if not len(seeking):
+            break
+        block = slice(start, min(start + _BLOCK, m))
+        unit = unit_of(block)
+        offer = np.column_stack([unit, -_half(unit), np.ones(len(unit), dtype=unit.dtype)])
         for begin in range(0, len(seeking), 8 * _BLOCK):
             part = seeking[begin : begin + 8 * _BLOCK]
             near = offer @ seek[begin : begin + 8 * _BLOCK].T >= 0
@@ -146,3 +164,8 @@ def _first_within(unit: np.ndarray, radius: float, seeking: np.ndarray, report: 
             hit = near.any(axis=0)
             first[part[hit]] = start + near[:, hit].argmax(axis=0)
     return first
+
+
+def _half(unit: np.ndarray) -> np.ndarray:
+    """Half the squared norm of every row."""
+    return np.einsum("ij,ij->i", unit, unit) / 2

@@ -91,7 +91,7 @@ def write_round(
         except Exception:
             logger.warning("'%s': a part of the round was written; load_rounds() mends it", results.key)
         raise
-    delete_files(dataset, config.run_id, but=file)
+    delete_files(dataset, config.run_id, but=run_document(dataset, config.run_id))
 
 
 def write_columns(results: RoundsResults, changed: Mapping[str, Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..dataset.arguments import ROW_ARGUMENTS, resolve_arguments
 from ..dataset.decisions import read_decisions
 from ..dataset.embeddings import EmbeddingSource
-from ..dataset.followers import followers
+from ..dataset.followers import around, followers
 from ..dataset.labels import read_labels
 from ..dataset.rows import Rows, counted
 from ..embeddings.calibration import calibrated
@@ -26,6 +26,7 @@ from ..vectors.added_rows import Neighborhood, Prints, copies_among_added, kinds
 from ..vectors.copy_model import CopyModel
 from ..vectors.near_duplicates import NearDuplicates
 from ..vectors.neighbors import unit_rows
+from .ranked_vectors import RankedVectors
 
 #: Arguments that the update itself answers: all that is ranked is preselected, and every added row gets a rank.
 _ANSWERED = ("preselected", "deduplicate", "k", "min_per_group")
@@ -39,7 +40,7 @@ class Added:
         ids: (m,) in the dataset's order
         matrix: (m, d) their vectors
         fingerprints: (m,) of the vectors, or None
-        old: (n, d) vectors of the ranked rows, comparable with ``matrix``; NaN where they are gone
+        ranked: the vectors of the ranked rows, comparable with ``matrix``
         alive: (n,) the ranked rows that were not deleted
         followers: by what says so, (p, 2) rows of which one was taken right after the other, added ones among them;
             ranked rows are numbered first
@@ -51,7 +52,7 @@ class Added:
     ids: np.ndarray
     matrix: np.ndarray
     fingerprints: np.ndarray | None
-    old: np.ndarray
+    ranked: RankedVectors
     alive: np.ndarray
     followers: dict[str, np.ndarray]
     left_out: np.ndarray
@@ -89,14 +90,16 @@ class Added:
             rows = whole.select(list(unseen))  # what is wrong is to be said of the added rows alone
             found = EmbeddingSource.of(results.config.embeddings or embeddings).load(rows)
         place = {row_id: row for row, row_id in enumerate(rows.ids())}
-        old = results.embeddings()
         if balanced:
             before = np.array([place.get(row_id, -1) for row_id in results.ids.tolist()])
             old = np.where(before[:, None] >= 0, found.matrix[before], np.nan).astype(found.matrix.dtype)
-        if found.matrix.shape[1] != old.shape[1]:
+            ranked = RankedVectors.whole(old, results)
+        else:
+            ranked = RankedVectors.of(results, alive)
+        if found.matrix.shape[1] != ranked.unit.shape[1]:
             raise CoresetError(
                 f"the vectors of the {counted(len(unseen), results.noun)} to add have {found.matrix.shape[1]} numbers, "
-                f"those of run '{results.key}' have {old.shape[1]}; use one model"
+                f"those of run '{results.key}' have {ranked.unit.shape[1]}; use one model"
             )
         at = np.array([row for row_id, row in place.items() if row_id in unseen], dtype=np.int64)
         usable = at[found.valid[at]]
@@ -105,7 +108,7 @@ class Added:
             ids=added,
             matrix=found.matrix[usable],
             fingerprints=None if found.fingerprints is None else found.fingerprints[usable],
-            old=old,
+            ranked=ranked,
             alive=alive,
             followers={} if results.near_copies is None else _followers(seen, results.ids, added),
             left_out=left_out,
@@ -117,8 +120,10 @@ class Added:
 def _followers(seen: Rows, ranked: np.ndarray, added: np.ndarray) -> dict[str, np.ndarray]:
     """Neighbours in order of which one is added, see :class:`Added`."""
     row_of = {row_id: row for row, row_id in enumerate([*ranked.tolist(), *added.tolist()])}
-    rows = np.array([row_of.get(row_id, -1) for row_id in seen.ids()], dtype=np.int64)
-    found = {name: rows[pairs] for name, pairs in followers(seen).items()}
+    near = around(seen, added.tolist())
+    near.hold()
+    rows = np.array([row_of.get(row_id, -1) for row_id in near.ids()], dtype=np.int64)
+    found = {name: rows[pairs] for name, pairs in followers(near).items()}
     return {name: pairs[(pairs.min(axis=1) >= 0) & (pairs.max(axis=1) >= len(ranked))] for name, pairs in found.items()}
 
 
@@ -163,7 +168,6 @@ class AddedPool:
     Attributes:
         results: the run
         added: the rows to add
-        unit: (u, d) float32 unit-norm embeddings of the living ranked rows that have one
         near: the added rows and their neighbours, see :class:`.Neighborhood`
         rows: (q,) ranked rows that the first rows of ``near`` are
         nearest: (m,) places in ``rows`` of the ranked row that is nearest to each
@@ -173,7 +177,6 @@ class AddedPool:
 
     results: CoresetResults
     added: Added
-    unit: np.ndarray
     near: Neighborhood
     rows: np.ndarray
     nearest: np.ndarray
@@ -183,23 +186,28 @@ class AddedPool:
     @classmethod
     def of(cls, results: CoresetResults, added: Added, num_workers: int | None) -> AddedPool:
         """Finds the neighbours."""
-        alive = added.alive
-        usable = np.flatnonzero(alive & np.isfinite(added.old).all(axis=1))
-        old, new = unit_rows(added.old[usable])[0], unit_rows(added.matrix)[0]
+        alive, ranked = added.alive, added.ranked
+        usable, new = ranked.usable, unit_rows(added.matrix)[0]
         if not len(new):
             empty = np.empty(0, dtype=np.int64)
             near = Neighborhood(new, 0, empty, empty, np.empty(0, dtype=np.float32))
-            return cls(results, added, old, near, empty, empty, {}, num_workers)
+            return cls(results, added, near, empty, empty, {}, num_workers)
         heads = np.searchsorted(usable, _first_of_group(results, usable)[usable])
         there = np.r_[np.isin(np.arange(len(alive)), usable), np.ones(len(new), dtype=bool)]
         in_order = {name: pairs[there[pairs].all(axis=1)] for name, pairs in added.followers.items()}
         before = np.concatenate([np.empty(0, dtype=np.int64), *(pairs.ravel() for pairs in in_order.values())])
         also = np.searchsorted(usable, before[before < len(alive)])
-        near, rows, nearest = Neighborhood.of(old, new, heads, also, num_workers)
+        old = ranked.unit if len(usable) == len(ranked.unit) else ranked.unit[usable]
+
+        def exactly(rows: np.ndarray) -> np.ndarray:
+            return unit_rows(ranked.of_rows(usable[rows]))[0]
+
+        radius = results.curve().near_duplicate_radius
+        near, rows, nearest = Neighborhood.of(old, new, heads, also, exactly, radius, num_workers)
         place = np.zeros(len(there), dtype=np.int64)
         place[np.r_[usable[rows], len(alive) + np.arange(len(new))]] = np.arange(near.n_pool + near.n_added)
         in_order = {name: np.sort(place[pairs], axis=1)[:, ::-1] for name, pairs in in_order.items()}
-        return cls(results, added, old, near, usable[rows], nearest, in_order, num_workers)
+        return cls(results, added, near, usable[rows], nearest, in_order, num_workers)
 
     def compared(self, prints: Prints | None) -> tuple[np.ndarray, np.ndarray]:
         """Which row each added row is a near-copy of, -1 for none, and what each is.
@@ -236,7 +244,7 @@ class AddedPool:
         context = np.unique(np.concatenate([self.nearest, copy_of[(copy_of >= 0) & (copy_of < len(self.rows))]]))
         context = context[np.argsort(results.rank[self.rows[context]], kind="stable")]
         ids = np.concatenate([results.ids[self.rows[context]], self.added.ids])
-        matrix = np.concatenate([self.added.old[self.rows[context]], self.added.matrix])
+        matrix = np.concatenate([self.added.ranked.of_rows(self.rows[context]), self.added.matrix])
         rows = results.rows().select(ids.tolist())
         place = {row_id: row for row, row_id in enumerate(ids.tolist())}
         order = np.array([place[row_id] for row_id in rows.ids()], dtype=np.int64)  # as the collection has them

@@ -13,6 +13,7 @@ from ..errors import CoresetError
 from ..progress import ProgressCallback, reporting
 from ..results import CoresetResults
 from ..vectors import half
+from ..vectors.points import Points
 from .load import load_run
 from .update import measured_again
 from .write import write_run
@@ -103,7 +104,7 @@ def _adjusted(results: CoresetResults, keep: np.ndarray, wanted: list[str]) -> C
     groups = None if results.near_copies is None else results.near_copies[keep]
     curve = None
     if results._curve is not None:
-        curve = measured_again(results._curve, vectors, ranking, groups, results.config.seed)
+        curve = measured_again(results._curve, Points(vectors), ranking, groups, results.config.seed)
     stored = half.to_half(vectors) if results._vectors is not None else None
     left_out = np.empty(0, dtype=results.ids.dtype) if results.left_out is None else results.left_out
     gone = results.ids[results.alive() & ~keep]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..coreset_view import in_own_slice
 from ..dataset.embeddings import rows_with
 from ..dataset.lock import database_faults, run_lock, schema_turn
 from ..dataset.rows import Rows, counted
+from ..dataset.run_record import run_document
 from ..dataset.shown import view_of
 from ..errors import CoresetError
 from ..progress import ProgressCallback, part_of, reporting
@@ -24,6 +25,7 @@ from ..vectors.added_rows import LOOK_ALIKE, NEAR_COPY, NEW
 from .added import Added, AddedPool
 from .load import load_run
 from .near_duplicates import told_without
+from .ranked_vectors import OutdatedCopyError, RankedVectors
 from .write import append_to_run, drop_older_results, write_group_ranks
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..diagnostics.curve import CoverageCurve
     from ..diagnostics.first_cover import FirstCover
+    from ..vectors.points import Points
 
 #: What an added row can be, and the words for it.
 _WORDS = {NEW: "new", LOOK_ALIKE: "look-alikes of one that is there", NEAR_COPY: "near-copies of one that is there"}
@@ -124,7 +127,8 @@ def update_coreset(
     (or objects) get the ranks behind all others, in the order in which the run's method continues from what is there,
     near-copies last: ``results.view(budget, new=k)`` is the old coreset and the best k of the new ones. Scores and
     other figures of a method depend on the whole pool, so the added rows have none. The map places them among the
-    others, which stay where they are. Time grows with what was added, but for reading vectors and matrix products.
+    others, which stay where they are. Time grows with what was added, but for a product with the run's copy of its
+    vectors, and for writing results.
 
     Missing embeddings are computed first if they are those of :func:`~fiftyone_coreset.compute_embeddings`.
 
@@ -157,8 +161,7 @@ def update_coreset(
         run_lock(results.rows().dataset, brain_key) as lock,
         reporting(progress, f"Update of '{brain_key}'") as tell,
     ):
-        revision = results.config.revision
-        results = _reloaded(samples, brain_key, revision)
+        results = _locked(results, samples, brain_key)
         drop_older_results(results)
         seen = Rows(in_own_slice(results, results.samples), results.config.patches_field)
         if seen.samples._is_generated:
@@ -172,29 +175,50 @@ def update_coreset(
                 write_group_ranks(results)  # slices may have come to groups that are ranked
             return CoresetUpdate(results, [], [], 0, added.without_embedding)
         tell(0.6, f"ranking {len(added.ids):,} {results.noun}")
-        pool = AddedPool.of(results, added, num_workers)
-        prints = pool.prints()
-        without = len(added.ids) if prints is None else int((~prints.known[pool.near.n_pool :]).sum())
-        copy_of, kinds = pool.compared(prints)
-        order = pool.ranked(copy_of, part_of(tell, 0.6, 0.8))
-        tell(0.8, "map and curve")
-        updated = _updated(pool, copy_of, kinds, order)
+        try:
+            done, to_copy = _taken_in(results, added, num_workers, part_of(tell, 0.6, 0.95))
+        except OutdatedCopyError:
+            added = replace(added, ranked=RankedVectors.whole(results.embeddings(), results))
+            done, to_copy = _taken_in(results, added, num_workers, part_of(tell, 0.6, 0.95))
         tell(0.95, "writing fields")
-        append_to_run(updated, len(order), lock)
-    ids, kinds = added.ids[order].tolist(), kinds[order].tolist()
-    return CoresetUpdate(updated, ids, kinds, gone, added.without_embedding, without)
+        append_to_run(done.results, len(done.ids), lock, to_copy)
+    return done
 
 
-def _reloaded(samples: SampleCollection, brain_key: str, revision: int) -> CoresetResults:
+def _taken_in(
+    results: CoresetResults, added: Added, num_workers: int | None, tell: ProgressCallback
+) -> tuple[CoresetUpdate, np.ndarray]:
+    """What an update says, with the run as it shall be, and the vectors that the run's copy lacks."""
+    pool = AddedPool.of(results, added, num_workers)
+    prints = pool.prints()
+    without = len(added.ids) if prints is None else int((~prints.known[pool.near.n_pool :]).sum())
+    copy_of, kinds = pool.compared(prints)
+    order = pool.ranked(copy_of, part_of(tell, 0.0, 0.6))
+    tell(0.6, "map and curve")
+    new = pool.near.added[order]
+    if added.ranked.exact is None:
+        new = new.astype(np.float16).astype(np.float32)  # as the others, so that equal vectors stay equal
+    unit = np.concatenate([added.ranked.unit[added.alive], new])
+    updated = _updated(pool, copy_of, kinds, order, unit)
+    goes_on = added.ranked.exact is None and added.alive.all()
+    if not goes_on:
+        updated.config.vector_copies = []
+    ids, gone = added.ids[order].tolist(), int((~added.alive).sum())
+    done = CoresetUpdate(updated, ids, kinds[order].tolist(), gone, added.without_embedding, without)
+    return done, unit[len(unit) - len(order) :] if goes_on else unit
+
+
+def _locked(results: CoresetResults, samples: SampleCollection, brain_key: str) -> CoresetResults:
     """The run as it is now that nobody else can change it."""
-    results = load_run(samples, brain_key)
-    if results.config.revision != revision:
-        raise CoresetError(f"run '{brain_key}' was computed again meanwhile; call again")
-    if results.config.run_id is None:  # of version 1
-        dataset = results.rows().dataset
+    dataset, config = results.rows().dataset, results.config
+    if config.run_id is None:  # of version 1
         with schema_turn(dataset):
             results.backend.adopt(dataset, brain_key)
-        results = load_run(samples, brain_key)
+        return load_run(samples, brain_key)
+    dataset._reload(hard=True)
+    document = run_document(dataset, config.run_id)
+    if document is None or (document.key, document.config["revision"]) != (brain_key, config.revision):
+        raise CoresetError(f"run '{brain_key}' was computed again meanwhile; call again")
     return results
 
 
@@ -214,7 +238,9 @@ def _embed_missing(results: CoresetResults, seen: Rows, tell: ProgressCallback) 
             compute_embeddings(rows.samples, field, **source, progress=tell)
 
 
-def _updated(pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.ndarray) -> CoresetResults:
+def _updated(
+    pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.ndarray, unit: np.ndarray
+) -> CoresetResults:
     """The run with the added rows behind the living ones.
 
     Args:
@@ -222,30 +248,30 @@ def _updated(pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.
         copy_of: (m,) see :meth:`.AddedPool.compared`
         kinds: (m,) what the added rows are
         order: places of the added rows that are ranked, first to keep first
+        unit: vectors of unit length of all rows of the run
     """
     results, added, alive = pool.results, pool.added, pool.added.alive
     first = first_free_rank(results)
     groups = None
     if results.near_copies is not None:
         groups = np.concatenate([results.near_copies[alive], pool.groups(copy_of)[order]])
-    vectors = np.concatenate([added.old[alive], added.matrix[order]])
     rank = np.concatenate([results.rank[alive], first + np.arange(len(order))])
     points = results.points
     if points is not None:
-        from ..vectors.projection import place
-
-        points = np.concatenate([points[alive], _placed(pool, place)[order]])
+        points = np.concatenate([points[alive], _placed(pool, points)[order]])
     unknown = np.full(len(order), np.nan)
+    held = results._embeddings if added.ranked.exact is None else added.ranked.exact
+    vectors = None if held is None else np.concatenate([held[alive], added.matrix[order]])
     stored = None
-    if results.config.embeddings is None and half.half_bytes(vectors) <= half.MAX_STORED:
-        stored = half.to_half(vectors)
+    if results.config.embeddings is None and vectors is not None and half.half_bytes(vectors) <= half.MAX_STORED:
+        stored, vectors = half.to_half(vectors), None
     prints = results._fingerprints
     if prints is not None and added.fingerprints is not None:
         prints = np.concatenate([prints[alive], added.fingerprints[order]])
     else:
         prints = None
     dropped = np.setdiff1d(np.arange(len(added.ids)), order)
-    curve, first_cover = _measured(pool, order, vectors, rank, groups)
+    curve, first_cover = _measured(pool, order, unit, rank, groups)
     updated = CoresetResults(
         results.samples,
         _record(pool, kinds[order], first, len(dropped)),
@@ -255,7 +281,7 @@ def _updated(pool: AddedPool, copy_of: np.ndarray, kinds: np.ndarray, order: np.
         columns={name: np.concatenate([values[alive], unknown]) for name, values in results.columns.items()},
         points=points,
         curve=curve,
-        embeddings=vectors if stored is None else None,
+        embeddings=vectors,
         first_cover=first_cover,
         near_copies=groups,
         fingerprints=prints,
@@ -272,12 +298,18 @@ def first_free_rank(results: CoresetResults) -> int:
     return max(given, int(results.rank.max()) + 1)
 
 
-def _placed(pool: AddedPool, place: Any) -> np.ndarray:
-    """Points of the added rows on the map of the living ones."""
-    results, added = pool.results, pool.added
-    assert results.points is not None
-    usable = added.alive & np.isfinite(added.old).all(axis=1)
-    return place(added.old[usable], results.points[usable], added.matrix, results.config.projection)
+def _placed(pool: AddedPool, points: np.ndarray) -> np.ndarray:
+    """Points of the added rows on the map of the ranked ones."""
+    from ..vectors.projection import place_along, place_between, read_back_rows
+
+    matrix, ranked = pool.added.matrix, pool.added.ranked
+    if not len(matrix):
+        return points[:0]
+    if pool.results.config.projection == "umap":
+        nearest, distance = pool.near.of_pool
+        return place_between(distance, points[pool.rows[nearest]])
+    some = ranked.usable[read_back_rows(len(ranked.usable), matrix.shape[1])]
+    return place_along(ranked.of_rows(some), points[some], matrix)
 
 
 def _record(pool: AddedPool, kinds: np.ndarray, first: int, n_left_out: int) -> Any:
@@ -301,7 +333,7 @@ def _record(pool: AddedPool, kinds: np.ndarray, first: int, n_left_out: int) -> 
 
 
 def _measured(
-    pool: AddedPool, order: np.ndarray, vectors: np.ndarray, rank: np.ndarray, groups: np.ndarray | None
+    pool: AddedPool, order: np.ndarray, unit: np.ndarray, rank: np.ndarray, groups: np.ndarray | None
 ) -> tuple[CoverageCurve | None, FirstCover | None]:
     """The curve and the map's figures: extended where only rows were added, measured again where rows went."""
     from ..diagnostics.extended_curve import extended_curve
@@ -313,36 +345,33 @@ def _measured(
     if curve is None:
         return None, None
     radius, duplicate_radius = curve.coverage_radius, curve.near_duplicate_radius
-    if len(pool.unit) < len(results):
-        points = Points(vectors)
-        measured, known = measured_again(curve, vectors, ranking, groups, seed), None
+    points = Points(unit, are_unit=True)
+    if len(pool.added.ranked.usable) < len(results):
+        measured, known = measured_again(curve, points, ranking, groups, seed), None
     else:
-        points = Points(np.concatenate([pool.unit, pool.near.added[order]]), are_unit=True)
         measured, to_pool = extended_curve(curve, points, ranking, groups, seed), pool.near.to_pool[order]
     if results.points is None or len(rank) > MAX_ROWS:
         return measured, None
     by_rank = None if groups is None else groups[ranking]
     return measured, first_cover(
-        points.reordered(ranking), radius, duplicate_radius, by_rank, known=known, to_known=to_pool
+        points, radius, duplicate_radius, by_rank, known=known, to_known=to_pool, order=ranking
     )
 
 
 def measured_again(
-    curve: CoverageCurve, vectors: np.ndarray, ranking: np.ndarray, groups: np.ndarray | None, seed: int
+    curve: CoverageCurve, points: Points, ranking: np.ndarray, groups: np.ndarray | None, seed: int
 ) -> CoverageCurve:
     """The curve of a ranking of which rows went or changed places, with the radii that it had.
 
     Args:
         curve: the curve of the run so far
-        vectors: (n, d) embeddings, NaN in rows without
+        points: the embeddings
         ranking: (n,) rows, first to keep first
         groups: (n,) groups of near-copies, or None
         seed: the run's seed
     """
     from ..diagnostics.coverage import coverage_curve
-    from ..vectors.points import Points
 
-    points = Points(vectors)
     return coverage_curve(
         points,
         ranking[np.isin(ranking, points.rows)],

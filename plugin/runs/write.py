@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..brain import DESCRIPTION_START, FORMAT_VERSION, MAP_MARK, Coreset, point_map_at, visualization_key
+from ..brain import (
+    DESCRIPTION_START,
+    FORMAT_VERSION,
+    MAP_MARK,
+    Coreset,
+    index_of_points,
+    point_map_at,
+    visualization_key,
+)
 from ..dataset.journal import journal
 from ..dataset.lock import Lock, schema_turn
 from ..dataset.owned import (
@@ -25,8 +33,10 @@ from ..dataset.owned import (
 from ..dataset.rows import FRAMES, Rows, group_members
 from ..dataset.run_record import commit_run, delete_files, run_document, store_results
 from ..dataset.shown import have_images
+from ..dataset.vector_copy import store_copy
 from ..errors import CoresetError
 from ..rank_views import Describe, ranked
+from ..vectors.neighbors import unit_rows
 from .orphans import require_no_orphans
 from .views import describe
 
@@ -69,6 +79,9 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
+        config.vector_copies = []
+        if results._embeddings is not None:
+            _store_copy(results, unit_rows(results._embeddings)[0])
         file = store_results(results)
         with schema_turn(dataset):
             lock.check()
@@ -82,10 +95,10 @@ def write_run(results: CoresetResults, lock: Lock, overwrite: bool = False) -> N
         raise
     with schema_turn(dataset):
         results.backend.settle(dataset, key, describe=_describing(results))
-        delete_files(dataset, config.run_id, but=file)
+        delete_files(dataset, config.run_id, but=run_document(dataset, config.run_id))
 
 
-def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
+def append_to_run(results: CoresetResults, n_added: int, lock: Lock, to_copy: np.ndarray) -> None:
     """Writes what an update adds to a run behind what is there, and makes it valid in the last step.
 
     Values of the rows that were ranked before are not touched. Until the record changes, the added rows have ranks that
@@ -95,6 +108,7 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
         results: the run as it shall be, the added rows last
         n_added: how many they are
         lock: the lock on the run
+        to_copy: vectors of unit length of the last rows, those that the run's copy does not have yet
 
     Raises:
         CoresetError: if the lock was lost, or the database loses what is written
@@ -108,7 +122,7 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
         usual = visualization_key(key)
         if results.points is not None:
             config.map_key = f"{usual}_staged" if there.config.map_key == usual else usual
-            _drop_bounds(dataset, config.fields["xy"])
+            _drop_bounds(dataset, config.fields["xy"], results.points[added])
     first = config.updates[-1]["first_rank"]
     _clear_from(results, first)
     try:
@@ -118,6 +132,7 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
         if results.points is not None:
             with schema_turn(dataset):
                 _write_map(rows, results, results.points)
+        _store_copy(results, to_copy)
         file = store_results(results)
         with schema_turn(dataset):
             lock.check()
@@ -131,20 +146,27 @@ def append_to_run(results: CoresetResults, n_added: int, lock: Lock) -> None:
         raise
     with schema_turn(dataset):
         results.backend.settle(dataset, key)
-        delete_files(dataset, config.run_id, but=file)
+        delete_files(dataset, config.run_id, but=run_document(dataset, config.run_id))
 
 
 def drop_older_results(results: CoresetResults) -> None:
     """Deletes stored results that the run's record does not name: a process was killed before it could."""
     dataset = results.rows().dataset
-    document = run_document(dataset, results.config.run_id)
-    delete_files(dataset, results.config.run_id, but=document.results.grid_id)
+    delete_files(dataset, results.config.run_id, but=run_document(dataset, results.config.run_id))
 
 
-def _drop_bounds(dataset: Dataset, path: str) -> None:
-    """Drops the index of the points, which takes none outside its bounds; the map is given another with its points."""
-    for name, index in dataset.get_index_information().items():
-        if (path, "2d") in index["key"]:
+def _store_copy(results: CoresetResults, unit: np.ndarray) -> None:
+    """Adds vectors of unit length to the run's copy, if they are those of one field."""
+    config = results.config
+    if len(unit) and len(config.embeddings or ()) == 1:
+        file = store_copy(results.rows().dataset, config.run_id, unit)
+        config.vector_copies = [*config.vector_copies, file]
+
+
+def _drop_bounds(dataset: Dataset, path: str, added: np.ndarray) -> None:
+    """Drops the index of the points if it does not take those that are added: the map is given another with them."""
+    for name, index in index_of_points(dataset, path).items():
+        if not ((added > index["min"]) & (added < index["max"])).all():
             dataset.drop_index(name)
 
 
@@ -200,22 +222,24 @@ def _existing(dataset: Dataset, key: str) -> Coreset | None:
 
 
 def _write_values(rows: Rows, results: CoresetResults, places: np.ndarray) -> None:
-    """Writes all fields of some rows, the others have theirs, and again what the database says it does not have."""
+    """Writes all fields of some rows, or of all, and again what the database says it does not have."""
     dataset, fields = rows.dataset, results.config.fields
     columns: dict[str, Any] = {**results.columns, "rank": results.rank}
     if results.points is not None:
         columns["xy"] = results.points.astype(float)
-    missing, expected = list(columns), len(results)
+    ids = results.ids[places].tolist()
+    among = None if len(places) == len(results) else results.rows().select(ids).samples
+    missing, expected = list(columns), len(ids)
     for _ in range(_ATTEMPTS):
         for column in missing:
-            values = dict(zip(results.ids[places].tolist(), columns[column][places].tolist(), strict=True))
+            values = dict(zip(ids, columns[column][places].tolist(), strict=True))
             rows.set_values(fields[column].rpartition(".")[2], values)
         journal()
-        missing = [column for column in columns if count_values(dataset, fields[column]) < expected]
+        missing = [column for column in columns if count_values(dataset, fields[column], among) < expected]
         if not missing:
             return
-        expected = len(existing_ids(dataset, rows.patches_field).intersection(results.ids.tolist()))
-    have = count_values(dataset, fields[missing[0]])
+        expected = len(existing_ids(dataset, rows.patches_field).intersection(ids))
+    have = count_values(dataset, fields[missing[0]], among)
     raise CoresetError(
         f"field '{fields[missing[0]]}' has {have:,} of {expected:,} values after {_ATTEMPTS} attempts to write it: the "
         "database loses what is written; see that it runs, and call again"
@@ -285,7 +309,7 @@ def _undo(dataset: Dataset, results: CoresetResults) -> None:
         document = run_document(dataset, results.config.run_id)
         if document is not None and document.config["state"] == "complete":
             dataset.get_brain_info(document.key).config.build().drop_spare(dataset)
-            delete_files(dataset, results.config.run_id, but=document.results.grid_id)
+            delete_files(dataset, results.config.run_id, but=document)
             return
         results.backend.delete_owned(dataset)
         if document is not None:

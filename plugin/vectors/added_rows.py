@@ -10,10 +10,14 @@ import numpy as np
 from .copy_model import CopyModel
 from .fingerprints import agreement
 from .near_copies import EQUAL, LINK, NEIGHBORS, STAY
+from .nearest import nearest_first
 from .neighbors import nearest_in, pairwise_distances
 
 #: What an added row can be.
 NEW, LOOK_ALIKE, NEAR_COPY = "new", "look-alike", "near-copy"
+
+#: Half precision moves a vector of unit length by no more.
+HALF_PRECISION = 2**-11
 
 #: Distances between added rows that are held at once.
 _TILE = 8 * 1024**2
@@ -47,28 +51,38 @@ class Neighborhood:
         added: np.ndarray,
         heads: np.ndarray,
         also: np.ndarray | None = None,
+        exactly: Callable[[np.ndarray], np.ndarray] | None = None,
+        radius: float = 0.0,
         num_workers: int | None = None,
     ) -> tuple[Neighborhood, np.ndarray, np.ndarray]:
-        """Looks around added rows, exactly.
+        """Looks around added rows; which rows are near is told by the pool as it is given.
 
         Args:
-            pool: (n, d) float32 unit-norm embeddings of the rows that are there
+            pool: (n, d) float32 unit-norm embeddings of the rows that are there, exact or rounded
             added: (m, d) of the others, at least one
             heads: (n,) int64 the row that represents the group of every row; those of neighbours are included
             also (None): (e,) int64 further rows of the pool to begin with
+            exactly (None): gives the exact embeddings of some rows of a pool that is rounded to half precision
+            radius (0.0): distance up to which distances to a rounded pool are to be exact, beside those to the nearest
             num_workers (None): threads
 
         Returns:
             a tuple of the neighbourhood, the (n_pool,) rows of the pool that it begins with, ascending, and for each
             added row the place in it of the nearest row of the pool
         """
+        from .product_kernel import exact_distances
+
         among, far = nearest_in(added, pool, NEIGHBORS, num_workers=num_workers)
         around = among.ravel() if also is None else np.r_[among.ravel(), also]
         rows = np.unique(np.r_[around, heads[around]])
-        place = np.searchsorted(rows, among)
+        unit, place = pool[rows], np.searchsorted(rows, among)
+        if exactly is not None:
+            sought = np.unique(place[far <= np.maximum(far[:, :1], radius) + 2 * HALF_PRECISION])
+            unit[sought] = exactly(rows[sought])
+        place, far = nearest_first(place, exact_distances(added, unit, place), place.shape[1])
         left, right, between = _nearest_before(added)
         near = cls(
-            unit=np.concatenate([pool[rows], added]),
+            unit=np.concatenate([unit, added]),
             n_pool=len(rows),
             left=len(rows) + np.concatenate([np.repeat(np.arange(len(added)), among.shape[1]), left]),
             right=np.concatenate([place.ravel(), len(rows) + right]),
@@ -87,12 +101,15 @@ class Neighborhood:
         return self.unit[self.n_pool :]
 
     @property
+    def of_pool(self) -> tuple[np.ndarray, np.ndarray]:
+        """(m, k) rows of the pool that are nearest to each added row, nearest first, and their (m, k) distances."""
+        found = self.right < self.n_pool
+        return self.right[found].reshape(self.n_added, -1), self.distance[found].reshape(self.n_added, -1)
+
+    @property
     def to_pool(self) -> np.ndarray:
         """(m,) float32 distances of the added rows to the nearest row of the pool."""
-        nearest: np.ndarray = np.full(self.n_added, np.inf, dtype=np.float32)
-        of_pool = self.right < self.n_pool
-        np.minimum.at(nearest, self.left[of_pool] - self.n_pool, self.distance[of_pool])
-        return nearest
+        return self.of_pool[1][:, 0]
 
 
 @dataclass(frozen=True)

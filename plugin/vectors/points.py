@@ -30,7 +30,7 @@ class Points:
             that are missing or not finite take part in nothing
         normalize (True): whether to scale rows to unit length, so that distances are ``sqrt(2 - 2 cos)``; rows of
             zeros stay zero. Otherwise plain Euclidean distances on the rows as they are
-        are_unit (False): whether the rows are of unit length already
+        are_unit (False): whether the rows are float32 of unit length already, NaN where missing; they are not checked
 
     Attributes:
         n: number of rows, usable or not
@@ -38,7 +38,8 @@ class Points:
     """
 
     def __init__(self, embeddings: Any, normalize: bool = True, *, are_unit: bool = False):
-        self._matrix, valid = as_matrix(embeddings)
+        self._matrix: np.ndarray
+        self._matrix, valid = (embeddings, np.isfinite(embeddings[:, 0])) if are_unit else as_matrix(embeddings)
         self.normalize = normalize
         self._are_unit = are_unit
         self.n = len(self._matrix)
@@ -61,10 +62,6 @@ class Points:
             return (block - self._center).astype(dtype, copy=False)
         return (block if self._are_unit else normalized(block)).astype(dtype, copy=False)
 
-    def reordered(self, rows: np.ndarray) -> Points:
-        """The points of some rows, in their order."""
-        return Points(self._matrix[rows], self.normalize, are_unit=self._are_unit)
-
     def distance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Distances between paired rows, by direct subtraction in float64."""
         out = np.empty(len(left))
@@ -76,8 +73,8 @@ class Points:
         return out
 
     def work_dtype(self, n_left: int, n_right: int) -> type:
-        """float64 where it costs no more than about a second, else float32."""
-        return np.float64 if n_left * n_right * self.dim <= DOUBLE_WORK else np.float32
+        """float64 where it costs no more than about a second, else float32, as rows of unit length are already."""
+        return np.float64 if not self._are_unit and n_left * n_right * self.dim <= DOUBLE_WORK else np.float32
 
     def sample(self, size: int, seed: int) -> np.ndarray:
         """At most ``size`` usable rows, drawn by their content, so that the order of the rows does not matter."""

@@ -22,10 +22,12 @@ METHODS = ("umap", "pca")
 _MAX_FITTED = 100_000
 _PLACEMENT_NEIGHBORS = 5
 _PLACEMENT_BLOCK = 4_096
+#: Squared distance below which two vectors of unit length count as equal, so that no weight is infinite.
+_EQUAL = 1e-9
 
-#: Rows from which the directions of a PCA are read back, and the share of the largest direction that float32 points
-#: leave of what rounding made.
-_READ_BACK = 20_000
+#: Rows from which the directions of a PCA are read back, for each number of a vector and at least, and the share of the
+#: largest direction that float32 points leave of what rounding made.
+_READ_BACK, _READ_BACK_AT_LEAST = 8, 1_000
 _ROUNDING = 1e-5
 
 
@@ -80,30 +82,43 @@ def project(
     return Projection(_pca(distinct)[row_of], "pca", "PCA: the two directions of largest variance.")
 
 
-def place(embeddings: np.ndarray, points: np.ndarray, added: np.ndarray, method: str) -> np.ndarray:
-    """Places further rows on a map that stays as it is.
+def read_back_rows(n: int, dim: int) -> np.ndarray:
+    """The rows, of n vectors of a length, that :func:`place_along` reads the directions of a map from."""
+    return np.arange(0, n, max(1, n // max(_READ_BACK * dim, _READ_BACK_AT_LEAST)))
 
-    On a map by PCA they get the place that the same two directions give them; on one by UMAP they lie between their
-    nearest rows.
+
+def place_along(embeddings: np.ndarray, points: np.ndarray, added: np.ndarray) -> np.ndarray:
+    """Places further rows on a map by PCA, which stays as it is: where the same two directions put them.
 
     Args:
-        embeddings: (n, d) finite embeddings of the rows on the map
+        embeddings: (n, d) finite embeddings of rows on the map, see :func:`read_back_rows`
         points: (n, 2) their points
         added: (m, d) finite embeddings of the others
-        method: ``"umap"`` or ``"pca"``, what the map was made by
 
     Returns:
         (m, 2) float32
     """
-    if method == "umap":
-        return _between(normalized(added), normalized(embeddings), points)
     # The points are linear in the embeddings, so the directions can be read back.
-    some = slice(None, None, max(1, len(embeddings) // _READ_BACK))
-    middle, center = embeddings[some].mean(axis=0, dtype=float), points[some].mean(axis=0, dtype=float)
-    spread = embeddings[some] - middle
+    middle, center = embeddings.mean(axis=0, dtype=float), points.mean(axis=0, dtype=float)
+    spread = embeddings - middle
     # Products of the directions with themselves: their squared lengths are d numbers, however many rows there are.
-    directions = np.linalg.lstsq(spread.T @ spread, spread.T @ (points[some] - center), rcond=_ROUNDING**2)[0]
+    directions = np.linalg.lstsq(spread.T @ spread, spread.T @ (points - center), rcond=_ROUNDING**2)[0]
     return ((added - middle) @ directions + center).astype(np.float32)
+
+
+def place_between(distance: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Places rows on a map by UMAP: between the rows on it that are nearest to each, weighted by similarity.
+
+    Args:
+        distance: (m, k) distances of the nearest rows on the map, nearest first, between vectors of unit length
+        points: (m, k, 2) their points
+
+    Returns:
+        (m, 2) float32
+    """
+    weight = np.maximum(distance[:, :_PLACEMENT_NEIGHBORS].astype(float) ** 2, _EQUAL) ** -1
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.einsum("rk,rkc->rc", weight, points[:, :_PLACEMENT_NEIGHBORS]).astype(np.float32)
 
 
 def _umap(rows: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
@@ -147,9 +162,8 @@ def _between(unit: np.ndarray, fitted: np.ndarray, fitted_points: np.ndarray) ->
         block = slice(start, start + _PLACEMENT_BLOCK)
         cosine = unit[block] @ fitted.T
         nearest = np.argpartition(cosine, -count, axis=1)[:, -count:]
-        distance = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(cosine, nearest, axis=1), 1e-9))
-        weight = distance**-2
-        points[block] = np.einsum("rk,rkc->rc", weight / weight.sum(axis=1, keepdims=True), fitted_points[nearest])
+        distance = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(cosine, nearest, axis=1), 0))
+        points[block] = place_between(distance, fitted_points[nearest])
     return points
 
 

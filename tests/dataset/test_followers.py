@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import fiftyone as fo
 import numpy as np
 import pytest
-from fiftyone_coreset.plugin.dataset.followers import followers
+from fiftyone_coreset.plugin.dataset.followers import around, followers
 from fiftyone_coreset.plugin.dataset.rows import Rows
 
 
@@ -81,3 +81,14 @@ def test_images_that_were_deleted_since_the_rows_were_held(dataset):
     samples.delete_samples(samples.values("id")[1])
     samples.add_samples([fo.Sample(filepath="/a/4.jpg")], progress=False)
     assert [found.tolist() for found in followers(rows).values()] == [[[0, 2]], [[0, 2]]]
+
+
+def test_only_images_in_the_folders_of_some_can_follow_them(dataset):
+    made = dataset(["/a/1.png", "/a/2.png", "/a+/3.png", "/b/1.png", "/a/c/4.png"])
+    ids = made.values("id")
+    assert around(Rows(made), [ids[1]]).ids() == [ids[0], ids[1], ids[4]]
+    assert around(Rows(made), [ids[2], ids[3]]).ids() == ids[2:4]
+    assert around(Rows(made), []).ids() == ids
+    made.set_values("frame_number", [1, 2, 3, 4, 5])
+    made.set_values("sample_id", ["x"] * 5)
+    assert around(Rows(made), [ids[1]]).ids() == ids

@@ -141,7 +141,7 @@ def state(name, files, weights):
         "descriptions": {name: dataset.get_saved_view_info(name)["description"] for name in dataset.list_saved_views()},
         "fields": sorted(dataset.get_field_schema(flat=True)),
         "runs": dataset.list_brain_runs(),
-        "stored": get_db_conn().fs.files.count_documents({"coreset_run": {"$exists": True}}),
+        "stored": get_db_conn().fs.files.count_documents({"coreset_dataset": dataset._doc.id}),
     }  # fmt: skip
 
 

@@ -32,7 +32,8 @@ def quick():
 
 
 def stored_files():
-    """How many files of runs the database has, those that killed runs of other tests left included."""
+    """How many files of runs the database has of datasets that are there, those that killed runs left included."""
     from fiftyone.core.odm import get_db_conn
 
-    return get_db_conn().fs.files.count_documents({"coreset_run": {"$exists": True}})
+    database = get_db_conn()
+    return database.fs.files.count_documents({"coreset_dataset": {"$in": database.datasets.distinct("_id")}})

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.diagnostics.first_cover import first_cover
-from fiftyone_coreset.plugin.vectors.added_rows import Neighborhood, Prints, copies_among_added, kinds_of_added
+from fiftyone_coreset.plugin.vectors.added_rows import (
+    HALF_PRECISION,
+    Neighborhood,
+    Prints,
+    copies_among_added,
+    kinds_of_added,
+)
 from fiftyone_coreset.plugin.vectors.near_copies import Evidence, near_copies
 from fiftyone_coreset.plugin.vectors.neighbors import nearest_in, pairwise_distances
 from fiftyone_coreset.plugin.vectors.points import Points
-from fiftyone_coreset.plugin.vectors.projection import place, project
+from fiftyone_coreset.plugin.vectors.projection import place_along, place_between, project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +45,30 @@ def test_two_steps_tell_what_one_tells(n, m, seed, data):
     for row, kind in enumerate(at_once, n):
         near = (np.linalg.norm(rows[:row] - rows[row], axis=1) <= RADIUS).any()
         assert kind == ("look-alike" if near else "new")
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.1, 1e-3, 1e-4, 0.0])
+def test_a_pool_in_half_precision_tells_what_the_exact_one_tells(spread):
+    rng = np.random.default_rng(2)
+    centers = rng.normal(size=(8, 16))
+    rows = unit(centers[rng.integers(8, size=400)] + spread * rng.normal(size=(400, 16)))
+    pool, added = rows[:360], rows[360:]
+    exact = np.linalg.norm(added[:, None].astype(float) - pool[None], axis=2)
+    radius = float(np.quantile(exact.min(axis=1), 0.5))
+    read = []
+
+    def exactly(some):
+        read.extend(some.tolist())
+        return pool[some]
+
+    rounded = pool.astype(np.float16).astype(np.float32)
+    near, places, nearest = Neighborhood.of(rounded, added, np.arange(360), None, exactly, radius)
+    np.testing.assert_allclose(near.to_pool, exact.min(axis=1), atol=1e-6 if spread > 1e-3 else 2 * HALF_PRECISION)
+    np.testing.assert_allclose(exact[np.arange(40), places[nearest]], near.to_pool, atol=1e-6)
+    told = kinds_of_added(near, radius, np.full(40, -1))
+    whole, *_ = Neighborhood.of(pool, added, np.arange(360))
+    np.testing.assert_array_equal(told, kinds_of_added(whole, radius, np.full(40, -1)))
+    assert len(read) == len(set(read)) < len(pool)
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.05, RADIUS, 2.5])
@@ -124,14 +154,21 @@ def test_a_map_by_pca_shows_further_rows_where_its_directions_do():
     X[7] = X[3]
     points = project(X[:40], "pca").points
     fitted = PCA(2, svd_solver="covariance_eigh").fit(np.delete(X[:40], 7, axis=0))
-    np.testing.assert_allclose(place(X[:40], points, X[40:], "pca"), fitted.transform(X[40:]), atol=1e-3)
+    np.testing.assert_allclose(place_along(X[:40], points, X[40:]), fitted.transform(X[40:]), atol=1e-3)
 
 
 def test_a_map_by_umap_shows_further_rows_between_their_neighbours():
     rng = np.random.default_rng(0)
     X = np.repeat(np.eye(3), 20, axis=0) + 0.05 * rng.normal(size=(60, 3))
     points = np.repeat([[0, 0], [10, 0], [0, 10]], 20, axis=0) + rng.normal(size=(60, 2))
-    placed = place(X.astype(np.float32), points.astype(np.float32), np.eye(3, dtype=np.float32), "umap")
+
+    def placed_between(X, points, added):
+        pool, added = unit(X), unit(added)
+        near, rows, _ = Neighborhood.of(pool, added, np.arange(len(pool)))
+        nearest, distance = near.of_pool
+        return place_between(distance, points[rows[nearest]])
+
+    placed = placed_between(X, points, np.eye(3))
     np.testing.assert_allclose(placed, [[0, 0], [10, 0], [0, 10]], atol=2)
-    np.testing.assert_allclose(place(X, points, X[5:6], "umap"), points[5:6], atol=1e-2)
-    assert np.isfinite(place(X[:2], points[:2], X[5:6], "umap")).all()
+    np.testing.assert_allclose(placed_between(X, points, X[5:6]), points[5:6], atol=1e-2)
+    assert np.isfinite(placed_between(X[:2], points[:2], X[5:6])).all()
