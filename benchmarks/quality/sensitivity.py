@@ -44,9 +44,6 @@ WITHOUT = {
     "least_standing": {"always trusted": 0.0},
     "max_isolation": {"any": 1.0},
     "tested_shares": {"first only": (0.05,), "second only": (0.1,)},
-    "outlier_share": {"none": 0.0},
-    "min_z": {"always": -1e9, "never": 1e9},
-    "max_singleton_share": {"none": 1.0},
 }
 
 

@@ -127,7 +127,7 @@ def by_cells(
         cell_of = cells.of_rows(len(run))
     if scores is not None:
         by_zcore = np.bincount(cell_of[_first(scores)], minlength=n_cells)
-    division = divide(cells.sizes, worth, reading, of_groups, joined, deduplicate, by_zcore)
+    division = divide(cells.sizes, worth, joined, deduplicate, by_zcore)
     if len(given):
         division = division.after(given, np.bincount(cell_of[given], minlength=n_cells))
     divided, numbers_path = [division], None
@@ -303,9 +303,7 @@ class OrderWork:
         method, division = get_method(self.stage.record["method"]), self.division
         if method.name != "auto" or reading is None:
             return method
-        if self.stage.record.get("deduplicate"):  # bursts are one row each by then
-            reading = replace(reading, auc=None)
-        whole = Whole(reading, division.singletons, scores)
+        whole = Whole(reading, scores)
         settings = replace(DEFAULTS, max_clusters=int(division.regions[cell]))
         return replace(method, function=lambda pool, k: auto_selector.select(pool, k, settings, whole))
 

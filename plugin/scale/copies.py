@@ -24,7 +24,7 @@ from .places import Place
 from .reading import pool_of, read_reading
 
 _EMPTY = (("row", "int64"), ("group", "int64"), ("centrality", "float32"))
-_FACTS = ("own", "groups", "singles", "value", "worth_of_bursts", "worth_of_singles")
+_FACTS = ("own", "groups", "value")
 #: Distances are known to this.
 _EXACT = 1e-6
 
@@ -81,16 +81,8 @@ class GroupWork:
         }
         sizes = np.bincount(found.groups)
         worth = reading.worth_of(pool.Z[found.representatives()])  # in the order of rows, as are the groups below
-        alone = sizes[found.groups[found.representatives()]] == 1
         value = worth * sizes[found.groups[found.representatives()]] ** DEFAULTS.group_growth
-        facts = {
-            "own": len(numbers),
-            "groups": len(sizes),
-            "singles": int(alone.sum()),
-            "value": float(np.sum(sizes[sizes > 1] ** DEFAULTS.group_growth)),
-            "worth_of_bursts": float(value[~alone].sum()),
-            "worth_of_singles": float(value[alone].sum()),
-        }
+        facts = {"own": len(numbers), "groups": len(sizes), "value": float(value.sum())}
         self.stage.write(cell, pa.table(table), facts)
 
 
@@ -133,10 +125,12 @@ class Joined:
     Attributes:
         away: int64 rows, ascending, that are near-copies of rows of another cell, by which they are represented
         groups: (c,) int64 groups that every cell represents
+        value: (c,) float64 how much `auto` lets the groups of every cell count
     """
 
     away: np.ndarray
     groups: np.ndarray
+    value: np.ndarray
 
 
 def join(stage: Stage, facts_of_cells: Sequence[Mapping[str, Any]], n_rows: int) -> Joined:
@@ -171,4 +165,5 @@ def join(stage: Stage, facts_of_cells: Sequence[Mapping[str, Any]], n_rows: int)
     away = np.zeros(len(cell_of), dtype=bool)
     away[cut] = home[whole[cut]] != cell_of[cut]
     rows = np.flatnonzero(group_of >= 0)
-    return Joined(rows[away[group_of[rows]]], np.array(counts) - np.bincount(cell_of[away], minlength=n_cells))
+    groups = np.array(counts) - np.bincount(cell_of[away], minlength=n_cells)
+    return Joined(rows[away[group_of[rows]]], groups, np.array([facts["value"] for facts in facts_of_cells]))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
-from ..selection.methods.auto.reading import Reading
 from ..selection.methods.auto.settings import DEFAULTS
-from ..selection.methods.auto.singletons import SingletonQuota, singleton_quota
 from .copies import Joined
 from .turns import merge_turns, turn_counts
 
@@ -26,7 +22,6 @@ class Division:
         first: (c,) int64 rows of every cell that come before the others of any cell, which are further copies
         shares: (c,) float64 numbers in whose proportion these take turns
         away: int64 rows, ascending, that come last in their cells, because rows of others represent them
-        singletons: how `auto` represents single images, or None
         given: int64 rows that are kept before any turn, in their order
         taken: (c,) int64 of these in every cell, or None
     """
@@ -35,7 +30,6 @@ class Division:
     first: np.ndarray
     shares: np.ndarray
     away: np.ndarray
-    singletons: SingletonQuota | None = None
     given: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     taken: np.ndarray | None = None
 
@@ -85,56 +79,25 @@ class Division:
 
 
 def divide(
-    sizes: np.ndarray,
-    worth: np.ndarray,
-    reading: Reading | None,
-    groups: Sequence[Mapping[str, Any]] | None,
-    joined: Joined | None,
-    deduplicate: bool,
-    by_zcore: np.ndarray | None,
+    sizes: np.ndarray, worth: np.ndarray, joined: Joined | None, deduplicate: bool, by_zcore: np.ndarray | None
 ) -> Division:
     """Divides a selection among cells: by their rows, by their groups of near-copies, or as `auto` values them.
 
     Args:
         sizes: (c,) int64 rows of every cell
         worth: (c,) float64 how much the rows of every cell count
-        reading: what was decided for the run, or None where nothing was
-        groups: facts about the near-copies of every cell, or None where none were looked for
-        joined: those that borders cut, or None where none were looked for
-        deduplicate: whether one row of each group comes first, whatever it stands for
+        joined: the near-copies, of which one row comes first, or None where none were looked for
+        deduplicate: whether a group counts as one row, whatever it stands for
         by_zcore: (c,) int64 rows of every cell that ZCore would keep, or None where it is not trusted
 
     Returns:
         the division
     """
-    if reading is None:
-        return Division(sizes, sizes, sizes.astype(float), _NO_ROWS)
-    first, shares, singletons = sizes, worth, None
-    if joined is not None and groups is not None:
-        first, shares = joined.groups, joined.groups.astype(float)
-        if not deduplicate:
-            shares, waiting, singletons = _valued(groups, reading)
-            first = np.maximum(first - waiting, 0)
+    first, shares, away = sizes, worth, _NO_ROWS
+    if joined is not None:
+        first, away = joined.groups, joined.away
+        shares = joined.groups.astype(float) if deduplicate else joined.value
     if by_zcore is not None:
         share = DEFAULTS.zcore_share
         shares = (1 - share) * shares / shares.sum() + share * by_zcore / by_zcore.sum()
-    return Division(sizes, first, shares, _NO_ROWS if joined is None else joined.away, singletons)
-
-
-def _valued(
-    facts: Sequence[Mapping[str, Any]], reading: Reading
-) -> tuple[np.ndarray, np.ndarray, SingletonQuota | None]:
-    """(c,) what bursts and single images of every cell count, (c,) single images that wait, and their quota."""
-    rows, n_groups, singles, value, of_bursts, of_singles = (
-        np.array([fact[name] for fact in facts])
-        for name in ("own", "groups", "singles", "value", "worth_of_bursts", "worth_of_singles")
-    )
-    count, n_bursts = int(singles.sum()), int((n_groups - singles).sum())
-    if reading.auc is None or not count or not n_bursts:
-        return of_bursts + of_singles, np.zeros_like(singles), None
-    odds = count / (rows.sum() - count)
-    quota = singleton_quota(count, n_bursts, odds, value.sum())
-    represented = np.minimum(singles, np.maximum(1, np.rint(quota.represented * singles))).astype(np.int64)
-    together = odds / (1 + odds)
-    shares = (1 - together) * of_bursts / of_bursts.sum() + together * singles / count
-    return shares, singles - represented, quota
+    return Division(sizes, first, shares, away)

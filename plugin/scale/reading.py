@@ -54,7 +54,6 @@ def find_reading(run: ScaleRun, path: Place, seed: int, num_workers: int | None,
         surroundings, sample = (pool_of(part, seed, num_workers, report) for part in parts)
         content = io.BytesIO()
         found = asdict(read(surroundings, sample))
-        found["auc"] = np.nan if found["auc"] is None else found["auc"]
         found["trusted"] &= not found["clear"]  # scores of a run are those of rows with copies beside them
         np.savez(content, **found)
         write_once(path, content.getvalue())
@@ -69,11 +68,9 @@ def read_reading(path: Place) -> Reading:
     """
     try:
         with np.load(readable(path)) as found:
-            auc = float(found["auc"])
             return Reading(
                 float(found["radius"]),
                 bool(found["clear"]),
-                None if np.isnan(auc) else auc,
                 bool(found["trusted"]),
                 found["centers"],
                 found["worth"],

@@ -88,23 +88,21 @@ def test_auto_covers_as_well_as_on_one_machine(vector_run):
         assert missing[2] - missing[0] >= 0.9 * (missing[2] - missing[1])
 
 
-def test_single_images_that_differ_keep_their_share_of_every_budget(vector_run):
-    """Bursts of eight in one place, single images in another: as on one machine, one pick in so many is single."""
+def test_bursts_count_as_the_root_of_their_images(vector_run):
+    """Bursts of eight in one place, single images in another; one image of each burst, as on one machine."""
     rng = np.random.default_rng(0)
     bursts = np.repeat(rng.normal(size=(150, 8)) + 4 * np.eye(8)[0], 8, axis=0) + rng.normal(0, 0.01, (1_200, 8))
     vectors = np.concatenate([bursts, rng.normal(size=(300, 8)) - 4 * np.eye(8)[1]]).astype(np.float32)
-    details = get_method("auto").select(vectors, 100, seed=0).details
-    assert details["bursts"]
-    assert details["single_images_differ"] is not None
+    central = get_method("auto").select(vectors, 150, seed=0)
+    assert central.details["bursts"]
     run = vector_run(vectors, rows_per_unit=1_500)
     rows = ranked(run, "auto", keep=150, rows_per_cell=300)
-    reading = read_reading(run.folder / "select" / "auto" / "reading.npz")
-    assert reading.clear
-    assert reading.auc == pytest.approx(details["single_images_differ"], abs=0.05)
+    assert read_reading(run.folder / "select" / "auto" / "reading.npz").clear
     for k in (50, 100, 150):
-        assert np.mean(rows[:k] >= 1_200) == pytest.approx(0.2, abs=0.06)
-    bursts_kept = rows[rows < 1_200] // 8
-    assert len(set(bursts_kept.tolist())) == len(bursts_kept)
+        assert np.mean(rows[:k] >= 1_200) == pytest.approx(300 / (300 + 150 * 8**0.5), abs=0.06)
+    for order in (rows, central.indices):
+        bursts_kept = order[order < 1_200] // 8
+        assert len(set(bursts_kept.tolist())) == len(bursts_kept)
 
 
 def test_where_zcore_is_trusted_its_scores_are_followed(vector_run, monkeypatch):

@@ -1,16 +1,14 @@
 """Regions and their shares: images count, and so does the space they cover, where that means something."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from fiftyone_coreset.plugin.progress import silence
 from fiftyone_coreset.plugin.selection.methods.auto.regions import (
-    Regions,
     effective_dimension,
     find_regions,
     region_shares,
 )
+from fiftyone_coreset.plugin.selection.methods.auto.settings import AutoSettings
 from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import zcore_ranking
 from fiftyone_coreset.plugin.selection.pool import Pool, PoolVectors
 
@@ -23,12 +21,10 @@ def shares(X, regions):
     """Shares over those of the images, with real distances to nearest neighbours and hits of real draws."""
     problem = pool(X)
     hits = zcore_ranking(problem, 50 * len(problem), silence).hits
-    mass = np.bincount(regions) / len(regions)
-    divided = Regions(regions, mass, np.zeros(len(mass), dtype=bool))
-    found = region_shares(problem, divided, problem.neighbors(1)[1][:, 0], hits)
+    found = region_shares(problem, regions, problem.neighbors(1)[1][:, 0], hits)
     assert (found > 0).all()
     assert found.sum() == pytest.approx(1)
-    return found / mass
+    return found / (np.bincount(regions) / len(regions))
 
 
 def test_effective_dimension_counts_the_axes():
@@ -45,21 +41,21 @@ def test_effective_dimension_counts_the_axes():
 def test_regions_are_numbered_without_gaps_even_among_copies():
     rng = np.random.default_rng(0)
     copies = np.repeat(rng.normal(size=(3, 8)), 100, axis=0)
-    assert np.unique(find_regions(pool(copies)).labels).tolist() == [0, 1, 2]
-    assert len(find_regions(pool(rng.normal(size=(400, 8)))).weight) == 20  # the root of the number of images
-    assert len(find_regions(pool(rng.normal(size=(15, 8)))).weight) == 1
+    assert np.unique(find_regions(pool(copies))).tolist() == [0, 1, 2]
 
 
-def test_rows_apart_have_regions_of_their_own_that_count_for_their_images():
-    rng = np.random.default_rng(0)
-    apart = rng.random(500) < 0.2
-    weights = np.where(apart, 2.0, 1.0)
-    regions = find_regions(replace(pool(rng.normal(size=(500, 8))), weights=weights), apart)
-    assert np.array_equal(regions.is_singleton[regions.labels], apart)
-    assert regions.weight == pytest.approx(np.bincount(regions.labels, weights=weights) / weights.sum())
-    settled = regions.rescale(rng.random(len(regions.weight)))
-    assert settled.sum() == pytest.approx(1)
-    assert np.array_equal(settled[regions.is_singleton], regions.weight[regions.is_singleton])
+def test_there_are_as_many_as_the_root_of_the_number_of_images():
+    images = np.random.default_rng(0).normal(size=(400, 8))
+    assert len(np.unique(find_regions(pool(images)))) == 20
+    assert len(np.unique(find_regions(pool(images), AutoSettings(max_clusters=7)))) == 7
+    assert not find_regions(pool(images[:15])).any()
+
+
+def test_images_of_a_region_lie_together():
+    kind = np.repeat(np.arange(8), 50)
+    images = 50 * np.eye(8)[kind] + np.random.default_rng(0).normal(size=(400, 8))
+    regions = find_regions(pool(images))
+    assert len(set(zip(regions.tolist(), kind.tolist(), strict=True))) == len(set(regions.tolist())) == 20
 
 
 def test_one_region_and_coinciding_images_count_as_their_mass():

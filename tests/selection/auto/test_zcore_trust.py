@@ -8,7 +8,6 @@ from fiftyone_coreset.plugin.selection.methods.auto.regions import find_regions
 from fiftyone_coreset.plugin.selection.methods.auto.settings import AutoSettings
 from fiftyone_coreset.plugin.selection.methods.auto.zcore_trust import (
     judged_zcore,
-    outliers_last,
     trusts_zcore,
     zcore_ranking,
 )
@@ -31,7 +30,7 @@ def clusters():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 8, 1600)
     found = pool(rng.normal(size=(8, 16))[kind] + 0.3 * rng.normal(size=(1600, 16)))
-    return found, kind, find_regions(found).labels, found.neighbors(1)[1][:, 0]
+    return found, kind, find_regions(found), found.neighbors(1)[1][:, 0]
 
 
 def trust(clusters, ranking):
@@ -81,33 +80,18 @@ def test_isolation_counts_only_where_it_says_something(clusters):
     assert trusts_zcore(found, regions, representative)
 
 
-def test_outliers_come_last_and_three_of_a_kind_are_none():
-    rng = np.random.default_rng(0)
-    middle = rng.normal(size=(394, 2)) / 10
-    alone = np.array([[9, 0], [-9, 0], [0, 9]])
-    three = np.array([[0.0, -9.0], [0.001, -9.0], [0.0, -9.001]])
-    found = pool(np.concatenate([alone, three, middle]) + 20)
-    distances = np.sort(np.linalg.norm(found.X[:, None] - found.X[None], axis=2), axis=1)[:, 1:]
-    place = np.argsort(ranking := rng.permutation(400))
-    moved = outliers_last(ranking, distances[:, 0])
-    assert {0, 1, 2} < set(moved[-20:])  # a twentieth of the pool
-    assert not {3, 4, 5} & set(moved[-20:])
-    (starts_anew,) = np.flatnonzero(np.diff(place[moved]) < 0) + 1  # both parts keep their order
-    assert 380 <= starts_anew <= 397
-
-
 def test_noise_is_not_trusted():
     rng = np.random.default_rng(0)
     usual = rng.random((8, 32))[rng.integers(0, 8, 480)] + 0.1 * rng.normal(size=(480, 32))
     found = pool(np.concatenate([usual, rng.random((120, 32))]))
     by_zcore = ranked(found)
     assert np.mean(by_zcore.ranking[:60] >= 480) > 0.5  # ZCore collects it
-    assert not trusts_zcore(found, find_regions(found).labels, by_zcore.ranking, found.neighbors(1)[1][:, 0])
+    assert not trusts_zcore(found, find_regions(found), by_zcore.ranking, found.neighbors(1)[1][:, 0])
 
 
 def test_pools_that_say_too_little_are_not_trusted():
     small = pool(np.random.default_rng(0).normal(size=(99, 4)))
-    assert not trusts_zcore(small, find_regions(small).labels, np.arange(99))
+    assert not trusts_zcore(small, find_regions(small), np.arange(99))
     alike = ranked(pool(np.ones((7, 3))))
     assert alike.ranking.tolist() == list(range(7))
     assert alike.hits.sum() == 0

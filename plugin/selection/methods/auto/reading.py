@@ -10,9 +10,8 @@ import numpy as np
 from ....vectors.kmeans import nearest_center
 from ....vectors.near_duplicates import near_duplicates
 from ...pool import GRAPH_NEIGHBORS, Pool, weighted_ranks
-from .regions import Regions, find_regions, region_shares
+from .regions import find_regions, region_masses, region_shares
 from .settings import DEFAULTS, AutoSettings
-from .singletons import SingletonQuota, singleton_auc
 from .zcore_trust import ZCoreRanking, judged_zcore
 
 
@@ -23,7 +22,6 @@ class Reading:
     Attributes:
         radius: near-duplicate radius
         clear: True if there are bursts
-        auc: how well single images are told from bursts, or None if they are alike, see :func:`.singleton_auc`
         trusted: whether ZCore's first picks stand for the pool
         centers: (r, d) float32 centers of regions
         worth: (r,) float64 how much images of a region count: its share over that of its images
@@ -31,7 +29,6 @@ class Reading:
 
     radius: float
     clear: bool
-    auc: float | None
     trusted: bool
     centers: np.ndarray
     worth: np.ndarray
@@ -46,12 +43,10 @@ class Whole(NamedTuple):
 
     Attributes:
         reading: what was read from the pool
-        singletons: how the single images of the pool are represented, or None where they are like the bursts
         scores: (N,) ZCore's scores of the rows of the part, as given; None where it is not trusted
     """
 
     reading: Reading
-    singletons: SingletonQuota | None
     scores: np.ndarray | None
 
     def ranking(self, pool: Pool) -> ZCoreRanking:
@@ -62,9 +57,9 @@ class Whole(NamedTuple):
         scores = weighted_ranks(self.scores[pool.vectors.rows], pool.weights)
         return ZCoreRanking(np.argsort(-scores, kind="stable"), none)
 
-    def shares(self, pool: Pool, regions: Regions) -> np.ndarray:
+    def shares(self, pool: Pool, regions: np.ndarray) -> np.ndarray:
         """(r,) float64 shares of the regions of a pool, which add up to 1."""
-        shares = np.bincount(regions.labels, weights=pool.weights * self.reading.worth_of(pool.Z))
+        shares = np.bincount(regions, weights=pool.weights * self.reading.worth_of(pool.Z))
         return shares / shares.sum()
 
 
@@ -82,17 +77,16 @@ def read(surroundings: Pool, sample: Pool, settings: AutoSettings = DEFAULTS) ->
         the reading
     """
     found = surroundings.near_duplicates()
-    auc = singleton_auc(surroundings.Z, found, settings) if found.clear else None
     if found.clear:
         copies = near_duplicates(
             sample.Z, radius=found.radius, seed=sample.seed, num_workers=sample.num_workers, neighbors=sample.neighbors
         )
         sample = sample.subset(np.flatnonzero(copies.representatives()), np.empty(0, dtype=np.int64))
-    regions = find_regions(sample, settings=settings)
+    regions = find_regions(sample, settings)
     nearest = sample.neighbors(GRAPH_NEIGHBORS)[1][:, 0]
-    ranked, trusted = judged_zcore(sample, regions.labels, None if found.clear else nearest, sample.report, settings)
+    ranked, trusted = judged_zcore(sample, regions, None if found.clear else nearest, sample.report, settings)
     shares = region_shares(sample, regions, nearest, ranked.hits, settings)
     sums = np.zeros((len(shares), sample.Z.shape[1]))
-    np.add.at(sums, regions.labels, sample.Z)
-    centers = (sums / np.bincount(regions.labels)[:, None]).astype(np.float32)
-    return Reading(found.radius, found.clear, auc, trusted, centers, shares / regions.weight)
+    np.add.at(sums, regions, sample.Z)
+    centers = (sums / np.bincount(regions)[:, None]).astype(np.float32)
+    return Reading(found.radius, found.clear, trusted, centers, shares / region_masses(sample, regions))

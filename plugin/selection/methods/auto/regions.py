@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ....vectors.kmeans import kmeans
@@ -11,59 +9,30 @@ from ...pool import Pool
 from .settings import DEFAULTS, AutoSettings
 
 
-@dataclass(frozen=True)
-class Regions:
-    """A pool divided.
-
-    Attributes:
-        labels: (n,) int64 region of every row, numbered from 0, none of them empty
-        weight: (r,) float64 share of every region in the weights of all images
-        is_singleton: (r,) bool, True in regions of off-topic singletons, which count for their images and nothing else
-    """
-
-    labels: np.ndarray
-    weight: np.ndarray
-    is_singleton: np.ndarray
-
-    def rescale(self, shares: np.ndarray) -> np.ndarray:
-        """Gives regions of singletons the share of their images, and scales the others so that all add up to 1."""
-        others = ~self.is_singleton
-        if not others.any():
-            return self.weight
-        return np.where(self.is_singleton, self.weight, shares / shares[others].sum() * self.weight[others].sum())
-
-
-def find_regions(pool: Pool, singleton: np.ndarray | None = None, settings: AutoSettings = DEFAULTS) -> Regions:
-    """Divides a pool into k-means clusters.
+def find_regions(pool: Pool, settings: AutoSettings = DEFAULTS) -> np.ndarray:
+    """Divides a pool into k-means clusters, as many as the root of its size.
 
     Args:
         pool: the problem; its weights are those of the images
-        singleton (None): (n,) bool, True in rows that get regions of their own
         settings: the constants
 
     Returns:
-        the regions
+        (n,) int64 region of every row, numbered from 0, none of them empty
     """
-    singleton = np.zeros(len(pool), dtype=bool) if singleton is None else singleton
-    parts: list[np.ndarray | slice] = (
-        [~singleton, singleton] if singleton.any() else [slice(None)]
-    )  # a slice copies nothing
-    labels = np.empty(len(pool), dtype=np.int64)
-    count = 0
-    for rows in parts:
-        n = len(labels[rows])
-        if not n:
-            continue
-        k = max(1, min(int(np.sqrt(n)), n // 10, settings.max_clusters))
-        clusters = kmeans(pool.Z[rows], k, seed=pool.seed, weights=pool.weights[rows])[0]
-        labels[rows] = count + np.unique(clusters, return_inverse=True)[1]
-        count = int(labels[rows].max()) + 1
-    weight = np.bincount(labels, weights=pool.weights)
-    return Regions(labels, weight / weight.sum(), np.bincount(labels, weights=singleton) > 0)
+    n = len(pool)
+    k = max(1, min(int(np.sqrt(n)), n // 10, settings.max_clusters))
+    clusters = kmeans(pool.Z, k, seed=pool.seed, weights=pool.weights)[0]
+    return np.unique(clusters, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def region_masses(pool: Pool, regions: np.ndarray) -> np.ndarray:
+    """(r,) float64 share of every region in the weights of all images."""
+    mass = np.bincount(regions, weights=pool.weights)
+    return mass / mass.sum()
 
 
 def region_shares(
-    pool: Pool, regions: Regions, nearest: np.ndarray, hits: np.ndarray, settings: AutoSettings = DEFAULTS
+    pool: Pool, regions: np.ndarray, nearest: np.ndarray, hits: np.ndarray, settings: AutoSettings = DEFAULTS
 ) -> np.ndarray:
     """How much regions count for: between the images they hold and the part of the embedding space they cover.
 
@@ -76,7 +45,7 @@ def region_shares(
 
     Args:
         pool: the problem; its weights are those of the images
-        regions: its regions
+        regions: (n,) region of every row
         nearest: (n,) distance of every row to its nearest neighbour
         hits: (n,) how often every row was hit
         settings: the constants
@@ -84,14 +53,14 @@ def region_shares(
     Returns:
         (r,) float64 positive shares that add up to 1
     """
-    mass = regions.weight
-    space: np.ndarray = np.bincount(regions.labels, weights=pool.weights * hits)
+    mass = region_masses(pool, regions)
+    space: np.ndarray = np.bincount(regions, weights=pool.weights * hits)
     if space.sum() == 0:
         return mass
     covered = space / space.sum() / mass
     typical = max(float(np.median(nearest)), 1e-6)
-    order = np.lexsort((nearest, regions.labels))
-    sizes = np.bincount(regions.labels)
+    order = np.lexsort((nearest, regions))
+    sizes = np.bincount(regions)
     starts, sorted_ = np.cumsum(sizes) - sizes, nearest[order]
     looseness = (sorted_[starts + (sizes - 1) // 2] + sorted_[starts + sizes // 2]) / 2 / typical  # medians
     space = space / np.maximum(looseness, 1) ** settings.looseness_power

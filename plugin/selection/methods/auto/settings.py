@@ -40,15 +40,7 @@ class AutoSettings:
             of the report, both embeddings) [half -0.3 ± 0.7, double -0.3 ± 0.4]
         max_isolation: and if the chance that a pick is more isolated than another row is so near one half (as above)
             [half 0, double -0.1 ± 0.1]
-        outlier_share: the most isolated rows, this share, come last in ZCore's ranking (``coreset-mini``, ``junk``)
-            [half 0.0 ± 0.1, double 0]
-        min_judged: singletons and bursts are compared if there are this many of each (least sample)
-        min_z: they differ beyond this z-value; at 2.5 one clean pool of bursts was misjudged (burst pools) [half 0,
-            double +1.0 ± 0.7]
-        max_singleton_share: where singletons are a larger part of the pool, they are not the exception (burst pools)
-            [half +1.4 ± 0.8, double -1.0 ± 0.6]
-        nearest_bursts: nearness to bursts is the mean distance to this many (burst pools)
-        max_compared: rows that the test of ZCore looks at, and bursts that nearness is measured to (cap)
+        max_compared: rows that the test of ZCore looks at (cap)
     """
 
     group_growth: float = 0.5
@@ -66,11 +58,6 @@ class AutoSettings:
     random_choices: int = 10
     least_standing: float = 0.8
     max_isolation: float = 0.1
-    outlier_share: float = 0.05
-    min_judged: int = 20
-    min_z: float = 3.0
-    max_singleton_share: float = 1 / 3
-    nearest_bursts: int = 3
     max_compared: int = 2000
 
     def n_draws(self, n: int) -> int:

@@ -130,21 +130,6 @@ def trusts_zcore(
     return bool(abs(roc_auc_score(picked, nearest) - 0.5) <= settings.max_isolation)
 
 
-def outliers_last(ranking: np.ndarray, nearest: np.ndarray, settings: AutoSettings = DEFAULTS) -> np.ndarray:
-    """Moves the most isolated images to the end of ZCore's ranking, which ranks junk in places of its own high.
-
-    Args:
-        ranking: (n,) int64 rows, ZCore's first pick first
-        nearest: (n,) distance of every row to its nearest neighbour
-        settings: the constants
-
-    Returns:
-        (n,) int64, a permutation of ``ranking`` that keeps the order inside both parts
-    """
-    outlier = (nearest > np.quantile(nearest, 1 - settings.outlier_share))[ranking]
-    return np.concatenate([ranking[~outlier], ranking[outlier]])
-
-
 def _standing_ratio(
     Z: np.ndarray, regions: np.ndarray, rows: np.ndarray, picks: np.ndarray, rng: np.random.Generator, repeats: int
 ) -> float:

@@ -24,7 +24,7 @@ OPTIONS = {
     "budgets": Option(
         "Settled at",
         reads=parse_size,
-        description="What will be kept, e.g. 500, 10%: done as soon as another seed would keep nearly the same images",
+        description="Optional: what will be kept, e.g. 500, 10%; stops once another seed would keep nearly the same",
     ),
     "n_draws": Option(
         "Draws",
