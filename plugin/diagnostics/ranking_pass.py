@@ -79,23 +79,18 @@ def ranking_pass(
     place = np.full(points.n, -1)
     place[columns] = np.arange(len(columns))
     known = _Known(points, rows, place[rows], radius, (len(rankings), len(budgets), length), len(columns), n_measured)
-    sketch_from = 1  # nothing is known yet that the first block could be ruled out by
 
     def read(start: int) -> _Block:
         stop = start + min(_COLUMNS, max(_FIRST_COLUMNS, start))
         some = columns[start:stop]
-        return _Block(known, some, start, positions[:, some], budgets, start >= sketch_from)
+        return _Block(known, some, start, positions[:, some], budgets)
 
     with product_threads() as threads:
         upcoming: Future[_Block] | None = threads.submit(read, 0)
         while upcoming is not None:
             block = upcoming.result()
-            if block.start < sketch_from:  # given up since it was read
-                block.sketch = None
             upcoming = threads.submit(read, block.stop) if block.stop < len(columns) else None
-            in_full = list(threads.map(block.compare, range(0, len(rows), _ROWS)))
-            if block.sketch is not None and 2 * sum(in_full) > len(in_full):
-                sketch_from = 4 * block.stop  # nearest ones get nearer slowly
+            list(threads.map(block.compare, range(0, len(rows), _ROWS)))
             report(block.stop / len(columns), f"{block.stop:,} of {len(columns):,} images")
     distance = np.ascontiguousarray(known.least[:n_measured].transpose(1, 2, 0))
     return RankingPass(distance, known.nearest[:n_measured].T, known.first)
@@ -144,6 +139,8 @@ class _Known:
             self.least[n_measured:] = 0
         self.nearest = np.full((len(rows), n_rankings), length)
         self.first = np.full(len(rows), length)
+        # The first image whose block is sketched, of each part of the rows: nothing rules out pairs of the first block.
+        self.sketch_from = np.ones(len(range(0, len(rows), _ROWS)), dtype=np.int64)
         self.along = self.sketch = None
         if self.vectors.dtype == np.float32 and sketch.pays(n_columns, points.dim):
             sample = points.rows[np.linspace(0, len(points.rows) - 1, sketch.FROM).astype(np.int64)]
@@ -161,7 +158,6 @@ class _Block:
         start: int,
         positions: np.ndarray,
         budgets: np.ndarray,
-        sketched: bool,
     ):
         self.known = known
         self.start, self.stop = start, start + len(images)
@@ -172,16 +168,17 @@ class _Block:
         self.positions = positions
         self.segments = np.searchsorted(budgets, positions, side="right")
         self.sketch = None
-        if sketched and known.along is not None:
+        if known.along is not None and start >= known.sketch_from.min():
             self.sketch = sketch.sketched(self.vectors, known.along)
 
     def compare(self, start: int) -> bool:
         """Compares some of the rows with the images; whether products of whole vectors were needed."""
         known, part = self.known, slice(start, start + _ROWS)
-        if known.sketch is not None and self.sketch is not None:
-            limit = len(known.sizes[part]) * len(self.half) // _SCATTERED
-            if self._add(part, known.sketch[part] @ self.sketch.T, limit):
+        if known.sketch is not None and self.sketch is not None and self.start >= known.sketch_from[start // _ROWS]:
+            products = known.sketch[part] @ self.sketch.T
+            if self._add(part, products, products.size // _SCATTERED):
                 return False
+            known.sketch_from[start // _ROWS] = 4 * self.stop  # nearest ones get nearer slowly
         products = known.vectors[part] @ self.vectors.T
         return self._add(part, products, products.size)
 
