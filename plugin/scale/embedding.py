@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..dataset.rows import counted
 from ..embeddings.decode import MAX_PIXELS
 from ..embeddings.report import Outcome
 from ..errors import CoresetError
@@ -264,6 +265,6 @@ def _work(
                 if made.dimension is not None:
                     outcomes[task.unit] = made.outcomes
                     done += run.unit_rows[task.unit]
-                    report(done / rows, f"{done:,} of {rows:,} rows")
+                    report(done / rows, f"{done:,} of {counted(rows, 'rows')}")
             todo = sorted(without) if dimension is not None else []
     return outcomes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dataset.rows import counted
 from ..embeddings.report import Outcome
 from ..errors import CoresetError
 from ..requirements import require
@@ -98,7 +99,8 @@ class ScaleRun:
         return int(self.record["n"])
 
     def __str__(self) -> str:
-        return f"{self.folder}: {len(self):,} rows of {self.record['source']} in {self.n_units:,} units"
+        rows, units = counted(len(self), "rows"), counted(self.n_units, "units")
+        return f"{self.folder}: {rows} of {self.record['source']} in {units}"
 
     @property
     def digest(self) -> str:
