@@ -6,7 +6,6 @@ import fcntl
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -104,9 +103,9 @@ def _wait_until_listening(process: psutil.Popen, port: int, log: Path) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise CoresetError(f"mongod ended with code {process.returncode}; its log is {log}")
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+        with suppress(psutil.NoSuchProcess):  # it ended since
+            found = process.net_connections("tcp4")  # its own: on a port that was taken meanwhile somebody else answers
+            if any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found):
                 return
         time.sleep(0.1)
     raise CoresetError(f"mongod did not listen on port {port} within {_START_SECONDS} s; its log is {log}")

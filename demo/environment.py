@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 _FOLDERS = {
@@ -19,6 +21,9 @@ _SETTINGS = {
     "FIFTYONE_ANNOTATION_CONFIG_PATH": "annotation_config.json",
     "FIFTYONE_EVALUATION_CONFIG_PATH": "evaluation_config.json",
 }
+#: Registered ports; 32,768 and above are handed out (net.ipv4.ip_local_port_range).
+_PORTS = (20_000, 32_768)
+
 #: Variables of a FiftyOne elsewhere that would lead this one to another database or keep its App from starting.
 _FOREIGN = (
     "FIFTYONE_PRIVATE_DATABASE_PORT",
@@ -46,14 +51,17 @@ def use_private_fiftyone(home: Path) -> None:
         os.environ.pop(variable, None)
     os.environ |= {variable: str(home / name) for variable, name in (_FOLDERS | _SETTINGS).items()}
     os.environ |= {
-        "FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{_free_port()}/",
+        "FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{free_port()}/",
         "FIFTYONE_DATABASE_NAME": "fiftyone",
         "FIFTYONE_DATABASE_VALIDATION": "false",
         "FIFTYONE_DO_NOT_TRACK": "true",
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port() -> int:
+    """A port that nothing uses, below those that Linux gives to whoever asks for any before the database has it."""
+    while True:
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as probe, suppress(OSError):  # it is taken
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -178,6 +179,18 @@ def test_a_database_whose_owner_was_killed_is_replaced(home):
         assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE  # containers may reap nobody
         assert len(mongods_of(home)) == 1
     assert not mongods_of(home)
+
+
+def test_a_port_that_was_taken_meanwhile_is_not_mistaken_for_the_database(home):
+    with socket.socket() as other:
+        port = int(os.environ["FIFTYONE_DATABASE_URI"].rstrip("/").rpartition(":")[2])
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        with (
+            pytest.raises(CoresetError, match=r"mongod ended with code \d+; its log is"),
+            database.running_mongod(home),
+        ):
+            pass
 
 
 def test_a_stale_process_id_of_somebody_else_is_left_alone(home):

@@ -49,8 +49,9 @@ def test_a_recipe_is_its_steps(write_vectors, dataset, tmp_path):
     assert fo.load_dataset("kept").sort_by("coreset_rank").values("scale_id") == (
         scale.read_ranking(tmp_path / "run", "zcore")["id"].to_pylist()
     )
-    with pytest.raises(CoresetError, match="run 'coreset' exists"):
-        scale.run_recipe(tmp_path / "recipe.toml")
+    before = fo.load_dataset("kept").get_brain_info("coreset").timestamp
+    scale.run_recipe(tmp_path / "recipe.toml")  # everything is there
+    assert fo.load_dataset("kept").get_brain_info("coreset").timestamp == before
 
 
 def test_what_is_refused(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fiftyone_coreset.demo.environment import free_port
 
 _START_SECONDS = 120
 
@@ -30,9 +31,7 @@ CHROMIUM_ARGS = [
 @contextmanager
 def running_server(log: Path) -> Iterator[str]:
     """Runs the server with the current environment on a free port and yields its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "fiftyone.server.main", "--port", str(port), "--address", "127.0.0.1"]
     with log.open("wb") as output:

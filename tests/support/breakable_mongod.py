@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 from fiftyone_coreset.demo.database import _mongod_path, _stop, _wait_until_listening
-from fiftyone_coreset.demo.environment import _free_port
+from fiftyone_coreset.demo.environment import free_port
 
 
 class Mongod:
@@ -18,7 +18,7 @@ class Mongod:
     def __init__(self, home: Path):
         self._home = home
         self._later: threading.Timer | None = None
-        self.port = _free_port()
+        self.port = free_port()
         (home / "database").mkdir(parents=True)
         self.start()
 
