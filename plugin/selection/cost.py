@@ -11,7 +11,7 @@ import numpy as np
 _ROWS, USUAL_DIMENSIONS = (5_000, 25_000, 100_000, 1_000_000), 512
 #: Method -> processor seconds at each number of rows, and gigabytes at the last two.
 MEASURED: dict[str, tuple[tuple[float, float, float, float], tuple[float, float]]] = {
-    "auto": ((5.4, 25, 27, 230), (0.9, 4)),
+    "auto": ((5.4, 25, 27, 240), (0.9, 4)),
     "ccs": ((0.3, 1.4, 4.9, 16), (0.8, 4)),
     "d2": ((0.28, 5.7, 9.6, 180), (0.7, 4)),
     "density": ((0.3, 1.2, 4.8, 14), (0.8, 4)),
